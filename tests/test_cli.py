@@ -1,0 +1,242 @@
+"""The program as a user meets it: in a process of its own, with good input and with bad."""
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from birdornot.sample import make_sample
+
+PROGRAM = [sys.executable, "-c", "import sys; from birdornot.cli import main; sys.exit(main())"]
+
+
+def birdornot(*words, cwd, **kwargs):
+    "Run the program; its result with text output"
+    return subprocess.run([*PROGRAM, *map(str, words)], capture_output=True, text=True, cwd=cwd, timeout=300, **kwargs)
+
+
+def one_line(done):
+    "The program failed as it should: exit code 1 and one clear line, no traceback"
+    assert done.returncode == 1, done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+    last = [line for line in done.stderr.splitlines() if line.startswith("birdornot: ")]
+    assert len(last) == 1, done.stderr
+    return last[0]
+
+
+def tree(folder):
+    "Every file below `folder` with its size"
+    return {f.relative_to(folder).as_posix(): f.stat().st_size for f in folder.rglob("*") if f.is_file()}
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    "Drawn birds and forests in folders, one text file among them"
+    folder = tmp_path_factory.mktemp("photos")
+    make_sample(folder, n=30, kinds=("bird", "forest"), seed=3)
+    (folder/"bird"/"notes.jpg").write_text("seed, bread, milk")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(photos, tmp_path_factory):
+    "What `make` made of them: where, and what it said"
+    cwd = tmp_path_factory.mktemp("made")
+    done = birdornot("make", "bird", "forest", "--folder", photos, "--json", cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    return cwd, done
+
+
+def test_make_says_what_it_made(made):
+    cwd, done = made
+    summary = json.loads(done.stdout.splitlines()[-1])
+    assert set(summary) == {"model", "error", "error_low", "error_high", "seconds", "pictures"}
+    assert summary["error_low"] <= summary["error"] <= summary["error_high"]
+    assert set(summary["seconds"]) == {"search", "download", "clean", "train", "export"}
+    assert set(summary["pictures"]) == {"bird", "forest"} and min(summary["pictures"].values()) >= 25
+    assert (cwd/summary["model"]/"model.onnx").exists() and (cwd/"bird_or_forest"/"report.html").exists()
+    assert "web page" not in done.stderr and "Warning" not in done.stderr
+
+
+def test_the_command_it_names_works(made):
+    cwd, done = made
+    command = next(line for line in done.stdout.splitlines() if line.startswith("try it")).split()[3:]
+    said = birdornot(*command, cwd=cwd)
+    assert said.returncode == 0 and command[-1] in said.stdout
+
+
+def test_make_again_does_nothing_twice(made, photos):
+    cwd, _ = made
+    before = {k: v for k, v in tree(cwd).items() if k.endswith(".jpg")}
+    again = birdornot("make", "bird", "forest", "--folder", photos, cwd=cwd)
+    assert again.returncode == 0 and "the learner of the last run is taken" in again.stderr
+    assert {k: v for k, v in tree(cwd).items() if k.endswith(".jpg")} == before
+
+
+def test_steps_give_what_make_gives(made, photos):
+    cwd, done = made
+    assert birdornot("search", "bird", "forest", "--folder", photos, "--out", "hits.jsonl", cwd=cwd).returncode == 0
+    for step in (["download", "steps", "hits.jsonl"], ["clean", "steps"], ["train", "steps"], ["export", "steps"]):
+        step = birdornot(*step, cwd=cwd)
+        assert step.returncode == 0, step.stderr
+    whole, steps = (json.loads((cwd/d/"model"/"model.json").read_text()) for d in ("bird_or_forest", "steps"))
+    assert whole["sha256"] == steps["sha256"]
+
+
+def test_predict_json(made, photos):
+    cwd, _ = made
+    done = birdornot("predict", "bird_or_forest/model", photos, "--json", cwd=cwd)
+    rows = {Path(r["path"]).relative_to(photos).as_posix(): r for r in map(json.loads, done.stdout.splitlines())}
+    assert done.returncode == 1 and len(rows) == 61
+    refused = rows.pop("bird/notes.jpg")
+    assert refused["error"] and refused["label"] is None
+    for r in rows.values():
+        assert r["label"] in r["probabilities"] and abs(sum(r["probabilities"].values()) - 1) < 1e-5 and "error" not in r
+    right = [k.startswith(r["label"] + "/") for k, r in rows.items()]
+    assert sum(right)/len(right) > 0.9
+
+
+def test_predict_imports_nothing_heavy(made, photos):
+    cwd, _ = made
+    code = ("import sys; from birdornot.cli import main; main(sys.argv[1:]); "
+            "print({'torch', 'fastai', 'pandas', 'matplotlib', 'scipy'} & set(sys.modules))")
+    photo = next((photos/"forest").glob("*.jpg"))
+    done = subprocess.run([sys.executable, "-c", code, "predict", "bird_or_forest/model", str(photo)],
+                          capture_output=True, text=True, cwd=cwd)
+    assert done.stdout.splitlines()[-1] == "set()"
+
+
+def test_help_everywhere(tmp_path):
+    from birdornot.cli import COMMANDS
+    assert birdornot("--help", cwd=tmp_path).returncode == 0
+    for name in COMMANDS:
+        done = birdornot(name, "--help", cwd=tmp_path)
+        assert done.returncode == 0 and f"birdornot {name}" in done.stdout.split("examples:")[1]
+
+
+@pytest.mark.parametrize("words", [["mkae"], ["make"], ["predict", "x"], ["make", "bird", "forest", "--n", "many"]])
+def test_wrong_usage(words, tmp_path):
+    done = birdornot(*words, cwd=tmp_path)
+    assert done.returncode == 2 and "Traceback" not in done.stderr and not tree(tmp_path)
+
+
+def test_empty_folder(tmp_path):
+    for d in ("bird", "forest"): (tmp_path/"photos"/d).mkdir(parents=True)
+    assert "bird" in one_line(birdornot("make", "bird", "forest", "--folder", "photos", cwd=tmp_path))
+
+
+def test_one_class(photos, tmp_path):
+    assert "two different words" in one_line(birdornot("make", "bird", "--folder", photos, cwd=tmp_path))
+    assert "two different words" in one_line(birdornot("make", "bird", "Bird", "--folder", photos, cwd=tmp_path))
+
+
+def test_too_few(photos, tmp_path):
+    shutil.copytree(photos/"bird", tmp_path/"few"/"bird")
+    (tmp_path/"few"/"forest").mkdir()
+    for f in sorted((photos/"forest").iterdir())[:3]: shutil.copy(f, tmp_path/"few"/"forest")
+    line = one_line(birdornot("make", "bird", "forest", "--folder", "few", cwd=tmp_path))
+    assert "forest: 3" in line and "search for more" in line
+    assert len(list((tmp_path/"bird_or_forest"/"bird").glob("*.jpg"))) == 30
+
+
+def test_no_such_folder(tmp_path):
+    assert "nowhere" in one_line(birdornot("make", "bird", "forest", "--folder", "nowhere", cwd=tmp_path))
+
+
+def test_text_named_jpg(made, tmp_path):
+    cwd, _ = made
+    (tmp_path/"notes.jpg").write_text("milk")
+    done = birdornot("predict", "bird_or_forest/model", tmp_path/"notes.jpg", cwd=cwd)
+    assert done.returncode == 1 and "refused" in done.stdout and "Traceback" not in done.stderr
+
+
+def test_missing_photo_and_empty_photo_folder(made, tmp_path):
+    cwd, _ = made
+    assert "no file or folder" in one_line(birdornot("predict", "bird_or_forest/model", "nothing.jpg", cwd=cwd))
+    assert "no photos" in one_line(birdornot("predict", "bird_or_forest/model", tmp_path, cwd=cwd))
+
+
+def test_missing_model(photos, tmp_path):
+    assert "no model folder" in one_line(birdornot("predict", "nowhere", photos, cwd=tmp_path))
+
+
+@pytest.mark.parametrize("harm", ["cut", "flip", "json", "gone"])
+def test_corrupt_model(made, photos, tmp_path, harm):
+    cwd, _ = made
+    model = shutil.copytree(cwd/"bird_or_forest"/"model", tmp_path/"model")
+    if harm == "cut": os.truncate(model/"model.onnx", 10_000)
+    if harm == "json": (model/"model.json").write_text('{"schema": ')
+    if harm == "gone": (model/"model.onnx").unlink()
+    if harm == "flip":
+        with open(model/"model.onnx", "r+b") as f:
+            f.seek(5_000_000)
+            f.write(b"\0\1\2\3")
+    assert "model" in one_line(birdornot("predict", model, photos, cwd=tmp_path))
+
+
+def test_no_hits(tmp_path):
+    line = one_line(birdornot("make", "unicorn", "bird", "--source", "sample", cwd=tmp_path))
+    assert "unicorn" in line
+
+
+def test_unknown_source(tmp_path):
+    assert "altavista" in one_line(birdornot("search", "bird", "--source", "altavista", cwd=tmp_path))
+
+
+def test_unreachable_engine(tmp_path):
+    nowhere = "http://127.0.0.1:9"  # the discard port: refused at once
+    env = dict(os.environ, HTTPS_PROXY=nowhere, HTTP_PROXY=nowhere, DDGS_PROXY=nowhere, XDG_CACHE_HOME=str(tmp_path))
+    for source in ("openverse", "duckduckgo"):
+        assert source in one_line(birdornot("search", "bird", "--source", source, cwd=tmp_path, env=env))
+
+
+def test_unknown_backbone(made, photos):
+    cwd, _ = made
+    before = tree(cwd/"bird_or_forest"/"model")
+    line = one_line(birdornot("make", "bird", "forest", "--folder", photos, "--backbone", "resnet_of_dreams", cwd=cwd))
+    assert "resnet_of_dreams" in line and tree(cwd/"bird_or_forest"/"model") == before
+
+
+def test_full_disk(photos, tmp_path):
+    "A limit on file sizes makes every larger write fail, as a full disk does"
+    def small(): resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+    one_line(birdornot("make", "bird", "forest", "--folder", photos, cwd=tmp_path, preexec_fn=small))
+    done = birdornot("make", "bird", "forest", "--folder", photos, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_full_disk_at_export(made, photos):
+    "The model of the last run stays when there is no room for the new one"
+    def small(): resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
+    cwd, _ = made
+    before = tree(cwd/"bird_or_forest"/"model")
+    one_line(birdornot("export", "bird_or_forest", cwd=cwd, preexec_fn=small))
+    assert tree(cwd/"bird_or_forest"/"model") == before
+    assert [f.name for f in (cwd/"bird_or_forest").iterdir() if f.name.startswith(".model")] == []
+
+
+@pytest.mark.parametrize("when", ["download", "clean", "train"])
+def test_ctrl_c(tmp_path, when):
+    "Interrupted while a stage is under way, and typed again"
+    words = [*PROGRAM, "demo", "--n", "40"]
+    dest = tmp_path/"bird_or_forest"
+    begun = dict(download=lambda: any(dest.glob(".originals/*/*.jpg")), clean=lambda: any(dest.glob("bird/*.jpg")),
+                 train=lambda: len(list(dest.glob("*/*.jpg"))) > 60)[when]
+    with subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as p:
+        until = time.monotonic() + 60
+        while not begun() and time.monotonic() < until and p.poll() is None: time.sleep(0.02)
+        p.send_signal(signal.SIGINT)
+        out, err = p.communicate(timeout=60)
+    assert p.returncode == 1, err
+    assert err.count("birdornot: stopped") == 1 and "Traceback" not in err
+    there = tree(dest/".originals")
+    again = birdornot("demo", "--n", "40", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    kept = {Path(k).name for k in tree(dest/".originals")} | {Path(k).name for k in tree(dest/".quarantine")}
+    assert {Path(k).name for k in there if "/" in k and not k.startswith(".part")} <= kept
