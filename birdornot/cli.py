@@ -78,7 +78,7 @@ def download(
     from birdornot.search import Hits
     _say(f"download  {download_images(dest, Hits.load(hits))}")
 
-# %% ../nbs/09_cli.ipynb #8612bb40
+# %% ../nbs/09_cli.ipynb #e38597cd
 @command("birdornot clean bird_or_forest", "birdornot clean bird_or_forest --undo")
 def clean(
     dest: Path,  # dataset folder
@@ -87,7 +87,7 @@ def clean(
 ):
     "Make upright working copies; put broken files and duplicates into quarantine"
     from birdornot import clean as cleaning
-    if undo: _say(f"clean     {cleaning.undo(dest)} pictures brought back")
+    if undo: _say(f"clean     {len(cleaning.undo(dest))} pictures brought back")
     else: _say(f"clean     {cleaning.clean_images(dest, max_size=max_size)}")
 
 # %% ../nbs/09_cli.ipynb #6f8b6cbf

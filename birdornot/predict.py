@@ -7,7 +7,8 @@ Docs: https://birdornot.github.io/birdornot/predict.html.md"""
 # %% auto #0
 __all__ = ['Prediction', 'Classifier']
 
-# %% ../nbs/06_predict.ipynb #1d85d9cd
+# %% ../nbs/06_predict.ipynb #d75ecf61
+import io
 import json
 from dataclasses import dataclass, field
 from itertools import islice
@@ -62,10 +63,15 @@ class Classifier:
 
     def __repr__(self): return f"Classifier({' or '.join(self.labels)}?)"
 
-# %% ../nbs/06_predict.ipynb #d23c0e43
+# %% ../nbs/06_predict.ipynb #450e3d0f
 def _read(photo, max_size):
-    "A photo in any of the forms people have it in, upright and RGB"
+    "A photo in any of the forms people have it in, upright and RGB; a picture in memory takes the way a file takes"
     if isinstance(photo, np.ndarray): photo = Image.fromarray(photo)
+    if isinstance(photo, Image.Image):
+        out = io.BytesIO()
+        known = photo if photo.mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16") else photo.convert("RGB")
+        known.save(out, "PNG", compress_level=1, exif=photo.getexif())
+        photo = out.getvalue()
     return open_upright(photo, max_size=max_size)
 
 # %% ../nbs/06_predict.ipynb #f553f31c

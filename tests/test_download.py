@@ -1,0 +1,369 @@
+"""Downloading from a web that misbehaves: what is good arrives, what is not gets a row and a reason, nothing leaves this machine."""
+import errno
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from roughpictures import RoughWeb, picture
+
+from birdornot.download import DatasetError, DiskFull, Fetcher, Ledger, Refused, download_images
+from birdornot.search import Hit
+
+CONNECTS = []  # every address this process connects to
+
+
+def _listen(event, args):
+    if event != "socket.connect" or isinstance(args[1], (str, bytes)): return
+    CONNECTS.append(args[1][0])
+    if not args[1][0].startswith("127."): raise ConnectionRefusedError(errno.ECONNREFUSED, "the tests use no network")
+
+
+sys.addaudithook(_listen)
+
+
+@pytest.fixture
+def web():
+    with RoughWeb() as w: yield w
+
+
+def fetch(web, dest, *paths, **kwargs):
+    "Download `paths` of the rough web → path → row"
+    hits = [Hit("bird", web.url + p if p.startswith("/") else p, source="urls") for p in paths]
+    done = download_images(dest, hits, progress=False, **{"allow_hosts": [web.host], "per_host": 100, **kwargs})
+    return {r["image_url"].removeprefix(web.url): r for r in done.rows}
+
+
+def reason(web, dest, path, **kwargs): return fetch(web, dest, path, **kwargs)[path]["reason"]
+
+
+# ---- what is good arrives
+
+GOOD = ["/good/1", "/good/7", "/octet/2", "/nolength/3", "/zipped/4", "/hops/5", "/busy/5", "/later/6", "/heals/8", "/reset/9",
+        "/cutonce/10", "/good/11?w=1&x=a%20b", "/optout/?tag=otherbot:%20noai", "/optout/?tag=all"]
+
+
+def test_good_pictures_arrive_whatever_the_server_does_first(web, tmp_path):
+    rows = fetch(web, tmp_path, *GOOD)
+    assert {p: r["reason"] for p, r in rows.items() if r["status"] != "downloaded"} == {}
+    for p, r in rows.items():
+        data = (tmp_path/r["file"]).read_bytes()
+        assert len(data) == r["bytes"] and r["file"].endswith((".png", ".jpg"))
+    assert (tmp_path/rows["/octet/2"]["file"]).read_bytes() == picture(2)
+    assert (tmp_path/rows["/zipped/4"]["file"]).read_bytes() == picture(4)
+    assert rows["/good/7"]["file"].endswith(".png")  # the server called it a JPEG
+
+
+def test_retry_after_is_respected(web, tmp_path):
+    start = time.monotonic()
+    fetch(web, tmp_path, "/busy/1")
+    assert time.monotonic() - start >= 1
+    assert web.asked["/busy/1"] == 2
+
+
+def test_same_bytes_are_stored_once(web, tmp_path):
+    rows = fetch(web, tmp_path, "/same/1", "/same/2", "/same/3")
+    assert len({r["file"] for r in rows.values()}) == 1 and len(rows) == 3
+    assert len([*tmp_path.rglob(".originals/bird/*")]) == 1
+
+
+# ---- what is not gets a reason
+
+BAD = {
+    "/missing": "no longer there (404)", "/gone": "no longer there (410)", "/forbidden": "the site refuses programs (403)",
+    "/broken": "the server failed (500)", "/html": "a web page, not a picture", "/svg": "an SVG drawing, not a photo",
+    "/json": "data (JSON), not a picture", "/empty": "empty", "/text": "not a picture of a kind we know",
+    "/truncated": "the connection broke off", "/resets": "the connection broke off", "/bomb": "larger than 25 MB",
+    "/endless": "larger than 25 MB", "/large": "larger than 25 MB", "/notgzip": "damaged on the way: cannot be decompressed",
+    "/loop": "more than 5 redirects", "/hops/6": "more than 5 redirects",
+    "/to?url=http://169.254.169.254/latest/meta-data/": "leads to a private address: blocked for safety (allow_hosts permits it)",
+    "/to?url=http://127.0.0.1:1/": "leads to a private address: blocked for safety (allow_hosts permits it)",
+    "/to?url=file:///etc/passwd": "redirects to what is no http or https address",
+    "/to?url=sample://pictures/42/bird/0000.jpg": "redirects to what is no http or https address",
+    "/to?url=http://a:b@127.0.0.1/": "the address holds a user name or password",
+    "/optout/?tag=noai": "the site asks not to use it (X-Robots-Tag: noai)",
+    "/optout/?tag=nofollow,noimageai": "the site asks not to use it (X-Robots-Tag: noimageai)",
+    "/optout/?tag=googlebot:%20all&tag=noindex": "the site asks not to use it (X-Robots-Tag: noindex)",
+    "/overloaded": "the site asks us to slow down (429): try again later",
+}
+
+
+def test_every_failure_has_its_reason(web, tmp_path):
+    rows = fetch(web, tmp_path, *BAD)
+    assert {p: r["reason"] for p, r in rows.items()} == BAD
+    assert not [p for p in tmp_path.rglob("*") if p.is_file() and not p.name.startswith("ledger")]  # nothing half is left
+    assert web.asked["/missing"] == web.asked["/forbidden"] == 1  # asking again cannot help
+    assert web.asked["/broken"] == web.asked["/resets"] == 3
+
+
+def test_optout_can_be_waived_by_who_has_asked(web, tmp_path):
+    assert fetch(web, tmp_path, "/optout/?tag=noai", optout=False)["/optout/?tag=noai"]["status"] == "downloaded"
+
+
+@pytest.mark.parametrize("path", ["/drip", "/drip-head", "/hang", "/endless-redirect"])
+def test_no_answer_outlives_the_deadline(web, tmp_path, path):
+    start = time.monotonic()
+    r = fetch(web, tmp_path, path, deadline=1)[path]
+    assert time.monotonic() - start < 3
+    assert r["reason"] == "took longer than 1 seconds" or path == "/endless-redirect"
+
+
+def test_endless_bodies_cost_little_memory(web, tmp_path):
+    import resource
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    fetch(web, tmp_path, *(f"/{kind}?{i}" for kind in ("endless", "bomb") for i in range(8)))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 150_000  # kB, the server's share included
+
+
+def test_a_host_that_never_recovers_is_given_up(web, tmp_path):
+    rows = fetch(web, tmp_path, *(f"/tired/{i}" for i in range(60)), per_host=2, workers=4)
+    assert {r["reason"] for r in rows.values()} == {"the site asks us to slow down (429): try again later"} and len(rows) == 60
+    assert sum(web.asked.values()) < 20
+
+
+def test_a_closed_port_is_given_up(tmp_path):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        host = f"127.0.0.1:{s.getsockname()[1]}"
+    hits = [Hit("bird", f"http://{host}/{i}") for i in range(50)]
+    done = download_images(tmp_path, hits, per_host=2, allow_hosts=[host], progress=False)
+    assert done.reasons == {"the site cannot be reached": 50}
+
+
+# ---- nothing private is ever connected to
+
+HOSTILE = """http://127.0.0.1/ http://127.1/ http://127.0.0.1:22/ http://2130706433/ http://0x7f000001/ http://0177.0.0.1/
+http://0x7f.1/ http://0/ http://0.0.0.0/ http://localhost/ http://LOCALHOST:80/ http://localhost./ http://[::1]/ http://[::]/
+http://[::ffff:127.0.0.1]/ http://[::ffff:7f00:1]/ http://[::127.0.0.1]/ http://[64:ff9b::7f00:1]/ http://[fe80::1]/
+http://[fc00::1]/ http://[fd00:ec2::254]/ http://[ff02::1]/ http://[2002:7f00:1::]/ http://169.254.169.254/latest/meta-data/
+http://2852039166/ http://[::ffff:a9fe:a9fe]/ http://10.0.0.1/ http://172.16.0.1/ http://192.168.1.1/ http://100.64.0.1/
+http://100.100.100.200/ http://192.0.0.192/ http://168.63.129.16/ http://224.0.0.1/ http://255.255.255.255/ http://198.18.0.1/
+http://user:pass@127.0.0.1/ http://user@example.com/ http://example.com@127.0.0.1/ http://127.0.0.1\\@example.com/
+http://example.com#@127.0.0.1/ file:///etc/passwd file://localhost/etc/passwd FILE:///etc/passwd ftp://127.0.0.1/x
+gopher://127.0.0.1/ data:image/png;base64,iVBORw0KGgo= javascript:alert(1) dict://127.0.0.1:11211/ jar:http://127.0.0.1!/
+//127.0.0.1/ /etc/passwd 127.0.0.1 http:127.0.0.1 http:/127.0.0.1 http:///127.0.0.1 http:// http://[::1 http://[x]/
+http://127.0.0.1:99999/ http://127.0.0.1:-1/ http://①②⑦.⓪.⓪.①/ http://127。0。0。1/ http://\x00127.0.0.1/ http://a..b/
+http://%31%32%37.0.0.1/ ://""".split() + ["", " ", "http://127.0.0.1 /", "http://" + "a" * 300 + "/", "ht\ntp://127.0.0.1/"]
+
+
+@pytest.fixture
+def names(monkeypatch):
+    "A resolver of our own: name → a list of addresses, one for each time it is asked; anything else as the system says, offline"
+    real, table = socket.getaddrinfo, {"example.com": ["93.184.215.14"]}
+
+    def resolve(host, port, *args, **kwargs):
+        if host in table:
+            addr = table[host].pop(0) if len(table[host]) > 1 else table[host][0]
+            return [(socket.AF_INET6 if ":" in a else socket.AF_INET, socket.SOCK_STREAM, 6, "", (a, port or 0)) for a in addr.split()]
+        if host and host.strip("[].").replace(".", "").isalpha() and host.lower().rstrip(".") != "localhost":
+            raise socket.gaierror(socket.EAI_NONAME, "no such name")
+        return real(host, port, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    return table
+
+
+def private(): return [a for a in CONNECTS if a != "93.184.215.14"]
+
+
+def test_no_hostile_address_leads_to_a_connection(names, tmp_path):
+    CONNECTS.clear()
+    done = download_images(tmp_path, [Hit("bird", u) for u in HOSTILE], progress=False)
+    assert len(done.rows) == len({*HOSTILE}) and all(r["status"] == "failed" and r["reason"] for r in done.rows)
+    assert not [r for r in done.rows if "foresee" in r["reason"]]
+    assert private() == []
+
+
+@pytest.mark.parametrize("addresses", [["10.0.0.7"], ["93.184.215.14 127.0.0.1"], ["::1"], ["::ffff:10.0.0.1"], ["93.184.215.14", "127.0.0.1"]])
+def test_names_that_lead_to_private_addresses(names, addresses):
+    names["evil.example"] = addresses
+    CONNECTS.clear()
+    with Fetcher() as fetcher:
+        for _ in range(2):  # the second time the name means something else: rebinding
+            with pytest.raises(Refused): fetcher.get("http://evil.example/bird.jpg")
+    assert private() == []
+
+
+def test_rebinding_between_check_and_connection(names, web):
+    "The name is private at the second look; the connection goes to the address of the first look, or nowhere"
+    names["evil.example"] = ["93.184.215.14", "127.0.0.1"]
+    CONNECTS.clear()
+    with Fetcher() as fetcher, pytest.raises(Refused): fetcher.get(f"http://evil.example:{web.server_port}/good/1")
+    assert CONNECTS == ["93.184.215.14"] and not web.asked
+
+
+def test_an_allowed_host_does_not_open_others(web):
+    with Fetcher(allow_hosts=[web.host]) as fetcher, RoughWeb() as other:
+        assert fetcher.get(web.url + "/good/1") == picture(1)
+        for url in (other.url + "/good/1", web.url + f"/to?url={other.url}/good/1"):
+            with pytest.raises(Refused, match="private"): fetcher.get(url)
+        assert not other.asked
+
+
+def test_the_environment_cannot_redirect_us(web, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", web.url)
+    monkeypatch.setenv("ALL_PROXY", web.url)
+    with Fetcher() as fetcher, pytest.raises(Refused, match="private"): fetcher.get("http://10.0.0.1/")
+    assert not web.asked
+
+
+def test_we_say_who_we_are_and_keep_no_cookies(web):
+    seen = []
+    from roughpictures import Handler
+    class Nosy(Handler):
+        def do_good(self, i="0"):
+            seen.append(dict(self.headers))
+            self.reply(picture(1), Set_Cookie="track=me")
+    web.RequestHandlerClass = Nosy
+    with Fetcher(allow_hosts=[web.host]) as fetcher:
+        for i in range(2): fetcher.get(web.url + "/good/1")
+    assert "+https://github.com/birdornot" in seen[0]["User-Agent"]
+    assert not {"Cookie", "X-Forwarded-For", "Referer", "Authorization"} & {*seen[1]}
+
+
+def test_a_file_address_is_read_only_for_a_hit_of_a_folder(tmp_path):
+    (tmp_path/"x.jpg").write_bytes(picture(1))
+    url = (tmp_path/"x.jpg").as_uri()
+    rows = download_images(tmp_path/"d", [Hit("a", url, source="folder"), Hit("b", url, source="urls"), Hit("c", url, source="bing")]).rows
+    assert {r["label"]: r["status"] for r in rows} == {"a": "downloaded", "b": "failed", "c": "failed"}
+
+
+@pytest.mark.parametrize("term", ["../../evil", "/etc", "..", ".", "", "con", "a/b\\c", "-rf", "x" * 300, "\0", ".quarantine"])
+def test_no_label_leaves_the_dataset(tmp_path, web, term):
+    r, = download_images(tmp_path/"d/e", [Hit(term, web.url + "/good/1")], allow_hosts=[web.host]).rows
+    file = (tmp_path/"d/e"/r["file"]).resolve()
+    assert file.is_file() and file.parent.parent == (tmp_path/"d/e/.originals").resolve()
+
+
+# ---- politeness and speed
+
+def test_hosts_get_their_share_and_no_more(tmp_path):
+    with RoughWeb() as a, RoughWeb("127.0.0.2") as b:
+        hits = [Hit("x", f"{w.url}/good/{i}?wait=.05") for w in (a, b) for i in range(40)]
+        done = download_images(tmp_path, hits, per_host=5, allow_hosts=[a.host, b.host], progress=False)
+        assert Counter(r["status"] for r in done.rows) == {"downloaded": 80}
+        assert (a.most, b.most) == (5, 5)
+        assert a.connections <= 10  # they are used again
+
+
+def test_a_hundred_in_flight(web, tmp_path):
+    start = time.monotonic()
+    rows = fetch(web, tmp_path, *(f"/good/{i}?wait=.5" for i in range(256)), per_host=128)
+    assert {r["status"] for r in rows.values()} == {"downloaded"}
+    assert web.most >= 100 and time.monotonic() - start < 12
+
+
+# ---- nothing is lost
+
+SCRIPT = """
+import sys
+from birdornot.download import download_images
+from birdornot.search import Hit
+url, dest, host = sys.argv[1:]
+print("go", flush=True)
+download_images(dest, [Hit("bird", f"{url}/good/{i}?wait=.05") for i in range(150)], per_host=8, allow_hosts=[host])
+"""
+
+
+def start(web, dest):
+    p = subprocess.Popen([sys.executable, "-c", SCRIPT, web.url, str(dest), web.host], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    p.stdout.readline()
+    return p
+
+
+def test_kill_and_resume(web, tmp_path):
+    for wait in (.3, .5, .7):
+        p = start(web, tmp_path)
+        time.sleep(wait)
+        p.kill()
+        p.communicate()
+    p = start(web, tmp_path)
+    assert p.wait(30) == 0, p.communicate()[1]
+    with Ledger(tmp_path) as ledger: rows = ledger.rows()
+    assert Counter(r["status"] for r in rows) == {"downloaded": 150}
+    assert all((tmp_path/r["file"]).stat().st_size == r["bytes"] for r in rows)
+    assert sum(web.asked.values()) <= 150 + 3*8 and max(web.asked.values()) <= 4  # only those in flight came twice
+
+
+def test_ctrl_c_ends_at_once_and_keeps_what_came(web, tmp_path):
+    p = start(web, tmp_path)
+    time.sleep(.7)
+    p.send_signal(signal.SIGINT)
+    begin = time.monotonic()
+    _, err = p.communicate(timeout=10)
+    assert time.monotonic() - begin < 3 and p.returncode != 0 and "KeyboardInterrupt" in err
+    with Ledger(tmp_path) as ledger: n = ledger.counts()["bird"]
+    assert 0 < n["downloaded"] < 150 and n["downloaded"] + n["found"] == 150
+    assert not [*tmp_path.rglob(".part/*")] and not [*tmp_path.glob("ledger.sqlite-*")]
+
+
+def test_ctrl_c_does_not_wait_for_a_server_that_hangs(web, tmp_path):
+    code = SCRIPT.replace("/good/{i}?wait=.05", "/hang/{i}")
+    p = subprocess.Popen([sys.executable, "-c", code, web.url, str(tmp_path), web.host], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    p.stdout.readline()
+    time.sleep(.7)
+    p.send_signal(signal.SIGINT)
+    begin = time.monotonic()
+    p.wait(10)
+    assert time.monotonic() - begin < 3
+
+
+def test_retry_failed(web, tmp_path):
+    assert fetch(web, tmp_path, "/heals/1", "/missing", tries=1)["/heals/1"]["reason"] == "the server failed (500)"
+    assert fetch(web, tmp_path, "/heals/1") == {}
+    again = fetch(web, tmp_path, retry_failed=True)
+    assert {p: r["status"] for p, r in again.items()} == {"/heals/1": "downloaded", "/missing": "failed"}
+
+
+FULL = """
+import sys
+from birdornot.download import DiskFull, download_images
+from birdornot.search import Hit
+url, dest, host = sys.argv[1:]
+try: download_images(dest, [Hit("bird", f"{url}/sample/bird/{i}") for i in range(60)], per_host=4, allow_hosts=[host])
+except DiskFull as e: print(e)
+"""
+
+
+def test_full_disk(web, tmp_path):
+    "A file system of one megabyte, mounted where only this test sees it"
+    inner = f"mount -t tmpfs -o size=1m tmpfs {tmp_path} && {sys.executable} -c '{FULL}' {web.url} {tmp_path}/d {web.host}; ls -R {tmp_path}/d/.originals/bird"
+    done = subprocess.run(["unshare", "-rm", "sh", "-c", inner], capture_output=True, text=True)
+    if "unshare" in done.stderr or "mount:" in done.stderr: pytest.skip("no private mounts here: " + done.stderr.strip())
+    assert "is full. Nothing is lost: free some space" in done.stdout, done.stderr
+    assert done.stdout.count(".jpg") > 5  # what had come stayed
+
+
+def test_a_ledger_on_a_full_disk_or_locked_is_told_apart_from_a_damaged_one(tmp_path):
+    (tmp_path/"ledger.sqlite").write_bytes(b"no database" * 100)
+    with pytest.raises(DatasetError, match="damaged"): download_images(tmp_path)
+    assert (tmp_path/"ledger.sqlite").read_bytes().startswith(b"no database")
+
+
+def test_two_at_once_do_not_break_the_ledger(web, tmp_path):
+    ps = [start(web, tmp_path) for _ in range(2)]
+    assert [p.wait(30) for p in ps] == [0, 0]
+    with Ledger(tmp_path) as ledger: assert ledger.counts() == {"bird": {"downloaded": 150}}
+    assert sqlite3.connect(tmp_path/"ledger.sqlite").execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_it_runs_inside_an_event_loop(web, tmp_path):
+    import asyncio
+    async def cell(): return fetch(web, tmp_path, "/good/1")
+    assert asyncio.run(cell())["/good/1"]["status"] == "downloaded"
+
+
+def test_leftovers_of_a_killed_run_go(web, tmp_path):
+    old = tmp_path/".originals/.part/1-1"
+    old.parent.mkdir(parents=True)
+    old.write_bytes(b"half a picture")
+    os.utime(old, (0, 0))
+    fetch(web, tmp_path, "/good/1")
+    assert not old.exists()
