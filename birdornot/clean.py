@@ -8,12 +8,13 @@ Docs: https://birdornot.github.io/birdornot/clean.html.md"""
 __all__ = ['MAX_SIZE', 'MAX_BYTES', 'MAX_PIXELS', 'MAX_SIDE', 'MAX_SCANS', 'BadPicture', 'open_upright', 'contact_sheet',
            'look_alikes', 'CleanReport', 'clean_images', 'undo']
 
-# %% ../nbs/02_clean.ipynb #bb0e1408
+# %% ../nbs/02_clean.ipynb #f05a08df
 import io, os, re, sys, threading, warnings
 from collections import Counter, defaultdict
 from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
+from textwrap import wrap
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps, ImageStat
@@ -130,16 +131,7 @@ def open_upright(
     "The picture in `src` as a viewer shows it, or `BadPicture` with the reason"
     return _decode(src, max_size)[0]
 
-# %% ../nbs/02_clean.ipynb #b2b1f58f
-def _wrap(text, font, width, lines=2):
-    "`text` broken into lines that fit `width` pixels"
-    out = ['']
-    for word in str(text).split():
-        longer = f'{out[-1]} {word}'.strip()
-        if font.getlength(longer) <= width or not out[-1]: out[-1] = longer
-        else: out.append(word)
-    return '\n'.join(out[:lines])
-
+# %% ../nbs/02_clean.ipynb #441b7f0f
 def contact_sheet(
     pictures, # paths, bytes or PIL images; what cannot be opened is a grey field
     captions=(), # a text for each
@@ -156,7 +148,7 @@ def contact_sheet(
         try: im = ImageOps.contain(p.convert('RGB') if isinstance(p, Image.Image) else open_upright(p, 2*size), (size, size))
         except BadPicture: im = Image.new('RGB', (size, size), '#ddd')
         sheet.paste(im, (x + (size-im.width)//2, y + (size-im.height)//2))
-        if i < len(captions): pen.multiline_text((x, y+size+1), _wrap(captions[i], font, size), 'black', font, spacing=1)
+        if i < len(captions): pen.multiline_text((x, y+size+1), '\n'.join(wrap(str(captions[i]), size//6)[:2]), 'black', font, spacing=1)
     return sheet
 
 # %% ../nbs/02_clean.ipynb #9dbd5723
@@ -248,7 +240,7 @@ def _exact(rows):
         if len(firsts) > 1: out |= {r['id']:reason for r in firsts.values() if not r['kept']}
     return out
 
-# %% ../nbs/02_clean.ipynb #6abe7d5a
+# %% ../nbs/02_clean.ipynb #22673e03
 def _move(ledger, old, new):
     "Move an original; rows that share it follow"
     if old == new: return
@@ -257,22 +249,24 @@ def _move(ledger, old, new):
     for r in ledger.rows(original=old): ledger.update(r['id'], original=new, file=new if r['file'] == old else r['file'])
 
 def _quarantine(ledger, row, reason, **measures):
-    "Refuse `row`: its original moves aside, unless it is its twin's too, and its working copy goes"
+    "Refuse `row`: its original moves aside, unless it is its twin's too, and its working copy goes; → what changed"
     file = row['original']
     if not reason.startswith('exact duplicate'):
         file = file.replace('.originals/', '.quarantine/', 1)
         _move(ledger, row['original'], file)
         (ledger.dest/_copy_name(row)).unlink(missing_ok=True)
-    ledger.update(row['id'], status='quarantined', reason=reason, file=file, dup_group=None, **measures)
+    new = dict(status='quarantined', reason=reason, original=file, file=file, dup_group=None)
+    ledger.update(row['id'], **new, **measures)
+    return new
 
-# %% ../nbs/02_clean.ipynb #97a95a24
+# %% ../nbs/02_clean.ipynb #ce3eb040
 def _settle(ledger, row, found, max_size, dry_run):
     "Write down what was found out about `row`; → the row as it is now"
     found = dict(found)
     reason = found.pop('reason', '')
-    new = dict(status='quarantined', reason=reason) if reason else dict(status='clean', reason='', file=_copy_name(row), side=max_size)
-    if reason and not dry_run: _quarantine(ledger, row, reason, **found)
-    elif not dry_run: ledger.update(row['id'], **new, **found)
+    if not reason: new = dict(status='clean', reason='', file=_copy_name(row), side=max_size)
+    else: new = dict(status='quarantined', reason=reason) if dry_run else _quarantine(ledger, row, reason, **found)
+    if not reason and not dry_run: ledger.update(row['id'], **new, **found)
     return row | new | found
 
 def _unfinished(ledger, rows, max_size):

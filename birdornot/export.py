@@ -178,10 +178,10 @@ def _table(head, rows):
     from fastcore.xml import Table, Tbody, Td, Th, Thead, Tr
     return Table(Thead(Tr(*[Th(h) for h in head])), Tbody(*[Tr(*[Td(str(v)) for v in row]) for row in rows]))
 
-# %% ../nbs/05_export.ipynb #b6805828
+# %% ../nbs/05_export.ipynb #42a1f3e0
 _STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;color:#222}
 h1{margin-bottom:0}table{border-collapse:collapse}td,th{padding:.2rem .8rem;border-bottom:1px solid #ddd;text-align:left}
-img{margin:2px;border-radius:4px}.big{font-size:1.3rem}"""
+img{margin:2px;border-radius:4px}.big{font-size:1.3rem}figure{display:inline-block;margin:0 .8rem .5rem 0}"""
 
 # %% ../nbs/05_export.ipynb #d471a5e1
 def _mistakes(learn):
@@ -191,7 +191,7 @@ def _mistakes(learn):
     wrong = sorted((i for i in range(len(files)) if said[i] != targs[i]), key=lambda i: -float(probs[i].max()))
     return [(files[i], f"is {vocab[targs[i]]}, called {vocab[said[i]]} at {probs[i].max():.0%}") for i in wrong]
 
-# %% ../nbs/05_export.ipynb #32b156ea
+# %% ../nbs/05_export.ipynb #9398be7f
 def write_report(
     learn,  # fitted learner
     result,  # its `Evaluation`
@@ -199,11 +199,11 @@ def write_report(
     dest: str | Path  # HTML file to write
 ) -> Path:  # `dest`
     "One page for people: error, confusions, mistakes, refusals and a look at the data, in a single file"
-    from fastcore.xml import H1, H2, Body, Div, Head, Html, Meta, P, Style, Title, to_xml
+    from fastcore.xml import H1, H2, Body, Div, Figcaption, Figure, Head, Html, Meta, P, Style, Title, to_xml
     title = " or ".join(result.labels) + "?"
     matrix = _table(["", *(f"called {c}" for c in result.labels)],
                     [[f"is {c}", *row] for c, row in zip(result.labels, result.confusion.tolist())])
-    wrong = [_thumb(fn, text) for fn, text in _mistakes(learn)[:24]]
+    wrong = [Figure(_thumb(fn, text, 200), Figcaption(text)) for fn, text in _mistakes(learn)[:24]]
     refused = Counter((r["label"], r["status"], r["reason"] or "") for r in rows if r["status"] not in ("clean", "found"))
     looks = [(H2(f"{lbl}: {len(fs)} pictures"), Div(*[_thumb(fn, lbl) for fn in fs[:12]])) for lbl, fs in _by_label(learn)]
     page = Html(Head(Meta(charset="utf-8"), Meta(name="viewport", content="width=device-width"), Title(title), Style(_STYLE)),

@@ -89,6 +89,18 @@ def test_steps_give_what_make_gives(made, photos):
     assert whole["sha256"] == steps["sha256"]
 
 
+def test_lock_and_rebuild(made):
+    cwd, _ = made
+    assert birdornot("lock", "bird_or_forest", "--out", "birds.lock", cwd=cwd).returncode == 0
+    done = birdornot("rebuild", "birds.lock", "again", cwd=cwd)
+    assert done.returncode == 0 and "60 the same, 0 changed, 0 gone" in done.stdout, done.stderr + done.stdout
+
+
+def test_negatives(tmp_path):
+    done = birdornot("search", "bird", "--negatives", cwd=tmp_path)
+    assert done.returncode == 0 and "bat" in done.stdout.split()
+
+
 def test_predict_json(made, photos):
     cwd, _ = made
     done = birdornot("predict", "bird_or_forest/model", photos, "--json", cwd=cwd)

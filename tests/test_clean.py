@@ -1,0 +1,289 @@
+"""Cleaning files that were made to harm, or just happened: good ones come out upright, the others become a row with a reason."""
+import io
+import json
+import random
+import signal
+import struct
+import subprocess
+import sys
+import time
+import zlib
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from birdornot.clean import BadPicture, clean_images, look_alikes, open_upright, undo
+from birdornot.download import DatasetError, Ledger, download_images
+from birdornot.sample import sample_picture
+from birdornot.search import Hit
+
+
+def saved(im, kind="JPEG", **kwargs):
+    im.save(out := io.BytesIO(), kind, **kwargs)
+    return out.getvalue()
+
+
+def photo(i=0, size=(320, 240)):
+    "Noise with a little structure: no two look alike"
+    rng = np.random.default_rng(i)
+    small = Image.fromarray(rng.integers(0, 255, (9, 9, 3), "uint8"))
+    return small.resize(size, Image.Resampling.BICUBIC)
+
+
+def png_chunk(kind, data): return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png_bomb(w, h):
+    "A PNG of one colour that says it is `w`×`h`: kilobytes that become gigabytes"
+    packer = zlib.compressobj(9)
+    body = b"".join(packer.compress(bytes(1 + w // 8 + 1)) for _ in range(min(h, 20_000))) + packer.flush()
+    return (b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", struct.pack(">IIBBBBB", w, h, 1, 0, 0, 0, 0)) +
+            png_chunk(b"IDAT", body) + png_chunk(b"IEND", b""))
+
+
+def scan_bomb(scans=2000):
+    "A progressive JPEG that sends the same scan over and over: small to store, minutes to decode"
+    data = saved(Image.effect_noise((1600, 1600), 90).convert("L"), progressive=True, quality=30)
+    cuts = [i for i in range(len(data) - 1) if data[i:i + 2] == b"\xff\xda"]
+    scan = data[cuts[1]:cuts[2]]
+    return data[:cuts[1]] + scan * scans + data[cuts[1]:]
+
+
+JPEG = saved(photo(1))
+HOSTILE = {
+    "pixel bomb": lambda: png_bomb(60_000, 60_000),
+    "long side": lambda: png_bomb(400_000, 10),
+    "49 megapixels that are not there": lambda: png_bomb(7000, 7000)[:4000],
+    "scan bomb": scan_bomb,
+    "truncated JPEG": lambda: JPEG[:len(JPEG) // 2],
+    "truncated PNG": lambda: saved(photo(1), "PNG")[:5000],
+    "truncated WebP": lambda: saved(photo(1), "WEBP")[:500],
+    "truncated GIF": lambda: saved(photo(1), "GIF")[:2000],
+    "PNG without IDAT": lambda: b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", struct.pack(">IIBBBBB", 9, 9, 8, 2, 0, 0, 0)) + png_chunk(b"IEND", b""),
+    "PNG with a text bomb": lambda: saved(photo(1), "PNG")[:33] + png_chunk(b"zTXt", b"x\0\0" + zlib.compress(bytes(200_000_000), 9)) + saved(photo(1), "PNG")[33:],
+    "PNG of no size": lambda: b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", struct.pack(">IIBBBBB", 0, 0, 8, 2, 0, 0, 0)),
+    "JPEG header only": lambda: JPEG[:20],
+    "HTML": lambda: b"<!DOCTYPE html><html></html>", "SVG": lambda: b"<svg onload='alert(1)'/>", "empty": lambda: b"",
+    "EPS": lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "BLP": lambda: b"BLP2" + bytes(280), "FLI": lambda: bytes(4) + b"\x11\xaf" + bytes(200),
+    "TIFF": lambda: saved(photo(1), "TIFF"), "ICO": lambda: saved(photo(1), "ICO"), "PPM": lambda: saved(photo(1), "PPM"),
+    "GIF and PHP": lambda: b"GIF89a<?php system('id'); ?>",
+    "zip": lambda: b"PK\x03\x04" + bytes(100), "zeros": lambda: bytes(1000), "51 MB": lambda: JPEG + bytes(51_000_000),
+}
+
+PROBE = """
+import sys, json, time, resource
+from birdornot.clean import open_upright, BadPicture
+before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+try: open_upright(sys.argv[1]); why = ""
+except BadPicture as e: why = str(e)
+print(json.dumps([why, time.monotonic() - start, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1000]))
+"""
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_files_are_refused_with_a_reason(name):
+    with pytest.raises(BadPicture) as e: open_upright(HOSTILE[name]())
+    assert 4 < len(str(e.value)) < 130 and "\n" not in str(e.value)
+
+
+def test_bombs_cost_little(tmp_path):
+    for name in ("pixel bomb", "scan bomb", "PNG with a text bomb", "49 megapixels that are not there"):
+        (tmp_path/"x").write_bytes(HOSTILE[name]())
+        why, seconds, megabytes = json.loads(subprocess.run([sys.executable, "-c", PROBE, tmp_path/"x"], capture_output=True, text=True).stdout)
+        assert why and seconds < 2 and megabytes < 120, (name, why, seconds, megabytes)
+
+
+@pytest.mark.parametrize("tail", [b"PK\x05\x06" + bytes(18), b"<script>alert(1)</script>", b"<?php system('id'); ?>"])
+def test_polyglots_lose_their_payload(tmp_path, tail):
+    (tmp_path/"in.jpg").write_bytes(JPEG + tail)
+    assert tail not in saved(open_upright(tmp_path/"in.jpg"))
+
+
+# ---- a dataset
+
+def dataset(dest, files):
+    "Put `files`, dict (label, name) → bytes, through the real download from a local folder"
+    hits = []
+    for (label, name), data in files.items():
+        src = dest/"src"/label/name
+        src.parent.mkdir(parents=True, exist_ok=True)
+        src.write_bytes(data)
+        hits.append(Hit(label, src.as_uri(), title=name, source="folder"))
+    download_images(dest/"d", hits, progress=False)
+    return dest/"d"
+
+
+def by_name(dest):
+    with Ledger(dest) as ledger: return {(r["label"], r["title"]): r for r in ledger.rows()}
+
+
+def test_the_upright_is_what_the_camera_saw(tmp_path):
+    from PIL import ImageOps
+    want, files = photo(3, (120, 80)), {}
+    for up in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112], exif.get_ifd(0x8825)[1] = up, "N"
+        exif.get_ifd(0x8825)[2] = (48.0, 8.0, 0.0)
+        turn = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}.get(up)
+        held = want if turn is None else want.transpose(Image.Transpose(turn))
+        assert ImageOps.exif_transpose(Image.open(io.BytesIO(saved(held, exif=exif)))).size == want.size
+        files["bird", f"{up}.jpg"] = saved(held, quality=95, exif=exif)
+    dest = dataset(tmp_path, files)
+    clean_images(dest, progress=False)
+    for r in by_name(dest).values():
+        im = Image.open(dest/r["file"])
+        assert np.abs(np.asarray(im, "int16") - np.asarray(want, "int16")).mean() < 5, r["title"]
+        assert not im.getexif() and (r["width"], r["height"]) == want.size and b"Exif" not in (dest/r["file"]).read_bytes()
+
+
+def test_colours_survive(tmp_path):
+    want = photo(4)
+    for data in (saved(want, quality=95), saved(want.convert("CMYK"), quality=95), saved(want, "PNG"), saved(want, "WEBP", quality=95), saved(want, "AVIF", quality=95)):
+        assert np.abs(np.asarray(open_upright(data), "int16") - np.asarray(want, "int16")).mean() < 6
+    deep = Image.fromarray((np.asarray(want.convert("L")).astype("uint16") << 8) + 99)
+    assert np.abs(np.asarray(open_upright(saved(deep, "PNG")).convert("L"), "int16") - np.asarray(want.convert("L"), "int16")).mean() < 1
+
+
+def test_repeats_conflicts_and_undo(tmp_path):
+    a, b, c = (saved(photo(i)) for i in range(3))
+    dest = dataset(tmp_path, {("bird", "a"): a, ("bird", "a2"): a, ("bird", "b"): b, ("forest", "b"): b, ("forest", "c"): c, ("forest", "bad"): c[:900],
+                              ("forest", "tiny"): saved(photo(9, (20, 20))), ("forest", "blank"): saved(Image.new("RGB", (99, 99), "grey"))})
+    before = {p: p.read_bytes() for p in dest.rglob(".originals/*/*")}
+    dry = clean_images(dest, dry_run=True, progress=False)
+    assert {p: p.read_bytes() for p in dest.rglob(".originals/*/*")} == before and not (dest/"bird").exists()
+    report = clean_images(dest, progress=False)
+    assert dry.counts == report.counts == {"bird": {"clean": 1, "quarantined": 2}, "forest": {"clean": 1, "quarantined": 4}}
+    rows = by_name(dest)
+    assert rows["bird", "a2"]["reason"].startswith("exact duplicate of bird/")
+    assert rows["bird", "b"]["reason"] == rows["forest", "b"]["reason"] == "the same picture is under bird and forest: undo it where it belongs"
+    assert "cut off" in rows["forest", "bad"]["reason"] and "small" in rows["forest", "tiny"]["reason"] and "blank" in rows["forest", "blank"]["reason"]
+    # nothing was deleted
+    kept = Counter(p.read_bytes() for p in dest.rglob("*") if p.parent.parent.name in (".originals", ".quarantine") and p.parent.name != ".part")
+    assert kept == Counter(before.values())
+    # a person knows where it belongs
+    assert undo(dest, [rows["bird", "b"]["id"]]) == 1
+    clean_images(dest, progress=False)
+    after = by_name(dest)
+    assert after["bird", "b"]["status"] == "clean" and after["forest", "b"]["status"] == "quarantined"
+    # and all the rest comes back, but what cannot be opened
+    undo(dest)
+    clean_images(dest, progress=False)
+    assert {k for k, r in by_name(dest).items() if r["status"] == "quarantined"} == {("bird", "a2"), ("forest", "bad")}
+
+
+def test_a_conflict_found_later_takes_the_working_copy_along(tmp_path):
+    a = saved(photo(1))
+    dest = dataset(tmp_path, {("bird", "a"): a})
+    clean_images(dest, progress=False)
+    assert len([*dest.glob("bird/*.jpg")]) == 1
+    dataset(tmp_path, {("forest", "a"): a})
+    assert clean_images(dest, progress=False).counts == {"bird": {"clean": 0, "quarantined": 1}, "forest": {"clean": 0, "quarantined": 1}}
+    assert not [*dest.glob("*/*.jpg")]
+
+
+def test_hostile_files_among_good_ones(tmp_path):
+    files = {("bird", f"good{i}"): saved(photo(i)) for i in range(20)}
+    files |= {("bird", n): make() for n, make in HOSTILE.items()}
+    dest = dataset(tmp_path, files)
+    clean_images(dest, progress=False)
+    rows = by_name(dest)
+    assert all(r["status"] == "clean" for (_, n), r in rows.items() if n.startswith("good"))
+    assert all(r["status"] in ("failed", "quarantined") and r["reason"] for (_, n), r in rows.items() if n in HOSTILE)
+
+
+def test_look_alikes_across_labels(tmp_path):
+    im = photo(5, (640, 480))
+    kin = [im, im.resize((320, 240)), im.crop((8, 6, 632, 474)), im.transpose(Image.Transpose.FLIP_LEFT_RIGHT), im.point(lambda v: int(v * .8)), im.convert("L")]
+    files = {("bird" if i % 2 else "forest", f"kin{i}"): saved(k, quality=60) for i, k in enumerate(kin)}
+    dest = dataset(tmp_path, files | {("bird", f"other{i}"): saved(photo(10 + i)) for i in range(30)})
+    report = clean_images(dest, progress=False)
+    assert [{r["title"] for r in g} for g in report.look_alikes] == [{f"kin{i}" for i in range(6)}]
+    assert len({r["dup_group"] for r in report.rows}) == 31 and report.counts["forest"]["clean"] == 3  # grouped, not removed
+
+
+def test_look_alikes_of_thousands_are_fast_even_if_all_are_the_same():
+    start, rng = time.monotonic(), np.random.default_rng(0)
+    rows = [dict(phash=h.tobytes().hex(), phash_mirror=h[::-1].tobytes().hex()) for h in rng.integers(0, 256, (3000, 32), "uint8")]
+    assert len(set(look_alikes(rows))) == 3000
+    assert set(look_alikes(rows[:1] * 2000)) == {0}
+    assert time.monotonic() - start < 8
+
+
+def test_real_photos_do_not_look_alike():
+    photos = sorted((Path(__file__).parents[2]/"shared/photos").glob("*/*.jpg"))
+    if not photos: pytest.skip("the real photos are not here")
+    from birdornot.clean import _measure
+    assert len(set(look_alikes([_measure(open_upright(p, 400)) for p in photos]))) == len(photos)
+
+
+# ---- nothing is lost
+
+SCRIPT = "import sys; from birdornot.clean import clean_images; print('go', flush=True); clean_images(sys.argv[1], workers=2)"
+
+
+def run(dest):
+    p = subprocess.Popen([sys.executable, "-c", SCRIPT, dest], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    p.stdout.readline()
+    return p
+
+
+@pytest.fixture
+def many(tmp_path):
+    files = {("bird" if i % 2 else "forest", f"{i}"): saved(photo(i, (900, 700)))[:9000 if i % 9 == 0 else None] for i in range(150)}
+    return dataset(tmp_path, files | {("bird", "again"): files["bird", "1"]})
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_stop_and_resume(many, how):
+    for wait in (.3, .5):
+        p = run(many)
+        time.sleep(wait)
+        p.send_signal(how)
+        begin = time.monotonic()
+        p.communicate(timeout=10)
+        assert time.monotonic() - begin < 5
+    report = clean_images(many, progress=False)
+    n = Counter(r["status"] for r in report.rows)
+    assert n == {"clean": 150 - 17, "quarantined": 18}
+    for r in report.rows: assert (many/r["file"]).exists() and (many/r["original"]).exists()
+    for p in many.glob("*/*.jpg"): Image.open(p).load()
+    assert len([*many.glob("*/*.jpg")]) == n["clean"] and clean_images(many, progress=False).done == 0
+
+
+def test_full_disk(tmp_path):
+    "A file system with room for the originals and few copies, mounted where only this test sees it"
+    dest = dataset(tmp_path, {("bird", f"{i}"): saved(Image.merge("RGB", [Image.effect_noise((400, 400), 99) for _ in "rgb"])) for i in range(40)})
+    size = sum(-(-p.stat().st_size // 4096) * 4 for p in dest.rglob("*") if p.is_file()) + 1000
+    (tmp_path/"small").mkdir()
+    code = "import sys; from birdornot.clean import *; from birdornot.download import DiskFull\ntry: clean_images(sys.argv[1])\nexcept DiskFull as e: print(e)"
+    inner = (f"cd {tmp_path} && mount -t tmpfs -o size={size}k tmpfs small && cp -r d small && {sys.executable} -c '{code}' small/d; ls small/d/.originals/.part small/d/bird; "
+             "ls small/d/.originals/bird | wc -l")
+    done = subprocess.run(["unshare", "-rm", "sh", "-c", inner], capture_output=True, text=True)
+    if "unshare" in done.stderr or "mount:" in done.stderr: pytest.skip("no private mounts here: " + done.stderr.strip())
+    assert "is full. Nothing is lost" in done.stdout, done.stderr[-2000:]
+    assert done.stdout.splitlines()[-1] == "40" and 0 < done.stdout.count(".jpg") < 40
+
+
+def test_a_folder_without_ledger_is_no_dataset(tmp_path):
+    with pytest.raises(DatasetError, match="download pictures into it first"): clean_images(tmp_path)
+    with pytest.raises(DatasetError): undo(tmp_path/"nowhere")
+    assert not [*tmp_path.iterdir()]
+
+
+def test_fuzzed_files_give_a_picture_or_a_reason():
+    "Byte flips and cuts of every format; the seed changes with the day, so that in time much is tried"
+    rng, n = random.Random(time.strftime("%F")), Counter()
+    im = photo(1, (90, 60))
+    seeds = [saved(im), saved(im, progressive=True), saved(im, "PNG"), saved(im, "GIF"), saved(im, "WEBP"), saved(im, "BMP"), saved(im, "AVIF", speed=10), saved(im.convert("CMYK")),
+             sample_picture("bird", 0, fault="exif_rotated")]
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        data = bytearray(rng.choice(seeds))
+        for _ in range(rng.randint(0, 12)): data[rng.randrange(min(len(data), rng.choice([64, 700, 10**6])))] = rng.randrange(256)
+        if rng.random() < .3: del data[rng.randrange(len(data)):]
+        try: n[open_upright(bytes(data), 64).mode] += 1
+        except BadPicture as e: n["refused"] += bool(str(e))
+    assert {*n} == {"RGB", "refused"} and sum(n.values()) > 200
