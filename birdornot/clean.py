@@ -8,8 +8,8 @@ Docs: https://birdornot.github.io/birdornot/clean.html.md"""
 __all__ = ['MAX_SIZE', 'MAX_BYTES', 'MAX_PIXELS', 'MAX_SIDE', 'MAX_SCANS', 'BadPicture', 'open_upright', 'contact_sheet',
            'look_alikes', 'CleanReport', 'clean_images', 'undo']
 
-# %% ../nbs/02_clean.ipynb #f05a08df
-import io, os, re, sys, threading, warnings
+# %% ../nbs/02_clean.ipynb #141103f7
+import io, os, sys, threading, warnings
 from collections import Counter, defaultdict
 from contextlib import closing
 from functools import lru_cache
@@ -19,7 +19,7 @@ from textwrap import wrap
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps, ImageStat
 
-from .download import Ledger, _part_folder, _room, _table, sniff
+from .download import Ledger, _bar, _list, _part_folder, _room, _table, sniff
 from .search import BirdornotError
 
 # %% ../nbs/02_clean.ipynb #4bf08d99
@@ -39,7 +39,7 @@ def _formats():
     pillow_heif.register_heif_opener()
     return (*formats, 'HEIF')
 
-# %% ../nbs/02_clean.ipynb #fd4dc88f
+# %% ../nbs/02_clean.ipynb #9dd4f33c
 def _read(src):
     "Path, bytes or open file → bytes, if they are not too many and those of a picture"
     try:
@@ -51,18 +51,19 @@ def _read(src):
     if len(data) > MAX_BYTES: raise BadPicture(f'the file is larger than {MAX_BYTES//10**6} MB')
     ext,reason = sniff(data[:512])
     if not ext: raise BadPicture(reason)
-    if ext == 'heic' and 'HEIF' not in _formats(): raise BadPicture('an HEIC photo: pip install pillow-heif, or save it as JPEG')
+    if ext == 'heic' and 'HEIF' not in _formats():
+        raise BadPicture('an HEIC photo: pip install pillow-heif, or save it as JPEG')
     scans = data.count(b'\xff\xda') if ext == 'jpg' else 0
-    if scans > MAX_SCANS: raise BadPicture(f'a JPEG of {scans} scans (photos have a dozen at most): it would take minutes to decode')
+    if scans > MAX_SCANS: raise BadPicture(f'a JPEG of {scans} scans takes minutes to decode (photos have a dozen)')
     return data
 
-# %% ../nbs/02_clean.ipynb #48d3ce4e
+# %% ../nbs/02_clean.ipynb #4f1ef9a1
 _open_lock = threading.Lock() # warning filters belong to the whole process
 
 def _open(data):
     "The image, its header read and allowed, nothing decoded yet; and which way is up"
     with _open_lock, warnings.catch_warnings():
-        warnings.simplefilter('ignore') # our limits are stricter than Pillow's warning, and broken EXIF does not spoil a picture
+        warnings.simplefilter('ignore') # our limits are stricter, and broken EXIF does not spoil a picture
         im = Image.open(io.BytesIO(data), formats=_formats())
         w,h = im.size
         if w*h > MAX_PIXELS: raise BadPicture(f'{w}×{h} is more than {MAX_PIXELS//10**6} megapixels')
@@ -95,14 +96,16 @@ def _rgb(im, profile, shrink):
     transform = _to_srgb(profile, im.mode) if profile else None
     return transform.apply(im) if transform else im.convert('RGB')
 
-# %% ../nbs/02_clean.ipynb #f6fdba30
-_TURNS = {2:'FLIP_LEFT_RIGHT', 3:'ROTATE_180', 4:'FLIP_TOP_BOTTOM', 5:'TRANSPOSE', 6:'ROTATE_270', 7:'TRANSVERSE', 8:'ROTATE_90'}
+# %% ../nbs/02_clean.ipynb #2ec5bbe0
+_TURNS = {2:'FLIP_LEFT_RIGHT', 3:'ROTATE_180', 4:'FLIP_TOP_BOTTOM', 5:'TRANSPOSE', 6:'ROTATE_270', 7:'TRANSVERSE',
+    8:'ROTATE_90'}
 
 def _explain(e):
     "What the exception of a decoder means"
     text = f'{type(e).__name__}: {e}'
     if isinstance(e, MemoryError): return 'decoding it takes more memory than allowed'
-    if 'truncated' in text.lower() or isinstance(e, EOFError): return 'the file is cut off: only a part of the picture is there'
+    if 'truncated' in text.lower() or isinstance(e, EOFError):
+        return 'the file is cut off: only a part of the picture is there'
     return f'the file is damaged ({text[:80]})'
 
 def _decode(src, max_size):
@@ -131,7 +134,7 @@ def open_upright(
     "The picture in `src` as a viewer shows it, or `BadPicture` with the reason"
     return _decode(src, max_size)[0]
 
-# %% ../nbs/02_clean.ipynb #441b7f0f
+# %% ../nbs/02_clean.ipynb #5816856c
 def contact_sheet(
     pictures, # paths, bytes or PIL images; what cannot be opened is a grey field
     captions=(), # a text for each
@@ -140,26 +143,29 @@ def contact_sheet(
 )->Image.Image: # RGB
     "Small versions of `pictures`, side by side"
     pictures,captions = list(pictures),list(captions)
-    high = size + (36 if captions else 4)
+    high = size + (48 if captions else 4)
     sheet = Image.new('RGB', (min(cols, len(pictures) or 1)*(size+6), -(-len(pictures)//cols)*high or 1), 'white')
     pen,font = ImageDraw.Draw(sheet),ImageFont.load_default(11)
     for i,p in enumerate(pictures):
         x,y = i%cols*(size+6), i//cols*high
-        try: im = ImageOps.contain(p.convert('RGB') if isinstance(p, Image.Image) else open_upright(p, 2*size), (size, size))
+        try: im = p.convert('RGB') if isinstance(p, Image.Image) else open_upright(p, 2*size)
         except BadPicture: im = Image.new('RGB', (size, size), '#ddd')
+        im = ImageOps.contain(im, (size, size))
         sheet.paste(im, (x + (size-im.width)//2, y + (size-im.height)//2))
-        if i < len(captions): pen.multiline_text((x, y+size+1), '\n'.join(wrap(str(captions[i]), size//6)[:2]), 'black', font, spacing=1)
+        text = '\n'.join(wrap(str(captions[i]), size//6)[:3]) if i < len(captions) else ''
+        pen.multiline_text((x, y+size+1), text, 'black', font, spacing=1)
     return sheet
 
-# %% ../nbs/02_clean.ipynb #9dbd5723
+# %% ../nbs/02_clean.ipynb #716245e1
 def _measure(im):
     "What a working copy tells: its perceptual hash, that of its mirror image, and its contrast (0 to 127)"
     import imagehash
     grey = im.convert('L')
-    return dict(phash=str(imagehash.phash(grey, 16)), phash_mirror=str(imagehash.phash(ImageOps.mirror(grey), 16)),
+    small = grey.resize((64, 64), Image.Resampling.LANCZOS) # as phash would shrink it, but once for both
+    return dict(phash=str(imagehash.phash(small, 16)), phash_mirror=str(imagehash.phash(ImageOps.mirror(small), 16)),
         contrast=round(ImageStat.Stat(grey).stddev[0], 2))
 
-# %% ../nbs/02_clean.ipynb #28d63cb6
+# %% ../nbs/02_clean.ipynb #3927f59d
 def _signs(hashes):
     "Hashes in hexadecimal → a matrix of -1 and 1, a row each"
     bits = np.unpackbits(np.frombuffer(bytes.fromhex(''.join(hashes)), 'uint8')).reshape(len(hashes), -1)
@@ -172,7 +178,8 @@ def look_alikes(
     "Which pictures look the same, mirrored or not"
     if not rows: return []
     plain,mirror = (_signs([r[k] for r in rows]) for k in ('phash','phash_mirror'))
-    first,agree = np.arange(len(rows)),plain.shape[1] - 2*most # the product of two rows is the bits that agree minus those that do not
+    first = np.arange(len(rows))
+    agree = plain.shape[1] - 2*most # the product of two rows is the bits that agree minus those that do not
     for i in range(0, len(rows), 1024):
         block = plain[i:i+1024]
         for j,same in enumerate((block @ plain.T >= agree) | (block @ mirror.T >= agree), i):
@@ -197,7 +204,7 @@ def _clean_one(src, dst, max_size, min_size, kept):
     finally: part.unlink(missing_ok=True)
     return out
 
-# %% ../nbs/02_clean.ipynb #2e28d10e
+# %% ../nbs/02_clean.ipynb #982a3d21
 def _limit(megabytes):
     "Allow this process so much more memory than it has"
     warnings.simplefilter('ignore')
@@ -213,7 +220,8 @@ def _in_workers(fn, jobs, workers=None, seconds=20, megabytes=400):
     from pebble import ProcessExpired, ProcessPool
     if not jobs: return
     context = multiprocessing.get_context('fork' if sys.platform == 'linux' else None)
-    pool = ProcessPool(min(workers or os.cpu_count() or 1, len(jobs)), initializer=_limit, initargs=(megabytes,), context=context)
+    workers = min(workers or os.cpu_count() or 1, len(jobs))
+    pool = ProcessPool(workers, initializer=_limit, initargs=(megabytes,), context=context)
     try:
         results = pool.map(fn, *zip(*jobs), timeout=seconds).result()
         for _ in jobs:
@@ -240,13 +248,14 @@ def _exact(rows):
         if len(firsts) > 1: out |= {r['id']:reason for r in firsts.values() if not r['kept']}
     return out
 
-# %% ../nbs/02_clean.ipynb #22673e03
+# %% ../nbs/02_clean.ipynb #b81a5674
 def _move(ledger, old, new):
     "Move an original; rows that share it follow"
     if old == new: return
     (ledger.dest/new).parent.mkdir(parents=True, exist_ok=True)
     if (ledger.dest/old).exists(): os.replace(ledger.dest/old, ledger.dest/new)
-    for r in ledger.rows(original=old): ledger.update(r['id'], original=new, file=new if r['file'] == old else r['file'])
+    for r in ledger.rows(original=old):
+        ledger.update(r['id'], original=new, file=new if r['file'] == old else r['file'])
 
 def _quarantine(ledger, row, reason, **measures):
     "Refuse `row`: its original moves aside, unless it is its twin's too, and its working copy goes; → what changed"
@@ -259,7 +268,7 @@ def _quarantine(ledger, row, reason, **measures):
     ledger.update(row['id'], **new, **measures)
     return new
 
-# %% ../nbs/02_clean.ipynb #ce3eb040
+# %% ../nbs/02_clean.ipynb #73cd6275
 def _settle(ledger, row, found, max_size, dry_run):
     "Write down what was found out about `row`; → the row as it is now"
     found = dict(found)
@@ -271,10 +280,11 @@ def _settle(ledger, row, found, max_size, dry_run):
 
 def _unfinished(ledger, rows, max_size):
     "Rows without a working copy of this size; what a killed run had moved aside but not written down comes back"
-    rows = [r for r in rows if r['status'] == 'downloaded' or r['side'] != max_size or not (ledger.dest/r['file']).exists()]
+    there = lambda name: (ledger.dest/name).exists()
+    rows = [r for r in rows if r['status'] == 'downloaded' or r['side'] != max_size or not there(r['file'])]
     for r in rows:
         aside = r['original'].replace('.originals/', '.quarantine/', 1)
-        if not (ledger.dest/r['original']).exists() and (ledger.dest/aside).exists(): _move(ledger, aside, r['original'])
+        if not there(r['original']) and there(aside): _move(ledger, aside, r['original'])
     return rows
 
 def _group(ledger, rows, near, dry_run):
@@ -284,7 +294,7 @@ def _group(ledger, rows, near, dry_run):
         if r['dup_group'] != rows[first]['id'] and not dry_run: ledger.update(r['id'], dup_group=rows[first]['id'])
         r['dup_group'] = rows[first]['id']
 
-# %% ../nbs/02_clean.ipynb #1dc3d211
+# %% ../nbs/02_clean.ipynb #a15c5d16
 class CleanReport:
     "What is clean, what is in quarantine, and why"
     def __init__(self,
@@ -303,7 +313,8 @@ class CleanReport:
     @property
     def reasons(self)->Counter: # reason → how many
         "Why pictures are in quarantine"
-        return Counter(re.sub('^exact duplicate of .*', 'exact duplicate', r['reason']) for r in self.rows if r['status'] == 'quarantined')
+        why = (r['reason'] for r in self.rows if r['status'] == 'quarantined')
+        return Counter('exact duplicate' if reason.startswith('exact duplicate') else reason for reason in why)
 
     @property
     def look_alikes(self)->list: # lists of rows
@@ -314,25 +325,31 @@ class CleanReport:
         return [g for g in groups.values() if len(g) > 1]
 
     def __repr__(self):
-        n,why = Counter(r['status'] for r in self.rows),', '.join(f'{n} × {reason}' for reason,n in self.reasons.most_common())
-        alike = f', {sum(map(len, self.look_alikes))} look alike in {len(self.look_alikes)} groups' if self.look_alikes else ''
-        return f"{'would be: ' if self.dry_run else ''}{n['clean']} clean, {n['quarantined']} in quarantine{f' ({why})' if why else ''}{alike}"
+        n,why = Counter(r['status'] for r in self.rows),_list(self.reasons)
+        would,why = 'would be: ' if self.dry_run else '', f' ({why})' if why else ''
+        return f"{would}{n['clean']} clean, {n['quarantined']} in quarantine{why}{self._alike(', ')}"
+
+    def _alike(self, before=''):
+        n,groups = sum(map(len, self.look_alikes)),len(self.look_alikes)
+        return f"{before}{n} clean ones look alike, in {groups} group{'s'[:groups-1]}" if groups else ''
 
     def _repr_markdown_(self):
         if not self.rows: return 'No pictures: download some first.'
         why = {k:{'pictures':n} for k,n in self.reasons.most_common()}
-        parts = [_table(self.counts, 'label'), _table(why, 'why in quarantine') if why else '']
-        if self.look_alikes: parts.append(f'{sum(map(len, self.look_alikes))} clean pictures look alike, in {len(self.look_alikes)} groups.')
-        return '\n\n'.join(p for p in ['*Nothing was changed.*' if self.dry_run else '', *parts] if p)
+        parts = ['*Nothing was changed.*' if self.dry_run else '', _table(self.counts, 'label')]
+        parts += [_table(why, 'why in quarantine') if why else '', self._alike()]
+        return '\n\n'.join(p for p in parts if p)
 
-# %% ../nbs/02_clean.ipynb #1f5baf88
+# %% ../nbs/02_clean.ipynb #286e0a07
 _ADDED = dict(side='INTEGER', phash='TEXT', phash_mirror='TEXT', contrast='REAL', dup_group='INTEGER')
 
 def _jobs(ledger, rows, max_size, min_size, dry_run):
     "The arguments of `_clean_one` for each row"
     if not dry_run:
         for label in {r['label'] for r in rows}: (ledger.dest/label).mkdir(exist_ok=True)
-    return [(str(ledger.dest/r['original']), '' if dry_run else str(ledger.dest/_copy_name(r)), max_size, min_size, bool(r['kept'])) for r in rows]
+    path = lambda name: str(ledger.dest/name)
+    copies = ['' if dry_run else path(_copy_name(r)) for r in rows]
+    return [(path(r['original']), copy, max_size, min_size, bool(r['kept'])) for r,copy in zip(rows, copies)]
 
 def clean_images(
     dest:str|Path, # dataset folder that `download_images` has filled
@@ -346,7 +363,6 @@ def clean_images(
     progress:bool=True, # show a progress bar where there is a terminal
 )->CleanReport: # what is clean, what is in quarantine and why
     "Make an upright RGB working copy of each downloaded picture, or put it into quarantine"
-    from tqdm.auto import tqdm
     with _room(dest), Ledger(dest, create=False, who='clean') as ledger:
         ledger.add_columns(**_ADDED)
         _part_folder(dest)
@@ -355,14 +371,14 @@ def clean_images(
         for i,reason in exact.items(): rows[i] = _settle(ledger, rows[i], dict(reason=reason), max_size, dry_run)
         todo = _unfinished(ledger, [r for r in rows.values() if r['status'] != 'quarantined'], max_size)
         found = _in_workers(_clean_one, _jobs(ledger, todo, max_size, min_size, dry_run), workers, seconds, megabytes)
-        with closing(found), tqdm(total=len(todo), desc='clean', unit=' pictures', disable=None if progress else True) as bar:
+        with closing(found), _bar(len(todo), 'clean', progress) as bar:
             for row,got in zip(todo, found):
                 rows[row['id']] = _settle(ledger, row, got, max_size, dry_run)
                 bar.update()
         _group(ledger, rows.values(), near, dry_run)
     return CleanReport([*rows.values()], len(todo)+len(exact), dry_run)
 
-# %% ../nbs/02_clean.ipynb #06f51d5c
+# %% ../nbs/02_clean.ipynb #ab350b37
 def undo(
     dest:str|Path, # dataset folder
     ids=None, # ledger ids of the pictures to bring back; None: all
@@ -371,7 +387,7 @@ def undo(
     with Ledger(dest, create=False, who='undo') as ledger:
         rows = {r['id']:r for r in ledger.rows(status='quarantined')}
         wrong = [i for i in ids or () if i not in rows]
-        if wrong: raise BirdornotError(f"Not in quarantine: {', '.join(map(str, wrong))}. The ledger's rows with status 'quarantined' are.")
+        if wrong: raise BirdornotError(f"Not in quarantine: {', '.join(map(str, wrong))}. The ledger says which are.")
         rows = [rows[i] for i in (rows if ids is None else ids) if not rows[i]['reason'].startswith('exact duplicate')]
         for r in rows: # an exact duplicate has no file of its own to bring back
             file = r['original'].replace('.quarantine/', '.originals/', 1)

@@ -41,15 +41,15 @@ def _say(*words): print(*words, file=sys.stderr, flush=True)
 # %% ../nbs/09_cli.ipynb #ce525a53
 WANTED = 120  # pictures per word to ask the web for, unless told otherwise
 
-# %% ../nbs/09_cli.ipynb #086967e6
+# %% ../nbs/09_cli.ipynb #ee3649ed
 def _hits(term, n, source, folder, urls, **more):
     "Hits for one term, with a line that says where they came from"
     from birdornot.search import search_images
     source = "folder" if folder else "urls" if urls else source
     n = n or (sys.maxsize if folder or urls else WANTED)
     hits = search_images(term, n=n, source=source, folder=folder, urls=urls, **more)
-    told = ", ".join(f"{r['source']} {r['hits']}{' (' + r['problem'] + ')' if r.get('problem') else ''}" for r in hits.report)
-    _say(f"search    {term}: {len(hits)} hits, {told}")
+    told = [f"{r['source']} {r['hits']}" + (f" ({r['problem']})" if r["problem"] else "") for r in hits.report]
+    _say(f"search    {term}: {len(hits)} hits, {', '.join(told)}")
     return hits
 
 # %% ../nbs/09_cli.ipynb #666351de
@@ -74,11 +74,11 @@ def search(
     if out: hits.save(out)
     else: print(*[h.image_url for h in hits], sep="\n")
 
-# %% ../nbs/09_cli.ipynb #3b677349
+# %% ../nbs/09_cli.ipynb #5aa6aa9d
 @command("birdornot download bird_or_forest hits.jsonl", "birdornot download bird_or_forest --retry-failed")
 def download(
     dest: Path,  # dataset folder
-    hits: Annotated[Path, {"nargs": "?"}] = None,  # file written by `birdornot search --out`
+    hits: Annotated[Path, {"nargs": "?", "opt": False}] = None,  # file written by `birdornot search --out`
     retry_failed: bool = False,  # try again what failed in an earlier run
 ):
     "Fetch what was found; running it again fetches only what is missing"
@@ -230,15 +230,16 @@ def _found(dest, label, n):
     if not (dest/"ledger.sqlite").exists(): return False
     with Ledger(dest) as ledger: return len(ledger.rows(label=label)) >= n
 
-# %% ../nbs/09_cli.ipynb #0dc01034
+# %% ../nbs/09_cli.ipynb #a20ca000
 def _search_all(terms, n, source, folder, urls, dest):
     "Hits for all terms that still need them"
     from birdornot.search import BirdornotError, Hits, term_slug
     labels = [term_slug(t) for t in terms]
     if len(set(labels)) < 2 or len(set(labels)) < len(labels):
-        raise BirdornotError(f"make needs at least two different words, got {', '.join(terms)}; for instance: bird forest")
+        raise BirdornotError(f"make needs at least two different words, got {', '.join(terms)}; try bird forest")
     if "model" in labels: raise BirdornotError("'model' is the folder of the model; choose another word for this class")
-    return Hits([h for t, lbl in zip(terms, labels) if not _found(dest, lbl, n or WANTED) for h in _hits(t, n, source, folder, urls)])
+    missing = [t for t, lbl in zip(terms, labels) if not _found(dest, lbl, n or WANTED)]
+    return Hits([h for t in missing for h in _hits(t, n, source, folder, urls)])
 
 # %% ../nbs/09_cli.ipynb #77b2b1f5
 @command("birdornot make bird forest", "birdornot make bird not_bird --folder photos",
@@ -318,7 +319,7 @@ def _parser(name):
     p.epilog = "\n".join(["examples:", *(f"  {e}" for e in examples)])
     return p
 
-# %% ../nbs/09_cli.ipynb #2cb4466d
+# %% ../nbs/09_cli.ipynb #0460a2ce
 def main(
     argv: list | None = None  # words after `birdornot`; by default those of this process
 ) -> int:  # 0 done, 1 failed, 2 wrong usage
@@ -328,11 +329,12 @@ def main(
     if name in ("-h", "--help", "help"): return print(_overview()) or 0
     if name == "--version": return print(f"birdornot {__version__}") or 0
     if name not in COMMANDS:
-        near = get_close_matches(name, COMMANDS, 1)
-        _say(f"birdornot: there is no command {name!r}; {f'did you mean {near[0]}?' if near else 'see birdornot --help'}")
+        hint = [f"did you mean {near}?" for near in get_close_matches(name, COMMANDS, 1)] or ["see birdornot --help"]
+        _say(f"birdornot: there is no command {name!r}; {hint[0]}")
         return 2
     args = {k: v for k, v in vars(_parser(name).parse_args(rest)).items() if k not in ("pdb", "xtra")}
     try: return COMMANDS[name][0](**args) or 0
     except KeyboardInterrupt: _say("\nbirdornot: stopped; nothing is lost, the same command goes on from here")
-    except (BirdornotError, OSError, sqlite3.Error) as e: _say(f"birdornot: {' '.join(str(e).split()) or type(e).__name__}")
+    except (BirdornotError, OSError, sqlite3.Error) as e:
+        _say(f"birdornot: {' '.join(str(e).split()) or type(e).__name__}")
     return 1

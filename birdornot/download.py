@@ -7,13 +7,14 @@ Docs: https://birdornot.github.io/birdornot/download.html.md"""
 # %% auto #0
 __all__ = ['sniff', 'DatasetError', 'Ledger', 'Refused', 'Fetcher', 'DiskFull', 'Downloads', 'download_images']
 
-# %% ../nbs/01_download.ipynb #bf3cb246
+# %% ../nbs/01_download.ipynb #050e0048
 import errno, hashlib, heapq, json, os, random, re, socket, sqlite3, threading, time
 from collections import Counter, defaultdict, deque
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -25,12 +26,13 @@ from fastcore.basics import patch
 from . import __version__
 from .search import BirdornotError, term_slug
 
-# %% ../nbs/01_download.ipynb #5f5e5778
-_KINDS = dict(jpg=rb'\xff\xd8\xff', png=rb'\x89PNG\r\n\x1a\n', gif=rb'GIF8[79]a', bmp=rb'BM.{4}\0{4}', webp=rb'RIFF....WEBP',
-    avif=rb'....ftypavi[fs]', heic=rb'....ftyp(hei[cxms]|hev|mif1)')
+# %% ../nbs/01_download.ipynb #a617ac17
+_KINDS = dict(jpg=rb'\xff\xd8\xff', png=rb'\x89PNG\r\n\x1a\n', gif=rb'GIF8[79]a', bmp=rb'BM.{4}\0{4}',
+    webp=rb'RIFF....WEBP', avif=rb'....ftypavi[fs]', heic=rb'....ftyp(hei[cxms]|hev|mif1)')
 _OTHERS = {'a web page, not a picture':rb'\s*(<!doctype html|<html|<head|<body|<script)',
     'an SVG drawing, not a photo':rb'\s*(<\?xml.*?)?(<!--.*?-->\s*)?<svg', 'XML, not a picture':rb'\s*<',
-    'a TIFF file: save it as JPEG or PNG':rb'II\*\0|MM\0\*', 'a PDF, not a picture':rb'%PDF', 'data (JSON), not a picture':rb'\s*[{\[]'}
+    'a TIFF file: save it as JPEG or PNG':rb'II\*\0|MM\0\*', 'a PDF, not a picture':rb'%PDF',
+    'data (JSON), not a picture':rb'\s*[{\[]'}
 
 def sniff(
     head:bytes, # the first bytes of a file, some hundred
@@ -42,13 +44,17 @@ def sniff(
         if re.match(pattern, head, re.S|re.I): return '',reason
     return '', 'not a picture of a kind we know' if head else 'empty'
 
-# %% ../nbs/01_download.ipynb #b21c79f6
+# %% ../nbs/01_download.ipynb #a24c05db
 class DatasetError(BirdornotError):
     "A folder is not the dataset it should be"
 
-_COLUMNS = dict(label='TEXT', term='TEXT', source='TEXT', rank='INTEGER', page_url='TEXT', image_url='TEXT', title='TEXT',
-    licence='TEXT', author='TEXT', width='INTEGER', height='INTEGER', status='TEXT', reason='TEXT', sha256='TEXT', bytes='INTEGER',
-    original='TEXT', file='TEXT', kept='INTEGER')
+def _is_full(e):
+    "Whether an error of the system or of SQLite means that the disk is full"
+    return getattr(e, 'errno', None) in (errno.ENOSPC, errno.EDQUOT) or 'disk is full' in str(e)
+
+_COLUMNS = dict(label='TEXT', term='TEXT', source='TEXT', rank='INTEGER', page_url='TEXT', image_url='TEXT',
+    title='TEXT', licence='TEXT', author='TEXT', width='INTEGER', height='INTEGER', status='TEXT', reason='TEXT',
+    sha256='TEXT', bytes='INTEGER', original='TEXT', file='TEXT', kept='INTEGER')
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS pictures (id INTEGER PRIMARY KEY, {', '.join(f'{k} {v}' for k,v in _COLUMNS.items())},
     UNIQUE (label, image_url));
@@ -57,7 +63,7 @@ CREATE INDEX IF NOT EXISTS by_status ON pictures (status);
 CREATE INDEX IF NOT EXISTS by_original ON pictures (original);
 """
 
-# %% ../nbs/01_download.ipynb #7f51ba29
+# %% ../nbs/01_download.ipynb #fb13c9b9
 class Ledger:
     "What is known of every picture ever seen in a dataset: one row each, in one SQLite file"
     def __init__(self,
@@ -67,19 +73,20 @@ class Ledger:
     ):
         self.dest,self.who,self._lock = Path(dest),who,threading.RLock()
         self.path = self.dest/'ledger.sqlite'
-        if self.dest.exists() and not self.dest.is_dir(): raise DatasetError(f"{str(dest)!r} is a file: name a folder.")
         if not create and not self.path.exists():
-            raise DatasetError(f"{str(dest)!r} has no ledger.sqlite, so it is no birdornot dataset: download pictures into it first.")
-        self.dest.mkdir(parents=True, exist_ok=True)
-        self.db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
-        self.db.row_factory = lambda cursor, row: {d[0]:v for d,v in zip(cursor.description, row)}
-        try: self._prepare()
-        except sqlite3.OperationalError: raise # the disk is full, or another program holds the file
-        except sqlite3.DatabaseError as e:
-            self.db.close()
-            raise DatasetError(f"{str(self.path)!r} is damaged ({e}): rename it and download again; the pictures stay.") from None
+            raise DatasetError(f"{str(dest)!r} is no birdornot dataset (no ledger): download pictures into it first.")
+        try:
+            self.dest.mkdir(parents=True, exist_ok=True)
+            self._prepare()
+        except (OSError, sqlite3.Error) as e:
+            if _is_full(e): raise
+            what = f'cannot be opened ({e}): name a folder that you may write to.'
+            if type(e) is sqlite3.DatabaseError: what = f'is damaged ({e}): rename it and run again; no picture is lost.'
+            raise DatasetError(f'{str(self.path)!r} {what}') from None
 
     def _prepare(self):
+        self.db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
+        self.db.row_factory = lambda cursor, row: {d[0]:v for d,v in zip(cursor.description, row)}
         try: self.db.execute('PRAGMA journal_mode=WAL')
         except sqlite3.OperationalError: pass # some network drives cannot; the slower default is as safe
         self.db.execute('PRAGMA synchronous=NORMAL')
@@ -89,7 +96,7 @@ class Ledger:
     def __enter__(self): return self
     def __exit__(self, *args): self.close()
 
-# %% ../nbs/01_download.ipynb #7e5cd752
+# %% ../nbs/01_download.ipynb #51e4a604
 @patch
 def columns(self:Ledger)->list: # names
     "The columns that a picture has by now"
@@ -100,7 +107,8 @@ def _know(self:Ledger, names):
     "Raise `ValueError` for a column that does not exist"
     have = self.columns()
     for name in names:
-        if name not in have: raise ValueError(f"The ledger has no column {name!r}: use one of {', '.join(have)}, or add_columns first.")
+        if name in have: continue
+        raise ValueError(f"The ledger has no column {name!r}: use one of {', '.join(have)}, or add_columns first.")
 
 @patch
 def add_columns(self:Ledger,
@@ -109,8 +117,9 @@ def add_columns(self:Ledger,
     "Add the columns that are missing, so that a later stage can write down what it finds"
     have = self.columns()
     for name,kind in types.items():
-        if not re.fullmatch(r'[a-z]\w*', name): raise ValueError(f"{name!r} is no column name: use letters, digits and _.")
-        if kind not in ('TEXT','INTEGER','REAL','BLOB'): raise ValueError(f"{kind!r} is no column type: use TEXT, INTEGER, REAL or BLOB.")
+        if not re.fullmatch(r'[a-z]\w*', name): raise ValueError(f"{name!r} is no column name: use a-z, 0-9 and _.")
+        if kind not in ('TEXT','INTEGER','REAL','BLOB'):
+            raise ValueError(f"{kind!r} is no column type: use TEXT, INTEGER, REAL or BLOB.")
         if name not in have: self.db.execute(f'ALTER TABLE pictures ADD COLUMN {name} {kind}')
 
 # %% ../nbs/01_download.ipynb #ee0fde1d
@@ -136,7 +145,7 @@ def add(self:Ledger,
     "Write a row with status 'found' for each hit that is not there yet"
     return self._insert([{**asdict(h), 'label':term_slug(h.term), 'status':'found'} for h in hits])
 
-# %% ../nbs/01_download.ipynb #e0d0df4a
+# %% ../nbs/01_download.ipynb #da0fd584
 @patch
 def rows(self:Ledger,
     **equals, # column = value, or a list of values; None for empty
@@ -148,9 +157,10 @@ def rows(self:Ledger,
         values = list(v) if isinstance(v, (list,tuple,set)) else [v]
         where.append(f"({k} IN (SELECT value FROM json_each(?))" + (f' OR {k} IS NULL)' if None in values else ')'))
         args.append(json.dumps([v for v in values if v is not None]))
-    with self._lock: return self.db.execute(f"SELECT * FROM pictures WHERE {' AND '.join(where)} ORDER BY id", args).fetchall()
+    sql = f"SELECT * FROM pictures WHERE {' AND '.join(where)} ORDER BY id"
+    with self._lock: return self.db.execute(sql, args).fetchall()
 
-# %% ../nbs/01_download.ipynb #e4d79fbc
+# %% ../nbs/01_download.ipynb #776e7659
 @patch
 def update(self:Ledger,
     id:int, # which row
@@ -162,20 +172,23 @@ def update(self:Ledger,
     with self._lock:
         self.db.execute(f"UPDATE pictures SET {','.join(f'{k}=?' for k in values)} WHERE id=?", [*values.values(), id])
         if 'status' in values:
-            self.db.execute('INSERT INTO history VALUES (?,?,?,?,?)', (id, at, self.who, values['status'], values.get('reason') or ''))
+            row = id, at, self.who, values['status'], values.get('reason') or ''
+            self.db.execute('INSERT INTO history VALUES (?,?,?,?,?)', row)
 
-# %% ../nbs/01_download.ipynb #3d4c9417
+# %% ../nbs/01_download.ipynb #8bdd85ae
 def _table(counts, first):
     "A dict name → dict column → number as a markdown table"
     cols = list(dict.fromkeys(c for row in counts.values() for c in row))
     line = lambda cells: '| ' + ' | '.join(str(c).replace('|', '\\|') for c in cells) + ' |'
-    return '\n'.join([line([first, *cols]), '|---'*(len(cols)+1) + '|', *(line([k, *(r.get(c, 0) for c in cols)]) for k,r in counts.items())])
+    body = [line([name, *(row.get(c, 0) for c in cols)]) for name,row in counts.items()]
+    return '\n'.join([line([first, *cols]), '|---'*(len(cols)+1) + '|', *body])
 
 @patch
 def counts(self:Ledger)->dict: # label → status → how many
     "How many pictures of each label have each status"
     out = defaultdict(dict)
-    for r in self.db.execute('SELECT label, status, count(*) AS n FROM pictures GROUP BY 1, 2'): out[r['label']][r['status']] = r['n']
+    sql = 'SELECT label, status, count(*) AS n FROM pictures GROUP BY 1, 2'
+    for r in self.db.execute(sql): out[r['label']][r['status']] = r['n']
     return dict(out)
 
 @patch
@@ -232,9 +245,10 @@ class _Watch:
         self.stopped.set()
         self._shut(float('inf'))
 
-# %% ../nbs/01_download.ipynb #5eba0631
+# %% ../nbs/01_download.ipynb #8b4610f1
 _AGENT = f'birdornot/{__version__} (+https://github.com/birdornot/birdornot)'
-_HEADERS = {'User-Agent':_AGENT, 'Accept':'image/jpeg,image/png,image/webp,image/*;q=0.8,*/*;q=0.5', 'Accept-Encoding':'identity'}
+_ACCEPT = 'image/jpeg,image/png,image/webp,image/*;q=0.8,*/*;q=0.5'
+_HEADERS = {'User-Agent':_AGENT, 'Accept':_ACCEPT, 'Accept-Encoding':'identity'}
 
 def _tune(session, schemes, watch, size):
     "What all our sessions share"
@@ -282,7 +296,7 @@ def _sample_session(watch, size):
     session.mount('sample://', Adapter())
     return _tune(session, ['sample://'], watch, size)
 
-# %% ../nbs/01_download.ipynb #7d5416eb
+# %% ../nbs/01_download.ipynb #d0315a50
 class Fetcher:
     "A careful HTTP client for pictures: public addresses, few bytes, little time, and bytes decide what it is"
     def __init__(self,
@@ -298,7 +312,7 @@ class Fetcher:
         self.watch,self._sessions,self._lock = _Watch(),{},threading.Lock()
 
     def _session(self, kind):
-        make = dict(public=lambda *a: _web_session(True, *a), allowed=lambda *a: _web_session(False, *a), sample=_sample_session)
+        make = dict(public=partial(_web_session, True), allowed=partial(_web_session, False), sample=_sample_session)
         with self._lock:
             if kind not in self._sessions: self._sessions[kind] = make[kind](self.watch, self.per_host)
             return self._sessions[kind]
@@ -327,7 +341,7 @@ def _request(self:Fetcher, url):
     if {parts.host, f'{parts.host}:{parts.port}'} & self.allow_hosts: session = self._session('allowed')
     return session,request
 
-# %% ../nbs/01_download.ipynb #a1b42f95
+# %% ../nbs/01_download.ipynb #a06c7435
 def _optout(values):
     "The word by which a site asks us to leave a picture alone, or ''"
     for value in values:
@@ -346,7 +360,8 @@ def _retry_after(value):
     except (ValueError, TypeError): return None
 
 _MEANING = {401:'not open to everyone (401)', 403:'the site refuses programs (403)', 404:'no longer there (404)',
-    410:'no longer there (410)', 429:'the site asks us to slow down (429): try again later', 451:'blocked for legal reasons (451)'}
+    410:'no longer there (410)', 429:'the site asks us to slow down (429): try again later',
+    451:'blocked for legal reasons (451)'}
 
 def _check_status(code, headers):
     "Raise what an answer other than 200 means"
@@ -356,7 +371,7 @@ def _check_status(code, headers):
     if code == 429: raise _Again(reason, wait, pause=True, host=True)
     raise _Again(reason, wait) if code in (500,502,503,504) else Refused(reason)
 
-# %% ../nbs/01_download.ipynb #78b8edb3
+# %% ../nbs/01_download.ipynb #2ae71f8d
 def _find(e, *kinds):
     "The first of `kinds` among an exception and its causes"
     while e and not isinstance(e, kinds): e = e.__cause__ or e.__context__
@@ -365,19 +380,20 @@ def _find(e, *kinds):
 def _translate(e):
     "The exception of a request as `Refused` or `_Again` with a reason"
     from AntiSSRF import AntiSSRFError
-    from requests.exceptions import ConnectTimeout, ContentDecodingError, InvalidURL, ReadTimeout, RequestException, SSLError
-    from urllib3.exceptions import DecodeError, HTTPError, NewConnectionError, ReadTimeoutError
+    from requests import exceptions as rq
+    from urllib3 import exceptions as u3
     if isinstance(e, Refused): return e
-    if isinstance(e, AntiSSRFError): return Refused('leads to a private address: blocked for safety (allow_hosts permits it)')
+    if isinstance(e, AntiSSRFError):
+        return Refused('leads to a private address: blocked for safety (allow_hosts permits it)')
     if e2 := _find(e, socket.gaierror):
         if e2.errno == socket.EAI_AGAIN: return _Again('the name of the site cannot be looked up', host=True)
         return Refused('there is no site of this name', host=True)
-    if isinstance(e, (InvalidURL, UnicodeError)): return Refused('not a valid address')
-    if isinstance(e, SSLError): return Refused('no safe connection to the site (https)')
-    if isinstance(e, ConnectTimeout) or _find(e, NewConnectionError): return Refused('the site cannot be reached', host=True)
-    if _find(e, ReadTimeout, ReadTimeoutError): return Refused('the site stopped answering', host=True)
-    if _find(e, ContentDecodingError, DecodeError): return Refused('damaged on the way: cannot be decompressed')
-    if isinstance(e, (RequestException, HTTPError)): return _Again('the connection broke off')
+    if isinstance(e, (rq.InvalidURL, UnicodeError)): return Refused('not a valid address')
+    if isinstance(e, rq.SSLError): return Refused('no safe connection to the site (https)')
+    if _find(e, rq.ConnectTimeout, u3.NewConnectionError): return Refused('the site cannot be reached', host=True)
+    if _find(e, rq.ReadTimeout, u3.ReadTimeoutError): return Refused('the site stopped answering', host=True)
+    if _find(e, rq.ContentDecodingError, u3.DecodeError): return Refused('damaged on the way: cannot be decompressed')
+    if isinstance(e, (rq.RequestException, u3.HTTPError)): return _Again('the connection broke off')
     if isinstance(e, OSError): raise e # not the network: a full disk, say
     return Refused(f'failed in a way we did not foresee ({type(e).__name__}: {e})')
 
@@ -402,7 +418,7 @@ def _take(chunks, out, max_bytes, until):
         if time.monotonic() > until: break # the caller says so
     return dict(ext=_picture(head), bytes=n, sha256=sha.hexdigest())
 
-# %% ../nbs/01_download.ipynb #a6c4c6e2
+# %% ../nbs/01_download.ipynb #03370f1e
 @patch
 def _hop(self:Fetcher, url, out, until):
     "One request: the address it redirects to, or what `_take` says"
@@ -410,8 +426,8 @@ def _hop(self:Fetcher, url, out, until):
     with session.send(request, stream=True, timeout=(10, 10)) as r:
         if r.status_code in (301,302,303,307,308) and 'Location' in r.headers:
             url = urljoin(r.url, r.headers['Location'].encode('latin-1').decode('utf-8', 'replace'))
-            if urlsplit(url).scheme.lower() not in ('http','https'): raise Refused('redirects to what is no http or https address')
-            return url
+            if urlsplit(url).scheme.lower() in ('http','https'): return url
+            raise Refused('redirects to what is no http or https address')
         _check_status(r.status_code, r.headers)
         if self.optout and (word := _optout(r.raw.headers.getlist('X-Robots-Tag'))):
             raise Refused(f'the site asks not to use it (X-Robots-Tag: {word})')
@@ -508,7 +524,7 @@ def drop(self:_Turns, host):
     heapq.heapify(self.later)
     return jobs
 
-# %% ../nbs/01_download.ipynb #f12858e8
+# %% ../nbs/01_download.ipynb #b76e9ea6
 def _judge(job, got, turns, strikes, tries, max_wait):
     "Yield the jobs that are settled now: this one, unless it is lined up again, or all of its host"
     failed = isinstance(got, Refused) and got.host
@@ -533,11 +549,11 @@ def _work(inbox, outbox, fetch):
 def _fetch_all(jobs, fetch, workers, per_host, tries, max_wait):
     "Yield each job with what became of it, `workers` in flight"
     turns,inbox,outbox,flying,strikes = _Turns(jobs, per_host),SimpleQueue(),SimpleQueue(),0,Counter()
-    threads = [threading.Thread(target=_work, args=(inbox, outbox, fetch), daemon=True) for _ in range(min(workers, len(jobs)))]
-    for t in threads: t.start()
+    threads = min(workers, len(jobs))
+    for _ in range(threads): threading.Thread(target=_work, args=(inbox, outbox, fetch), daemon=True).start()
     try:
         while flying or turns:
-            while flying < len(threads) and (job := turns.take()):
+            while flying < threads and (job := turns.take()):
                 inbox.put(job)
                 flying += 1
             try: job,got = outbox.get(timeout=.05)
@@ -546,17 +562,19 @@ def _fetch_all(jobs, fetch, workers, per_host, tries, max_wait):
             turns.done(job.host)
             yield from _judge(job, got, turns, strikes, tries, max_wait)
     finally:
-        for _ in threads: inbox.put(None)
+        for _ in range(threads): inbox.put(None)
 
-# %% ../nbs/01_download.ipynb #be54e8c1
+# %% ../nbs/01_download.ipynb #96e93f52
 def _pieces(path):
     with path.open('rb') as f: yield from iter(lambda: f.read(1<<16), b'')
 
 def _get(row, out, fetcher, seconds):
     "Write the picture of `row` to `out`: a hit of your own folder is read, anything else fetched"
-    if row['source'] != 'folder' or not row['image_url'].startswith('file:'): return fetcher.save(row['image_url'], out, seconds)
-    try: return _take(_pieces(Path(url2pathname(urlsplit(row['image_url']).path))), out, fetcher.max_bytes, float('inf'))
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as e: raise Refused(f'the file cannot be opened ({e.strerror})') from None
+    url = row['image_url']
+    if row['source'] != 'folder' or not url.startswith('file:'): return fetcher.save(url, out, seconds)
+    try: return _take(_pieces(Path(url2pathname(urlsplit(url).path))), out, fetcher.max_bytes, float('inf'))
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as e:
+        raise Refused(f'the file cannot be opened ({e.strerror})') from None
 
 def _fetch(job, dest, fetcher):
     "What the ledger shall say of a job whose file is stored now; or why it is not"
@@ -578,7 +596,12 @@ def _part_folder(dest):
         if time.time()-p.stat().st_mtime > 600: p.unlink(missing_ok=True)
     return parts
 
-# %% ../nbs/01_download.ipynb #e4dbad2c
+# %% ../nbs/01_download.ipynb #4cc8ff90
+def _bar(n, what, show):
+    "A progress bar for `n` pictures, where there is a terminal and it is wanted"
+    from tqdm.auto import tqdm
+    return tqdm(total=n, desc=what, unit=' pictures', disable=None if show else True)
+
 class DiskFull(BirdornotError):
     "No room is left on the disk; what was stored stays"
 
@@ -587,10 +610,14 @@ def _room(dest):
     "Turn the errors of a full disk into `DiskFull`"
     try: yield
     except (OSError, sqlite3.OperationalError) as e:
-        if getattr(e, 'errno', None) not in (errno.ENOSPC, errno.EDQUOT) and 'disk is full' not in str(e): raise
-        raise DiskFull(f"The disk that holds {str(dest)!r} is full. Nothing is lost: free some space and run the same again.") from e
+        if not _is_full(e): raise
+        raise DiskFull(f'The disk of {str(dest)!r} is full. Nothing is lost: free some space and run it again.') from e
 
-# %% ../nbs/01_download.ipynb #9849878e
+# %% ../nbs/01_download.ipynb #15460b42
+def _list(reasons):
+    "A `Counter` of reasons as text"
+    return ', '.join(f'{n} × {reason}' for reason,n in reasons.most_common())
+
 class Downloads:
     "What became of each picture of a `download_images`"
     def __init__(self,
@@ -611,14 +638,16 @@ class Downloads:
         return Counter(r['reason'] for r in self.rows if r['status'] == 'failed')
 
     def __repr__(self):
-        n,why = Counter(r['status'] for r in self.rows),', '.join(f'{n} × {reason}' for reason,n in self.reasons.most_common())
+        n,why = Counter(r['status'] for r in self.rows),_list(self.reasons)
         there = f', {self.there} were there before' if self.there else ''
         return f"{n['downloaded']} downloaded, {n['failed']} failed{f' ({why})' if why else ''}{there}"
 
     def _repr_markdown_(self):
         parts = [_table(self.counts, 'label')] if self.rows else []
-        if self.reasons: parts.append(_table({k:{'pictures':n} for k,n in self.reasons.most_common()}, 'why they failed'))
-        return '\n\n'.join([*parts, f'{self.there} pictures were there before.'] if self.there else parts) or 'Nothing to download.'
+        why = {k:{'pictures':n} for k,n in self.reasons.most_common()}
+        if why: parts.append(_table(why, 'why they failed'))
+        if self.there: parts.append(f'{self.there} pictures were there before.')
+        return '\n\n'.join(parts) or 'Nothing to download.'
 
 # %% ../nbs/01_download.ipynb #7ae24fed
 def _todo(ledger, retry_failed):
@@ -627,7 +656,7 @@ def _todo(ledger, retry_failed):
         if not (ledger.dest/r['file']).exists(): ledger.update(r['id'], status='found', reason='its file was gone')
     return ledger.rows(status=['found','failed'] if retry_failed else 'found')
 
-# %% ../nbs/01_download.ipynb #9fb74a24
+# %% ../nbs/01_download.ipynb #92ab2c33
 def download_images(
     dest:str|Path, # dataset folder, made if missing
     hits=(), # `Hits` of `search_images`; none: what an earlier run has left over
@@ -640,7 +669,6 @@ def download_images(
     **kwargs, # limits of `Fetcher`: max_bytes, deadline, max_redirects, optout, allow_hosts
 )->Downloads: # what became of each
     "Store the picture of each hit below `dest`, once, with a row in the ledger whatever happens"
-    from tqdm.auto import tqdm
     dest,rows,failed = Path(dest),[],0
     with _room(dest), Ledger(dest, who='download') as ledger, Fetcher(per_host=per_host, **kwargs) as fetcher:
         ledger.add(hits)
@@ -648,7 +676,7 @@ def download_images(
         jobs = [_job(r) for r in _todo(ledger, retry_failed)]
         _part_folder(dest)
         settled = _fetch_all(jobs, lambda job: _fetch(job, dest, fetcher), workers, per_host, tries, max_wait)
-        with closing(settled), tqdm(total=len(jobs), desc='download', unit=' pictures', disable=None if progress else True) as bar:
+        with closing(settled), _bar(len(jobs), 'download', progress) as bar:
             for job,got in settled:
                 if isinstance(got, Refused): got = dict(status='failed', reason=got.reason)
                 elif isinstance(got, Exception): raise got

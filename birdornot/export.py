@@ -70,7 +70,7 @@ def _write_onnx(learn, info, file):
 class ExportError(BirdornotError):
     "The exported graph does not answer as the learner does"
 
-# %% ../nbs/05_export.ipynb #e22e1ee3
+# %% ../nbs/05_export.ipynb #146db90f
 def onnx_logits(
     file: str | Path,  # an ONNX file written by `export_model`
     photos: list,  # paths of pictures
@@ -79,7 +79,8 @@ def onnx_logits(
     "What the graph says, one picture at a time, by ONNX Runtime"
     import onnxruntime as ort
     session = ort.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-    return np.concatenate([session.run(None, {"pixels": model_input(open_upright(fn), size)[None]})[0] for fn in photos])
+    inputs = (model_input(open_upright(fn), size)[None] for fn in photos)
+    return np.concatenate([session.run(None, {"pixels": pixels})[0] for pixels in inputs])
 
 # %% ../nbs/05_export.ipynb #f49cd0b0
 def _check_parity(learn, file, size, limit=1e-4):
@@ -144,23 +145,23 @@ def _error(result):
 class ModelError(BirdornotError):
     "A model folder that is missing, damaged, or not one of ours"
 
-# %% ../nbs/05_export.ipynb #68855865
+# %% ../nbs/05_export.ipynb #b5cdec98
 def read_model_info(
     folder: str | Path  # a folder written by `export_model`
 ) -> dict:  # the contents of model.json
     "The description of a model folder, once the folder is found complete and undamaged; raises `ModelError`"
-    folder = Path(folder)
-    if not folder.is_dir(): raise ModelError(f"no model folder at {str(folder)!r}; `birdornot make` or `export` writes one")
+    folder, name = Path(folder), repr(str(folder))
+    if not folder.is_dir(): raise ModelError(f"no model folder at {name}; `birdornot make` or `export` writes one")
     if lost := [f for f in FILES[::2] if not (folder/f).is_file()]:
-        raise ModelError(f"{str(folder)!r} is no model folder: {', '.join(lost)} missing; name the folder that holds them")
+        raise ModelError(f"{name} is no model folder: {', '.join(lost)} missing; name the folder that holds them")
     try: info = json.loads((folder/"model.json").read_text(encoding="utf-8"))
-    except ValueError as e: raise ModelError(f"model.json in {str(folder)!r} is damaged ({e}); copy the folder again") from e
+    except ValueError as e: raise ModelError(f"model.json in {name} is damaged ({e}); copy the folder again") from e
     if not isinstance(info, dict) or not isinstance(info.get("schema"), int):
-        raise ModelError(f"model.json in {str(folder)!r} was not written by birdornot; name another folder")
+        raise ModelError(f"model.json in {name} was not written by birdornot; name another folder")
     if info["schema"] > SCHEMA:
-        raise ModelError(f"{str(folder)!r} has layout {info['schema']}, this version reads {SCHEMA}; update birdornot")
+        raise ModelError(f"{name} has layout {info['schema']}, this version reads {SCHEMA}; update birdornot")
     if _sha256(folder/"model.onnx") != info.get("sha256", {}).get("model.onnx"):
-        raise ModelError(f"model.onnx in {str(folder)!r} is not the file that was exported; copy the folder again")
+        raise ModelError(f"model.onnx in {name} is not the file that was exported; copy the folder again")
     return info
 
 # %% ../nbs/05_export.ipynb #32cc78d3
@@ -178,9 +179,10 @@ def _table(head, rows):
     from fastcore.xml import Table, Tbody, Td, Th, Thead, Tr
     return Table(Thead(Tr(*[Th(h) for h in head])), Tbody(*[Tr(*[Td(str(v)) for v in row]) for row in rows]))
 
-# %% ../nbs/05_export.ipynb #42a1f3e0
+# %% ../nbs/05_export.ipynb #a7d98d97
 _STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;color:#222}
-h1{margin-bottom:0}table{border-collapse:collapse}td,th{padding:.2rem .8rem;border-bottom:1px solid #ddd;text-align:left}
+h1{margin-bottom:0}table{border-collapse:collapse}
+td,th{padding:.2rem .8rem;border-bottom:1px solid #ddd;text-align:left}
 img{margin:2px;border-radius:4px}.big{font-size:1.3rem}figure{display:inline-block;margin:0 .8rem .5rem 0}"""
 
 # %% ../nbs/05_export.ipynb #d471a5e1
@@ -191,7 +193,7 @@ def _mistakes(learn):
     wrong = sorted((i for i in range(len(files)) if said[i] != targs[i]), key=lambda i: -float(probs[i].max()))
     return [(files[i], f"is {vocab[targs[i]]}, called {vocab[said[i]]} at {probs[i].max():.0%}") for i in wrong]
 
-# %% ../nbs/05_export.ipynb #9398be7f
+# %% ../nbs/05_export.ipynb #03662915
 def write_report(
     learn,  # fitted learner
     result,  # its `Evaluation`
@@ -204,15 +206,14 @@ def write_report(
     matrix = _table(["", *(f"called {c}" for c in result.labels)],
                     [[f"is {c}", *row] for c, row in zip(result.labels, result.confusion.tolist())])
     wrong = [Figure(_thumb(fn, text, 200), Figcaption(text)) for fn, text in _mistakes(learn)[:24]]
-    refused = Counter((r["label"], r["status"], r["reason"] or "") for r in rows if r["status"] not in ("clean", "found"))
-    looks = [(H2(f"{lbl}: {len(fs)} pictures"), Div(*[_thumb(fn, lbl) for fn in fs[:12]])) for lbl, fs in _by_label(learn)]
-    page = Html(Head(Meta(charset="utf-8"), Meta(name="viewport", content="width=device-width"), Title(title), Style(_STYLE)),
-                Body(H1(title), P(str(result), cls="big"), matrix,
-                     H2("Mistakes"), Div(*wrong) if wrong else P("None on the pictures held back."),
-                     *[el for pair in looks for el in pair],
-                     H2("Refused"), _table(["label", "stage", "reason", "pictures"],
-                                           [[*key, n] for key, n in refused.most_common()]) if refused else P("None.")),
-                lang="en")
+    refused = Counter((r["label"], r["reason"]) for r in rows if r["status"] in ("failed", "quarantined"))
+    looks = [el for lbl, fs in _by_label(learn)
+             for el in (H2(f"{lbl}: {len(fs)} pictures"), Div(*[_thumb(fn, lbl) for fn in fs[:12]]))]
+    body = Body(H1(title), P(str(result), cls="big"), matrix,
+                H2("Mistakes"), Div(*wrong) if wrong else P("None on the pictures held back."), *looks, H2("Refused"),
+                _table(["label", "reason", "pictures"], [[*k, n] for k, n in refused.most_common()]) if refused else P("None."))
+    head = Head(Meta(charset="utf-8"), Meta(name="viewport", content="width=device-width"), Title(title), Style(_STYLE))
+    page = Html(head, body, lang="en")
     dest = Path(dest)
     part = dest.with_name(f".{dest.name}.part")
     part.write_text("<!doctype html>\n" + to_xml(page), encoding="utf-8")

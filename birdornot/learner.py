@@ -58,10 +58,10 @@ def packaged_weights() -> dict:  # tensor name in timm's `tf_efficientnet_lite0`
 class WeightsUnavailable(BirdornotError):
     "The pretrained weights of a backbone are neither here nor to be had"
 
-# %% ../nbs/04_learner.ipynb #8d6b4ed1
+# %% ../nbs/04_learner.ipynb #5bf2e729
 @contextmanager
 def _quick_hub():
-    "Inside, the Hugging Face hub answers from its cache only if it cannot be reached, rather than retrying for a minute"
+    "Inside, a Hugging Face hub that cannot be reached answers from its cache, rather than retrying for a minute"
     import socket
     from urllib.parse import urlsplit
     from huggingface_hub import constants
@@ -99,7 +99,7 @@ def _normalize(dls, backbone):
         raise BirdornotError(f"these DataLoaders were made ready for another backbone than {backbone!r}; "
                              "make new ones with dataloaders(path)")
 
-# %% ../nbs/04_learner.ipynb #5872c856
+# %% ../nbs/04_learner.ipynb #53c87ce1
 def vision_learner(
     dls: DataLoaders,  # pictures N×3×H×W in 0–1 and labels N
     backbone: str = BACKBONE,  # any name in timm or torchvision
@@ -110,7 +110,8 @@ def vision_learner(
     "fastai's `vision_learner` with a linear head, and weights that need no hub for `BACKBONE`"
     set_seed(seed)
     if pretrained and backbone == BACKBONE: kwargs["pretrained_cfg_overlay"] = dict(state_dict=packaged_weights())
-    args = dict(arch=_arch(backbone), pretrained=pretrained, custom_head=nn.Identity(), metrics=error_rate, normalize=False)
+    args = dict(arch=_arch(backbone), pretrained=pretrained, custom_head=nn.Identity(), metrics=error_rate,
+                normalize=False)
     _normalize(dls, backbone)
     try:
         with _quick_hub() if pretrained and backbone != BACKBONE else warnings.catch_warnings():
@@ -291,17 +292,17 @@ def saved_facts(
     file = Path(path)/".learner"/"learner.json"
     return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
 
-# %% ../nbs/04_learner.ipynb #cee3fbe4
+# %% ../nbs/04_learner.ipynb #43287904
 def restore_learner(
     path: str | Path  # dataset folder
 ) -> Learner:  # the fitted learner; raises `DatasetError` where there is none or the data have changed
     "The learner that `save_learner` kept, on the same data and the same split"
     from safetensors.torch import load_file
     facts = saved_facts(path)
-    if not facts: raise DatasetError(f"nothing has been trained in {str(path)!r} yet; run `birdornot train {path}` first")
+    if not facts: raise DatasetError(f"nothing has been trained in {str(path)!r} yet; run `birdornot train` on it first")
     dls = dataloaders(path, size=facts["size"], seed=facts["seed"])
     if data_fingerprint(dls) != facts["data"]:
-        raise DatasetError(f"the pictures in {str(path)!r} have changed since training; run `birdornot train {path}` again")
+        raise DatasetError(f"the pictures in {str(path)!r} have changed since training; run `birdornot train` again")
     learn = vision_learner(dls, facts["backbone"], pretrained=False)
     learn.model.load_state_dict(load_file(Path(path)/".learner"/"weights.safetensors"))
     return learn

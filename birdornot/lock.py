@@ -7,16 +7,17 @@ Docs: https://birdornot.github.io/birdornot/lock.html.md"""
 # %% auto #0
 __all__ = ['write_lock', 'Rebuilt', 'rebuild']
 
-# %% ../nbs/01_lock.ipynb #53dc6865
+# %% ../nbs/01_lock.ipynb #a633196f
 import json
 from collections import Counter
 from pathlib import Path
 
-from .download import DatasetError, Ledger, _table, download_images
+from .download import DatasetError, Ledger, _list, _table, download_images
 from .search import term_slug
 
-# %% ../nbs/01_lock.ipynb #2eac27f9
-_LOCKED = ('label','term','source','rank','page_url','image_url','title','licence','author','sha256','bytes','status','reason','kept')
+# %% ../nbs/01_lock.ipynb #455b3566
+_FROM_HIT = ('label','term','source','rank','page_url','image_url','title','licence','author')
+_LOCKED = (*_FROM_HIT, 'sha256', 'bytes', 'status', 'reason', 'kept')
 
 def write_lock(
     dest:str|Path, # dataset folder
@@ -24,22 +25,23 @@ def write_lock(
 )->int: # how many pictures are in it
     "Write where each downloaded picture came from, its hash and what was decided about it, one JSON object a line"
     with Ledger(dest, create=False) as ledger: rows = [r for r in ledger.rows() if r['sha256']]
-    rows = [{k:r[k] for k in _LOCKED if r[k] not in (None, '')} for r in sorted(rows, key=lambda r: (r['label'], r['id']))]
+    rows.sort(key=lambda r: (r['label'], r['id']))
+    rows = [{k:r[k] for k in _LOCKED if r[k] not in (None, '')} for r in rows]
     lines = [json.dumps(r, ensure_ascii=False) for r in [dict(birdornot_lock=1, pictures=len(rows)), *rows]]
     Path(file).write_text('\n'.join(lines) + '\n', encoding='utf-8')
     return len(rows)
 
-# %% ../nbs/01_lock.ipynb #95912253
+# %% ../nbs/01_lock.ipynb #480c4475
 def _read_lock(file):
     "The rows of a lockfile, or `DatasetError`"
     try:
         head,*rows = [json.loads(line) for line in Path(file).read_text(encoding='utf-8').splitlines()]
         if head['birdornot_lock'] == 1 and all(r['image_url'] and r['sha256'] and r['label'] for r in rows): return rows
-    except FileNotFoundError: raise DatasetError(f"There is no lockfile {str(file)!r}: write one with `birdornot lock`.") from None
+    except FileNotFoundError: raise DatasetError(f"There is no lockfile {str(file)!r}: write_lock makes one.") from None
     except (ValueError, KeyError, TypeError, OSError): pass # the same remedy for all of them
-    raise DatasetError(f"{str(file)!r} is no birdornot lockfile, or is damaged: write it again with `birdornot lock`.")
+    raise DatasetError(f"{str(file)!r} is no birdornot lockfile, or is damaged: write it again with write_lock.")
 
-# %% ../nbs/01_lock.ipynb #8862b743
+# %% ../nbs/01_lock.ipynb #66956379
 class Rebuilt:
     "What has become of each picture of a lockfile: same, changed or gone"
     def __init__(self,
@@ -54,13 +56,13 @@ class Rebuilt:
         return out
 
     def __repr__(self):
-        n,why = Counter(r['fate'] for r in self.rows),Counter(r['reason'] for r in self.rows if r['fate'] == 'gone')
-        why = ', '.join(f'{n} × {reason}' for reason,n in why.most_common())
+        n = Counter(r['fate'] for r in self.rows)
+        why = _list(Counter(r['reason'] for r in self.rows if r['fate'] == 'gone'))
         return f"{n['same']} the same, {n['changed']} changed, {n['gone']} gone" + (f' ({why})' if why else '')
 
     def _repr_markdown_(self): return f'{_table(self.counts, "label")}\n\n{self}'
 
-# %% ../nbs/01_lock.ipynb #c084e4b7
+# %% ../nbs/01_lock.ipynb #430c3851
 def _fate(ledger, row, locked):
     "Compare a row with its line in the lockfile, and take over what was decided about it"
     if not row['sha256']: return row | dict(fate='gone')
@@ -68,7 +70,8 @@ def _fate(ledger, row, locked):
         ledger.update(row['id'], status='quarantined', reason='not the picture it was when the lockfile was written')
         return row | dict(fate='changed')
     if row['status'] == 'downloaded':
-        if locked['status'] == 'quarantined': ledger.update(row['id'], status='quarantined', reason=locked.get('reason', ''))
+        if locked['status'] == 'quarantined':
+            ledger.update(row['id'], status='quarantined', reason=locked.get('reason', ''))
         elif locked.get('kept'): ledger.update(row['id'], kept=1)
     return row | dict(fate='same')
 
@@ -79,7 +82,8 @@ def rebuild(
 )->Rebuilt: # what is still what it was
     "Make the dataset of a lockfile again, and compare every hash"
     locked = [r | dict(label=term_slug(r['label'])) for r in _read_lock(lockfile)]
-    with Ledger(dest, who='rebuild') as ledger: ledger._insert([{k:r.get(k, '') for k in _LOCKED[:9]} | dict(status='found') for r in locked])
+    new = [{k:r.get(k, '') for k in _FROM_HIT} | dict(status='found') for r in locked]
+    with Ledger(dest, who='rebuild') as ledger: ledger._insert(new)
     download_images(dest, **kwargs)
     with Ledger(dest, who='rebuild') as ledger:
         rows = {(r['label'], r['image_url']):r for r in ledger.rows()}

@@ -45,7 +45,7 @@ def _repr_html_(self: Prediction):
                    f"<td>{p:.1%}</td></tr>" for lbl, p in self.probabilities.items())
     return f"<table>{bars}</table>"
 
-# %% ../nbs/06_predict.ipynb #4043a190
+# %% ../nbs/06_predict.ipynb #72f4aca6
 class Classifier:
     "A model folder that answers questions; needs ONNX Runtime, numpy and Pillow"
     def __init__(self,
@@ -57,7 +57,8 @@ class Classifier:
         options = ort.SessionOptions()
         options.intra_op_num_threads, options.log_severity_level = threads, 4
         try: self.session = ort.InferenceSession(Path(folder)/"model.onnx", options, providers=["CPUExecutionProvider"])
-        except Exception as e: raise ModelError(f"model.onnx in {str(folder)!r} cannot be read ({e}); export anew") from e
+        except Exception as e:  # the runtime raises types of its own
+            raise ModelError(f"model.onnx in {str(folder)!r} cannot be read ({e}); export anew") from e
         self.info = json.loads(self.session.get_modelmeta().custom_metadata_map["birdornot"])
         self.labels = self.info["labels"]
 

@@ -283,7 +283,7 @@ def fetch(
         except HTTPError as e: raise ConnectionResetError(f'{type(e).__name__} {e}') from e
         return Reply(r.status_code, body.decode('utf-8', 'replace'), {k.lower():v for k,v in r.headers.items()})
 
-# %% ../nbs/00_search.ipynb #dc38ac3d
+# %% ../nbs/00_search.ipynb #0db15533
 def _ago(seconds):
     "A time as people say it"
     unit = next(u for u in ((3600,'h'), (60,'min'), (1,'s')) if seconds >= 2*u[0] or u[0] == 1)
@@ -315,8 +315,8 @@ def _no_reply(source, error):
         ('rubbish', 'sent more than a page of results ever is: use another source.', 'longer than'),
         ('timeout', 'did not answer in time: try again, or use another source.', 'timeout|timed out|no whole reply'),
         ('unreachable', 'cannot be found from here: check the network connection.', r'resolv|addrinfo|\bdns|not known'),
-        ('unreachable', 'has no certificate this computer trusts: check its clock and proxy.', 'ssl|certificate|tls'),
         ('reset', 'broke off the connection: try again, or use another source.', 'reset|abort|incomplete|broke|closed'),
+        ('unreachable', 'has no certificate this computer trusts: check its clock and proxy.', 'ssl|certificate|tls'),
         ('unreachable', 'cannot be reached from here: check the network connection.', '')):
         if re.search(signs, words): return SourceFailed(source, kind, text)
 

@@ -1,4 +1,5 @@
 """Cleaning files that were made to harm, or just happened: good ones come out upright, the others become a row with a reason."""
+import functools
 import io
 import json
 import random
@@ -39,7 +40,7 @@ def png_chunk(kind, data): return struct.pack(">I", len(data)) + kind + data + s
 def png_bomb(w, h):
     "A PNG of one colour that says it is `w`×`h`: kilobytes that become gigabytes"
     packer = zlib.compressobj(9)
-    body = b"".join(packer.compress(bytes(1 + w // 8 + 1)) for _ in range(min(h, 20_000))) + packer.flush()
+    body = b"".join(packer.compress(bytes(1 + w // 8 + 1)) for _ in range(min(h, 2_000))) + packer.flush()
     return (b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", struct.pack(">IIBBBBB", w, h, 1, 0, 0, 0, 0)) +
             png_chunk(b"IDAT", body) + png_chunk(b"IEND", b""))
 
@@ -53,7 +54,7 @@ def scan_bomb(scans=2000):
 
 
 JPEG = saved(photo(1))
-HOSTILE = {
+MAKERS = {
     "pixel bomb": lambda: png_bomb(60_000, 60_000),
     "long side": lambda: png_bomb(400_000, 10),
     "49 megapixels that are not there": lambda: png_bomb(7000, 7000)[:4000],
@@ -72,6 +73,7 @@ HOSTILE = {
     "GIF and PHP": lambda: b"GIF89a<?php system('id'); ?>",
     "zip": lambda: b"PK\x03\x04" + bytes(100), "zeros": lambda: bytes(1000), "51 MB": lambda: JPEG + bytes(51_000_000),
 }
+HOSTILE = {name: functools.cache(make) for name, make in MAKERS.items()}
 
 PROBE = """
 import sys, json, time, resource
@@ -279,7 +281,7 @@ def test_fuzzed_files_give_a_picture_or_a_reason():
     im = photo(1, (90, 60))
     seeds = [saved(im), saved(im, progressive=True), saved(im, "PNG"), saved(im, "GIF"), saved(im, "WEBP"), saved(im, "BMP"), saved(im, "AVIF", speed=10), saved(im.convert("CMYK")),
              sample_picture("bird", 0, fault="exif_rotated")]
-    end = time.monotonic() + 5
+    end = time.monotonic() + 3
     while time.monotonic() < end:
         data = bytearray(rng.choice(seeds))
         for _ in range(rng.randint(0, 12)): data[rng.randrange(min(len(data), rng.choice([64, 700, 10**6])))] = rng.randrange(256)
