@@ -86,7 +86,7 @@ def download(
     from birdornot.search import Hits
     _say(f"download  {download_images(dest, Hits.load(hits) if hits else (), retry_failed=retry_failed)}")
 
-# %% ../nbs/09_cli.ipynb #e38597cd
+# %% ../nbs/09_cli.ipynb #8612bb40
 @command("birdornot clean bird_or_forest", "birdornot clean bird_or_forest --undo")
 def clean(
     dest: Path,  # dataset folder
@@ -95,7 +95,7 @@ def clean(
 ):
     "Make upright working copies; put broken files and duplicates into quarantine"
     from birdornot import clean as cleaning
-    if undo: _say(f"clean     {len(cleaning.undo(dest))} pictures brought back")
+    if undo: _say(f"clean     {cleaning.undo(dest)} pictures brought back")
     else: _say(f"clean     {cleaning.clean_images(dest, max_size=max_size)}")
 
 # %% ../nbs/09_cli.ipynb #6f8b6cbf

@@ -220,7 +220,7 @@ def _from_folder(ask):
     if others := len(files) - len(pictures):
         raise SourceFailed('folder', 'rubbish', f"left out {others} files that have no picture's name.")
 
-# %% ../nbs/00_search.ipynb #fb708d09
+# %% ../nbs/00_search.ipynb #e2fbcf4f
 _COLUMNS = dict(image_url='image_url url image picture link', page_url='page_url page foreign_landing_url',
     title='title', width='width', height='height', licence='licence license', author='author creator',
     thumbnail_url='thumbnail_url thumbnail', label='label term class')
@@ -244,7 +244,7 @@ def _from_urls(ask):
         if hit: yield hit
         else: bad.append(line)
     if not labels: raise NoHits(f'{name!r} has no rows: put one http(s) address on each line.')
-    if not rank: raise NoHits(f'{name!r} has no row for {ask.term!r} (labels there: {_names(labels)}): use one of them.')
+    if not rank: raise NoHits(f'{name!r} has no row for {ask.term!r} (labels there: {_names(labels)}): take one of these.')
     if bad:
         where = f'{name!r} line {bad[0]}' + (f' and {len(bad)-1} more' if len(bad) > 1 else '')
         raise SourceFailed('urls', 'rubbish', f"no http(s) address in {where}: put it in column 'url' or on a line.")
@@ -262,28 +262,30 @@ class Reply:
     status_code = property(lambda self: self.status) # as `ddgs` calls it
     content = property(lambda self: self.text.encode())
 
-# %% ../nbs/00_search.ipynb #9226f50f
+# %% ../nbs/00_search.ipynb #bd3d7940
 def fetch(
     url:str, # address
     params:dict|None=None, # query
     timeout:float=10, # seconds, for connecting and for the whole reply
-    max_bytes:int=5_000_000, # longest body, unpacked
 )->Reply:
     "Get one address with `requests`"
     import requests
     from urllib3.exceptions import HTTPError
-    until = time.monotonic() + timeout
     with requests.get(url, params=params, timeout=timeout, stream=True, headers={'User-Agent':USER_AGENT}) as r:
-        body = bytearray()
-        try:
-            while chunk := r.raw.read1(65536, decode_content=True):
-                body += chunk
-                if len(body) > max_bytes: raise OSError(f'the reply is longer than {max_bytes:,} bytes')
-                if time.monotonic() > until: raise TimeoutError(f'no whole reply in {timeout:.0f} s')
-        except HTTPError as e: raise ConnectionResetError(f'{type(e).__name__} {e}') from e
-        return Reply(r.status_code, body.decode('utf-8', 'replace'), {k.lower():v for k,v in r.headers.items()})
+        pieces = iter(lambda: r.raw.read1(65536, decode_content=True), b'')
+        try: return Reply(r.status_code, _body(pieces, timeout), {k.lower():v for k,v in r.headers.items()})
+        except HTTPError as e: raise OSError(f'{type(e).__name__} {e}') from e
 
-# %% ../nbs/00_search.ipynb #0db15533
+def _body(pieces, timeout, max_bytes=5_000_000):
+    "Put a body together, within limits of time and of unpacked size"
+    body,until = bytearray(),time.monotonic() + timeout
+    for piece in pieces:
+        body += piece
+        if len(body) > max_bytes: raise OSError(f'the reply is longer than {max_bytes:,} bytes')
+        if time.monotonic() > until: raise TimeoutError(f'no whole reply in {timeout:.0f} s')
+    return body.decode('utf-8', 'replace')
+
+# %% ../nbs/00_search.ipynb #8ec7f5c3
 def _ago(seconds):
     "A time as people say it"
     unit = next(u for u in ((3600,'h'), (60,'min'), (1,'s')) if seconds >= 2*u[0] or u[0] == 1)
@@ -315,7 +317,7 @@ def _no_reply(source, error):
         ('rubbish', 'sent more than a page of results ever is: use another source.', 'longer than'),
         ('timeout', 'did not answer in time: try again, or use another source.', 'timeout|timed out|no whole reply'),
         ('unreachable', 'cannot be found from here: check the network connection.', r'resolv|addrinfo|\bdns|not known'),
-        ('reset', 'broke off the connection: try again, or use another source.', 'reset|abort|incomplete|broke|closed'),
+        ('reset', 'broke off the connection: try again, or use another source.', 'reset|abort|incomplete|broke|closed|body'),
         ('unreachable', 'has no certificate this computer trusts: check its clock and proxy.', 'ssl|certificate|tls'),
         ('unreachable', 'cannot be reached from here: check the network connection.', '')):
         if re.search(signs, words): return SourceFailed(source, kind, text)
@@ -482,7 +484,7 @@ def _commons(ask, last_page=10):
         yield from hits
         if not data.get('continue'): return
 
-# %% ../nbs/00_search.ipynb #65f00c4d
+# %% ../nbs/00_search.ipynb #b122c707
 class _Door:
     "Stands in for the HTTP client of a `ddgs` engine and sends its requests through a `Web`"
     def __init__(self, web, source, client=None): self.web,self.source,self.client,self.text = web,source,client,''
@@ -494,9 +496,11 @@ class _Door:
 
     def _fetch(self, url, params, timeout):
         import primp
-        try: r = self.client.get(url, params=params, timeout=timeout)
+        try:
+            with self.client.get(url, params=params, timeout=timeout, stream=True) as r:
+                text = _body(r.iter_bytes(), timeout)
+                return Reply(r.status_code, text, {k.lower():v for k,v in r.headers.items()})
         except primp.PrimpError as e: raise OSError(f'{type(e).__name__} {e}') from e
-        return Reply(r.status_code, r.text, {k.lower():v for k,v in r.headers.items()})
 
 # %% ../nbs/00_search.ipynb #dc0240f7
 def _as_sent(text):

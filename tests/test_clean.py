@@ -240,9 +240,9 @@ def many(tmp_path):
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_stop_and_resume(many, how):
-    for wait in (.3, .5):
-        p = run(many)
-        time.sleep(wait)
+    for n in (10, 60):
+        p, end = run(many), time.monotonic() + 20
+        while len([*many.glob("*/*.jpg")]) < n and time.monotonic() < end: time.sleep(.01)
         p.send_signal(how)
         begin = time.monotonic()
         p.communicate(timeout=10)

@@ -278,10 +278,17 @@ def start(web, dest):
     return p
 
 
+def until(ready, seconds=20):
+    "Wait until `ready()`"
+    end = time.monotonic() + seconds
+    while not ready() and time.monotonic() < end: time.sleep(.01)
+    assert ready()
+
+
 def test_kill_and_resume(web, tmp_path):
-    for wait in (.3, .5, .7):
+    for n in (20, 55, 100):
         p = start(web, tmp_path)
-        time.sleep(wait)
+        until(lambda: sum(web.asked.values()) >= n)
         p.kill()
         p.communicate()
     p = start(web, tmp_path)
@@ -294,7 +301,7 @@ def test_kill_and_resume(web, tmp_path):
 
 def test_ctrl_c_ends_at_once_and_keeps_what_came(web, tmp_path):
     p = start(web, tmp_path)
-    time.sleep(.7)
+    until(lambda: sum(web.asked.values()) >= 40)
     p.send_signal(signal.SIGINT)
     begin = time.monotonic()
     _, err = p.communicate(timeout=10)
@@ -307,8 +314,7 @@ def test_ctrl_c_ends_at_once_and_keeps_what_came(web, tmp_path):
 def test_ctrl_c_does_not_wait_for_a_server_that_hangs(web, tmp_path):
     code = SCRIPT.replace("/good/{i}?wait=.05", "/hang/{i}")
     p = subprocess.Popen([sys.executable, "-c", code, web.url, str(tmp_path), web.host], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    p.stdout.readline()
-    time.sleep(.7)
+    until(lambda: web.flying >= 8)
     p.send_signal(signal.SIGINT)
     begin = time.monotonic()
     p.wait(10)
