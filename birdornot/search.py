@@ -220,7 +220,7 @@ def _from_folder(ask):
     if others := len(files) - len(pictures):
         raise SourceFailed('folder', 'rubbish', f"left out {others} files that have no picture's name.")
 
-# %% ../nbs/00_search.ipynb #e2fbcf4f
+# %% ../nbs/00_search.ipynb #01fd147d
 _COLUMNS = dict(image_url='image_url url image picture link', page_url='page_url page foreign_landing_url',
     title='title', width='width', height='height', licence='licence license', author='author creator',
     thumbnail_url='thumbnail_url thumbnail', label='label term class')
@@ -244,7 +244,7 @@ def _from_urls(ask):
         if hit: yield hit
         else: bad.append(line)
     if not labels: raise NoHits(f'{name!r} has no rows: put one http(s) address on each line.')
-    if not rank: raise NoHits(f'{name!r} has no row for {ask.term!r} (labels there: {_names(labels)}): take one of these.')
+    if not rank: raise NoHits(f'{name!r} has no row for {ask.term!r} (labels: {_names(labels)}): use one of them.')
     if bad:
         where = f'{name!r} line {bad[0]}' + (f' and {len(bad)-1} more' if len(bad) > 1 else '')
         raise SourceFailed('urls', 'rubbish', f"no http(s) address in {where}: put it in column 'url' or on a line.")
@@ -285,7 +285,7 @@ def _body(pieces, timeout, max_bytes=5_000_000):
         if time.monotonic() > until: raise TimeoutError(f'no whole reply in {timeout:.0f} s')
     return body.decode('utf-8', 'replace')
 
-# %% ../nbs/00_search.ipynb #8ec7f5c3
+# %% ../nbs/00_search.ipynb #fe24432e
 def _ago(seconds):
     "A time as people say it"
     unit = next(u for u in ((3600,'h'), (60,'min'), (1,'s')) if seconds >= 2*u[0] or u[0] == 1)
@@ -317,7 +317,7 @@ def _no_reply(source, error):
         ('rubbish', 'sent more than a page of results ever is: use another source.', 'longer than'),
         ('timeout', 'did not answer in time: try again, or use another source.', 'timeout|timed out|no whole reply'),
         ('unreachable', 'cannot be found from here: check the network connection.', r'resolv|addrinfo|\bdns|not known'),
-        ('reset', 'broke off the connection: try again, or use another source.', 'reset|abort|incomplete|broke|closed|body'),
+        ('reset', 'broke off the connection: try again, or another source.', 'reset|abort|incompl|brok|closed|body'),
         ('unreachable', 'has no certificate this computer trusts: check its clock and proxy.', 'ssl|certificate|tls'),
         ('unreachable', 'cannot be reached from here: check the network connection.', '')):
         if re.search(signs, words): return SourceFailed(source, kind, text)
@@ -786,13 +786,15 @@ def hard_negatives(
     known = _MISTAKEN.get(slug) or _MISTAKEN.get(slug.removesuffix('s'))
     return (known.split('|') if known else []) + [f'{term} {of}' for of in ('drawing', 'toy', 'statue', 'logo')]
 
-# %% ../nbs/00_search.ipynb #08cbc37c
+# %% ../nbs/00_search.ipynb #0f9c585f
 def _check(name, term, fetch, seconds, found):
     "Ask one source for a few hits and put (hits, seconds, error) into `found`"
     start,hits,error = time.monotonic(),0,None
     source = SOURCES[name](_Ask(term, term, Web(fetch, tries=1, timeout=min(5, seconds), deadline=seconds)))
     try: hits = sum(1 for h,_ in zip(filter(None, source), range(5)))
     except BirdornotError as e: error = e
+    except Exception as e: # a check-up reports whatever it meets
+        error = SourceFailed(name, 'rubbish', f'fails in an unknown way ({type(e).__name__}: {e}): please report it.')
     finally: source.close()
     if not (hits or error): error = NoHits(f'answers, but has nothing for {term!r}: try another word.')
     found[name] = hits, time.monotonic()-start, error
