@@ -194,7 +194,7 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".avif"}
 # %% ../nbs/09_cli.ipynb #59f81b75
 def _photos(names):
     "The files named, and the pictures in and below the folders named"
-    from birdornot.search import BirdornotError
+    from birdornot.picture import BirdornotError
     for name in names:
         if not name.exists(): raise BirdornotError(f"there is no file or folder {str(name)!r}")
         if name.is_file(): yield name
@@ -209,7 +209,7 @@ def predict(
 ):
     "Say what is in each photo; exit code 1 if one was refused or there was none"
     from birdornot.predict import Classifier
-    from birdornot.search import BirdornotError
+    from birdornot.picture import BirdornotError
     refused = n = 0
     for n, p in enumerate(Classifier(model).predict_many(_photos(photos)), 1):
         refused += bool(p.error)
@@ -233,7 +233,8 @@ def _found(dest, label, n):
 # %% ../nbs/09_cli.ipynb #a20ca000
 def _search_all(terms, n, source, folder, urls, dest):
     "Hits for all terms that still need them"
-    from birdornot.search import BirdornotError, Hits, term_slug
+    from birdornot.picture import BirdornotError
+    from birdornot.search import Hits, term_slug
     labels = [term_slug(t) for t in terms]
     if len(set(labels)) < 2 or len(set(labels)) < len(labels):
         raise BirdornotError(f"make needs at least two different words, got {', '.join(terms)}; try bird forest")
@@ -324,7 +325,6 @@ def main(
     argv: list | None = None  # words after `birdornot`; by default those of this process
 ) -> int:  # 0 done, 1 failed, 2 wrong usage
     "The program `birdornot`"
-    from birdornot.search import BirdornotError
     name, *rest = (sys.argv[1:] if argv is None else argv) or ["--help"]
     if name in ("-h", "--help", "help"): return print(_overview()) or 0
     if name == "--version": return print(f"birdornot {__version__}") or 0
@@ -332,6 +332,7 @@ def main(
         hint = [f"did you mean {near}?" for near in get_close_matches(name, COMMANDS, 1)] or ["see birdornot --help"]
         _say(f"birdornot: there is no command {name!r}; {hint[0]}")
         return 2
+    from birdornot.picture import BirdornotError
     args = {k: v for k, v in vars(_parser(name).parse_args(rest)).items() if k not in ("pdb", "xtra")}
     try: return COMMANDS[name][0](**args) or 0
     except KeyboardInterrupt: _say("\nbirdornot: stopped; nothing is lost, the same command goes on from here")

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .clean import open_upright
 from .download import DatasetError, Ledger
+from .picture import open_upright
 
 # %% ../nbs/03_datablock.ipynb #f2a781a7
 with warnings.catch_warnings():

@@ -25,7 +25,7 @@ from tqdm.auto import tqdm
 
 from .datablock import dataloaders
 from .download import DatasetError
-from .search import BirdornotError
+from .picture import BirdornotError
 
 # %% ../nbs/04_learner.ipynb #e22459fb
 with warnings.catch_warnings():

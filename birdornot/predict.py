@@ -18,8 +18,8 @@ import numpy as np
 from fastcore.basics import patch
 from PIL import Image
 
-from .clean import BadPicture, open_upright
-from .export import ModelError, model_input, read_model_info
+from .export import ModelError, read_model_info
+from .picture import BadPicture, model_input, open_upright
 
 # %% ../nbs/06_predict.ipynb #48d129bc
 @dataclass
