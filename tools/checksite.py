@@ -1,0 +1,82 @@
+"""Check a built site: links, anchors, alt text, size, and that reading it asks nothing of another server.
+
+    python tools/checksite.py _docs
+"""
+import re
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+MAX_PAGE = 1_500_000  # bytes a page may weigh with all that it loads
+
+
+class Page(HTMLParser):
+    "What a page links to, loads, shows and can be linked at"
+    LOADS = {("img", "src"), ("script", "src"), ("source", "src"), ("iframe", "src"), ("video", "src"), ("audio", "src")}
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.links, self.loads, self.ids, self.pictures = [], [], set(), []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        a = dict(attrs)
+        self.ids |= {a[k] for k in ("id", "name") if a.get(k)}
+        if tag == "a" and a.get("href"): self.links.append(a["href"])
+        if tag == "link" and {"stylesheet", "icon", "preload"} & set(a.get("rel", "").split()): self.loads.append(a.get("href", ""))
+        for t, key in self.LOADS:
+            if tag == t and a.get(key): self.loads.append(a[key])
+        if tag == "img": self.pictures.append((a.get("alt"), a.get("src", "")[:60]))
+        if tag == "svg" and a.get("aria-hidden") != "true": self.pictures.append((a.get("aria-label"), "svg"))
+
+
+def target(site: Path, page: Path, href: str) -> Path:
+    "The file a link without scheme leads to"
+    path = unquote(urlsplit(href).path)
+    file = site/path.lstrip("/") if path.startswith("/") else page.parent/path
+    if not path: file = page
+    return (file/"index.html" if file.is_dir() else file).resolve()
+
+
+def weight(site: Path, file: Path, loads: list[str]) -> int:
+    "Bytes of a page and of the files it loads, fonts and pictures of its stylesheets included"
+    files = {file} | {target(site, file, u) for u in loads if not urlsplit(u).scheme}
+    for css in [f for f in files if f.suffix == ".css" and f.exists()]:
+        urls = re.findall(r"url\([\"']?(?!data:)([^\"')]+)", css.read_text(encoding="utf-8"))
+        files |= {f for f in (target(site, css, u) for u in urls) if f.suffix != ".woff"}  # woff2 is taken first
+    return sum(f.stat().st_size for f in files if f.is_file())
+
+
+def check_page(site: Path, file: Path, ids: dict[Path, set[str]], page: Page) -> list[str]:
+    "What is wrong with one page"
+    faults = []
+    for href in page.links + page.loads:
+        parts = urlsplit(href)
+        if parts.scheme or href.startswith("//"): continue
+        to = target(site, file, href)
+        if not to.exists(): faults.append(f"broken link {href}")
+        elif parts.fragment and to.suffix == ".html" and not parts.fragment.startswith("category="):
+            if unquote(parts.fragment) not in ids.get(to, set()): faults.append(f"no such anchor {href}")
+    faults += [f"loads {u} from another server" for u in page.loads if re.match(r"(https?:)?//", u)]
+    faults += [f"picture without alt text: {src}" for alt, src in page.pictures if not (alt or "").strip()]
+    if (size := weight(site, file, page.loads)) > MAX_PAGE: faults.append(f"weighs {size:,} bytes, more than {MAX_PAGE:,}")
+    return faults
+
+
+def check_site(site: Path) -> list[str]:
+    "Every fault of every page, as `page: fault`"
+    site = site.resolve()
+    pages = {f: Page(f.read_text(encoding="utf-8")) for f in sorted(site.rglob("*.html"))}
+    ids = {f: p.ids for f, p in pages.items()}
+    faults = [f"{f.relative_to(site)}: {fault}" for f, p in pages.items() for fault in check_page(site, f, ids, p)]
+    for css in site.rglob("*.css"):
+        outside = re.findall(r"(?:@import|url\()\s*[\"']?((?:https?:)?//[^\"')]+)", css.read_text(encoding="utf-8"))
+        faults += [f"{css.relative_to(site)}: loads {u} from another server" for u in outside]
+    return faults
+
+
+if __name__ == "__main__":
+    found = check_site(Path(sys.argv[1]))
+    print("\n".join(found) or "no faults")
+    sys.exit(bool(found))

@@ -1,0 +1,38 @@
+"""nbdev's processors, as the site uses them. A module of its own: worker processes have to find it by name."""
+import os
+from pathlib import Path
+
+from fastcore.nbio import mk_cell, read_nb, write_nb
+from nbdev.config import nbpath2html
+from nbdev.processors import FilterDefaults, exec_show_docs
+
+
+class exec_definitions(exec_show_docs):
+    "Run what `show_doc` needs; of a cell that imports and then does something else, only the imports"
+    def __call__(self, cell):
+        tree = cell.parsed_() if cell.cell_type == "code" else None
+        if not tree or "export" in cell.directives_: return super().__call__(cell)
+        imports = [n for n in tree if type(n).__name__ in ("Import", "ImportFrom")]
+        if not imports or len(imports) == len(tree): return super().__call__(cell)
+        lines = cell.source.splitlines()
+        super().__call__(mk_cell("\n".join("\n".join(lines[n.lineno-1:n.end_lineno]) for n in imports)))
+
+
+class Filter(FilterDefaults):
+    "nbdev's processors, with ours in place of `exec_show_docs`"
+    def base_procs(self): return [exec_definitions if p is exec_show_docs else p for p in super().base_procs()]
+
+
+def page_of(nb: str) -> str:
+    "The page's notebook: `tutorials/01_x.ipynb` becomes `tutorials/x.ipynb`, whose page is `tutorials/x.html`"
+    return nbpath2html(nb).with_suffix(".ipynb").as_posix()
+
+
+def run_processors(nbs: Path, pages: Path, name: str) -> None:
+    "Process the notebook `name` below `nbs` and write it below `pages` under its page's name"
+    os.environ["IN_TEST"] = "1"
+    nb = read_nb(nbs/name)
+    Filter()(nb)
+    dest = pages/page_of(name)
+    dest.parent.mkdir(parents=True, exist_ok=True)
+    write_nb(nb, dest)

@@ -1,0 +1,225 @@
+"""Build the site: notebooks through nbdev's processors, then pages by smalldocs or by Quarto, then check every page.
+
+    python tools/site.py             # with smalldocs (pip install -e '.[docs]'), into _docs
+    python tools/site.py --quarto    # the published one; needs Quarto 1.8 or newer
+
+What a page says about itself stands in its first cell: `# title`, `> description`, then lines such as `- author: …`,
+`- date: 2026-11-24`, `- categories: [lesson]`, `- toc: false`, `- badges: false`, `- hide: true` (in no listing).
+"""
+import argparse
+import os
+import re
+import shutil
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from urllib.parse import quote
+
+import yaml
+from fastcore.nbio import mk_cell, read_nb, write_nb
+from nbdev.doclinks import _build_modidx, nbglob
+from nbdev.quarto import refresh_quarto_yml
+
+sys.path.insert(0, str(Path(__file__).parent))
+from checksite import check_site  # noqa: E402  (its folder has to be on the path first)
+from logo import card  # noqa: E402
+from processors import page_of, run_processors  # noqa: E402
+
+ROOT = Path(__file__).parents[1]
+NBS, PAGES, SITE = ROOT/"nbs", ROOT/"_proc", ROOT/"_docs"
+URL, REPO = "https://birdornot.github.io/birdornot", "birdornot/birdornot"
+OPEN = {  # where a notebook can be run without installing anything
+    "Colab": f"https://colab.research.google.com/github/{REPO}/blob/main/nbs/{{}}",
+    "Kaggle": f"https://kaggle.com/kernels/welcome?src=https://github.com/{REPO}/blob/main/nbs/{{}}",
+    "Binder": f"https://mybinder.org/v2/gh/{REPO}/main?labpath=nbs%2F{{}}",
+}
+
+
+def sidebar() -> list[dict | str]:
+    "The entries of `nbs/sidebar.yml`"
+    return yaml.safe_load((NBS/"sidebar.yml").read_text(encoding="utf-8"))["website"]["sidebar"]["contents"]
+
+
+def in_order(contents: list) -> list[str]:
+    "The files a sidebar names, from top to bottom"
+    files = []
+    for entry in contents:
+        if isinstance(entry, str): files.append(entry)
+        else: files += [*filter(None, [entry.get("href")]), *in_order(entry.get("contents", []))]
+    return files
+
+
+def notebooks() -> list[str]:
+    "Every notebook below `nbs`, in the sidebar's order; raises `SystemExit` when the sidebar and the folder differ"
+    there = {Path(f).relative_to(NBS).as_posix() for f in nbglob(NBS)}
+    listed = [f for f in in_order(sidebar()) if f.endswith(".ipynb")]
+    if missing := sorted(there - set(listed) - {f for f in there if f.startswith("posts/")}):
+        sys.exit(f"in no place of nbs/sidebar.yml: {', '.join(missing)}; add a line for each")
+    if gone := sorted(set(listed) - there): sys.exit(f"nbs/sidebar.yml names files that do not exist: {', '.join(gone)}")
+    return listed + sorted(there - set(listed))
+
+
+def chapters() -> list[str]:
+    "The numbered chapters: the notebooks in the sidebar's first section"
+    return next(e["contents"] for e in sidebar() if isinstance(e, dict) and "contents" in e)
+
+
+def front_matter(cell) -> dict:
+    "The front matter of a processed notebook's first cell"
+    return yaml.safe_load(cell.source.split("---")[1]) if cell.cell_type == "raw" else {}
+
+
+def kind_of(name: str) -> str:
+    "What a reader calls the page: `chapter 3 of 17`, `tutorial` or `post`"
+    if name in chapters(): return f"chapter {chapters().index(name) + 1} of {len(chapters())}"
+    return dict(tutorials="tutorial", posts="post").get(name.split("/")[0], "")
+
+
+def top_line(name: str, meta: dict) -> str:
+    "The line above a page's text: what kind of page it is and where it can be run"
+    links = [f'<a href="{url.format(quote(name))}">{place}</a>' for place, url in OPEN.items()]
+    run = f'<span class="open-in">Run it in {" ".join(links)}</span>' if meta.get("badges", True) else ""
+    return f'<p class="top-line"><span class="kind">{kind_of(name).capitalize()}</span> {run}</p>'
+
+
+def relink(text: str, page: str) -> str:
+    "Links to notebooks and to our own site as links between pages; no links to private names, which have no anchor"
+    up = "../"*page.count("/")
+    text = re.sub(rf"\[(`[^`\]]+`)\]\({URL}/[\w/]+\.html#_\w+\)", r"\1", text)
+    text = re.sub(rf"{URL}/([\w/-]+\.html)", rf"{up}\1", text)
+    return re.sub(r"(?<=\]\()(?!https?:)([\w./-]+\.ipynb)", lambda m: page_of(m[1]), text)
+
+
+def stage(name: str) -> None:
+    "Give a processed notebook its front matter, top line, card and links"
+    page = page_of(name)
+    nb = read_nb(PAGES/page)
+    meta = front_matter(nb.cells[0])
+    meta.pop("output-file", None)
+    above = "birdornot" if name == "index.ipynb" else f"birdornot · {kind_of(name)}"
+    picture = Path(page).with_suffix(".card.png")
+    card(PAGES/picture, meta.get("title", name), meta.get("description", ""), above)
+    meta = {"image": picture.name, "image-alt": f"Card: {meta.get('title', name)}", **meta}
+    nb.cells[0].source = f"---\n{yaml.safe_dump(meta, allow_unicode=True, sort_keys=False)}---"
+    if name != "index.ipynb": nb.cells.insert(1, mk_cell(top_line(name, meta), "markdown"))
+    for cell in nb.cells:
+        if cell.cell_type == "markdown": cell.source = relink(cell.source, page)
+        for out in cell.get("outputs", []):
+            for kind in ("text/markdown", "text/html"):
+                if kind in out.get("data", {}): out["data"][kind] = relink("".join(out["data"][kind]), page)
+    write_nb(nb, PAGES/page)
+
+
+def numbered(contents: list, titles: dict[str, str]) -> list:
+    "A sidebar's entries, chapters with their numbers"
+    new = []
+    for entry in contents:
+        if isinstance(entry, dict):
+            new.append(entry | ({"contents": numbered(entry["contents"], titles)} if "contents" in entry else {}))
+        elif entry in chapters(): new.append(dict(text=f"{chapters().index(entry) + 1} {titles[entry]}", href=entry))
+        else: new.append(entry)
+    return new
+
+
+def merged(a: dict, b: dict) -> dict:
+    "Two mappings as one, the second winning, mappings inside merged likewise"
+    return a | {k: merged(a[k], v) if isinstance(v, dict) and isinstance(a.get(k), dict) else v for k, v in b.items()}
+
+
+def write_config() -> None:
+    "One `_quarto.yml` from the project's, nbdev's and the sidebar, with API reference and changelog added"
+    config = yaml.safe_load((ROOT/"_quarto.yml").read_text(encoding="utf-8"))
+    for name in config.pop("metadata-files"):
+        config = merged(config, yaml.safe_load((NBS/name).read_text(encoding="utf-8")))
+    config["format"].pop("commonmark", None)
+    config.pop("format-links", None)
+    config["project"]["resources"] = ["*.card.png", "images/**"]
+    titles = {name: front_matter(read_nb(PAGES/page_of(name)).cells[0]).get("title", name) for name in chapters()}
+    reference = dict(text="Reference", href="api/index.qmd")
+    modules = [f"api/{f.name}" for f in sorted((PAGES/"api").glob("*.qmd")) if f.stem != "index"]
+    config["website"]["navbar"]["left"] += [reference, dict(text="Changes", href="changelog.md")]
+    config["website"]["sidebar"]["contents"] = numbered(sidebar(), titles) + [
+        dict(section="Reference", contents=[reference["href"], dict(section="Modules", contents=modules)]), "changelog.md"]
+    text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+    (PAGES/"_quarto.yml").write_text(re.sub(r"[\w./-]+\.ipynb", lambda m: page_of(m[0]), text), encoding="utf-8")
+
+
+def write_api() -> None:
+    "One reference page a module, its tables made from the docments, and one that lists them"
+    from smalldocs import api
+    api.build(api.Settings.read(PAGES, dict(packages=["birdornot"], root="..", linkify=False,
+                                            source=f"https://github.com/{REPO}/blob/main")))
+    for f in [PAGES/"_symbols.json", PAGES/"api"/".smalldocs-api"]: f.unlink()
+    for f in (PAGES/"api").glob("*.qmd"):
+        text = re.sub(rf"^Docs: {URL}/(\w+)\.html\.md$", r"[Read the chapter](../\1.ipynb)", f.read_text(encoding="utf-8"), flags=re.M)
+        f.write_text(text, encoding="utf-8")
+    rows = [f"| [{f.stem}]({f.name}) | {yaml.safe_load(f.read_text(encoding='utf-8').split('---')[1])['description']} |"
+            for f in sorted((PAGES/"api").glob("*.qmd"))]
+    head = "---\ntitle: API reference\ndescription: Every public name of every module\n---\n\n| module | what it is for |\n|---|---|\n"
+    (PAGES/"api"/"index.qmd").write_text(head + "\n".join(rows) + "\n", encoding="utf-8")
+
+
+def write_changelog() -> None:
+    "CHANGELOG.md as a page"
+    text = (ROOT/"CHANGELOG.md").read_text(encoding="utf-8").split("\n", 1)[1]
+    (PAGES/"changelog.md").write_text("---\ntitle: Changelog\n---\n" + text, encoding="utf-8")
+
+
+def finish(site: Path) -> None:
+    "Point 'Edit this page' and 'View source' at the notebooks a page comes from; take the themes' web fonts out"
+    sources = {page_of(name): f"nbs/{name}" for name in notebooks()} | {"changelog.md": "CHANGELOG.md"}
+    link = re.compile(rf"(https://github.com/{REPO}/(?:edit|blob)/main/)nbs/([\w./-]+)")
+    for f in site.rglob("*.html"):
+        page = f.read_text(encoding="utf-8")
+        if f.parent.name == "api":  # written from the code: nothing to edit
+            page = re.sub(r'<div class="action-links"><a[^>]*href="[^"]*/nbs/api/.*?</a></div>', "", page)
+        f.write_text(link.sub(lambda m: m[1] + sources.get(m[2], f"nbs/{m[2]}"), page), encoding="utf-8")
+    for f in site.rglob("*.css"):
+        css = f.read_text(encoding="utf-8")
+        f.write_text(re.sub(r"@import\s*url\([\"']?https://fonts\.[^)]*\);?", "", css), encoding="utf-8")
+
+
+def build(quarto: bool = False) -> None:
+    "Process, stage and render every page into `_docs`"
+    os.chdir(ROOT)
+    for folder in (PAGES, SITE): shutil.rmtree(folder, ignore_errors=True)
+    refresh_quarto_yml()
+    _build_modidx()
+    names = notebooks()
+    for f in nbglob(NBS, file_glob="", skip_file_re=r"^[.]|\.ipynb$"):
+        dest = PAGES/Path(f).relative_to(NBS)
+        dest.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(f, dest)
+    with ProcessPoolExecutor(max_workers=os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        list(pool.map(partial(run_processors, NBS, PAGES), names))
+    for name in names: stage(name)
+    write_api()
+    write_changelog()
+    write_config()
+    if quarto:
+        from nbdev.quarto_render import render_quarto
+        render_quarto(PAGES, SITE, n_workers=1)
+    else:
+        from smalldocs.site import build as render
+        made = render(PAGES, quiet=True)
+        shutil.move(made.out, SITE)
+        if made.warnings: sys.exit("smalldocs: " + "\n".join(made.warnings))
+    finish(SITE)
+
+
+def main() -> int:
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument("--quarto", action="store_true", help="render with Quarto instead of smalldocs")
+    start = time.perf_counter()
+    build(p.parse_args().quarto)
+    faults = check_site(SITE)
+    for fault in faults: print(fault, file=sys.stderr)
+    pages = len(list(SITE.rglob("*.html")))
+    print(f"{pages} pages in {SITE.name}, {time.perf_counter() - start:.0f} s, {len(faults)} faults")
+    return bool(faults)
+
+
+if __name__ == "__main__": sys.exit(main())
