@@ -148,11 +148,11 @@ def export(
 # %% ../nbs/09_cli.ipynb #84b68ad2
 def _export(learn, result, dest, model):
     "Model folder and report"
-    from birdornot.download import Ledger
-    from birdornot.export import export_model, write_report
+    from birdornot.export import export_model
     from birdornot.learner import saved_facts
+    from birdornot.report import write_report
     export_model(learn, model, result, fit=saved_facts(dest)["fit"], seed=saved_facts(dest)["seed"])
-    with Ledger(dest) as ledger: return model, write_report(learn, result, ledger.rows(), dest/"report.html")
+    return model, write_report(dest, result)
 
 # %% ../nbs/09_cli.ipynb #e6a47750
 @command("birdornot doctor")
