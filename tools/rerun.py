@@ -1,0 +1,118 @@
+"""Run notebooks again, without a network, and show what came out differently; timings, addresses and paths do not count.
+
+    python tools/rerun.py                      # all
+    python tools/rerun.py nbs/01_lock.ipynb    # one
+"""
+import argparse
+import base64
+import difflib
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+OFFLINE = '''import socket
+_connect = socket.socket.connect
+def connect(self, address):
+    if self.family != socket.AF_UNIX and not str(address[0]).startswith(("127.", "::1", "localhost")):
+        raise OSError(f"this run is offline, and {address[0]} is another machine")
+    return _connect(self, address)
+socket.socket.connect = connect
+'''
+RUN = '''import sys
+from nbdev.config import get_config
+from nbdev.test import test_nb
+done, _ = test_nb(sys.argv[1], skip_flags=get_config(sys.argv[2]).tst_flags, basepath=sys.argv[2], save=True, profile=False)
+sys.exit(not done)
+'''
+UNIT = r"(?:ns|µs|us|ms|s|sec|secs|seconds?|min|minutes?|h)"
+CHANGING = [  # what may differ between two runs, and what it is called in the comparison
+    (r"\x1b\[[0-9;]*[A-Za-z]", ""),
+    (r"0x[0-9a-f]{6,}", "ADDRESS"),
+    (r"(127\.0\.0\.1|localhost):\d+", "HOST"),
+    (r"/(?:tmp|var/folders)/[\w./-]*", "TMP"),
+    (r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?(Z|\+00:00)?", "DATE"),
+    (r"\b\d\d?:\d\d(:\d\d)?(\.\d+)?\b", "TIME"),
+    (rf"\b\d[\d,.]*( ?± ?\d[\d,.]*)? ?{UNIT}\b", "TIME"),
+    (r"\b\d[\d,.]* ?(it|pictures|rows|img|images|files)/s", "RATE"),
+]
+
+
+def steady(text: str) -> str:
+    "`text` without what changes at every run"
+    for pattern, name in CHANGING: text = re.sub(pattern, name, text)
+    return "\n".join(line.rsplit("\r", 1)[-1].rstrip() for line in text.split("\n")).strip()
+
+
+def same_picture(a: str, b: str) -> bool:
+    "Whether two pictures, as base64, look alike: one size, and on average less than 2 of 255 apart"
+    a, b = (Image.open(io.BytesIO(base64.b64decode(o))).convert("RGB") for o in (a, b))
+    return a.size == b.size and np.abs(np.asarray(a, float) - np.asarray(b, float)).mean() < 2
+
+
+def joined(text) -> str:
+    "Notebook text, which may be a list of lines, as one string"
+    return "".join(text) if isinstance(text, list) else text or ""
+
+
+def shown(cell: dict) -> tuple[str, list[str]]:
+    "What a cell put out: its text, steady, and its pictures"
+    texts, pictures = [], []
+    for out in cell.get("outputs", []):
+        data = out.get("data", {})
+        for kind, value in sorted(data.items()):
+            if kind in ("image/png", "image/jpeg"): pictures.append(joined(value))
+            elif kind.startswith("text/") or kind == "image/svg+xml": texts.append(joined(value))
+        texts.append(joined(out.get("text")) + joined(out.get("evalue")))
+    return steady("\n".join(t for t in texts if t)), pictures
+
+
+def differences(old: dict, new: dict) -> list[str]:
+    "Where two runs of a notebook put out different things, as lines of a diff"
+    lines, fresh = [], {c["id"]: c for c in new["cells"]}
+    for n, cell in enumerate(old["cells"]):
+        (was, pics), (now, new_pics) = shown(cell), shown(fresh[cell["id"]])
+        if was != now: lines += [f"cell {n} ({cell['id']})", *list(difflib.unified_diff(was.splitlines(), now.splitlines(), lineterm="", n=0))[2:]]
+        if len(pics) != len(new_pics): lines.append(f"cell {n} ({cell['id']}): {len(pics)} pictures became {len(new_pics)}")
+        elif not all(map(same_picture, pics, new_pics)): lines.append(f"cell {n} ({cell['id']}): a picture looks different")
+    return lines
+
+
+def rerun(file: Path) -> list[str]:
+    "Run `file` from top to bottom in a copy of its folder; the differences, or the error"
+    file = file.resolve()
+    with tempfile.TemporaryDirectory() as tmp:
+        shutil.copytree(ROOT/"nbs", Path(tmp)/"nbs", symlinks=True)
+        copy = Path(tmp)/"nbs"/file.relative_to(ROOT/"nbs")
+        (Path(tmp)/"sitecustomize.py").write_text(OFFLINE, encoding="utf-8")
+        path = os.pathsep.join([tmp, str(ROOT), os.environ.get("PYTHONPATH", "")])
+        done = subprocess.run([sys.executable, "-c", RUN, copy, ROOT], env=os.environ | {"PYTHONPATH": path},
+                              capture_output=True, text=True)
+        if done.returncode: return ["did not run to its end:", *done.stderr.splitlines()[-12:]]
+        return differences(*(json.loads(f.read_text(encoding="utf-8")) for f in (file, copy)))
+
+
+def main() -> int:
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument("notebooks", nargs="*", type=Path, help="which; without any, all below nbs/")
+    files = p.parse_args().notebooks or sorted(f for f in (ROOT/"nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in f.parts)
+    changed = 0
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for file, lines in zip(files, pool.map(rerun, files)):
+            print(f"{file}: {'only timings differ' if not lines else ''}", *lines, sep="\n" if lines else "", flush=True)
+            changed += bool(lines)
+    print(f"{len(files)} notebooks, {changed} put out something else")
+    return bool(changed)
+
+
+if __name__ == "__main__": sys.exit(main())
