@@ -54,7 +54,7 @@ def look_alikes(
 # %% ../nbs/02_clean.ipynb #ad86db29
 def _clean_one(src, dst, max_size, min_size, kept):
     "Decode `src`, write its working copy to `dst` ('' writes none) and measure it; a `reason` says why not"
-    try: im,(w,h) = _decode(src, max_size)
+    try: im,(w,h),_ = _decode(src, max_size)
     except BadPicture as e: return dict(reason=str(e))
     out = dict(width=w, height=h, **_measure(im))
     if not kept and min(w, h) < min_size: return out | dict(reason=f'too small: a side of less than {min_size} pixels')
