@@ -76,6 +76,7 @@ def test_same_bytes_are_stored_once(web, tmp_path):
 
 # ---- what is not gets a reason
 
+BLOCKED = "leads to a private address: blocked for safety (allow_hosts permits it)"
 BAD = {
     "/missing": "no longer there (404)", "/gone": "no longer there (410)", "/forbidden": "the site refuses programs (403)",
     "/broken": "the server failed (500)", "/html": "a web page, not a picture", "/svg": "an SVG drawing, not a photo",
@@ -181,14 +182,41 @@ def test_no_hostile_address_leads_to_a_connection(names, tmp_path):
     assert private() == []
 
 
-@pytest.mark.parametrize("addresses", [["10.0.0.7"], ["93.184.215.14 127.0.0.1"], ["::1"], ["::ffff:10.0.0.1"], ["93.184.215.14", "127.0.0.1"]])
-def test_names_that_lead_to_private_addresses(names, addresses):
-    names["evil.example"] = addresses
-    CONNECTS.clear()
-    with Fetcher() as fetcher:
-        for _ in range(2):  # the second time the name means something else: rebinding
-            with pytest.raises(Refused): fetcher.get("http://evil.example/bird.jpg")
-    assert private() == []
+# every range that is not the public internet: this network, private, shared (CGNAT), loopback, link-local, cloud metadata
+# (Amazon, Google, Azure, Alibaba, Oracle), protocol, documentation, benchmarking, multicast, reserved, broadcast
+V4 = """0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.254 100.64.0.1 100.127.255.254 100.100.100.200 127.0.0.1 127.255.255.254
+168.63.129.16 169.254.0.1 169.254.169.254 169.254.170.2 172.16.0.1 172.31.255.254 192.0.0.1 192.0.0.192 192.0.2.1 192.88.99.1
+192.168.0.1 192.168.255.254 198.18.0.1 198.19.255.254 198.51.100.1 203.0.113.1 224.0.0.1 239.255.255.250 240.0.0.1
+255.255.255.255""".split()
+V6 = """:: ::1 100::1 2001:db8::1 3fff::1 4000::1 5f00::1 fe80::1 febf::1 fec0::1 fc00::1 fd00::1 fd00:ec2::254 fd20:ce::254
+ff00::1 ff02::1 ff05::1:3""".split()
+# IPv4 in IPv6 dress: mapped, compatible, translated, NAT64 (well-known and local), 6to4, Teredo
+DRESSES = ["::ffff:{0}", "::ffff:{1}", "::{1}", "::ffff:0:{1}", "64:ff9b::{1}", "64:ff9b:1::{1}", "2002:{1}::1", "2001:0:{1}::1"]
+
+
+def dressed(address):
+    a, b, c, d = map(int, address.split("."))
+    return [form.format(address, f"{a:02x}{b:02x}:{c:02x}{d:02x}") for form in DRESSES]
+
+
+NOT_PUBLIC = [*V4, *V6, *dict.fromkeys(d for a in V4 for d in dressed(a))]
+
+
+@pytest.mark.parametrize("way", ["in the address", "by redirect", "by DNS", "by DNS beside a public one", "by DNS the second time"])
+def test_what_is_not_public_is_never_connected_to(names, web, way):
+    with Fetcher(allow_hosts=[web.host]) as fetcher:
+        for i, a in enumerate(NOT_PUBLIC):
+            plain = f"http://[{a}]/x" if ":" in a else f"http://{a}/x"
+            names[f"evil{i}.example"] = dict(zip(["by DNS", "by DNS beside a public one", "by DNS the second time"],
+                                                 [[a], [f"93.184.215.14 {a}"], ["93.184.215.14", a]])).get(way, [])
+            url = {"in the address": plain, "by redirect": f"{web.url}/to?url={plain}"}.get(way, f"http://evil{i}.example/x")
+            for _ in range(1 + (way == "by DNS the second time")):
+                CONNECTS.clear()
+                with pytest.raises(Refused) as e: fetcher.get(url)
+                public = "the site cannot be reached"  # the one public address of this test, which does not answer
+                assert e.value.reason in (BLOCKED, public if "the second" in way or "beside" in way else BLOCKED), (a, e.value.reason)
+                assert {*CONNECTS} <= {"93.184.215.14", "127.0.0.1" if way == "by redirect" else ""}, (a, CONNECTS)
+            assert e.value.reason == BLOCKED or "beside" in way, a
 
 
 def test_rebinding_between_check_and_connection(names, web):
