@@ -394,6 +394,39 @@ def test_it_runs_inside_an_event_loop(web, tmp_path):
     assert asyncio.run(cell())["/good/1"]["status"] == "downloaded"
 
 
+BAR = """
+from birdornot.download import download_images
+from birdornot.search import Hit
+done = download_images("{dest}", [Hit("bird", "{url}/" + p + "?wait=.3") for p in ("good/1", "good/2", "missing", "good/3")], allow_hosts=["{host}"])
+"""
+
+
+def test_a_notebook_shows_the_bar_and_the_table(web, tmp_path):
+    "In a real kernel, whose event loop is running"
+    from jupyter_client.manager import start_new_kernel
+    manager, client = start_new_kernel(kernel_name="python3")
+    shown = []
+    def hear(msg): shown.append(str(msg["content"].get("data") or msg["content"].get("text") or msg["content"].get("traceback", "")))
+    try: client.execute_interactive(BAR.format(dest=tmp_path, url=web.url, host=web.host) + "done", timeout=60, output_hook=hear)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    text = "\n".join(shown)
+    assert "download:" in text and "4/4" in text and "failed=1" in text and "pictures/s" in text, text
+    assert "| bird | 3 | 1 |" in text
+
+
+def test_a_terminal_shows_done_failed_and_rate(web, tmp_path):
+    import pty
+    ours, theirs = pty.openpty()
+    code = BAR.format(dest=tmp_path, url=web.url, host=web.host)
+    assert subprocess.run([sys.executable, "-c", code], stderr=theirs, timeout=60).returncode == 0
+    text = os.read(ours, 65536)
+    os.close(ours)
+    os.close(theirs)
+    assert b"4/4" in text and b"failed=1" in text and b"pictures/s" in text, text
+
+
 def test_leftovers_of_a_killed_run_go(web, tmp_path):
     old = tmp_path/".originals/.part/1-1"
     old.parent.mkdir(parents=True)
