@@ -60,6 +60,7 @@ def settled(dest):
         except sqlite3.OperationalError: return []  # killed before there was a table
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a second loopback address, and /proc to see memory")
 @pytest.mark.parametrize("n,kills", [(1000, 0), (250, 4), pytest.param(1000, 10, marks=pytest.mark.slow)])
 def test_every_address_ends_as_it_must(tmp_path, n, kills):
     rng = random.Random(n + kills)

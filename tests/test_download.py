@@ -68,6 +68,16 @@ def test_retry_after_is_respected(web, tmp_path):
     assert web.asked["/busy/1"] == 2
 
 
+def test_what_only_opening_can_tell_is_told_then(web, tmp_path):
+    "A body longer than it was announced, and a picture of 20,000 x 20,000 pixels in 50 kB"
+    from birdornot.clean import clean_images
+    rows = fetch(web, tmp_path, "/short/1", "/vast", "/good/1")
+    assert {r["status"] for r in rows.values()} == {"downloaded"}
+    clean_images(tmp_path, workers=1, progress=False)
+    with Ledger(tmp_path) as ledger: after = {r["image_url"].removeprefix(web.url): r["reason"] for r in ledger.rows()}
+    assert after["/good/1"] == "" and "pixels" in after["/vast"] and after["/short/1"], after
+
+
 def test_same_bytes_are_stored_once(web, tmp_path):
     rows = fetch(web, tmp_path, "/same/1", "/same/2", "/same/3")
     assert len({r["file"] for r in rows.values()}) == 1 and len(rows) == 3
@@ -417,8 +427,10 @@ def test_a_notebook_shows_the_bar_and_the_table(web, tmp_path):
 
 
 def test_a_terminal_shows_done_failed_and_rate(web, tmp_path):
-    import pty
+    pty = pytest.importorskip("pty", exc_type=ImportError)  # not on Windows
+    import fcntl, struct, termios
     ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
     code = BAR.format(dest=tmp_path, url=web.url, host=web.host)
     assert subprocess.run([sys.executable, "-c", code], stderr=theirs, timeout=60).returncode == 0
     text = os.read(ours, 65536)

@@ -365,6 +365,19 @@ def test_deadline_for_each_source(search):
     assert 'took 45 s' in problem(hits, 'duckduckgo')
 
 
+def test_deadline_for_the_whole_search(search):
+    clock = Clock()
+
+    class Slow(Engines):
+        def __call__(self, url, params=None, timeout=None):
+            clock.now += 12
+            return super().__call__(url, dict(params or {}, q='bird'), timeout) if 'openverse' in url else Reply(200, '{}')
+
+    hits = search(n=500, engines=Slow(), clock=clock, phrases=[f'bird {i}' for i in range(60)], source='openverse')
+    assert hits and clock.now < 300 + 45
+    assert 'the search has taken 5 min' in problem(hits, 'openverse')
+
+
 def test_hits_before_a_failure_are_kept(search):
     hits = search(source='openverse', engines=Engines(openverse=[None, Reply(403)]))
     assert len(hits) == 20 and '403' in problem(hits, 'openverse')
