@@ -137,27 +137,34 @@ def _explain(e):
         return 'the file is cut off: only a part of the picture is there'
     return f'the file is damaged ({" ".join(text.split())[:80]})'
 
-def _decode(src, max_size):
-    "The upright RGB picture in `src`, no side longer than `max_size`, the size that it had, the decoder's warnings"
+def _shown(im, up, max_size):
+    "What a viewer shows of an image: decoded, no side longer than `max_size`, RGB, turned, without metadata"
     def shrink(im): # HAMMING is as sharp as BICUBIC here, in two thirds of the time
         if max_size: im.thumbnail((max_size, max_size), Image.Resampling.HAMMING, reducing_gap=1.5)
-    data = _read(src)
-    try:
-        im,up,warning = _open(data)
-        size,profile = im.size,im.info.get('icc_profile')
-        if im.format in ('JPEG','MPO'): shrink(im) # a JPEG can shrink while it is decoded
-        im.load()
-        im = _rgb(im, profile, shrink)
-        if up in _TURNS: im = im.transpose(Image.Transpose[_TURNS[up]])
-    except BadPicture: raise
-    except Exception as e: raise BadPicture(_explain(e)) from e
+    profile = im.info.get('icc_profile')
+    if im.format in ('JPEG','MPO'): shrink(im) # a JPEG can shrink while it is decoded
+    im.load()
+    im = _rgb(im, profile, shrink)
+    if up in _TURNS: im = im.transpose(Image.Transpose[_TURNS[up]])
     if type(im) is not Image.Image: im = im.copy() # the class of a file format keeps metadata
     im.info = {}
+    return im
+
+def _decode(src, max_size):
+    "The upright RGB picture in `src`, no side longer than `max_size`, the size that it had, the decoder's warnings"
+    inside = isinstance(src, Image.Image)
+    data = src if inside else _read(src)
+    try:
+        im,up,warning = (data.copy(), data.getexif().get(0x0112, 1), '') if inside else _open(data)
+        size = im.size
+        im = _shown(im, up, max_size)
+    except BadPicture: raise
+    except Exception as e: raise BadPicture(_explain(e)) from e
     return im, (size[::-1] if up in (5,6,7,8) else size), warning
 
 # %% ../nbs/00_picture.ipynb #1f03b75d
 def open_upright(
-    src, # path, bytes or open binary file
+    src, # path, bytes, open binary file or Pillow picture (which is left as it is)
     max_size:int|None=None, # no side of the result is longer, pixels; None: as large as it is
 )->Image.Image: # RGB, upright, without metadata
     "The picture in `src` as a viewer shows it, or `BadPicture` with the reason"
