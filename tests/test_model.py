@@ -1,0 +1,195 @@
+"""Models from strangers: whatever is wrong with one, it is refused with a reason, and nothing of it is run or written."""
+import json
+import os
+import pickle
+import resource
+import struct
+import subprocess
+import sys
+import time
+import zipfile
+
+import pytest
+import tinymodel
+from onnx import TensorProto, helper
+
+from birdornot.model import ModelError, ModelFolder
+from birdornot.predict import Classifier
+
+pytestmark = pytest.mark.xdist_group("model")  # the last tests say what the first have not done
+CANARY = "CANARY_OF_TEST_MODEL"
+
+
+class Evil:
+    "Sets an environment variable when it is unpickled"
+    def __reduce__(self): return os.putenv, (CANARY, "1")
+
+
+def refused(path, *words):
+    "`Classifier` refuses what lies at `path`, and its reason names the path and holds the words"
+    before = {f for f in path.parent.rglob("*")}
+    with pytest.raises(ModelError) as e: Classifier(path)
+    text = str(e.value)
+    assert all(w in text for w in words) and path.name in text, text
+    assert {f for f in path.parent.rglob("*")} == before
+    return text
+
+
+def test_a_good_one_answers(tmp_path):
+    clf = Classifier(tinymodel.folder(tmp_path/"model"))
+    assert clf(tmp_path/"model"/"probe.png").label == "sunset"
+    for top in ("", "model/"):
+        assert Classifier(tinymodel.zipped(tmp_path/"model", tmp_path/"m.zip", top))(tmp_path/"model"/"probe.png").label == "sunset"
+
+
+@pytest.mark.parametrize("name", ["learner.pkl", "weights.pth", "pytorch_model.bin", "notes.txt"])
+def test_pickle_inside(tmp_path, name):
+    model = tinymodel.folder(tmp_path/"model")
+    (model/name).write_bytes(pickle.dumps(Evil()))
+    refused(model, "pickle", name)
+    refused(tinymodel.zipped(model, tmp_path/"m.zip"), "pickle", name)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.json", "probe.png", "model.safetensors"])
+def test_pickle_in_the_place_of(tmp_path, name):
+    model = tinymodel.folder(tmp_path/"model")
+    (model/name).write_bytes(pickle.dumps(Evil()))
+    refused(model, "pickle", name)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "probe.png"])
+def test_wrong_hash(tmp_path, name):
+    model = tinymodel.folder(tmp_path/"model")
+    with open(model/name, "ab") as f: f.write(b"\0")
+    refused(model, "not the file that was exported", name)
+
+
+@pytest.mark.parametrize("entry", ["../out.txt", "/tmp/out.txt", "a/../../out.txt", "..\\out.txt", "C:\\out.txt"])
+def test_paths_out_of_a_zip(tmp_path, entry):
+    model = tinymodel.folder(tmp_path/"model")
+    refused(tinymodel.zipped(model, tmp_path/"m.zip", more=[(zipfile.ZipInfo(entry), "x")]), "leads out of it")
+
+
+def test_zip_bomb_costs_nothing(tmp_path):
+    model = tinymodel.folder(tmp_path/"model")
+    bomb = tmp_path/"m.zip"
+    with zipfile.ZipFile(tinymodel.zipped(model, bomb), "a", zipfile.ZIP_DEFLATED, compresslevel=1) as z:
+        with z.open("model-int8.onnx", "w", force_zip64=True) as f:
+            for _ in range(300): f.write(bytes(2**20))
+    assert bomb.stat().st_size < 3_000_000
+    start, had = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    refused(bomb, "bomb")
+    assert time.monotonic() - start < 5 and resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - had < 50_000
+
+
+def test_a_size_that_lies(tmp_path):
+    "The directory of the zip says that a file is small; its data go on and on"
+    model, file = tinymodel.folder(tmp_path/"model"), tmp_path/"m.zip"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as z:
+        for f in model.iterdir():
+            if f.name != "model.json": z.write(f, f.name)
+        z.writestr("model.json", (model/"model.json").read_bytes() + b" "*5_000_000)
+    raw = bytearray(file.read_bytes())
+    at = raw.rindex(b"PK\1\2") + 24
+    raw[at:at + 4] = struct.pack("<I", 100)
+    file.write_bytes(raw)
+    refused(file, "model.json")
+
+
+@pytest.mark.parametrize("changes, words", [
+    (dict(size=10**9), ["'size'", "2,048"]), (dict(size=-1), ["'size'"]), (dict(max_size=10**9), ["'max_size'"]),
+    (dict(labels=["a"]*10), ["'labels'", "different"]), (dict(labels=[f"{i}" for i in range(30_000)]), ["'labels'"]),
+    (dict(labels={"a": 1}), ["'labels'"]), (dict(temperature=0), ["'temperature'"]), (dict(temperature=float("nan")), ["'temperature'"]),
+    (dict(schema=2), ["update birdornot"]), (dict(schema="1"), ["no schema"]), (dict(probe=[]), ["'probe'"]),
+    (dict(unsure="yes"), ["'unsure'"]), (dict(multilabel=1), ["'multilabel'"])])
+def test_absurd_values(tmp_path, changes, words):
+    net = tinymodel.graph().SerializeToString()
+    refused(tinymodel.folder(tmp_path/"model", net, **changes), *words)
+
+
+@pytest.mark.parametrize("text", ["", "null", "[" * 200_000, '{"a":' * 200_000, '{"schema": 1' + "0" * 5000 + "}", '{"schema":1} x', "\xff"])
+def test_broken_json(tmp_path, text):
+    model = tinymodel.folder(tmp_path/"model")
+    (model/"model.json").write_text(text, encoding="latin-1")
+    refused(model, "model.json")
+
+
+def test_giant_json(tmp_path):
+    model = tinymodel.folder(tmp_path/"model")
+    with open(model/"model.json", "r+b") as f: f.truncate(10**10)  # sparse: it takes no room
+    refused(model, "model.json", "4 MB")
+
+
+def test_giant_graph(tmp_path):
+    model = tinymodel.folder(tmp_path/"model")
+    with open(model/"model.onnx", "r+b") as f: f.truncate(10**10)
+    refused(model, "model.onnx", "2,000 MB")
+
+
+def fits(tmp_path, net):
+    "A folder with this graph, sums and all"
+    return tinymodel.folder(tmp_path/"model", net if isinstance(net, bytes) else net.SerializeToString())
+
+
+@pytest.mark.parametrize("keep", [0, 1, 50, 150, 400])
+def test_truncated_graph(tmp_path, keep):
+    refused(fits(tmp_path, tinymodel.graph().SerializeToString()[:keep]), "model.onnx")
+
+
+@pytest.mark.parametrize("where", ["/etc/passwd", "../../../../etc/passwd", "weights.bin"])
+@pytest.mark.parametrize("place", ["initializer", "attribute", "branch"])
+def test_values_in_another_file(tmp_path, where, place):
+    net = tinymodel.graph()
+    tensor = TensorProto(name="w", dims=[3, 2], data_type=TensorProto.FLOAT, data_location=TensorProto.EXTERNAL)
+    tensor.external_data.add(key="location", value=where)
+    if place == "initializer": net.graph.initializer[0].CopyFrom(tensor)
+    if place == "attribute": net.graph.node.append(helper.make_node("Constant", [], ["c"], value=tensor))
+    if place == "branch":
+        inner = helper.make_graph([], "inner", [], [], [tensor])
+        net.graph.node.append(helper.make_node("If", ["x"], ["y"], then_branch=inner, else_branch=inner))
+    refused(fits(tmp_path, net), "another file")
+
+
+@pytest.mark.parametrize("op", ["Loop", "Scan"])
+def test_endless_graph(tmp_path, op):
+    net = tinymodel.graph()
+    net.graph.node.append(helper.make_node(op, ["x"], ["y"], body=helper.make_graph([], "inner", [], [])))
+    refused(fits(tmp_path, net), "never end")
+
+
+def test_unknown_operator(tmp_path):
+    net = tinymodel.graph()
+    net.graph.node.append(helper.make_node("RunShell", ["logits"], ["y"], domain="evil.example"))
+    refused(fits(tmp_path, net), "ONNX Runtime")
+
+
+def test_another_models_graph(tmp_path):
+    "Right sums, right shape, other weights: only the probe tells"
+    refused(fits(tmp_path, tinymodel.graph(weight=((-8., 8.), (0., 0.), (8., -8.)))), "probe picture")
+
+
+def test_labels_swapped_in_the_json(tmp_path):
+    net = tinymodel.graph().SerializeToString()
+    refused(tinymodel.folder(tmp_path/"model", net, labels=["sea", "sunset"]), "two exports")
+
+
+def test_fifo_in_the_place_of_a_file(tmp_path):
+    model = tinymodel.folder(tmp_path/"model")
+    (model/"model.json").unlink()
+    os.mkfifo(model/"model.json")
+    refused(model, "model.json missing")
+
+
+def test_nothing_was_unpickled():
+    "None of the pickles above has run"
+    code = f"import os; print(os.environ.get({CANARY!r}))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "None"
+
+
+def test_a_folder_is_never_written_to(tmp_path):
+    model = tinymodel.folder(tmp_path/"model")
+    before = {f.name: f.stat().st_mtime_ns for f in model.iterdir()}
+    for f in model.iterdir(): f.chmod(0o444)
+    Classifier(model)
+    assert {f.name: f.stat().st_mtime_ns for f in model.iterdir()} == before
+    assert json.loads((model/"model.json").read_text()) == ModelFolder(model).info
