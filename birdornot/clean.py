@@ -52,14 +52,19 @@ def look_alikes(
     return first.tolist()
 
 # %% ../nbs/02_clean.ipynb #ad86db29
-def _clean_one(src, dst, max_size, min_size, kept):
-    "Decode `src`, write its working copy to `dst` ('' writes none) and measure it; a `reason` says why not"
+def _examine(src, max_size=MAX_SIZE, min_size=32, kept=False):
+    "The working copy of `src` and what was measured; a `reason` says why the picture is of no use"
     try: im,(w,h),_ = _decode(src, max_size)
-    except BadPicture as e: return dict(reason=str(e))
+    except BadPicture as e: return None, dict(reason=str(e))
     out = dict(width=w, height=h, **_measure(im))
-    if not kept and min(w, h) < min_size: return out | dict(reason=f'too small: a side of less than {min_size} pixels')
-    if not kept and out['contrast'] < 2: return out | dict(reason='blank: one colour all over')
-    if not dst: return out
+    if not kept and min(w, h) < min_size: out['reason'] = f'too small: a side of less than {min_size} pixels'
+    elif not kept and out['contrast'] < 2: out['reason'] = 'blank: one colour all over'
+    return im, out
+
+def _clean_one(src, dst, max_size, min_size, kept):
+    "Examine `src` and write its working copy to `dst` ('' writes none), if it is of use"
+    im,out = _examine(src, max_size, min_size, kept)
+    if 'reason' in out or not dst: return out
     part = Path(dst).parents[1]/'.originals/.part'/f'{os.getpid()}-{os.path.basename(dst)}'
     try:
         im.save(part, 'JPEG', quality=92)

@@ -431,6 +431,24 @@ def _part_folder(dest):
         if time.time()-p.stat().st_mtime > 600: p.unlink(missing_ok=True)
     return parts
 
+# %% ../nbs/01_download.ipynb #9b57c817
+def _fetch_in_memory(
+    rows, # list of dicts with image_url and source
+    fetcher, # `Fetcher`
+    workers=64, # pictures in flight
+    tries=3, # how often to ask for a picture where asking again can help
+    max_wait=60, # longest pause that a server may ask for, seconds
+):
+    "Yield each row with the bytes of its picture and what is known of them, or with `Refused`, as they come"
+    def fetch(job):
+        try: found = _get(job.row, out := BytesIO(), fetcher, max(1, fetcher.deadline-job.spent))
+        except Refused as e: return e
+        return out.getvalue(), found
+    with closing(_fetch_all(list(map(_job, rows)), fetch, workers, fetcher.per_host, tries, max_wait)) as settled:
+        for job,got in settled:
+            if isinstance(got, Exception) and not isinstance(got, Refused): raise got
+            yield job.row, got
+
 # %% ../nbs/01_download.ipynb #15460b42
 def _list(reasons):
     "A `Counter` of reasons as text"

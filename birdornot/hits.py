@@ -137,20 +137,26 @@ class Hits(list):
 
 # %% ../nbs/00_hits.ipynb #4a8e0a98
 def _read_rows(path, kind=None):
-    "Yield (line number, dict) for each row of a text, CSV, TSV or JSON lines file"
+    "Yield (line number, dict) for each row of a text, CSV, TSV or JSON lines file, as it is read"
     path = Path(path)
     if not path.is_file(): raise BirdornotError(f'There is no file {str(path)!r}: give a .txt, .csv or .jsonl file.')
-    try: text = path.read_text(encoding='utf-8-sig')
-    except UnicodeDecodeError: raise BirdornotError(f'{str(path)!r} is not UTF-8 text: save it as UTF-8.') from None
     kind = kind or path.suffix.lower().lstrip('.')
-    if kind in ('csv','tsv'):
-        rows = csv.DictReader(text.splitlines(), delimiter=',' if kind == 'csv' else '\t')
-        try: yield from ((rows.line_num, {k:v for k,v in r.items() if k}) for r in rows)
-        except csv.Error as e:
-            text = f'{str(path)!r} line {rows.line_num} is no row ({e}): save the table again as {kind}.'
-            raise BirdornotError(text) from None
-        return
-    for i,line in enumerate(text.splitlines(), 1):
+    read = _table_rows if kind in ('csv','tsv') else _line_rows
+    try:
+        with path.open(encoding='utf-8-sig', newline='' if kind in ('csv','tsv') else None) as f: yield from read(path, f, kind)
+    except UnicodeDecodeError: raise BirdornotError(f'{str(path)!r} is not UTF-8 text: save it as UTF-8.') from None
+
+def _table_rows(path, f, kind):
+    "Rows of a CSV or TSV file"
+    rows = csv.DictReader(f, delimiter=',' if kind == 'csv' else '\t')
+    try: yield from ((rows.line_num, {k:v for k,v in r.items() if k}) for r in rows)
+    except csv.Error as e:
+        text = f'{str(path)!r} line {rows.line_num} is no row ({e}): save the table again as {kind}.'
+        raise BirdornotError(text) from None
+
+def _line_rows(path, f, kind):
+    "Rows of a file of addresses or of JSON objects"
+    for i,line in enumerate(f, 1):
         line = line.strip()
         if not line or line.startswith('#'): continue
         if kind != 'jsonl' and not line.startswith('{'): yield i, dict(image_url=line)
