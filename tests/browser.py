@@ -1,0 +1,53 @@
+"""Chromium for tests, and a static server for it; tests that need them are skipped where there is none."""
+import functools
+import shutil
+import threading
+from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-component-update",
+         "--disable-background-networking", "--disable-sync", "--use-fake-device-for-media-stream",
+         "--use-fake-ui-for-media-stream"]
+needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="no Chromium here")
+
+
+@contextmanager
+def chromium():
+    "A browser with a profile of its own"
+    from playwright.sync_api import sync_playwright
+    with sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        try: yield browser
+        finally: browser.close()
+
+
+@contextmanager
+def watched(browser, url, **options):
+    "A new page at `url`; at the end it must have asked nobody else, and complained of nothing"
+    page, asked, said = browser.new_page(**options), set(), []
+    page.on("request", lambda r: asked.add(r.url.split("/")[2]) if r.url.startswith("http") else None)
+    page.on("console", lambda m: said.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda e: said.append(str(e)))
+    page.goto(url)
+    try: yield page
+    finally: page.close()
+    assert asked == {url.split("/")[2]}, asked
+    assert not said, said
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args): pass
+
+
+@contextmanager
+def static_server(folder):
+    "The address of a plain web server for `folder`"
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, kwargs=dict(poll_interval=.05), daemon=True).start()
+    try: yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        server.server_close()

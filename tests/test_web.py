@@ -1,0 +1,297 @@
+"""The static page in a real browser: the same answers as Python, from one folder, with nobody else asked."""
+import base64
+import io
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from browser import chromium, needs_chromium, static_server, watched
+from PIL import Image, ImageCms
+
+from birdornot.cli import main
+from birdornot.drawing import draw
+from birdornot.picture import open_upright
+from birdornot.predict import Classifier
+from birdornot.sample import sample_picture
+from birdornot.web import RUNTIME, WebError, web_runtime, write_page
+
+pytestmark = [pytest.mark.xdist_group("web"), needs_chromium,
+              pytest.mark.skipif(not shutil.which("npm"), reason="no npm, which fetches ONNX Runtime for browsers")]
+PHOTOS = sorted((Path(__file__).parents[2]/"shared"/"photos").rglob("*.jpg"))
+POINT = .01  # of probability: what browser and Python may differ by
+
+
+def saved(im, kind, **kwargs):
+    im.save(out := io.BytesIO(), kind, **kwargs)
+    return out.getvalue()
+
+
+def odd_ones():
+    "Name → file of one picture in all the ways that go wrong"
+    im = draw("bird", 9_100).convert("RGB")
+    im.thumbnail((900, 900))
+    grey, faint = im.convert("L"), im.convert("RGBA")
+    faint.putalpha(Image.linear_gradient("L").resize(im.size))
+    turned = {}
+    for n in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = n
+        turned[f"EXIF {n}"] = saved(im, "JPEG", exif=exif)
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    noise = np.random.default_rng(0).normal(0, 6, (2250, 3000, 3))
+    large = Image.fromarray((np.asarray(im.resize((3000, 2250))) + noise).clip(0, 255).astype("uint8"))
+    return turned | {
+        "CMYK": saved(im.convert("CMYK"), "JPEG"), "grey JPEG": saved(grey, "JPEG"), "grey PNG": saved(grey, "PNG"),
+        "16 bit": saved(Image.fromarray(np.asarray(grey).astype("uint16")*257), "PNG"), "palette": saved(im.quantize(), "PNG"),
+        "alpha PNG": saved(faint, "PNG"), "alpha WebP": saved(faint, "WEBP"), "1 bit": saved(im.convert("1"), "PNG"),
+        "GIF": saved(im, "GIF"), "BMP": saved(im, "BMP"), "AVIF": saved(im, "AVIF"), "4:4:4": saved(im, "JPEG", subsampling=0),
+        "progressive": saved(im, "JPEG", progressive=True), "quality 20": saved(im, "JPEG", quality=20),
+        "profile": saved(im, "JPEG", icc_profile=profile), "7 megapixels": saved(large, "JPEG"),
+        "7 megapixels PNG": saved(large, "PNG", compress_level=1), "tiny": saved(im.resize((40, 30)), "PNG"),
+        "long": saved(im.resize((1700, 60)), "JPEG")}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    dest = tmp_path_factory.mktemp("made")/"bird_or_forest"
+    assert main(["demo", "--n", "30", "--out", str(dest)]) == 0
+    return dest/"model"
+
+
+@pytest.fixture(scope="module")
+def site(model, tmp_path_factory):
+    try: web_runtime()
+    except WebError as e: pytest.skip(str(e))  # the npm registry cannot be reached
+    return write_page(model, tmp_path_factory.mktemp("page")/"site")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as b: yield b
+
+
+@pytest.fixture(scope="module")
+def visit(browser, site):
+    with static_server(site) as url, watched(browser, url) as page:
+        page.wait_for_selector("body[data-ready]")
+        yield page
+
+
+@pytest.fixture
+def page(visit):
+    "The page without answers of earlier tests"
+    visit.evaluate("document.getElementById('answers').replaceChildren(), document.activeElement.blur(), scrollTo(0, 0)")
+    return visit
+
+
+ASK = """async b64 => {
+  const {Classifier} = await import("./classifier.js");
+  globalThis.asked ??= await Classifier.load();
+  const bytes = Uint8Array.from(atob(b64), c => c.charCodeAt(0));
+  const {picture, probabilities} = await asked.classify(new Blob([bytes]));
+  return {size: [picture.width, picture.height], rgb: btoa(String.fromCharCode(...picture.data.slice(0, 60000))),
+          probabilities: Object.fromEntries(probabilities)};
+}"""
+
+
+def ask(page, data): return page.evaluate(ASK, base64.b64encode(data).decode())
+
+
+def worst(page, clf, data):
+    "Largest difference of a probability between the browser and Python"
+    theirs, ours = ask(page, data)["probabilities"], clf(data).probabilities
+    assert set(theirs) == set(ours) and abs(sum(theirs.values()) - 1) < 1e-5
+    return max(abs(theirs[k] - ours[k]) for k in ours)
+
+
+def test_answers_of_the_browser_are_those_of_python(page, model):
+    clf = Classifier(model)
+    found = [worst(page, clf, sample_picture(kind, 9_200 + i)) for kind in ("bird", "forest", "thing") for i in range(10)]
+    found += [worst(page, clf, f.read_bytes()) for f in PHOTOS[:20]]
+    assert max(found) < POINT
+
+
+def test_odd_pictures_are_answered_as_in_python(page, model):
+    clf = Classifier(model)
+    found = {name: worst(page, clf, data) for name, data in odd_ones().items()}
+    assert max(found.values()) < POINT, found
+
+
+def test_pixels_are_those_of_pillow(page):
+    "Not only near: the same bytes, where the browser decodes as Pillow does"
+    for data in (sample_picture("bird", 9_300), saved(draw("forest", 9_300).convert("L"), "PNG")):
+        ours, got = open_upright(data, 400), ask(page, data)
+        assert got["size"] == list(ours.size) and base64.b64decode(got["rgb"]) == ours.tobytes()[:60_000]
+
+
+def test_a_visitor_chooses_photos(page):
+    page.set_input_files("#file", [dict(name=f"{k}.jpg", mimeType="image/jpeg", buffer=sample_picture(k, 9_001))
+                                   for k in ("bird", "forest")])
+    page.wait_for_selector("article >> nth=1")
+    assert page.locator("article h2").all_inner_texts() == ["Forest", "Bird"]
+    assert page.locator("#spoken").inner_text().startswith("forest.jpg: Forest.")
+    assert page.locator("article >> nth=0").locator("li").count() == 2
+
+
+DROP = """([b64, kind]) => {
+  const data = new DataTransfer();
+  data.items.add(new File([Uint8Array.from(atob(b64), c => c.charCodeAt(0))], "dropped.jpg", {type: "image/jpeg"}));
+  dispatchEvent(kind === "drop" ? new DragEvent("drop", {dataTransfer: data}) : new ClipboardEvent("paste", {clipboardData: data}));
+}"""
+
+
+@pytest.mark.parametrize("kind", ["drop", "paste"])
+def test_a_visitor_drops_or_pastes(page, kind):
+    page.evaluate(DROP, [base64.b64encode(sample_picture("bird", 9_001)).decode(), kind])
+    page.wait_for_selector("article h2:text('Bird')")
+
+
+def test_a_visitor_uses_the_camera(page):
+    page.click("#camera")
+    page.evaluate("new Promise(done => { const v = document.querySelector('video'); v.onplaying = done; if (v.videoWidth) done(); })")
+    page.click("#shoot")
+    page.wait_for_selector("article")
+    assert page.evaluate("document.querySelector('video').srcObject === null && !document.querySelector('dialog').open")
+
+
+def test_what_is_no_picture_is_refused_with_a_reason(page):
+    for name, data in (("notes.jpg", b"milk, bread"), ("page.png", b"<html>"), ("cut.png", saved(draw("bird", 1), "PNG")[:3000])):
+        page.set_input_files("#file", [dict(name=name, mimeType="image/jpeg", buffer=data)])
+        page.wait_for_selector(f"article.refused:has-text('{name}')")
+    page.set_input_files("#file", [dict(name="after.jpg", mimeType="image/jpeg", buffer=sample_picture("bird", 9_001))])
+    page.wait_for_selector("article.sure")
+
+
+def test_by_keyboard_alone(browser, site):
+    with static_server(site) as url, watched(browser, url) as page:
+        page.wait_for_selector("body[data-ready]")
+        def tab():
+            page.keyboard.press("Tab")
+            return page.evaluate("document.activeElement.id || document.activeElement.querySelector('img')?.alt")
+        assert tab() == "file"
+        ring = page.evaluate("getComputedStyle(document.getElementById('drop')).outlineStyle")
+        assert ring == "solid"  # the hidden field shows its focus on the field one sees
+        assert [tab(), tab()] == ["camera", "Drawing: bird"]
+        page.keyboard.press("Enter")
+        page.wait_for_selector("article h2:text('Bird')")
+        assert tab() == "Drawing: forest"
+
+
+def test_screen_readers_get_names(page):
+    page.set_input_files("#file", [dict(name="a.jpg", mimeType="image/jpeg", buffer=sample_picture("bird", 9_001))])
+    page.wait_for_selector("article")
+    nameless = page.evaluate("""[...document.querySelectorAll("button, input, img, canvas, main a, dialog, video, progress")].filter(e =>
+      !(e.textContent.trim() || e.labels?.length || e.getAttribute("aria-label") || e.hasAttribute("alt") || e.querySelector("img[alt]")))
+      .map(e => e.outerHTML)""")
+    assert nameless == []
+    assert page.evaluate("document.documentElement.lang") == "en" and page.locator("h1").count() == 1
+    assert page.locator("canvas[role=img]").get_attribute("aria-label") == "Your photo a.jpg"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_in_light_and_dark(browser, site, scheme):
+    phone = dict(viewport=dict(width=360, height=740), color_scheme=scheme, has_touch=True, is_mobile=True)
+    with static_server(site) as url, watched(browser, url, **phone) as page:
+        page.wait_for_selector("body[data-ready]")
+        page.locator("#examples button").first.click()
+        page.wait_for_selector("article")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        small = page.evaluate("""[...document.querySelectorAll("button, .drop, summary")].filter(e => e.offsetParent)
+          .filter(e => e.getBoundingClientRect().height < 43.9).map(e => e.outerHTML)""")
+        assert small == []
+
+
+def relabel(site, dest, **facts):
+    "A copy of the page that describes its model in another way"
+    shutil.copytree(site, dest)
+    (dest/"page.json").write_text(json.dumps(json.loads((dest/"page.json").read_text()) | facts))
+    return dest
+
+
+def test_unsure_is_an_answer(browser, site, tmp_path):
+    doubtful = relabel(site, tmp_path/"doubtful", unsure=dict(min_confidence=.9999999, max_novelty=None), temperature=3)
+    with static_server(doubtful) as url, watched(browser, url) as page:
+        page.locator("#examples button").first.click()
+        page.wait_for_selector("article.unsure h2:text('Not sure')")
+        assert "likely enough" in page.locator("article .why").inner_text()
+        assert "Not sure" in page.locator("#spoken").inner_text()
+
+
+RULES = """async cases => {
+  const {Classifier} = await import("./classifier.js");
+  return cases.map(([info, logits, novelty]) => Object.assign(new Classifier(), {info}).answer(logits, novelty));
+}"""
+
+
+def test_rules_of_the_answer(page):
+    base = dict(labels=["bird", "forest"], temperature=2.0)
+    both = dict(base, multilabel=True)
+    strange = dict(base, unsure=dict(min_confidence=.6, max_novelty=1.5))
+    cases = [[base, [2, 0], None], [both, [2, 4], None], [both, [-3, -2], None], [strange, [9, 0], 1.4], [strange, [9, 0], 1.6],
+             [strange, [.1, 0], 0]]
+    got = page.evaluate(RULES, cases)
+    assert [g["labels"] for g in got[:3]] == [["bird"], ["forest", "bird"], []]
+    assert abs(got[0]["probabilities"][0][1] - 1/(1 + np.exp(-1))) < 1e-6
+    assert abs(got[1]["probabilities"][0][1] - 1/(1 + np.exp(-2))) < 1e-6
+    assert [bool(g["unsure"]) for g in got] == [False, False, False, False, True, True]
+
+
+@pytest.mark.parametrize("harm, says", [("gone", "model.onnx is missing (404)"), ("cut", "not the file that was exported")])
+def test_a_damaged_page_says_so(browser, site, tmp_path, harm, says):
+    broken = shutil.copytree(site, tmp_path/"broken")
+    if harm == "gone": (broken/"model.onnx").unlink()
+    if harm == "cut": (broken/"model.onnx").write_bytes((broken/"model.onnx").read_bytes()[:-1000])
+    with static_server(broken) as url:
+        page = browser.new_page()
+        page.goto(url)
+        page.wait_for_selector("#loading.failed")
+        assert says in page.locator("#status").inner_text()
+        page.close()
+
+
+def test_a_page_opened_as_a_file_says_what_helps(browser, site):
+    page = browser.new_page()
+    page.goto((site/"index.html").as_uri())
+    assert "python -m http.server" in page.locator("#status").inner_text()
+    page.close()
+
+
+def test_the_policy_lets_nothing_out(browser, site):
+    "Even a mistake of ours could not send a photo away"
+    with static_server(site) as url: out = _try_to_send(browser, url)
+    assert out == [["TypeError", "refused"], ["connect-src", "img-src"]]
+
+
+def _try_to_send(browser, url):
+    page = browser.new_page()
+    page.goto(url)
+    out = page.evaluate("""async () => {
+      const tried = [fetch("http://127.0.0.1:9/").then(() => "sent", e => e.name)];
+      const img = new Image();
+      tried.push(new Promise(done => { img.onload = () => done("sent"); img.onerror = () => done("refused"); }));
+      img.src = "http://127.0.0.1:9/x.png";
+      const blocked = [];
+      addEventListener("securitypolicyviolation", e => blocked.push(e.effectiveDirective));
+      const said = await Promise.all(tried);
+      await new Promise(done => setTimeout(done, 100));
+      return [said, blocked.sort()];
+    }""")
+    page.close()
+    return out
+
+
+def test_a_wheel_brings_the_page(tmp_path):
+    root = Path(__file__).parents[1]
+    copy = shutil.copytree(root, tmp_path/"src", ignore=shutil.ignore_patterns(".git", "nbs", "tests", "_*s", "*.egg-info"))
+    done = subprocess.run([sys.executable, "setup.py", "-q", "build_py", "-d", str(tmp_path/"built"), "sdist", "-d", str(tmp_path)],
+                          cwd=copy, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    page = {f.name for f in (root/"birdornot"/"page").iterdir()}
+    assert {f.name for f in (tmp_path/"built"/"birdornot"/"page").iterdir()} == page
+    with tarfile.open(next(tmp_path.glob("birdornot*.tar.gz"))) as tar:
+        assert {Path(n).name for n in tar.getnames() if "/birdornot/page/" in n} == page
