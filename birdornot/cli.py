@@ -6,7 +6,7 @@ Docs: https://birdornot.github.io/birdornot/cli.html.md"""
 
 # %% auto #0
 __all__ = ['COMMANDS', 'WANTED', 'command', 'search', 'download', 'clean', 'train', 'export', 'doctor', 'lock', 'rebuild',
-           'predict', 'make', 'demo', 'main']
+           'predict', 'serve', 'make', 'demo', 'main']
 
 # %% ../nbs/09_cli.ipynb #d61fa732
 import json
@@ -134,16 +134,25 @@ def _train(dest, how, backbone, size, epochs, seed):
 def _nothing(): yield
 
 # %% ../nbs/09_cli.ipynb #fb190ed8
-@command("birdornot export bird_or_forest", "birdornot export bird_or_forest --out my_model")
+@command("birdornot export bird_or_forest", "birdornot export bird_or_forest --out my_model",
+         "birdornot export bird_or_forest --web site")
 def export(
     dest: Path,  # dataset folder in which `birdornot train` was run
     out: Path = None,  # model folder; by default DEST/model
+    web: Path = None,  # also write a page for any static web server to this folder; it runs the model in the browser
 ):
     "Write the trained classifier as a folder that loads anywhere, and a report beside it"
     from birdornot.learner import evaluate, restore_learner
     learn = restore_learner(dest)
     model, report = _export(learn, evaluate(learn), dest, out or dest/"model")
     print(f"model     {model}\nreport    {report}")
+    if web: _web(model, web)
+
+# %% ../nbs/09_cli.ipynb #d2e0web1
+def _web(model, dest):
+    "Write the static page of a model, and say how to look at it"
+    from birdornot.web import write_page
+    print(f"page      {write_page(model, dest)}\nlook at it python -m http.server -d {dest}")
 
 # %% ../nbs/09_cli.ipynb #84b68ad2
 def _export(learn, result, dest, model):
@@ -238,6 +247,18 @@ def _as_json(p):
     "A `Prediction` as one line of JSON"
     row = dict(path=p.path, label=p.label or None, probabilities=p.probabilities, unsure=p.unsure)
     return json.dumps(row | (dict(error=p.error) if p.error else {}), ensure_ascii=False)
+
+# %% ../nbs/09_cli.ipynb #d2e0app1
+@command("birdornot serve bird_or_forest/model", "birdornot serve my_model --dataset bird_or_forest --port 8080")
+def serve(
+    model: Path,  # model folder
+    dataset: Path = None,  # dataset folder that takes corrections; by default the one the model lies in, if it does
+    port: int = None,  # port to listen on; by default the first free one from 7860
+    no_browser: bool = False,  # only say the address
+):
+    "Open a page on this computer that answers for photos; nobody else can reach it"
+    from birdornot.app import serve as show
+    show(model, dataset, port, browser=not no_browser)
 
 # %% ../nbs/09_cli.ipynb #22f60c4d
 def _found(dest, label, n):
