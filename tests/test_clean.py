@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from birdornot.clean import BadPicture, clean_images, look_alikes, open_upright, undo
+from birdornot.clean import BadPicture, clean_images, open_upright, undo
 from birdornot.download import DatasetError, Ledger, download_images
+from birdornot.duplicates import look_alikes, perceptual_hashes
 from birdornot.sample import sample_picture
 from birdornot.search import Hit
 
@@ -217,8 +218,7 @@ def test_look_alikes_of_thousands_are_fast_even_if_all_are_the_same():
 def test_real_photos_do_not_look_alike():
     photos = sorted((Path(__file__).parents[2]/"shared/photos").glob("*/*.jpg"))
     if not photos: pytest.skip("the real photos are not here")
-    from birdornot.clean import _measure
-    assert len(set(look_alikes([_measure(open_upright(p, 400)) for p in photos]))) == len(photos)
+    assert len(set(look_alikes([perceptual_hashes(open_upright(p, 400)) for p in photos]))) == len(photos)
 
 
 # ---- nothing is lost
