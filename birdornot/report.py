@@ -135,21 +135,75 @@ def _confusion(result):
                      Tbody(*[Tr(Th(f"is {c}", scope="row"), *[cell(i, j) for j in range(len(m))])
                              for i, c in enumerate(labels)])), cls="wide")
 
-# %% ../nbs/05_report.ipynb #ab18a694
-def _chart(points, x_name, y_name, alt, diagonal=False):
-    "A line through `points`, x and y 0–1, as a drawing inside the page"
-    at = lambda x, y: (40 + 250*x, 210 - 200*y)
+# %% ../nbs/05_report.ipynb #0d503a0a
+def _mistakes(result, most=24):
+    "The wrong answers with their pictures, surest mistake first"
+    wrong = [r for r in result.top_losses(result.n) if not result.right[r["number"]]]
+    if not wrong: return [P("None on the pictures held back.")]
+    texts = [f"is {r['is']}, called {r['called']} at {r['confidence']:.0%}" for r in wrong[:most]]
+    more = [P(f"… and {len(wrong) - most} more.")] if len(wrong) > most else []
+    return [Div(*[_figure(r["file"], t) if r["file"] else P(t) for r, t in zip(wrong, texts)], cls="figures"), *more]
+
+# %% ../nbs/05_report.ipynb #f76e963a
+def _per_class(result):
+    "Precision, recall and F1 of each class"
+    share = lambda v: "—" if v is None else f"{v:.1%}"
+    return _table(["class", "pictures", "precision", "recall", "95 % interval", "F1"],
+                  [[r["label"], r["pictures"], share(r["precision"]), share(r["recall"]),
+                    f"{share(r['recall_low'])} to {share(r['recall_high'])}", share(r["f1"])] for r in result.per_class])
+
+# %% ../nbs/05_report.ipynb #9607fa3f
+def _chart(points, x_name, y_name, alt, top=1, diagonal=False):
+    "A line through `points`, x 0–1 and y 0 to `top`, as a drawing inside the page"
+    at = lambda x, y: (46 + 244*x, 210 - 190*y/top)
     line = lambda ps, **kw: ft("polyline", points=" ".join("%.1f,%.1f" % at(*p) for p in ps), fill="none", **kw)
     word = lambda s, x, y, **kw: ft("text", s, x=x, y=y, fill="currentColor", font_size=11, **kw)
-    ticks = [word(f"{t:.0%}", *pos, text_anchor=anchor) for t in (0, .5, 1)
-             for pos, anchor in (((at(t, 0)[0], 226), "middle"), ((35, at(0, t)[1] + 4), "end"))]
-    dots = [ft("circle", cx="%.1f" % at(*p)[0], cy="%.1f" % at(*p)[1], r=3, fill="var(--accent)") for p in points]
+    ticks = [word(f"{t:.0%}", at(t, 0)[0], 226, text_anchor="middle") for t in (0, .5, 1)]
+    ticks += [word(f"{t*top:.2g}" if top < .02 else f"{t*top:.0%}", 40, at(0, t*top)[1] + 4, text_anchor="end") for t in (0, .5, 1)]
+    dots = [ft("circle", cx="%.1f" % at(*p)[0], cy="%.1f" % at(*p)[1], r=3.5, fill="var(--accent)") for p in points if len(points) < 20]
     guide = [line([(0, 0), (1, 1)], stroke="var(--soft)", stroke_dasharray=4)] if diagonal else []
-    return ft("svg", line([(0, 1), (0, 0), (1, 0)], stroke="var(--soft)"), *guide,
-              line(points, stroke="var(--accent)", stroke_width=2), *dots, *ticks, word(x_name, 165, 245, text_anchor="middle"),
-              word(y_name, 46, 16), viewBox="0 0 300 250", role="img", aria_label=alt)
+    return Figure(ft("svg", line([(0, top), (0, 0), (1, 0)], stroke="var(--soft)"), *guide,
+                     line(points, stroke="var(--accent)", stroke_width=2), *dots, *ticks, viewBox="0 0 300 250", role="img",
+                     *[word(x_name, 168, 244, text_anchor="middle"), word(y_name, 4, 12)], aria_label=alt), cls="chart")
 
-# %% ../nbs/05_report.ipynb #5a972487
+# %% ../nbs/05_report.ipynb #f078cc75
+def _trust(result):
+    "Calibration, and what is gained by leaving the doubtful pictures to a person"
+    curve = result.coverage_error()
+    curve = curve[np.unique(np.linspace(0, len(curve) - 1, 100).astype(int))]
+    out = [P(f"When the model says 90 %, is it right nine times in ten? On average it is off by {100*result.ece:.1f} points "
+             "(expected calibration error). The second drawing says how many errors are left when only the surest are answered."),
+           Div(_chart(result.reliability()[:, :2].tolist(), "confidence", "share right", f"Reliability: calibration error {result.ece:.1%}", diagonal=True),
+               _chart(curve.tolist(), "share answered", "error among them", f"Error rises to {result.error:.1%} when all are answered",
+                      top=max(float(curve[:, 1].max()), .01)), cls="figures")]
+    if result.unsure is not None and result.answered_error is not None:
+        out += [P(f"It answers {result.coverage:.0%} of the pictures, with {result.answered_error:.1%} errors among these, "
+                  "and calls itself unsure about the rest.")]
+    return out
+
+# %% ../nbs/05_report.ipynb #e25e79f8
+def _suspects(path, rows, most=24):
+    "Labels that are probably wrong, and the strangest pictures"
+    clean = [r for r in rows if r["status"] == "clean" and r.get("label_quality") is not None]
+    if not clean: return [P("Not ranked yet: birdornot suspects does it.")]
+    wrong = sorted((r for r in clean if r["likely_wrong"]), key=lambda r: r["label_quality"])
+    odd = sorted(clean, key=lambda r: r["typicality"])[:8]
+    words = lambda r: f"{r['label']}? looks like {r['suggested']}"
+    return [P(f"{len(wrong)} of {len(clean)} labels are probably wrong. birdornot review lets you decide."),
+            Div(*[_figure(path/r["file"], words(r)) for r in wrong[:most]], cls="figures"),
+            P("Least like all others:"), Div(*[_figure(path/r["file"], r["label"], 120) for r in odd], cls="figures")]
+
+# %% ../nbs/05_report.ipynb #ea99831b
+def _decisions(path, rows):
+    "How often people have kept, moved and discarded pictures, and taken it back"
+    if not (path/"ledger.sqlite").exists(): return [P("There is no ledger.")]
+    with Ledger(path) as ledger:
+        if not ledger.db.execute("SELECT 1 FROM sqlite_master WHERE name='decisions'").fetchone(): made = []
+        else: made = ledger.db.execute("SELECT who, action, count(*) AS n, max(at) AS last FROM decisions GROUP BY 1, 2").fetchall()
+    if not made: return [P("Nobody has reviewed this set yet.")]
+    return [_table(["who", "decision", "pictures", "last"], [[r["who"], r["action"], r["n"], r["last"][:10]] for r in made], right=False)]
+
+# %% ../nbs/05_report.ipynb #c89e2092
 _STYLE = """
 :root{color-scheme:light dark;--bg:#fff;--fg:#1c2328;--soft:#586570;--line:#dde3e7;--card:#f4f6f7;--accent:#0a6b4d;--bad:#b3261e}
 @media(prefers-color-scheme:dark){:root{--bg:#14181b;--fg:#e6eaed;--soft:#9dabb4;--line:#2d363c;--card:#1d2429;
@@ -168,7 +222,7 @@ img{display:block;border-radius:6px;max-width:100%;height:auto;background:var(--
 .grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(92px,1fr));gap:6px;margin:.4rem 0 1.2rem}
 .grid img{width:100%;aspect-ratio:1;object-fit:cover}
 .figures,.groups{display:flex;flex-wrap:wrap;gap:.8rem;align-items:flex-start}
-figure{margin:0;max-width:160px}figcaption{font-size:.85rem;line-height:1.35;color:var(--soft);margin-top:.25rem}
+figure{margin:0;max-width:160px}.chart{max-width:24rem;flex:1 1 15rem}figcaption{font-size:.85rem;line-height:1.35;color:var(--soft);margin-top:.25rem}
 .group{display:flex;flex-wrap:wrap;gap:.6rem;padding:.6rem;background:var(--card);border-radius:10px}
 .lost{display:inline-block;padding:.5rem;color:var(--soft);border:1px dashed var(--line);border-radius:6px}
 svg{width:100%;max-width:26rem;height:auto}footer{margin-top:3rem;color:var(--soft)}
@@ -193,11 +247,12 @@ def _rows(path):
     return [dict(label=f.parent.name, file=f.relative_to(path).as_posix(), status="clean", reason="", title=f.name, sha256="")
             for f in picture_files(path)]
 
-# %% ../nbs/05_report.ipynb #25d71db8
+# %% ../nbs/05_report.ipynb #cb0046e9
 def write_report(
     path: str | Path,  # dataset folder
     result=None,  # `Evaluation` of what was trained on it
-    file: str | Path | None = None  # HTML file to write; by default report.html in `path`
+    file: str | Path | None = None,  # HTML file to write; by default report.html in `path`
+    more: dict | None = None  # further sections: heading → a sentence, or rows of a table (list of dicts)
 ) -> Path:  # the file written
     "Write what is known of a dataset, and of a classifier trained on it, as one page for people"
     path, rows = Path(path), _rows(Path(path))
@@ -205,7 +260,9 @@ def write_report(
     labels = sorted({r["label"] for r in rows if r["status"] == "clean"})
     head = [P(str(result), cls="big")] if result is not None else []
     head += [P(f"{sum(r['status'] == 'clean' for r in rows)} pictures in use. Written {time.strftime('%Y-%m-%d %H:%M')}.")]
-    sections = [("Errors", [_confusion(result)])] if result is not None else []
+    sections = [] if result is None else [("Errors", [_confusion(result), _per_class(result)]), ("Mistakes", _mistakes(result)),
+                                          ("Trust", _trust(result))]
+    sections += [(name, _extra(v)) for name, v in (more or {}).items()]
     sections += [(name, part(path, rows)) for name, part in _PARTS.items()]
     part = file.with_name(f".{file.name}.part")
     page = _page(" or ".join(labels[:4]) + (" …" if len(labels) > 4 else "") + "?", head, sections)
@@ -213,6 +270,10 @@ def write_report(
     os.replace(part, file)
     return file
 
-# %% ../nbs/05_report.ipynb #8bd49aa3
-_PARTS = {"Counts": _counts, "Pictures": _looks, "Refused": _refused, "Look-alikes": _duplicates,
-          "Under two labels": _conflicts, "Licences": _licences}
+# %% ../nbs/05_report.ipynb #ab89ac03
+_PARTS = {"Counts": _counts, "Pictures": _looks, "Suspects": _suspects, "Under two labels": _conflicts, "Look-alikes": _duplicates,
+          "Refused": _refused, "Decisions": _decisions, "Licences": _licences}
+
+def _extra(v):
+    "A sentence, or a table of a list of dicts"
+    return [P(v)] if isinstance(v, str) else [_table(list(v[0]), [list(r.values()) for r in v])] if v else [P("Nothing.")]

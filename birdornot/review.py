@@ -313,7 +313,7 @@ _HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer
 class _No(Exception):
     "A request that is refused: status and reason"
 
-# %% ../nbs/04_review.ipynb #6c477c7f
+# %% ../nbs/04_review.ipynb #158ae45d
 class _Handler(BaseHTTPRequestHandler):
     "Answers the page, and nobody else"
     protocol_version, timeout = "HTTP/1.1", 60
@@ -324,6 +324,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, work):
         "Answer with what `work` returns, bytes and their kind, or with the reason why not"
+        if self.server.closed: return setattr(self, "close_connection", True)  # a browser keeps its connections open
         try: status, (data, kind) = 200, work(self._trusted())
         except _No as e: status, data, kind = e.args[0], json.dumps(dict(error=e.args[1])).encode(), "application/json"
         except (BirdornotError, OSError, sqlite3.Error) as e:
@@ -383,10 +384,10 @@ def _post(self, asked):
 
 _Handler._post = _post
 
-# %% ../nbs/04_review.ipynb #79b108d3
+# %% ../nbs/04_review.ipynb #09d74268
 class ReviewServer(ThreadingHTTPServer):
     "The review page of a dataset, on this computer, until it is closed"
-    daemon_threads = True
+    daemon_threads, closed = True, False
 
     def __init__(self,
                  path: str | Path,  # dataset folder with a ledger
@@ -402,6 +403,7 @@ class ReviewServer(ThreadingHTTPServer):
         threading.Thread(target=self.serve_forever, kwargs=dict(poll_interval=0.1), daemon=True).start()
 
     def __exit__(self, *args):
+        self.closed = True
         self.shutdown()
         self.server_close()
 

@@ -1,0 +1,241 @@
+"""The review page in a real browser, and decisions from many sides at once."""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from birdornot.clean import clean_images
+from birdornot.download import Ledger, download_images
+from birdornot.review import ReviewServer, decide, decisions, undo_decision
+from birdornot.sample import make_sample
+from birdornot.search import search_images
+from birdornot.split import picture_files
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = ("--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+         "--disable-component-update --disable-sync").split()
+
+pytestmark = pytest.mark.xdist_group("review")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    "A small dataset: two classes, copies, one picture under both labels, one too small; ranked as suspects would"
+    folder = tmp_path_factory.mktemp("review")
+    make_sample(folder/"drawn", n=8, kinds=("bird", "forest"), faults=dict(near_duplicate=2, tiny=1))
+    shutil.copy(folder/"drawn"/"bird"/"0005.jpg", folder/"drawn"/"forest"/"twin.jpg")
+    for kind in ("bird", "forest"):
+        download_images(folder/"set", search_images(kind, n=99, source="folder", folder=folder/"drawn"), progress=False)
+    clean_images(folder/"set", progress=False)
+    with Ledger(folder/"set") as ledger:
+        ledger.add_columns(suggested="TEXT", label_quality="REAL", likely_wrong="INTEGER", typicality="REAL")
+        for i, r in enumerate(ledger.rows(status="clean")):
+            other = "forest" if r["label"] == "bird" else "bird"
+            ledger.update(r["id"], suggested=other, label_quality=i/40, likely_wrong=int(i < 4), typicality=i/40)
+        ledger.update(ledger.rows(status="clean")[0]["id"], title="<img src=x onerror=alert(1)>", page_url="javascript:alert(1)")
+    return folder/"set"
+
+
+@pytest.fixture
+def dataset(made, tmp_path):
+    shutil.copytree(made, tmp_path/"birds")
+    return tmp_path/"birds"
+
+
+def status(dataset, id):
+    with Ledger(dataset) as ledger: return ledger.rows(id=id)[0]["status"]
+
+
+def seen(dataset): return sorted(f.relative_to(dataset).as_posix() for f in picture_files(dataset))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not CHROMIUM: pytest.skip("no Chromium here")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, dataset):
+    "The open page; at the end it must have asked nobody else, and complained of nothing"
+    with ReviewServer(dataset, who="tester") as server:
+        page = browser.new_page(viewport=dict(width=1200, height=900))
+        asked, complaints = set(), []
+        page.on("request", lambda r: asked.add(r.url.split("/")[2]) if r.url.startswith("http") else None)
+        page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda e: complaints.append(str(e)))
+        page.on("dialog", lambda d: complaints.append(f"a script ran: {d.message}"))
+        page.goto(server.url)
+        page.wait_for_selector(".card")
+        yield page
+        page.close()
+        assert asked == {server.url.split("/")[2]}
+        assert not complaints
+
+
+def card_ids(page): return [int(c.get_attribute("data-id")) for c in page.query_selector_all(".card:not(.done)")]
+def said(page, text): page.wait_for_function("t => document.querySelector('#said').textContent.includes(t)", arg=text)
+
+
+def test_keys_decide_and_reload_loses_nothing(page, dataset):
+    first, second, third, *_ = card_ids(page)
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.dataset.id") == str(first)
+    page.keyboard.press("k")
+    said(page, "Kept")
+    assert page.evaluate("document.activeElement.dataset.id") == str(second), "the next picture has the focus"
+    page.keyboard.press("d")
+    said(page, "Discarded")
+    page.keyboard.press("2")
+    said(page, "Moved to forest")
+    assert (status(dataset, first), status(dataset, second), status(dataset, third)) == ("clean", "quarantined", "quarantined")
+    assert [(d["who"], d["action"], d["picture"]) for d in decisions(dataset)] == [
+        ("tester, in review", "keep", first), ("tester, in review", "discard", second), ("tester, in review", "move", third)]
+    page.reload()
+    page.wait_for_selector(".card")
+    assert not {first, second, third} & set(card_ids(page))
+    assert page.inner_text("#progress") == "3 decisions"
+    page.keyboard.press("u")
+    said(page, "Taken back")
+    page.wait_for_selector(f".card[data-id='{third}']")
+    assert status(dataset, third) == "clean"
+
+
+def test_mouse_undo_on_the_card_and_large_picture(page, dataset):
+    before, id = seen(dataset), card_ids(page)[0]
+    card = page.locator(f".card[data-id='{id}']")
+    card.get_by_role("button", name="Discard").click()
+    said(page, "Discarded")
+    assert seen(dataset) != before
+    card.get_by_role("button", name="Undo").click()
+    said(page, "Taken back")
+    assert seen(dataset) == before and id in card_ids(page)
+    card.locator(".picture").click()
+    assert page.locator("#large img").evaluate("i => i.decode().then(() => i.naturalWidth)") > 100
+    page.keyboard.press("Escape")
+    assert not page.locator("#large").is_visible()
+
+
+def test_same_picture_under_two_labels(page, dataset):
+    page.click("#tab-conflicts")
+    page.wait_for_selector("#queue.wide .card")
+    assert page.locator(".group").count() == 1 and page.locator(".card").count() == 2
+    page.locator(".card", has=page.locator(".chip", has_text="forest")).get_by_role("button", name="Bring back").click()
+    said(page, "Kept")
+    page.wait_for_function("() => document.querySelectorAll('.card.done').length == 2")
+    with Ledger(dataset) as ledger: twins = ledger.rows(verdict=["keep", "discard"])
+    assert sorted((r["label"], r["status"]) for r in twins) == [("bird", "quarantined"), ("forest", "clean")]
+    clean_images(dataset, progress=False)
+    with Ledger(dataset) as ledger: again = ledger.rows(id=[r["id"] for r in twins])
+    assert [(r["label"], r["status"]) for r in again] == [(r["label"], r["status"]) for r in twins]
+
+
+def test_copies_lie_side_by_side(page, dataset):
+    page.click("#tab-copies")
+    page.wait_for_selector(".group .card")
+    boxes = [c.bounding_box() for c in page.query_selector_all(".group:first-child .card")]
+    assert len(boxes) >= 2 and abs(boxes[0]["y"] - boxes[1]["y"]) < 5 and boxes[0]["x"] < boxes[1]["x"]
+    n = page.locator(".group").first.locator(".card").count()
+    page.locator(".group").first.get_by_role("button", name="Keep all").click()
+    page.wait_for_function("n => document.querySelectorAll('.card.done').length == n", arg=n)
+    assert len(decisions(dataset)) == n
+
+
+def test_titles_from_the_web_stay_text(page):
+    card = page.locator(".card").filter(has_text="<img src=x")
+    assert card.count() == 1 and card.locator("a").count() == 0 and card.locator("img").count() == 1
+
+
+def test_readable_on_a_phone_and_without_eyes(page):
+    page.set_viewport_size(dict(width=390, height=800))
+    for tab in ("labels", "copies", "conflicts", "strangers", "refused"):
+        page.click(f"#tab-{tab}")
+        page.wait_for_selector(f"#main[aria-labelledby=tab-{tab}] .card")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab
+        small = page.evaluate("[...document.querySelectorAll('.acts button, .acts select')].filter(b => b.getBoundingClientRect().height < 36).length")
+        assert small == 0, tab
+        assert page.evaluate("[...document.querySelectorAll('img')].filter(i => i.closest('.card') && !i.alt).length") == 0
+        assert page.evaluate("[...document.querySelectorAll('button')].filter(b => !(b.ariaLabel || b.textContent.trim())).length") == 0
+    assert page.evaluate("document.querySelector('#said').getAttribute('aria-live')") == "polite"
+    assert page.evaluate("document.documentElement.lang") == "en"
+
+
+def contrast(page, selector):
+    "Contrast of text and ground, as WCAG defines it"
+    return page.evaluate("""selector => {
+      const el = document.querySelector(selector), rgb = s => s.match(/[\\d.]+/g).map(Number)
+      const ground = e => { const c = rgb(getComputedStyle(e).backgroundColor); return c[3] === 0 ? ground(e.parentElement) : c }
+      const light = c => { const [r, g, b] = c.slice(0, 3).map(v => (v /= 255) <= .03928 ? v/12.92 : ((v + .055)/1.055)**2.4); return .2126*r + .7152*g + .0722*b }
+      const [a, b] = [light(rgb(getComputedStyle(el).color)), light(ground(el))].sort((x, y) => y - x)
+      return (a + .05)/(b + .05)}""", selector)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_contrast(page, scheme):
+    page.emulate_media(color_scheme=scheme)
+    for selector in ("h1", "#progress", "#about", ".fine", ".chip", ".keep", ".drop", ".hint", "#views button"):
+        assert contrast(page, selector) >= 4.5, (selector, scheme)
+
+
+def test_a_stopped_program_is_told(browser, dataset):
+    with ReviewServer(dataset, who="tester") as server:
+        page = browser.new_page()
+        page.goto(server.url)
+        page.wait_for_selector(".card")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("k")
+    page.wait_for_function("() => document.querySelector('#wrong').textContent.includes('birdornot review')")
+    page.close()
+    assert decisions(dataset) == []
+
+
+def test_many_decide_at_once(dataset):
+    "Two pages and a notebook decide at the same time: every decision is there, and the files are what the ledger says"
+    with Ledger(dataset) as ledger: ids = [r["id"] for r in ledger.rows(status="clean")]
+    with ReviewServer(dataset, who="one") as one, ReviewServer(dataset, who="two") as two:
+        def work(job):
+            i, id = job
+            if i % 3 == 2: return decide(dataset, id, "discard", who="three")
+            server, action = (one, "discard") if i % 3 else (two, "keep")
+            request = urllib.request.Request(f"{server.url}api/decide", json.dumps(dict(id=id, action=action)).encode(),
+                                             {"Content-Type": "application/json"})
+            return json.loads(urllib.request.urlopen(request).read())
+        with ThreadPoolExecutor(8) as pool: list(pool.map(work, enumerate(ids)))
+    made = decisions(dataset)
+    assert sorted(d["picture"] for d in made) == sorted(ids)
+    with Ledger(dataset) as ledger: clean = sorted(r["file"] for r in ledger.rows(status="clean"))
+    assert seen(dataset) == clean and len(clean) == len(ids[::3])
+    for _ in made: undo_decision(dataset)
+    with Ledger(dataset) as ledger: assert len(ledger.rows(status="clean")) == len(ids)
+    assert len(seen(dataset)) == len(ids)
+
+
+def test_killed_in_the_middle(dataset):
+    "kill -9 while deciding: afterwards ledger and files agree, and cleaning has nothing to mend that it cannot"
+    with Ledger(dataset) as ledger: ids = [r["id"] for r in ledger.rows(status="clean")]
+    script = (f"from birdornot.review import decide, undo_decision\nimport itertools\nprint('go', flush=True)\n"
+              f"for i in itertools.cycle({ids}):\n    decide({str(dataset)!r}, i, 'discard', who='x'); undo_decision({str(dataset)!r})\n")
+    for wait in (0.15, 0.4, 0.7):
+        job = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, env=os.environ)
+        assert job.stdout.readline() == b"go\n"
+        threading.Event().wait(wait)
+        job.send_signal(signal.SIGKILL)
+        job.wait()
+        with ReviewServer(dataset): pass
+        clean_images(dataset, progress=False)
+        with Ledger(dataset) as ledger: rows = ledger.rows(status="clean")
+        assert seen(dataset) == sorted(r["file"] for r in rows) and len(rows) >= len(ids) - 1
+        standing = [d for d in decisions(dataset) if not d["undone"] and d["action"] != "undo"]
+        for _ in standing: undo_decision(dataset)
+        assert len(seen(dataset)) == len(ids)
