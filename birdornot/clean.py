@@ -21,7 +21,7 @@ from PIL import Image
 
 from .download import _list, _part_folder
 from .duplicates import best_copy, look_alikes, perceptual_hashes
-from .ledger import Ledger, _room, _table
+from .ledger import Ledger, _room, _table, at_work
 from .picture import MAX_SIZE, BadPicture, BirdornotError, _decode, _explain, contact_sheet, open_upright
 from .search import _bar
 
@@ -287,7 +287,7 @@ def clean_images(
     progress:bool=True, # show a progress bar where there is a terminal
 )->CleanReport: # what is clean, what is in quarantine and why
     "Make an upright RGB working copy of each downloaded picture, or put it into quarantine"
-    with _room(dest), Ledger(dest, create=False, who='clean') as ledger:
+    with _room(dest), Ledger(dest, create=False, who='clean') as ledger, at_work(dest):
         ledger.add_columns(**_ADDED)
         _part_folder(dest)
         rows = {r['id']:r for r in ledger.rows(status=['downloaded','clean','quarantined'])}
@@ -308,12 +308,12 @@ def undo(
     ids=None, # ledger ids of the pictures to bring back; None: all
 )->int: # how many came back
     "Bring pictures back from quarantine; `clean_images` then keeps each one that can be decoded"
-    with Ledger(dest, create=False, who='undo') as ledger:
+    with Ledger(dest, create=False, who='undo') as ledger, at_work(dest):
         rows = {r['id']:r for r in ledger.rows(status='quarantined')}
         wrong = [i for i in ids or () if i not in rows]
         if wrong: raise BirdornotError(f"Not in quarantine: {', '.join(map(str, wrong))}. The ledger says which are.")
-        rows = [rows[i] for i in (rows if ids is None else ids) if not rows[i]['reason'].startswith('exact duplicate')]
-        for r in rows: # an exact duplicate has no file of its own to bring back
+        rows = [rows[i] for i in (rows if ids is None else ids) if not rows[i]['reason'].startswith(('exact duplicate','moved '))]
+        for r in rows: # an exact duplicate, or a picture that `review` moved, has no file of its own here
             file = r['original'].replace('.quarantine/', '.originals/', 1)
             _move(ledger, r['original'], file)
             ledger.update(r['id'], status='downloaded', reason='brought back', file=file, kept=1)

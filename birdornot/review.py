@@ -7,7 +7,7 @@ Docs: https://birdornot.github.io/birdornot/review.html.md"""
 # %% auto #0
 __all__ = ['ACTIONS', 'VIEWS', 'decide', 'decisions', 'undo_decision', 'review_queue', 'ReviewServer', 'review']
 
-# %% ../nbs/04_review.ipynb #5e76d481
+# %% ../nbs/04_review.ipynb #9dfa8ebe
 import getpass
 import hmac
 import io
@@ -27,12 +27,12 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from .clean import _move
-from .download import DatasetError, Ledger
+from .ledger import DatasetError, Ledger, at_work
 from .picture import MAX_SIZE, BadPicture, BirdornotError, open_upright
 
-# %% ../nbs/04_review.ipynb #cd230b61
-_DECISIONS = """CREATE TABLE IF NOT EXISTS decisions (id INTEGER PRIMARY KEY, at TEXT, who TEXT, action TEXT, picture INTEGER,
-    label TEXT, why TEXT, changes TEXT, undoes INTEGER)"""
+# %% ../nbs/04_review.ipynb #8acf45e3
+_DECISIONS = """CREATE TABLE IF NOT EXISTS decisions (id INTEGER PRIMARY KEY, at TEXT, who TEXT, action TEXT,
+    picture INTEGER, label TEXT, why TEXT, changes TEXT, undoes INTEGER)"""
 
 @contextmanager
 def _ledger(path, who=None):
@@ -50,26 +50,27 @@ def _row(ledger, id):
     if not rows or not rows[0]["sha256"]: raise DatasetError(f"no picture has the number {id}; reload the page")
     return rows[0]
 
-# %% ../nbs/04_review.ipynb #ff4f2fdc
+# %% ../nbs/04_review.ipynb #15a17f8f
 def _keep(ledger, row, label):
     "What to change to keep a picture where it is: pairs of row and new values"
-    if row["status"] == "clean": return [(row, dict(status="clean", verdict="keep", likely_wrong=0, reason="kept in review"))]
+    here = dict(status="clean", verdict="keep", likely_wrong=0)
+    if row["status"] == "clean": return [(row, here | dict(reason="kept in review"))]
     if row["reason"].startswith("exact duplicate"):
-        raise DatasetError(f"picture {row['id']} is an {row['reason']}, so there is nothing to bring back; keep that one")
+        raise DatasetError(f"picture {row['id']} is an {row['reason']}: there is nothing to bring back; keep that one")
     twins = [r for r in ledger.rows(sha256=row["sha256"]) if r["label"] != row["label"] and not _is_copy(r)]
-    gone = dict(status="quarantined", verdict="discard", reason=f"the same picture is in {row['label']}, so decided in review")
-    back = dict(status="clean", kept=1, verdict="keep", file=_copy_of(row), reason="brought back in review")
-    return [(row, back), *[(r, gone | dict(file=r["original"])) for r in twins]]
+    gone = dict(status="quarantined", verdict="discard", reason=f"the same picture is in {row['label']}: decided in review")
+    return [(row, here | dict(kept=1, file=_copy_of(row), reason="brought back in review")), *[(r, gone | dict(file=r["original"])) for r in twins]]
 
 def _is_copy(row): return row["status"] == "quarantined" and (row["reason"] or "").startswith("exact duplicate")
 
-# %% ../nbs/04_review.ipynb #c94e4348
+# %% ../nbs/04_review.ipynb #37cf52eb
 def _move_to(ledger, row, label):
     "What to change to move a picture to another class; a row that is to be added has no id"
     labels = sorted(ledger.counts())
     if label not in labels: raise DatasetError(f"there is no class {label!r}; the classes are {', '.join(labels)}")
-    if label == row["label"]: raise DatasetError(f"picture {row['id']} is in {label} already; choose another class, or keep it")
-    gone = dict(status="quarantined", verdict="move", likely_wrong=0, file=row["original"], reason=f"moved to {label} in review")
+    if label == row["label"]: raise DatasetError(f"picture {row['id']} is in {label} already; choose another, or keep it")
+    gone = dict(status="quarantined", verdict="move", likely_wrong=0, file=row["original"],
+                reason=f"moved to {label} in review")
     same = [r for r in ledger.rows(label=label, sha256=row["sha256"]) if not _is_copy(r)]
     there = (same or ledger.rows(label=label, image_url=row["image_url"]) or [row | dict(id=None, label=label)])[0]
     known = {k: row[k] for k in row if k not in ("id", "label", "rank", "term")}
@@ -115,7 +116,7 @@ def _place(ledger, row):
     here, there = (".originals/", ".quarantine/")[::-1 if used else 1]
     if row["original"].startswith(here): _move(ledger, row["original"], there + row["original"][len(here):])
 
-# %% ../nbs/04_review.ipynb #b69a520c
+# %% ../nbs/04_review.ipynb #c7c07d70
 def _write(ledger, action, picture, label, why, plan, undoes=None):
     "Rows, history and decision in one transaction; → number of the decision, and the numbers of the rows it touched"
     at, changes = datetime.now(timezone.utc).isoformat(timespec="seconds"), []
@@ -123,8 +124,9 @@ def _write(ledger, action, picture, label, why, plan, undoes=None):
         ledger.db.execute("BEGIN IMMEDIATE")
         try:
             for row, new in plan:
-                before = {k: row[k] for k in new} if row["id"] else dict(
-                    status="quarantined", verdict="move", file=row["original"], reason=f"moved back to {plan[0][0]['label']} in review")
+                back = dict(status="quarantined", verdict="move", file=row["original"],
+                            reason=f"moved back to {plan[0][0]['label']} in review")
+                before = {k: row[k] for k in new} if row["id"] else back
                 changes.append([_add(ledger, row) if row["id"] is None else row["id"], before, new])
                 ledger.update(changes[-1][0], **new)
             if any(row["id"] is None for row, _ in plan): changes[0][1]["kept"] = 1  # taken back: wanted here after all
@@ -152,7 +154,7 @@ def _carry_out(ledger, plan, *decision, undoes=None):
     _sweep(ledger, ledger.rows(id=ids))
     return dict(decision=number, changed=ids)
 
-# %% ../nbs/04_review.ipynb #b4391a07
+# %% ../nbs/04_review.ipynb #61b3b2e8
 def decide(
     path: str | Path,  # dataset folder with a ledger
     id: int,  # number of the picture in the ledger
@@ -163,7 +165,7 @@ def decide(
 ) -> dict:  # `decision`: its number, `changed`: numbers of the pictures it touched; raises `DatasetError`
     "Decide about one picture, write it down and carry it out"
     if action not in ACTIONS: raise DatasetError(f"{action!r} is no decision; choose {', '.join(ACTIONS)}")
-    with _ledger(path, who) as ledger:
+    with _ledger(path, who) as ledger, at_work(path):
         row = _row(ledger, id)
         if row["status"] not in ("clean", "quarantined"):
             raise DatasetError(f"picture {id} is {row['status']}, not clean; run `birdornot clean` first")
@@ -178,26 +180,25 @@ def decisions(
     undone = {r["undoes"] for r in rows}
     return [{k: v for k, v in r.items() if k != "changes"} | dict(undone=r["id"] in undone) for r in rows]
 
-# %% ../nbs/04_review.ipynb #e4f062d1
+# %% ../nbs/04_review.ipynb #92735211
 def undo_decision(
     path: str | Path,  # dataset folder with a ledger
     number: int | None = None,  # which decision; None: the last one that stands
     who: str | None = None  # who undoes; by default the name you are logged in with
 ) -> dict:  # as `decide` returns, and `picture`; raises `DatasetError`
     "Put everything back to where it was before a decision"
-    standing = [d for d in decisions(path) if not d["undone"] and d["action"] != "undo"]
-    chosen = [d for d in standing if number in (None, d["id"])][-1:]
-    if not chosen: raise DatasetError(f"there is no decision {number or ''} to undo; reload the page".replace("  ", " "))
-    with _ledger(path, who) as ledger:
-        load = lambda d: json.loads(ledger.db.execute("SELECT changes FROM decisions WHERE id=?", (d["id"],)).fetchone()["changes"])
-        changes, d = load(chosen[0]), chosen[0]
-        mine = {id for id, *_ in changes}
-        if later := [s["id"] for s in standing if s["id"] > d["id"] and mine & {id for id, *_ in load(s)}]:
-            raise DatasetError(f"decision {d['id']} was followed by {later[0]} on the same picture; undo that one first")
-        plan = [(_row(ledger, id), before) for id, before, _ in changes]
-        return _carry_out(ledger, plan, "undo", d["picture"], None, "", undoes=d["id"]) | dict(picture=d["picture"])
+    with _ledger(path, who) as ledger, at_work(path):
+        standing = {d["id"]: d for d in decisions(path) if not d["undone"] and d["action"] != "undo"}
+        number = number or max(standing, default=0)
+        if number not in standing: raise DatasetError(f"there is no decision {number or 'left'} to undo; reload the page")
+        changes = {n: json.loads(t) for n, t in map(dict.values, ledger.db.execute("SELECT id, changes FROM decisions"))}
+        mine = {id for id, *_ in changes[number]}
+        if later := [n for n in standing if n > number and mine & {id for id, *_ in changes[n]}]:
+            raise DatasetError(f"decision {number} was followed by {later[0]} on the same picture; undo that one first")
+        plan, picture = [(_row(ledger, id), before) for id, before, _ in changes[number]], standing[number]["picture"]
+        return _carry_out(ledger, plan, "undo", picture, None, "", undoes=number) | dict(picture=picture)
 
-# %% ../nbs/04_review.ipynb #4060f084
+# %% ../nbs/04_review.ipynb #2b6a0f86
 def _open(rows): return [r for r in rows if not r["verdict"]]
 
 def _labels(rows):
@@ -205,17 +206,22 @@ def _labels(rows):
     doubtful = [r for r in ranked if r["likely_wrong"] or r["label_quality"] < 0.5]
     return [[r] for r in sorted(doubtful, key=lambda r: (not r["likely_wrong"], r["label_quality"]))]
 
+def _odd(rows):
+    flagged = [r for r in _open(rows) if r["status"] == "clean" and r.get("flags")]
+    return [[r] for r in sorted(flagged, key=lambda r: -r["oddity"])]
+
 def _strangers(rows):
-    ranked = sorted((r for r in rows if r["status"] == "clean" and r.get("typicality") is not None), key=lambda r: r["typicality"])
+    ranked = [r for r in rows if r["status"] == "clean" and r.get("typicality") is not None]
+    ranked.sort(key=lambda r: r["typicality"])
     return [[r] for r in _open(ranked[:max(24, len(ranked)//20)])]
 
-# %% ../nbs/04_review.ipynb #c8a83c2e
+# %% ../nbs/04_review.ipynb #4622f434
 def _groups(rows, key, several):
     "Groups of rows with the same `key`, of several labels or of one, in which something is undecided"
     groups = defaultdict(list)
     for r in rows: groups[key(r)].append(r)
-    chosen = [g for k, g in groups.items() if k is not None and len(g) > 1 and (len({r["label"] for r in g}) > 1) == several and _open(g)]
-    return sorted(chosen, key=len, reverse=True)
+    chosen = [g for k, g in groups.items() if k is not None and len(g) > 1 and _open(g)]
+    return sorted((g for g in chosen if (len({r["label"] for r in g}) > 1) == several), key=len, reverse=True)
 
 def _conflicts(rows):
     aside = [r for r in _open(rows) if r["status"] == "quarantined" and r["sha256"] and not _is_copy(r)]
@@ -229,17 +235,24 @@ def _refused(rows):
     aside = [r for r in _open(rows) if r["status"] == "quarantined" and not _is_copy(r) and r["id"] not in twins]
     return [[r] for r in sorted(aside, key=lambda r: not r.get("phash"))]  # what can be shown first
 
-# %% ../nbs/04_review.ipynb #e9fcdf95
+# %% ../nbs/04_review.ipynb #1539033a
 VIEWS = dict(
-    labels=("Labels", _labels, "Labels that models which had not seen the picture do not believe; the most probably wrong ones first.",
+    labels=("Labels", _labels,
+            "Labels that models which had not seen the picture do not believe; the most probably wrong ones first.",
             "No labels to check. If nothing was ranked yet, run birdornot suspects."),
-    conflicts=("Two labels", _conflicts, "The same picture, or nearly the same, under two labels. Keep it where it belongs.",
+    conflicts=("Two labels", _conflicts,
+               "The same picture, or nearly the same, under two labels. Keep it where it belongs.",
                "No picture is under two labels."),
-    copies=("Copies", _copies, "Pictures that look alike. They never lie on both sides of the split; discard those you do not need.",
+    copies=("Copies", _copies,
+            "Pictures that look alike. They never lie on both sides of the split; discard those you do not need.",
             "No copies to look at."),
-    strangers=("Strangers", _strangers, "The twentieth part of the pictures that is least like the others: drawings, maps, text, other things.",
+    strangers=("Strangers", _strangers,
+               "The twentieth part of the pictures that is least like the others: drawings, maps, text, other things.",
                "No strangers to look at. If nothing was ranked yet, run birdornot suspects."),
-    refused=("Refused", _refused, "What cleaning put aside, and why. Bring back what was refused wrongly.", "Nothing was refused."))
+    odd=("Odd", _odd, "Small, dark, blurred, mostly text: what was measured is written beside each; the oddest first.",
+         "Nothing odd was measured."),
+    refused=("Refused", _refused, "What cleaning put aside, and why. Bring back what was refused wrongly.",
+             "Nothing was refused."))
 
 # %% ../nbs/04_review.ipynb #468ce118
 def review_queue(
@@ -250,19 +263,21 @@ def review_queue(
     if view not in VIEWS: raise DatasetError(f"there is no list {view!r}; choose {', '.join(VIEWS)}")
     with _ledger(path) as ledger: return VIEWS[view][1](ledger.rows())
 
-# %% ../nbs/04_review.ipynb #eb40c123
+# %% ../nbs/04_review.ipynb #cdf7da62
 def _item(r):
     "What the page is told of a picture"
     page = r["page_url"] if urlsplit(r["page_url"] or "").scheme in ("http", "https") else ""
     sure = min(0.99, 1 - (r.get("label_quality") or 0))
     hint = r["reason"] if r["status"] == "quarantined" else ""
     if r["status"] == "clean" and r.get("likely_wrong"): hint = f"looks like {r['suggested']} ({sure:.0%})"
+    hint = hint or r.get("flags") or ""
     title = r["title"] or ""
     shown = r["status"] == "clean" or bool(r.get("phash")) or (r["reason"] or "").startswith("the same picture")
-    return dict(id=r["id"], label=r["label"], status=r["status"], hint=hint, title=title, page=page, licence=r["licence"] or "", shown=shown,
-                alt=f"{title or 'picture'}, filed under {r['label']}", size=f"{r['width']}×{r['height']}" if r["width"] else "")
+    return dict(id=r["id"], label=r["label"], status=r["status"], hint=hint, title=title, page=page, shown=shown,
+                licence=r["licence"] or "", size=f"{r['width']}×{r['height']}" if r["width"] else "",
+                alt=f"{title or 'picture'}, filed under {r['label']}")
 
-# %% ../nbs/04_review.ipynb #d810b746
+# %% ../nbs/04_review.ipynb #b307ef09
 def _overview(path):
     "What stands above the pictures"
     with _ledger(path) as ledger: rows = ledger.rows()
@@ -275,19 +290,20 @@ def _queue(path, query):
     "One screenful of a list"
     view = query.get("view", ["labels"])[0]
     groups, offset = review_queue(path, view), int(query.get("offset", ["0"])[0])
-    return dict(groups=[[_item(r) for r in g] for g in groups[offset:offset + 48]], total=len(groups), about=VIEWS[view][2],
-                empty=VIEWS[view][3])
+    shown = [[_item(r) for r in g] for g in groups[offset:offset + 48]]
+    return dict(groups=shown, total=len(groups), about=VIEWS[view][2], empty=VIEWS[view][3])
 
-# %% ../nbs/04_review.ipynb #736b1544
+# %% ../nbs/04_review.ipynb #bc23f7ab
 def _settle(path, body, who):
     "Carry out a decision or an undo that the page asks for; → what to show"
     if "action" in body:
-        done = decide(path, body.get("id"), body["action"], body.get("label"), who)
-        said = dict(keep="Kept", move=f"Moved to {body.get('label')}", discard="Discarded")[body["action"]]
+        done = decide(path, body["id"], body["action"], body["label"], who)
+        said = dict(keep="Kept", move=f"Moved to {body['label']}", discard="Discarded")[body["action"]]
         with _ledger(path) as ledger: rows = {r["id"]: r for r in ledger.rows(id=done["changed"])}
-        words = {id: said if id == body["id"] else f"In {r['label']}" if r["status"] == "clean" else "Left out" for id, r in rows.items()}
+        words = {id: f"In {r['label']}" if r["status"] == "clean" else "Left out" for id, r in rows.items()}
+        words[body["id"]] = said
     else:
-        done = undo_decision(path, body.get("decision"), who)
+        done = undo_decision(path, body["decision"], who)
         said, words = "Taken back", dict.fromkeys(done["changed"])
     return done | dict(said=f"{said}.", changed=words)
 
@@ -303,17 +319,18 @@ def _picture(path, id):
     open_upright(path/row["original"], MAX_SIZE).save(out, "JPEG", quality=85)
     return out.getvalue()
 
-# %% ../nbs/04_review.ipynb #51edcaeb
+# %% ../nbs/04_review.ipynb #9567e736
 _PAGE = Path(__file__).parent/"review_page" if "__file__" in globals() else Path("../birdornot/review_page")
-_KINDS = {"": ("index.html", "text/html"), "review.css": ("review.css", "text/css"), "review.js": ("review.js", "text/javascript")}
-_HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin",
-            "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-                                       "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}
+_KINDS = {"index.html": "text/html", "review.css": "text/css", "review.js": "text/javascript"}
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+                               "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}
 
 class _No(Exception):
     "A request that is refused: status and reason"
 
-# %% ../nbs/04_review.ipynb #158ae45d
+# %% ../nbs/04_review.ipynb #08ff4d55
 class _Handler(BaseHTTPRequestHandler):
     "Answers the page, and nobody else"
     protocol_version, timeout = "HTTP/1.1", 60
@@ -331,36 +348,39 @@ class _Handler(BaseHTTPRequestHandler):
             status, data, kind = 409, json.dumps(dict(error=str(e))).encode(), "application/json"
         self.send_response(status)
         keep = "private, max-age=3600" if kind == "image/jpeg" else "no-store"
-        more = {"Content-Type": f"{kind}; charset=utf-8" if kind.startswith("text") else kind, "Content-Length": len(data),
-                "Cache-Control": keep, "Connection": "close" if status == 403 else "keep-alive"}
+        more = {"Content-Type": kind + "; charset=utf-8"*kind.startswith("text"), "Content-Length": len(data),
+                "Cache-Control": keep, "Connection": "close" if self.close_connection else "keep-alive"}
         for k, v in (_HEADERS | more).items(): self.send_header(k, str(v))
         try:
             self.end_headers()
             self.wfile.write(data)
         except ConnectionError: self.close_connection = True  # the page was closed or reloaded meanwhile
 
-# %% ../nbs/04_review.ipynb #c90e5b65
+# %% ../nbs/04_review.ipynb #833c0e6c
 def _trusted(self):
     "The parts of the address after the secret; raises `_No` for whoever does not know it, or comes from elsewhere"
     server, url = self.server, urlsplit(self.path)
     secret, _, rest = url.path.removeprefix("/").partition("/")
     self.close_connection = True  # until proven otherwise: what follows a refused request is not read
     if self.headers.get("Host") not in server.names: raise _No(403, "this page answers on this computer only")
-    if not hmac.compare_digest(secret.encode(), server.secret.encode()): raise _No(403, "open the address that was printed at the start")
-    if self.headers.get("Origin") not in (None, *(f"http://{n}" for n in server.names)): raise _No(403, "asked by another page")
-    if self.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"): raise _No(403, "asked by another page")
+    if not hmac.compare_digest(secret.encode(), server.secret.encode()):
+        raise _No(403, "open the address that was printed at the start")
+    ours = self.headers.get("Origin") in (None, *(f"http://{n}" for n in server.names))
+    if not ours or self.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+        raise _No(403, "asked by another page")
     self.close_connection = False
     return rest, parse_qs(url.query)
 
 _Handler._trusted = _trusted
 
-# %% ../nbs/04_review.ipynb #38b5d7b8
+# %% ../nbs/04_review.ipynb #522d3588
 def _get(self, asked):
     "The page, a picture, or a list"
     rest, query = asked
-    if rest in _KINDS: return (_PAGE/_KINDS[rest][0]).read_bytes(), _KINDS[rest][1]
+    if (name := rest or "index.html") in _KINDS: return (_PAGE/name).read_bytes(), _KINDS[name]
     if m := re.fullmatch(r"img/(\d{1,15})", rest): return self._show(m[1])
-    if rest != "api/queue" or not re.fullmatch(r"\d{1,9}", query.get("offset", ["0"])[0]): raise _No(404, "there is no such thing here")
+    if rest != "api/queue" or not re.fullmatch(r"\d{1,9}", query.get("offset", ["0"])[0]):
+        raise _No(404, "there is no such thing here")
     return json.dumps(_overview(self.server.path) | _queue(self.server.path, query)).encode(), "application/json"
 
 def _show(self, id):
@@ -369,7 +389,7 @@ def _show(self, id):
 
 _Handler._get, _Handler._show = _get, _show
 
-# %% ../nbs/04_review.ipynb #e0524a66
+# %% ../nbs/04_review.ipynb #b79e895c
 def _post(self, asked):
     "A decision, or its undoing"
     kind, n = self.headers.get("Content-Type", ""), self.headers.get("Content-Length", "")
@@ -377,14 +397,15 @@ def _post(self, asked):
     if kind.split(";")[0] != "application/json" or not re.fullmatch(r"\d{1,5}", n): raise _No(403, "not a decision")
     try: body = json.loads(self.rfile.read(int(n)))
     except ValueError: raise _No(400, "not a decision") from None
-    wanted = dict(id=int, action=str) if asked[0] == "api/decide" else {}
-    if not isinstance(body, dict) or not all(type(body.get(k)) is t for k, t in wanted.items()): raise _No(400, "not a decision")
-    with self.server.lock: done = _settle(self.server.path, {k: body[k] for k in body if k in ("id", "action", "label", "decision")}, self.server.who)
+    wanted = dict(id=int, action=str) if asked[0] == "api/decide" else dict(decision=int)
+    if not isinstance(body, dict) or not all(type(body.get(k)) is t for k, t in wanted.items()):
+        raise _No(400, "not a decision")
+    done = _settle(self.server.path, {k: body.get(k) for k in (*wanted, "label")}, self.server.who)
     return json.dumps(_overview(self.server.path) | done).encode(), "application/json"
 
 _Handler._post = _post
 
-# %% ../nbs/04_review.ipynb #09d74268
+# %% ../nbs/04_review.ipynb #e5167b91
 class ReviewServer(ThreadingHTTPServer):
     "The review page of a dataset, on this computer, until it is closed"
     daemon_threads, closed = True, False
@@ -394,10 +415,11 @@ class ReviewServer(ThreadingHTTPServer):
                  port: int = 0,  # where to listen; 0: any that is free
                  who: str | None = None  # who decides; by default the name you are logged in with
                  ):
-        self.path, self.who, self.secret, self.lock = Path(path), who, secrets.token_urlsafe(16), threading.Lock()
-        with _ledger(path) as ledger: _sweep(ledger)
+        self.path, self.who, self.secret = Path(path), who, secrets.token_urlsafe(16)
+        with _ledger(path) as ledger, at_work(path): _sweep(ledger)
         try: super().__init__(("127.0.0.1", port), _Handler)
-        except OSError as e: raise DatasetError(f"port {port} is taken ({e.strerror}); leave it out, or choose another") from None
+        except (OSError, OverflowError) as e:
+            raise DatasetError(f"cannot listen at port {port} ({e}); leave it out, or choose another") from None
         self.names = {f"{h}:{self.server_port}" for h in ("127.0.0.1", "localhost")}
         self.url = f"http://127.0.0.1:{self.server_port}/{self.secret}/"
         threading.Thread(target=self.serve_forever, kwargs=dict(poll_interval=0.1), daemon=True).start()

@@ -126,8 +126,8 @@ const fill = async fresh => {
 const open = async view => {
   state.view = view
   history.replaceState(null, "", `#${view}`)
-  $("#main").setAttribute("aria-labelledby", `tab-${view}`)
   await fill(true)
+  $("#main").setAttribute("aria-labelledby", `tab-${view}`)
 }
 $("#more").onclick = attempt(async () => {
   const before = document.querySelectorAll(".card").length
