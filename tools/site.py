@@ -80,8 +80,9 @@ def kind_of(name: str) -> str:
 
 def top_line(name: str, meta: dict) -> str:
     "The line above a page's text: what kind of page it is and where it can be run"
-    links = [f'<a href="{url.format(quote(name))}">{place}</a>' for place, url in OPEN.items()]
-    run = f'<span class="open-in">Run it in {" ".join(links)}</span>' if meta.get("badges", True) else ""
+    links = [f'<a class="open-in" href="{url.format(quote(name))}">{place}</a>' for place, url in OPEN.items()]
+    how = f'<a href="{"../"*page_of(name).count("/")}tutorials/index.html#run">Run it</a>'
+    run = f'<span>{how} in {" ".join(links)}</span>' if meta.get("badges", True) else ""
     return f'<p class="top-line"><span class="kind">{kind_of(name).capitalize()}</span> {run}</p>'
 
 
@@ -177,6 +178,11 @@ def finish(site: Path) -> None:
         if f.parent.name == "api":  # written from the code: nothing to edit
             page = re.sub(r'<div class="action-links"><a[^>]*href="[^"]*/nbs/api/.*?</a></div>', "", page)
         f.write_text(link.sub(lambda m: m[1] + sources.get(m[2], f"nbs/{m[2]}"), page), encoding="utf-8")
+    if (llms := site/"llms.txt").exists():  # in the order one reads, not by the alphabet
+        order = [Path(page_of(f)).with_suffix("").as_posix() for f in in_order(sidebar())]
+        place = lambda line: next((n for n, name in enumerate(order) if line.endswith(f"/{name}.llms.md)")), len(order))
+        head, pages = llms.read_text(encoding="utf-8").split("## Pages\n\n")
+        llms.write_text(f"{head}## Pages\n\n" + "\n".join(sorted(pages.splitlines(), key=place)) + "\n", encoding="utf-8")
     for f in site.rglob("*.css"):
         css = f.read_text(encoding="utf-8")
         f.write_text(re.sub(r"@import\s*url\([\"']?https://fonts\.[^)]*\);?", "", css), encoding="utf-8")
