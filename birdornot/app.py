@@ -8,11 +8,12 @@ Docs: https://birdornot.github.io/birdornot/app.html.md"""
 __all__ = ['page_title', 'answer_html', 'SafeReader', 'FeedbackError', 'save_feedback', 'undo_feedback', 'example_pictures',
            'AppError', 'make_app', 'launch_options', 'serve', 'close_app']
 
-# %% ../nbs/07_app.ipynb #17a935bf
+# %% ../nbs/07_app.ipynb #639d64b4
 import hashlib
 import os
 import tempfile
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 
 from PIL import Image
@@ -176,7 +177,7 @@ def _photo_field(gr, **kwargs):
     field.preprocess, field.async_move_resource_to_block_cache = lambda sent: sent and sent.path, keep
     return field
 
-# %% ../nbs/07_app.ipynb #0cc213a2
+# %% ../nbs/07_app.ipynb #aa2268a4
 _CSS = """
 .gradio-container {max-width: 62rem !important; margin: 0 auto !important}
 #head {text-align: center; margin: .6rem 0 .4rem} #head h1 {font-size: clamp(2rem, 6vw, 2.9rem); margin: 0; line-height: 1.1}
@@ -186,11 +187,12 @@ _CSS = """
 .answer li {display: grid; grid-template-columns: 1fr auto; gap: .1rem .75rem; margin: 0}
 .answer .share {font-variant-numeric: tabular-nums}
 .answer .track {grid-column: 1/-1; height: 10px; border-radius: 5px; background: var(--border-color-primary)}
-.answer .fill {height: 10px; border-radius: 5px; background: #8aa79b} .answer li:first-child .fill {background: #2b9a72}
+.answer .fill {height: 10px; border-radius: 5px; background: #8aa79b} .answer li:first-child .fill {background: #1f9a8e}
 .answer li:first-child .what {font-weight: 650} .answer.unsure li:first-child .fill {background: #8aa79b}
 .answer.unsure h2, .refused h2 {color: #8a5300} .dark .answer.unsure h2, .dark .refused h2 {color: #ffcf85}
 .answer .why {background: #fff3dc; color: #8a5300; padding: .5rem .8rem; border-radius: 10px; margin: 0 0 .9rem}
 .dark .answer .why {background: #3a2c12; color: #ffcf85}
+#photo label, #tries .label {color: var(--body-text-color)}
 .quiet, .quiet p, #head p, .answer .share {color: #55625c} .quiet p {margin: 0}
 .dark :is(.quiet, .quiet p, #head p, .answer .share) {color: #a3b4ad}
 #correction {gap: .6rem} #correction span[data-testid=block-info] {background: none; padding: 0; color: inherit; font-weight: 600}
@@ -269,7 +271,7 @@ def make_app(
     app.desk = desk
     return app
 
-# %% ../nbs/07_app.ipynb #c885f822
+# %% ../nbs/07_app.ipynb #b78ab8f6
 _PROMPT = '<p class="quiet">The answer will stand here.</p>'
 
 def _head(title):
@@ -279,21 +281,23 @@ def _head(title):
 def _examples(gr, photo, labels):
     "Drawings to click on"
     folder = Path(tempfile.mkdtemp(prefix="birdornot-"))
-    files = [folder/f"{i}-{kind}.jpg" for i, (kind, _) in enumerate(example_pictures(labels))]
-    for file, (_, data) in zip(files, example_pictures(labels)): file.write_bytes(data)
-    if files: gr.Examples([[str(f)] for f in files], photo, label="No photo at hand? Try a drawing", cache_examples=False)
+    drawings = {folder/f"{i}-{kind}.jpg": data for i, (kind, data) in enumerate(example_pictures(labels))}
+    for file, data in drawings.items(): file.write_bytes(data)
+    if drawings:
+        gr.Examples([[str(f)] for f in drawings], photo, label="No photo at hand? Try a drawing", elem_id="tries")
 
-# %% ../nbs/07_app.ipynb #dafa6311
+# %% ../nbs/07_app.ipynb #b0df2396
 def launch_options(
     port: int | None = None,  # port to listen on; None: a free one
     browser: bool = False  # open a browser on the page
 ) -> dict:  # arguments of Gradio's `launch`
     "How the page is launched: loopback only, not shared, no folders, limited uploads"
     gr = _gradio()
-    theme = gr.themes.Soft(primary_hue="emerald", font=["system-ui", "sans-serif"], font_mono=["monospace"])
+    theme = gr.themes.Soft(primary_hue="teal", font=["system-ui", "sans-serif"], font_mono=["monospace"])
     return dict(server_name="127.0.0.1", server_port=port, share=False, inbrowser=browser, allowed_paths=[],
                 max_file_size=MAX_BYTES, max_threads=8, show_error=False, ssr_mode=False, mcp_server=False,
-                enable_monitoring=False, strict_cors=True, footer_links=[], quiet=True, theme=theme, css=_CSS)
+                enable_monitoring=False, strict_cors=True, footer_links=[], quiet=True, theme=theme, css=_CSS,
+                favicon_path=str(files("birdornot")/"page"/"icon.svg"))
 
 # %% ../nbs/07_app.ipynb #ad833c88
 def serve(
