@@ -91,28 +91,29 @@ class SafeReader:
 class FeedbackError(BirdornotError):
     "A correction that cannot be kept"
 
-# %% ../nbs/07_app.ipynb #009670fd
+# %% ../nbs/07_app.ipynb #6795dd71
 @contextmanager
 def _feedback_rows(dest, sha256, label):
-    "The ledger, and the feedback row of this picture under this label, if there is one"
-    from birdornot.ledger import Ledger
-    with Ledger(dest, create=False, who="feedback") as ledger:
+    "The ledger of a dataset nobody else works on now, and the feedback row of a picture under a label, if there is one"
+    from birdornot.ledger import Ledger, at_work
+    with Ledger(dest, create=False, who="feedback") as ledger, at_work(dest):
         rows = ledger.rows(label=label, source="feedback", sha256=sha256)
         yield ledger, rows[0] if rows else None
 
-# %% ../nbs/07_app.ipynb #41df9883
+# %% ../nbs/07_app.ipynb #9569870d
 def save_feedback(
     dest: str | Path,  # dataset folder that has a ledger; raises `DatasetError` where there is none
     data: bytes,  # the photo, as it was sent
-    label: str  # what it is; a folder of the dataset, or `FeedbackError`
+    label: str  # what it is; a class of the dataset, or several joined by +, or `FeedbackError`
 ) -> int:  # ledger id of the photo
     "Put a photo with its right label into a dataset; the same one twice is one row"
     dest, sha256 = Path(dest), hashlib.sha256(data).hexdigest()
     ext, reason = sniff(data[:512])
     if not ext: raise BadPicture(reason)
     with _feedback_rows(dest, sha256, label) as (ledger, row):
-        labels = sorted(ledger.counts())
-        if label not in labels: raise FeedbackError(f"{label!r} is no class of {str(dest)!r}: choose {', '.join(labels)}")
+        known = sorted({part for lbl in ledger.counts() for part in lbl.split("+")})
+        if not set(label.split("+")) <= set(known):
+            raise FeedbackError(f"{label!r} is no class of {str(dest)!r}: choose {', '.join(known)}")
         if row and row["status"] != "quarantined": return row["id"]
         name = f".originals/{label}/{sha256[:16]}.{ext}"
         _store(dest/name, data)
@@ -129,15 +130,15 @@ def _store(file, data):
     with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as part: part.write(data)
     os.replace(part.name, file)
 
-# %% ../nbs/07_app.ipynb #e65872f6
+# %% ../nbs/07_app.ipynb #ecd070db
 def undo_feedback(
     dest: str | Path,  # dataset folder
     id: int  # what `save_feedback` gave back
 ) -> None:  # raises `FeedbackError` where this is no feedback
     "Take a correction back: the photo goes to quarantine, from where `birdornot clean --undo` can fetch it"
     from birdornot.clean import _quarantine
-    from birdornot.ledger import Ledger
-    with Ledger(dest, create=False, who="feedback") as ledger:
+    from birdornot.ledger import Ledger, at_work
+    with Ledger(dest, create=False, who="feedback") as ledger, at_work(dest):
         rows = ledger.rows(id=id, source="feedback")
         if not rows: raise FeedbackError(f"picture {id} of {str(dest)!r} did not come by feedback: nothing is undone")
         if rows[0]["status"] != "quarantined": _quarantine(ledger, rows[0], "feedback taken back")
@@ -198,7 +199,7 @@ _CSS = """
 #correction {gap: .6rem} #correction span[data-testid=block-info] {background: none; padding: 0; color: inherit; font-weight: 600}
 """
 
-# %% ../nbs/07_app.ipynb #fb2fbfc1
+# %% ../nbs/07_app.ipynb #381635f6
 class _Desk:
     "What the page does when something is pressed: answers, corrections, undo"
     def __init__(self, model, dataset):
@@ -218,14 +219,14 @@ class _Desk:
         "Keep a correction; → (what to say, its ledger id)"
         self.reader(path)  # raises `BadPicture`
         id = save_feedback(self.dataset, Path(path).read_bytes(), label)
-        return f"Saved as {_say(label)} in {Path(self.dataset).name}, where the next `clean` and `train` take it up.", id
+        return f"Saved as {_say(label).replace('+', ' and ')} in {Path(self.dataset).name}, where the next `clean` and `train` take it up.", id
 
     def undo(self, id):
         "Take a correction back; → what to say"
         undo_feedback(self.dataset, id)
         return "Taken back."
 
-# %% ../nbs/07_app.ipynb #d8f10232
+# %% ../nbs/07_app.ipynb #bd6b8438
 def _correction(gr, desk, photo):
     "The row below an answer that takes corrections"
     def told(f, *args):
@@ -233,12 +234,13 @@ def _correction(gr, desk, photo):
         except (BirdornotError, OSError) as e: raise gr.Error(str(e)) from e
     def send(path, label):
         if not label: raise gr.Error("Choose first what the photo shows.")
-        text, id = told(desk.correct, path, label)
+        text, id = told(desk.correct, path, label if isinstance(label, str) else "+".join(label))
         return text, id, gr.Button(visible=True)
     def undo(id): return told(desk.undo, id), None, gr.Button(visible=False)
     with gr.Column(visible=False, elem_id="correction") as group:
         choices = [(_say(lbl), lbl) for lbl in desk.clf.labels]
-        label = gr.Radio(choices, label="Wrong? Say what it is, and the next training knows better", elem_id="right")
+        field = gr.CheckboxGroup if desk.clf.info["multilabel"] else gr.Radio
+        label = field(choices, label="Wrong? Say what it is, and the next training knows better", elem_id="right")
         with gr.Row():
             save = gr.Button("Save the correction", elem_id="save", size="sm")
             back = gr.Button("Undo", visible=False, elem_id="undo", size="sm")
@@ -247,7 +249,7 @@ def _correction(gr, desk, photo):
     back.click(undo, id, [said, id, back], api_name=False)
     return group, [label, said, back]
 
-# %% ../nbs/07_app.ipynb #4ab4cdd0
+# %% ../nbs/07_app.ipynb #09f31a2b
 def make_app(
     model: str | Path,  # model folder; raises `ModelError` where it is not sound
     dataset: str | Path | None = None,  # dataset folder that takes corrections; None: no corrections
@@ -265,7 +267,7 @@ def make_app(
                 group, fields = _correction(gr, desk, photo) if dataset else (gr.Column(visible=False), [])
         _examples(gr, photo, desk.clf.labels)
         def show(path):
-            cleared = [gr.Radio(value=None), "", gr.Button(visible=False)] if fields else []
+            cleared = [[] if desk.clf.info["multilabel"] else None, "", gr.Button(visible=False)] if fields else []
             return [desk.answer(path) or _PROMPT, gr.Column(visible=bool(path and dataset)), *cleared]
         photo.change(show, photo, [out, group, *fields], api_name="answer", concurrency_limit=2)
     app.desk = desk

@@ -1,0 +1,65 @@
+"""Take the pictures of the app and the static page that the docs show: `python tools/screenshots.py MODEL_FOLDER`."""
+import io
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT/"tests"))
+from browser import chromium, static_server  # noqa: E402
+
+DESKTOP, PHONE = dict(viewport=dict(width=1040, height=760)), dict(viewport=dict(width=390, height=900))
+BIRD = 5_013  # a drawing that shows well
+
+
+def shoot(page, name, whole=False):
+    "Keep what the page shows as a small JPEG"
+    im = Image.open(io.BytesIO(page.screenshot(full_page=whole))).convert("RGB")
+    im.thumbnail((880, 1000), Image.Resampling.LANCZOS)
+    for quality in range(88, 40, -4):
+        im.save(out := io.BytesIO(), "JPEG", quality=quality, optimize=True)
+        if out.tell() <= 60_000: break
+    (ROOT/"nbs"/"images"/name).write_bytes(out.getvalue())
+
+
+def photo():
+    from birdornot.sample import sample_picture
+    return dict(name="garden.jpg", mimeType="image/jpeg", buffer=sample_picture("bird", BIRD))
+
+
+def shoot_app(browser, model):
+    from birdornot.app import close_app, serve
+    app = serve(model, browser=False, block=False)
+    for name, size, scheme in (("app.jpg", DESKTOP, "light"), ("app-phone.jpg", PHONE, "dark")):
+        page = browser.new_page(color_scheme=scheme, **size)
+        page.goto(app.local_url)
+        page.wait_for_selector("#photo input[type=file]", state="attached")
+        page.set_input_files("#photo input[type=file]", [photo()])
+        page.wait_for_selector(".answer h2")
+        page.wait_for_timeout(1500)  # until all has moved to its place
+        shoot(page, name)
+    close_app(app)
+
+
+def shoot_web(browser, model, folder):
+    from birdornot.web import write_page
+    with static_server(write_page(model, folder)) as url:
+        for name, size, scheme in (("web.jpg", DESKTOP, "light"), ("web-dark.jpg", DESKTOP, "dark"), ("web-phone.jpg", PHONE, "light")):
+            page = browser.new_page(color_scheme=scheme, **size)
+            page.goto(url)
+            page.wait_for_selector("body[data-ready]")
+            page.locator("#examples button").last.click()
+            page.wait_for_selector("article")
+            page.set_input_files("#file", [photo()])
+            page.wait_for_selector("article >> nth=1")
+            page.evaluate("scrollTo(0, 0)")
+            page.wait_for_timeout(500)
+            shoot(page, name, whole=size is DESKTOP)
+
+
+if __name__ == "__main__":
+    with chromium() as browser, tempfile.TemporaryDirectory() as d:
+        shoot_web(browser, sys.argv[1], Path(d)/"page")
+        shoot_app(browser, sys.argv[1])
