@@ -21,8 +21,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from .embed import backbone_onnx
 from .model import SCHEMA, read_model_info
 from .picture import MAX_SIZE, BirdornotError, model_input, open_upright
+from .probe import Probe, attach_head, head_arrays, head_logits
 
 # %% ../nbs/05_export.ipynb #8e36982c
 FILES = ("model.onnx", "model.safetensors", "probe.png", "model.json")
@@ -63,12 +65,13 @@ class ExportError(BirdornotError):
 def onnx_logits(
     file: str | Path,  # an ONNX file written by `export_model`
     photos: list,  # paths of pictures
-    size: int  # side of the square the model sees, pixels
+    size: int,  # side of the square the model sees, pixels
+    max_size: int | None = None  # longest side to open a picture with, pixels
 ) -> np.ndarray:  # logits N×labels
     "What the graph says, one picture at a time, by ONNX Runtime"
     import onnxruntime as ort
     session = ort.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-    inputs = (model_input(open_upright(fn), size)[None] for fn in photos)
+    inputs = (model_input(open_upright(fn, max_size), size)[None] for fn in photos)
     return np.concatenate([session.run(None, {"pixels": pixels})[0] for pixels in inputs])
 
 # %% ../nbs/05_export.ipynb #f49cd0b0
@@ -107,29 +110,58 @@ def _swap_in(new, dest):
     os.rename(new, dest)
     shutil.rmtree(old, ignore_errors=True)
 
+# %% ../nbs/05_export.ipynb #2cc8dcfb
+def _learner_files(learn, new):
+    "Write graph and weights of a learner into the folder `new`, compared with torch; their description"
+    from safetensors.torch import save_file
+    info = _describe(learn)
+    _write_onnx(learn, info, new/"model.onnx")
+    diff = _check_parity(learn, new/"model.onnx", info["size"])
+    weights = {k: v.detach().cpu().contiguous() for k, v in learn.model.state_dict().items()}
+    save_file(weights, new/"model.safetensors", metadata=dict(backbone=learn.backbone))
+    return info | dict(largest_logit_difference=diff, versions={p: version(p) for p in ("birdornot", "torch", "fastai", "timm")},
+                       pictures=dict(Counter(fn.parent.name for dl in learn.dls.loaders[:2] for fn in dl.items)))
+
+# %% ../nbs/05_export.ipynb #4b3bcad8
+def _probe_files(probe, new, limit=1e-4):
+    "The same for a probe: its body's graph is there already, the head is put at its end; no torch"
+    import onnx
+    from safetensors.numpy import save_file
+    body = onnx.load(backbone_onnx(probe.backbone, probe.facts["asked_size"]))
+    about = json.loads(next(p.value for p in body.metadata_props if p.key == "birdornot"))
+    info = dict(schema=SCHEMA, labels=probe.head.labels, backbone=probe.backbone, size=probe.size, max_size=MAX_SIZE,
+                resize="squish, bilinear", input="pixels: float32 N×3×size×size, RGB, 0–1",
+                output="logits: float32 N×labels", mean=about["mean"], std=about["std"],
+                temperature=probe.head.temperature, multilabel=probe.head.multilabel, unsure=probe.head.unsure)
+    graph = attach_head(body, probe.head)
+    onnx.helper.set_model_props(graph, {"birdornot": json.dumps(info, ensure_ascii=False)})
+    onnx.save(graph, new/"model.onnx")
+    save_file(head_arrays(probe.head), new/"model.safetensors", metadata=dict(backbone=probe.backbone))
+    some = probe.result.files[:3]
+    ours, theirs = onnx_logits(new/"model.onnx", some, probe.size, MAX_SIZE), head_logits(probe.head, probe.embed(some))
+    if not (np.abs(ours - theirs) <= limit*np.maximum(1, np.abs(theirs))).all():
+        raise ExportError(f"the graph and the head differ by {np.abs(ours - theirs).max():.2g} in a logit (limit {limit:g}); "
+                          "nothing was written: please report this with the name of the backbone")
+    facts = {k: probe.facts[k] for k in ("seed", "versions", "data", "seconds")}
+    return info | facts | dict(largest_logit_difference=float(np.abs(ours - theirs).max()), strangers=probe.strangers,
+                               pictures=dict(Counter(f.parent.name for f in probe.files)))
+
 # %% ../nbs/05_export.ipynb #94a8f994
 def export_model(
-    learn,  # fitted learner made by `vision_learner`
+    learn,  # fitted learner made by `vision_learner`, or `Probe` from `fit_probe`
     dest: str | Path,  # folder to write; one that exists is replaced when the new one is complete
     result=None,  # `Evaluation` on held-out pictures, kept in the description
     **more  # further facts for the description, JSON values
-) -> Path:  # `dest`; raises `ExportError` where graph and learner disagree
-    "Write `model.onnx`, `model.safetensors` and `model.json`, and check that the graph answers as the learner does"
-    from safetensors.torch import save_file
-    dest, info = Path(dest), _describe(learn)
+) -> Path:  # `dest`; raises `ExportError` where the graph does not answer as what it was made from
+    "Write `model.onnx`, `model.safetensors` and `model.json`, and check that the graph answers as it should"
+    dest = Path(dest)
     dest.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=dest.parent, prefix=f".{dest.name}.") as d:
         new = Path(d)/"new"
         new.mkdir()
-        _write_onnx(learn, info, new/"model.onnx")
-        diff = _check_parity(learn, new/"model.onnx", info["size"])
-        weights = {k: v.detach().cpu().contiguous() for k, v in learn.model.state_dict().items()}
-        save_file(weights, new/"model.safetensors", metadata=dict(backbone=learn.backbone))
-        info |= dict(created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), largest_logit_difference=diff,
-                     pictures=dict(Counter(fn.parent.name for dl in learn.dls.loaders[:2] for fn in dl.items)),
-                     probe=_write_probe(new, info), error=_error(result),
-                     versions={p: version(p) for p in ("birdornot", "torch", "fastai", "timm")},
-                     sha256={f: _sha256(new/f) for f in FILES[:-1]}, **more)
+        info = (_probe_files if isinstance(learn, Probe) else _learner_files)(learn, new)
+        info |= dict(created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), probe=_write_probe(new, info),
+                     error=_error(result), sha256={f: _sha256(new/f) for f in FILES[:-1]}, **more)
         (new/"model.json").write_text(json.dumps(info, indent=1, ensure_ascii=False), encoding="utf-8")
         _swap_in(new, dest)
     return dest

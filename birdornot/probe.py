@@ -9,7 +9,7 @@ __all__ = ['Head', 'head_logits', 'evaluate_head', 'attach_head', 'Probe', 'data
            'build_head', 'fit_probe', 'head_arrays', 'head_facts', 'make_head', 'save_probe', 'saved_facts',
            'restore_probe', 'cross_validate']
 
-# %% ../nbs/04_probe.ipynb #24275935
+# %% ../nbs/04_probe.ipynb #e783bade
 import hashlib
 import json
 import os
@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 from fastcore.basics import patch
+from threadpoolctl import threadpool_limits
 
 from .download import DatasetError
 from .embed import BACKBONE, Embedder, backbone_onnx, embed_files
@@ -50,7 +51,7 @@ def head_logits(
     "What the linear layer says"
     return x @ head.weight.T + head.bias
 
-# %% ../nbs/04_probe.ipynb #0b245820
+# %% ../nbs/04_probe.ipynb #e6ed55ae
 def evaluate_head(
     head: Head,  # a head
     x: np.ndarray,  # embeddings N×C
@@ -60,10 +61,12 @@ def evaluate_head(
     "Answers of a head, and which of them it would rather not give"
     result = Evaluation(head.labels, y, probabilities(head_logits(head, x), head.temperature, head.multilabel), list(files))
     if head.novelty: result.novelty = head.novelty(x)
-    if head.unsure:
-        result.unsure = ((result.confidence < head.unsure["min_confidence"])
-                         | (result.novelty > head.unsure["max_novelty"]))
+    if head.unsure: result.unsure = _unsure(head, result)
     return result
+
+def _unsure(head, result):
+    "The answers that a head would rather not give"
+    return (result.confidence < head.unsure["min_confidence"]) | (result.novelty > head.unsure["max_novelty"])
 
 # %% ../nbs/04_probe.ipynb #4e15b69a
 def _novelty_nodes(novelty):
@@ -105,7 +108,7 @@ def attach_head(
         graph.output.append(helper.make_tensor_value_info("novelty", float_, ["n"]))
     return model
 
-# %% ../nbs/04_probe.ipynb #8a8bd956
+# %% ../nbs/04_probe.ipynb #c9cdccfd
 @dataclass
 class Probe:
     "A trained head, what it was trained on, and how good it is"
@@ -122,6 +125,12 @@ class Probe:
     facts: dict  # backbone, size, labels, data, seed, versions, fit, seconds
 
     def __repr__(self): return f"Probe({' or '.join(self.head.labels)}?, {self.result})"
+
+    def embed(self,
+              files: list  # picture files
+              ) -> np.ndarray:  # float32, N×C
+        "Embeddings as this probe needs them, kept with its pictures"
+        return embed_files(self.path, files, self.backbone, self.facts["asked_size"])
 
 # %% ../nbs/04_probe.ipynb #99d7168c
 def data_fingerprint(
@@ -161,7 +170,7 @@ def meet_strangers(
                  called=dict(Counter(n for k, n, u in zip(kinds, names, unsure) if k == kind and not u)))
             for kind in dict.fromkeys(kinds)]
 
-# %% ../nbs/04_probe.ipynb #09968add
+# %% ../nbs/04_probe.ipynb #1745a5b8
 def build_head(
     x: np.ndarray,  # embeddings of the training part N×C
     y: np.ndarray,  # class numbers N, or N×K booleans
@@ -171,6 +180,10 @@ def build_head(
     coverage: float = 0.95  # share of good pictures that must be answered
 ) -> tuple[Head, Evaluation]:  # the head, and its answers to pictures left out
     "Solve, calibrate, describe, choose thresholds"
+    with threadpool_limits(1, "blas"): return _build_head(x, y, labels, folds, strangers, coverage)
+
+def _build_head(x, y, labels, folds, strangers, coverage):
+    "On one core: the matrices are small, and threads that wait for one another make it slower"
     weight, bias, logits, strength = solve_head(x, y, folds, len(labels))
     temperature, offset = calibrate(logits, y)
     head = Head(list(labels), weight, (bias + offset).astype(np.float32), temperature, np.ndim(y) == 2)
@@ -179,8 +192,7 @@ def build_head(
     others = evaluate_head(head, strangers, np.zeros((len(strangers), *np.shape(y)[1:]), np.asarray(y).dtype))
     head.unsure = choose_thresholds(left_out.confidence, left_out.right, left_out.novelty,
                                     (others.confidence, others.novelty), coverage)
-    left_out.unsure = ((left_out.confidence < head.unsure["min_confidence"])
-                       | (left_out.novelty > head.unsure["max_novelty"]))
+    left_out.unsure = _unsure(head, left_out)
     return head, left_out
 
 # %% ../nbs/04_probe.ipynb #864bd384
@@ -189,7 +201,7 @@ def _strangers(labels, backbone, size):
     files = stranger_files(labels)
     return embed_files(files[0].parent, files, backbone, size, progress=False), files
 
-# %% ../nbs/04_probe.ipynb #c43e5db9
+# %% ../nbs/04_probe.ipynb #98fcc8d4
 def fit_probe(
     dest: str | Path,  # dataset folder, labels are its sub-folders
     backbone: str = BACKBONE,  # any name in timm or torchvision
@@ -214,17 +226,17 @@ def fit_probe(
     result = evaluate_head(head, x[valid], y[valid], [files[i] for i in valid])
     done = time.perf_counter()
     seconds = dict(split=split - start, embed=embedded - split, solve=done - embedded)
-    facts = dict(kind="probe", backbone=backbone, size=_size(backbone, size), labels=labels, multilabel=multilabel,
+    facts = dict(kind="probe", backbone=backbone, size=_size(backbone, size), asked_size=size, labels=labels, multilabel=multilabel,
                  seed=seed, valid_pct=valid_pct, coverage=coverage, data=data_fingerprint(files, train, valid),
                  machine=platform.machine(), versions={p: version(p) for p in ("birdornot", "numpy", "onnxruntime", "pillow")},
                  seconds={k: round(v, 3) for k, v in seconds.items()})
     return Probe(head, backbone, facts["size"], Path(dest), files, train, valid, result, left_out,
                  meet_strangers(head, others, other_files), facts)
 
-# %% ../nbs/04_probe.ipynb #f43b3483
+# %% ../nbs/04_probe.ipynb #b49ae644
 def _size(backbone, size):
     "The side of the square a backbone sees: `size`, or its own"
-    return size or Embedder(backbone).size
+    return size or (224 if backbone == BACKBONE else Embedder(backbone).size)
 
 # %% ../nbs/04_probe.ipynb #33e2af93
 @patch
@@ -290,7 +302,7 @@ def saved_facts(
     except FileNotFoundError: return {}
     except ValueError as e: raise DatasetError(f"{file} is damaged ({e}); run `birdornot train` again") from e
 
-# %% ../nbs/04_probe.ipynb #e8ca9d4b
+# %% ../nbs/04_probe.ipynb #a962bd04
 def restore_probe(
     dest: str | Path  # dataset folder in which `save_probe` was used
 ) -> Probe:  # raises `DatasetError` where there is none, or the pictures have changed
@@ -304,8 +316,9 @@ def restore_probe(
         raise DatasetError(f"the pictures in {str(dest)!r} have changed since training; run `birdornot train` again")
     arrays = load_file(Path(dest)/".learner"/"head.safetensors")
     head, y = make_head(arrays, facts["head"]), class_targets(names, facts["multilabel"])[1]
-    x = embed_files(dest, files, facts["backbone"], facts["size"])
+    x = embed_files(dest, files, facts["backbone"], facts["asked_size"])
     left_out = Evaluation(head.labels, y[train], arrays["left_out"], [files[i] for i in train], novelty=arrays["left_out_novelty"])
+    left_out.unsure = _unsure(head, left_out)
     return Probe(head, facts["backbone"], facts["size"], Path(dest), files, train, valid,
                  evaluate_head(head, x[valid], y[valid], [files[i] for i in valid]), left_out, facts["strangers"],
                  {k: v for k, v in facts.items() if k not in ("head", "strangers", "result")})
