@@ -30,17 +30,21 @@ from .clean import _move
 from .ledger import DatasetError, Ledger, at_work
 from .picture import MAX_SIZE, BadPicture, BirdornotError, open_upright
 
-# %% ../nbs/04_review.ipynb #8acf45e3
+# %% ../nbs/04_review.ipynb #c841abae
 _DECISIONS = """CREATE TABLE IF NOT EXISTS decisions (id INTEGER PRIMARY KEY, at TEXT, who TEXT, action TEXT,
     picture INTEGER, label TEXT, why TEXT, changes TEXT, undoes INTEGER)"""
 
 @contextmanager
 def _ledger(path, who=None):
     "The ledger, made ready for decisions"
-    with Ledger(path, create=False, who=f"{who or getpass.getuser()}, in review") as ledger:
+    with Ledger(path, create=False, who=f"{who or _me()}, in review") as ledger:
         ledger.add_columns(verdict="TEXT", likely_wrong="INTEGER", side="INTEGER", dup_group="INTEGER")
         ledger.db.execute(_DECISIONS)
         yield ledger
+
+def _me():
+    try: return getpass.getuser()
+    except Exception: return "somebody"  # a container may know no name; what it raises differs by system and version
 
 # %% ../nbs/04_review.ipynb #e866be74
 def _copy_of(row, label=None): return f"{label or row['label']}/{row['sha256'][:16]}.jpg"
@@ -101,14 +105,12 @@ def _make_copy(ledger, row, file):
     except BadPicture as e: raise DatasetError(f"picture {row['id']} cannot be brought back: {e}") from None
     finally: part.unlink(missing_ok=True)
 
-# %% ../nbs/04_review.ipynb #031bd860
-def _sweep(ledger, rows=None):
-    "Remove working copies of pictures that are in quarantine"
-    rows = ledger.rows() if rows is None else rows
-    wanted = {r["file"] for r in ledger.rows(status="clean")}
-    for r in rows:
-        if r["status"] == "quarantined" and r["sha256"] and _copy_of(r) not in wanted:
-            (ledger.dest/_copy_of(r)).unlink(missing_ok=True)
+# %% ../nbs/04_review.ipynb #7a1146d8
+def _sweep(ledger, rows):
+    "Remove working copies of those rows that are in quarantine"
+    copies = {_copy_of(r) for r in rows if r["status"] == "quarantined" and r["sha256"]}
+    wanted = {r["file"] for r in ledger.rows(status="clean", file=copies)}
+    for file in copies - wanted: (ledger.dest/file).unlink(missing_ok=True)
 
 def _place(ledger, row):
     "Originals of discarded pictures lie in the quarantine, those of pictures in use do not"
@@ -405,7 +407,7 @@ def _post(self, asked):
 
 _Handler._post = _post
 
-# %% ../nbs/04_review.ipynb #e5167b91
+# %% ../nbs/04_review.ipynb #d6ae9de7
 class ReviewServer(ThreadingHTTPServer):
     "The review page of a dataset, on this computer, until it is closed"
     daemon_threads, closed = True, False
@@ -416,7 +418,7 @@ class ReviewServer(ThreadingHTTPServer):
                  who: str | None = None  # who decides; by default the name you are logged in with
                  ):
         self.path, self.who, self.secret = Path(path), who, secrets.token_urlsafe(16)
-        with _ledger(path) as ledger, at_work(path): _sweep(ledger)
+        with _ledger(path) as ledger, at_work(path): _sweep(ledger, ledger.rows(status="quarantined"))
         try: super().__init__(("127.0.0.1", port), _Handler)
         except (OSError, OverflowError) as e:
             raise DatasetError(f"cannot listen at port {port} ({e}); leave it out, or choose another") from None
