@@ -152,18 +152,18 @@ def _per_class(result):
                   [[r["label"], r["pictures"], share(r["precision"]), share(r["recall"]),
                     f"{share(r['recall_low'])} to {share(r['recall_high'])}", share(r["f1"])] for r in result.per_class])
 
-# %% ../nbs/05_report.ipynb #9607fa3f
+# %% ../nbs/05_report.ipynb #490499c1
 def _chart(points, x_name, y_name, alt, top=1, diagonal=False):
     "A line through `points`, x 0–1 and y 0 to `top`, as a drawing inside the page"
     at = lambda x, y: (46 + 244*x, 210 - 190*y/top)
     line = lambda ps, **kw: ft("polyline", points=" ".join("%.1f,%.1f" % at(*p) for p in ps), fill="none", **kw)
     word = lambda s, x, y, **kw: ft("text", s, x=x, y=y, fill="currentColor", font_size=11, **kw)
     ticks = [word(f"{t:.0%}", at(t, 0)[0], 226, text_anchor="middle") for t in (0, .5, 1)]
-    ticks += [word(f"{t*top:.2g}" if top < .02 else f"{t*top:.0%}", 40, at(0, t*top)[1] + 4, text_anchor="end") for t in (0, .5, 1)]
+    ticks += [word(f"{t*top:.{int(top < .1)}%}", 40, at(0, t*top)[1] + 4, text_anchor="end") for t in (0, .5, 1)]
     dots = [ft("circle", cx="%.1f" % at(*p)[0], cy="%.1f" % at(*p)[1], r=3.5, fill="var(--accent)") for p in points if len(points) < 20]
     guide = [line([(0, 0), (1, 1)], stroke="var(--soft)", stroke_dasharray=4)] if diagonal else []
     return Figure(ft("svg", line([(0, top), (0, 0), (1, 0)], stroke="var(--soft)"), *guide,
-                     line(points, stroke="var(--accent)", stroke_width=2), *dots, *ticks, viewBox="0 0 300 250", role="img",
+                     line(points, stroke="var(--accent)", stroke_width=2), *dots, *ticks, viewBox="0 0 312 250", role="img",
                      *[word(x_name, 168, 244, text_anchor="middle"), word(y_name, 4, 12)], aria_label=alt), cls="chart")
 
 # %% ../nbs/05_report.ipynb #f078cc75
@@ -181,12 +181,12 @@ def _trust(result):
                   "and calls itself unsure about the rest.")]
     return out
 
-# %% ../nbs/05_report.ipynb #e25e79f8
+# %% ../nbs/05_report.ipynb #27835343
 def _suspects(path, rows, most=24):
     "Labels that are probably wrong, and the strangest pictures"
     clean = [r for r in rows if r["status"] == "clean" and r.get("label_quality") is not None]
     if not clean: return [P("Not ranked yet: birdornot suspects does it.")]
-    wrong = sorted((r for r in clean if r["likely_wrong"]), key=lambda r: r["label_quality"])
+    wrong = sorted((r for r in clean if r["likely_wrong"]), key=lambda r: -r["suspicion"])
     odd = sorted(clean, key=lambda r: r["typicality"])[:8]
     words = lambda r: f"{r['label']}? looks like {r['suggested']}"
     return [P(f"{len(wrong)} of {len(clean)} labels are probably wrong. birdornot review lets you decide."),
@@ -203,7 +203,7 @@ def _decisions(path, rows):
     if not made: return [P("Nobody has reviewed this set yet.")]
     return [_table(["who", "decision", "pictures", "last"], [[r["who"], r["action"], r["n"], r["last"][:10]] for r in made], right=False)]
 
-# %% ../nbs/05_report.ipynb #c89e2092
+# %% ../nbs/05_report.ipynb #d0ccd1fa
 _STYLE = """
 :root{color-scheme:light dark;--bg:#fff;--fg:#1c2328;--soft:#586570;--line:#dde3e7;--card:#f4f6f7;--accent:#0a6b4d;--bad:#b3261e}
 @media(prefers-color-scheme:dark){:root{--bg:#14181b;--fg:#e6eaed;--soft:#9dabb4;--line:#2d363c;--card:#1d2429;
@@ -215,7 +215,7 @@ header p{color:var(--soft);margin:.2rem 0}header .big{font-size:1.35rem;color:va
 nav{display:flex;flex-wrap:wrap;gap:.3rem 1rem;margin:1rem 0}a{color:var(--accent)}
 .wide{overflow-x:auto;margin:.6rem 0}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{padding:.3rem .9rem .3rem 0;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
-th{font-weight:600;color:var(--soft)}.n{text-align:right}
+th{font-weight:600;color:var(--soft)}.n{text-align:right;white-space:nowrap}th{white-space:nowrap}
 .hit,.miss{padding:.3rem .9rem}.hit{background:color-mix(in srgb,var(--accent) calc(var(--x)*.5),transparent)}
 .miss{background:color-mix(in srgb,var(--bad) calc(var(--x)*.9),transparent)}
 img{display:block;border-radius:6px;max-width:100%;height:auto;background:var(--card)}

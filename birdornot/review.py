@@ -200,13 +200,13 @@ def undo_decision(
         plan, picture = [(_row(ledger, id), before) for id, before, _ in changes[number]], standing[number]["picture"]
         return _carry_out(ledger, plan, "undo", picture, None, "", undoes=number) | dict(picture=picture)
 
-# %% ../nbs/04_review.ipynb #2b6a0f86
+# %% ../nbs/04_review.ipynb #3656e31b
 def _open(rows): return [r for r in rows if not r["verdict"]]
 
 def _labels(rows):
     ranked = [r for r in _open(rows) if r["status"] == "clean" and r.get("label_quality") is not None]
     doubtful = [r for r in ranked if r["likely_wrong"] or r["label_quality"] < 0.5]
-    return [[r] for r in sorted(doubtful, key=lambda r: (not r["likely_wrong"], r["label_quality"]))]
+    return [[r] for r in sorted(doubtful, key=lambda r: -r["suspicion"])]
 
 def _odd(rows):
     flagged = [r for r in _open(rows) if r["status"] == "clean" and r.get("flags")]

@@ -7,7 +7,7 @@ Docs: https://birdornot.github.io/birdornot/suspects.html.md"""
 # %% auto #0
 __all__ = ['out_of_fold', 'Suspects', 'find_suspects', 'LeakReport', 'leak_report']
 
-# %% ../nbs/04_suspects.ipynb #d8a35f56
+# %% ../nbs/04_suspects.ipynb #2652db26
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,41 +16,26 @@ from fastcore.basics import patch
 
 from .download import DatasetError, Ledger
 from .embed import BACKBONE, embed_files
+from .head import probabilities, solve_head, stratified_folds
 from .split import check_classes, duplicate_groups, ledger_rows, origin_groups, picture_files, split_by_group
 
-# %% ../nbs/04_suspects.ipynb #e3964bbb
-def _probe(x, y, seed):
-    "A linear layer on standardised embeddings, strongly held back: it must not learn a wrong label by heart"
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-    head = LogisticRegression(C=0.01, class_weight="balanced", max_iter=1000, random_state=seed)
-    return make_pipeline(StandardScaler(), head).fit(x, y)
-
-# %% ../nbs/04_suspects.ipynb #9a59fe47
+# %% ../nbs/04_suspects.ipynb #c7b4c71c
 def out_of_fold(
     x: np.ndarray,  # embeddings N×C
     labels: list,  # N labels, of two kinds at least
     groups: list,  # N groups; pictures in the same group are judged by a model that has seen none of them
-    folds: int = 5,  # stacks
     seed: int = 42  # for the dealing
 ) -> np.ndarray:  # probabilities N×K, classes in sorted order; raises `DatasetError` where a class is too small
     "What models that have not seen a picture say about it"
-    from sklearn.model_selection import StratifiedGroupKFold
     check_classes(labels, groups)
     classes, y = np.unique(labels, return_inverse=True)
-    places = np.unique([str(g) for g in groups], return_inverse=True)[1]
-    probs = np.zeros((len(y), len(classes)))
-    for train, test in StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(x, y, places):
-        model = _probe(x[train], y[train], seed)
-        probs[np.ix_(test, model.classes_)] = model.predict_proba(x[test])
-    return probs
+    return probabilities(solve_head(x, y, stratified_folds(labels, groups, seed=seed), len(classes))[2])
 
-# %% ../nbs/04_suspects.ipynb #99dd7f9e
+# %% ../nbs/04_suspects.ipynb #9ffcf08a
 @dataclass
 class Suspects:
     "Pictures ranked by how probable it is that their label is wrong"
-    rows: list  # dicts: file, label, suggested, label_quality, likely_wrong, typicality; most suspicious first
+    rows: list  # dicts: file, label, suggested, label_quality, likely_wrong, typicality, suspicion; the worst first
 
     @property
     def wrong_labels(self) -> list:  # rows
@@ -65,7 +50,7 @@ class Suspects:
     def __repr__(self):
         return f"{len(self.wrong_labels)} of {len(self.rows)} labels are probably wrong"
 
-# %% ../nbs/04_suspects.ipynb #23a2eefe
+# %% ../nbs/04_suspects.ipynb #83f3a916
 def find_suspects(
     path: str | Path,  # dataset folder, labels are its sub-folders
     backbone: str = BACKBONE,  # what the pictures are embedded with
@@ -85,13 +70,13 @@ def find_suspects(
     issue = find_label_issues(y, probs, n_jobs=1)
     far = OutOfDistribution(dict(k=min(10, len(y) - 1))).fit_score(features=x, verbose=False)
     rows = [dict(id=r["id"] if r else None, file=f, label=lbl, suggested=str(classes[o]), label_quality=float(p),
-                 likely_wrong=bool(w) and not (r or {}).get("verdict"), typicality=float(t))
+                 likely_wrong=bool(w) and not (r or {}).get("verdict"), typicality=float(t), suspicion=float(1 - p*t))
             for f, lbl, o, p, w, t, r in zip(files, labels, others, own, issue, far, known)]
     _record(path, rows)
-    return Suspects(sorted(rows, key=lambda r: (not r["likely_wrong"], r["label_quality"])))
+    return Suspects(sorted(rows, key=lambda r: -r["suspicion"]))
 
-# %% ../nbs/04_suspects.ipynb #c62780f5
-_COLUMNS = dict(suggested="TEXT", label_quality="REAL", likely_wrong="INTEGER", typicality="REAL")
+# %% ../nbs/04_suspects.ipynb #cdccc681
+_COLUMNS = dict(suggested="TEXT", label_quality="REAL", likely_wrong="INTEGER", typicality="REAL", suspicion="REAL")
 
 def _record(path, rows):
     "Write the ranking into the ledger, where there is one"
@@ -114,23 +99,25 @@ def contact_sheet(self: Suspects,
              else f"{r['label']}, typicality {r['typicality']:.2f}" for r in rows]
     return contact_sheet([r["file"] for r in rows], words)
 
-# %% ../nbs/04_suspects.ipynb #ee6d01ad
+# %% ../nbs/04_suspects.ipynb #73370148
 @dataclass
 class LeakReport:
     "What copies on both sides of the split were worth"
     random: list  # error with a random split, one per seed, 0–1
     honest: list  # error with an honest split of the same seed, 0–1
     leaked: float  # share of the held-back pictures that had a copy in the training part, 0–1
+    pictures: int  # how many there are in all
 
     @property
     def gap(self) -> float: return float(np.mean(self.honest) - np.mean(self.random))
 
     @property
     def interval(self) -> tuple[float, float]:  # low and high
-        "95 % interval of the gap over the seeds, paired (Student's t)"
+        "95 % interval of the gap: paired over the seeds (Student's t), but never surer than the number of pictures allows"
         from scipy.stats import t
-        d = np.subtract(self.honest, self.random)
-        half = t.ppf(0.975, len(d) - 1)*d.std(ddof=1)/len(d)**0.5
+        d, shares = np.subtract(self.honest, self.random), np.array([np.mean(self.random), np.mean(self.honest)])
+        half = max(t.ppf(0.975, len(d) - 1)*d.std(ddof=1)/len(d)**0.5,
+                   1.96*((shares*(1 - shares)).sum()/self.pictures)**0.5)
         return self.gap - half, self.gap + half
 
     def __str__(self):
@@ -142,7 +129,7 @@ class LeakReport:
 
     __repr__ = __str__
 
-# %% ../nbs/04_suspects.ipynb #3a600e24
+# %% ../nbs/04_suspects.ipynb #b4d24bc3
 def leak_report(
     path: str | Path,  # dataset folder, labels are its sub-folders
     seeds: int = 10,  # how many splits of each kind; raises `DatasetError` below 2
@@ -156,12 +143,19 @@ def leak_report(
     labels, groups = [f.parent.name for f in files], duplicate_groups(path, files)
     whole = origin_groups(path, files, by) if by else groups
     check_classes(labels, whole, f"{by}s" if by else "pictures")
-    x, y = embed_files(path, files, backbone, progress=progress), np.array(labels)
+    x, y = embed_files(path, files, backbone, progress=progress), np.unique(labels, return_inverse=True)[1]
     errors, leaked = dict(random=[], honest=[]), []
     for seed in range(seeds):
         for kind, marks in (("random", range(len(files))), ("honest", whole)):
             train, valid = split_by_group(labels, marks, seed=seed)
-            errors[kind].append(float(np.mean(_probe(x[train], y[train], seed).predict(x[valid]) != y[valid])))
+            errors[kind].append(_error(x, y, list(marks), train, valid, seed))
             there = {whole[i] for i in train}
             if kind == "random": leaked.append(np.mean([whole[i] in there for i in valid]))
-    return LeakReport(**errors, leaked=float(np.mean(leaked)))
+    return LeakReport(**errors, leaked=float(np.mean(leaked)), pictures=len(files))
+
+# %% ../nbs/04_suspects.ipynb #59b94c0d
+def _error(x, y, groups, train, valid, seed):
+    "Share of `valid` that a linear layer fitted to `train` gets wrong; it is tuned on groups of the same kind"
+    folds = stratified_folds(y[train], [groups[i] for i in train], seed=seed)
+    weight, bias, *_ = solve_head(x[train], y[train], folds, y.max() + 1)
+    return float(np.mean((x[valid] @ weight.T + bias).argmax(1) != y[valid]))
