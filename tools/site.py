@@ -7,6 +7,8 @@ What a page says about itself stands in its first cell: `# title`, `> descriptio
 `- date: 2026-11-24`, `- categories: [lesson]`, `- toc: false`, `- badges: false`, `- hide: true` (in no listing).
 """
 import argparse
+import base64
+import io
 import os
 import re
 import shutil
@@ -22,6 +24,7 @@ import yaml
 from fastcore.nbio import mk_cell, read_nb, write_nb
 from nbdev.doclinks import _build_modidx, nbglob
 from nbdev.quarto import refresh_quarto_yml
+from PIL import Image, ImageOps
 
 sys.path.insert(0, str(Path(__file__).parent))
 from checksite import check_site  # noqa: E402  (its folder has to be on the path first)
@@ -94,6 +97,15 @@ def relink(text: str, page: str) -> str:
     return re.sub(r"(?<=\]\()(?!https?:)([\w./-]+\.ipynb)", lambda m: page_of(m[1]), text)
 
 
+def thumbnail(nb, file: Path) -> None:
+    "The notebook's richest picture, small, for the listings; nothing if it has none"
+    shown = [out["data"][kind] for cell in nb.cells for out in cell.get("outputs", [])
+             for kind in ("image/jpeg", "image/png") if kind in out.get("data", {})]
+    if not shown: return
+    picture = Image.open(io.BytesIO(base64.b64decode("".join(max(shown, key=len))))).convert("RGB")
+    ImageOps.fit(picture, (480, 240), centering=(0, 0)).save(file, quality=80)
+
+
 def stage(name: str) -> None:
     "Give a processed notebook its front matter, top line, card and links"
     page = page_of(name)
@@ -102,8 +114,9 @@ def stage(name: str) -> None:
     meta.pop("output-file", None)
     above = "birdornot" if name == "index.ipynb" else f"birdornot · {kind_of(name)}"
     picture = Path(page).with_suffix(".card.png")
-    card(PAGES/picture, meta.get("title", name), meta.get("description", ""), above)
-    meta = {"image": picture.name, "image-alt": f"Card: {meta.get('title', name)}", **meta}
+    card(PAGES/picture, *(re.sub(r"[`*]", "", meta.get(k, d)) for k, d in (("title", name), ("description", ""))), above)
+    thumbnail(nb, PAGES/Path(page).with_suffix(".thumb.jpg"))
+    meta = {"image": picture.name, "image-alt": f"A picture from {meta.get('title', name)}", **meta}
     nb.cells[0].source = f"---\n{yaml.safe_dump(meta, allow_unicode=True, sort_keys=False)}---"
     if name != "index.ipynb": nb.cells.insert(1, mk_cell(top_line(name, meta), "markdown"))
     for cell in nb.cells:
@@ -120,7 +133,7 @@ def numbered(contents: list, titles: dict[str, str]) -> list:
     for entry in contents:
         if isinstance(entry, dict):
             new.append(entry | ({"contents": numbered(entry["contents"], titles)} if "contents" in entry else {}))
-        elif entry in chapters(): new.append(dict(text=f"{chapters().index(entry) + 1} {titles[entry]}", href=entry))
+        elif entry in chapters(): new.append(dict(text=f"{chapters().index(entry) + 1} {titles[entry][:1].upper()}{titles[entry][1:]}", href=entry))
         else: new.append(entry)
     return new
 
@@ -137,7 +150,7 @@ def write_config() -> None:
         config = merged(config, yaml.safe_load((NBS/name).read_text(encoding="utf-8")))
     config["format"].pop("commonmark", None)
     config.pop("format-links", None)
-    config["project"]["resources"] = ["*.card.png", "images/**"]
+    config["project"]["resources"] = ["*.card.png", "*.thumb.jpg", "images/**"]
     titles = {name: front_matter(read_nb(PAGES/page_of(name)).cells[0]).get("title", name) for name in chapters()}
     reference = dict(text="Reference", href="api/index.qmd")
     modules = [f"api/{f.name}" for f in sorted((PAGES/"api").glob("*.qmd")) if f.stem != "index"]
@@ -177,6 +190,9 @@ def finish(site: Path) -> None:
         page = f.read_text(encoding="utf-8")
         if f.parent.name == "api":  # written from the code: nothing to edit
             page = re.sub(r'<div class="action-links"><a[^>]*href="[^"]*/nbs/api/.*?</a></div>', "", page)
+        if f.name == "index.html":  # a listing shows what is in a page, not its card
+            seen = lambda m: m[0].replace(".card.png", ".thumb.jpg") if (f.parent/f"{m[1]}.thumb.jpg").exists() else m[0]
+            page = re.sub(r'<img src="([\w/-]+)\.card\.png"', seen, page)
         f.write_text(link.sub(lambda m: m[1] + sources.get(m[2], f"nbs/{m[2]}"), page), encoding="utf-8")
     if (llms := site/"llms.txt").exists():  # in the order one reads, not by the alphabet
         order = [Path(page_of(f)).with_suffix("").as_posix() for f in in_order(sidebar())]

@@ -1,0 +1,121 @@
+"""The site as a reader gets it: built by the one command, then opened page by page in Chromium."""
+import shutil
+import subprocess
+import sys
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+MODES = dict(light=dict(color_scheme="light", viewport=dict(width=1280, height=900)),
+             dark=dict(color_scheme="dark", viewport=dict(width=1280, height=900)),
+             phone=dict(color_scheme="light", viewport=dict(width=390, height=844), has_touch=True))
+pytestmark = pytest.mark.xdist_group("site")
+sys.path.insert(0, str(ROOT/"tools"))
+from checksite import check_site  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def site():
+    "The built site's folder"
+    pytest.importorskip("smalldocs")
+    done = subprocess.run([sys.executable, "tools/site.py"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    return ROOT/"_docs"
+
+
+@pytest.fixture(scope="module")
+def address(site):
+    "The site on a server of its own"
+    class Quiet(SimpleHTTPRequestHandler):
+        def __init__(self, *args): super().__init__(*args, directory=str(site))
+        def log_message(self, *args): pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_every_notebook_has_its_page(site):
+    from nbdev.config import nbpath2html
+    names = [f.relative_to(ROOT/"nbs") for f in (ROOT/"nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in f.parts]
+    assert [n for n in names if not (site/nbpath2html(n)).exists()] == []
+    assert {"api", "posts", "tutorials"} <= {f.name for f in site.iterdir()}
+
+
+def test_what_machines_read(site):
+    "llms.txt, feed, sitemap and social cards"
+    llms = (site/"llms.txt").read_text(encoding="utf-8")
+    assert "datablock.llms.md" in llms and (site/"datablock.llms.md").exists()
+    assert "<item>" in (site/"posts"/"index.xml").read_text(encoding="utf-8")
+    assert "datablock.html" in (site/"sitemap.xml").read_text(encoding="utf-8")
+    page = (site/"datablock.html").read_text(encoding="utf-8")
+    assert 'property="og:image" content="https://birdornot.github.io/birdornot/datablock.card.png"' in page
+    assert (site/"datablock.card.png").exists()
+
+
+def test_links_of_a_page_to_its_notebook(site):
+    page = (site/"datablock.html").read_text(encoding="utf-8")
+    for link in ("edit/main/nbs/03_datablock.ipynb", "colab.research.google.com/github/birdornot/birdornot/blob/main/nbs/03_",
+                 "kaggle.com/kernels/welcome?src=https://github.com/birdornot/birdornot/blob/main/nbs/03_",
+                 "mybinder.org/v2/gh/birdornot/birdornot/main?labpath=nbs%2F03_datablock.ipynb"): assert link in page
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine")
+def test_no_page_complains_in_the_browser(site, address):
+    "Light, dark and phone: no console error, no request elsewhere, no picture that fails, nothing wider than the phone"
+    playwright = pytest.importorskip("playwright.sync_api")
+    pages, faults = sorted(f.relative_to(site).as_posix() for f in site.rglob("*.html")), []
+    with playwright.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-quic"])
+        for mode, settings in MODES.items():
+            tab = browser.new_context(**settings).new_page()
+            seen = []
+            tab.on("console", lambda m: m.type in ("error", "warning") and seen.append(m.text))
+            tab.on("pageerror", lambda e: seen.append(str(e)))
+            tab.on("request", lambda r: r.url.startswith((address, "data:")) or seen.append(f"asked {r.url}"))
+            for page in pages:
+                tab.goto(f"{address}/{page}")
+                width, broken, dark = tab.evaluate("""() => [document.documentElement.scrollWidth,
+                    [...document.images].filter(i => i.complete && !i.naturalWidth).length,
+                    getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).every(v => v < 80)]""")
+                if broken: seen.append(f"{broken} pictures do not load")
+                if width > settings["viewport"]["width"]: seen.append(f"{width} pixels wide")
+                if dark != (mode == "dark"): seen.append("has the other mode's background")
+                faults += [f"{page}, {mode}: {what}" for what in seen]
+                seen.clear()
+        browser.close()
+    assert faults == []
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine")
+def test_search_and_copy_work(site, address):
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        tab = browser.new_page()
+        tab.goto(f"{address}/datablock.html")
+        tab.get_by_placeholder("Search").first.fill("quarantine")
+        tab.wait_for_selector("a[href*='clean.html']:visible")
+        assert tab.locator("pre").first.locator("xpath=..").locator("button").count() == 1
+        browser.close()
+
+
+BAD = """<a href="gone.html">x</a> <a href="other.html#nowhere">x</a> <a href="#here">x</a> <a href="https://example.org">x</a>
+<img src="a.png"> <img src="a.png" alt="a wren"> <script src="https://cdn.example.org/x.js"></script> <b id="here"></b>"""
+
+
+def test_the_check_finds_what_is_wrong(tmp_path):
+    (tmp_path/"page.html").write_text(BAD, encoding="utf-8")
+    (tmp_path/"other.html").write_text("<p id='somewhere'>", encoding="utf-8")
+    (tmp_path/"a.png").write_bytes(bytes(1_600_000))
+    (tmp_path/"x.css").write_text("@import url('https://fonts.example.org/f.css');", encoding="utf-8")
+    assert sorted(check_site(tmp_path)) == [
+        "page.html: broken link gone.html", "page.html: loads https://cdn.example.org/x.js from another server",
+        "page.html: no such anchor other.html#nowhere", "page.html: picture without alt text: a.png",
+        f"page.html: weighs {1_600_000 + len(BAD):,} bytes, more than 1,500,000",
+        "x.css: loads https://fonts.example.org/f.css from another server"]
