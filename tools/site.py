@@ -8,8 +8,11 @@ What a page says about itself stands in its first cell: `# title`, `> descriptio
 """
 import argparse
 import base64
+import importlib
+import inspect
 import io
 import os
+import pkgutil
 import re
 import shutil
 import sys
@@ -20,6 +23,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from urllib.parse import quote
 
+import numpy as np
 import yaml
 from fastcore.nbio import mk_cell, read_nb, write_nb
 from nbdev.doclinks import _build_modidx, nbglob
@@ -161,9 +165,25 @@ def write_config() -> None:
     (PAGES/"_quarto.yml").write_text(re.sub(r"[\w./-]+\.ipynb", lambda m: page_of(m[0]), text), encoding="utf-8")
 
 
+class Numbers:
+    "Stands for an array in a signature: the tables' maker compares defaults, and a reader does not want fifty numbers"
+    def __init__(self, array): self.text = f"{array.size} numbers, {array.max():g} to {array.min():g}"
+    def __repr__(self): return self.text
+
+
+def shorten_defaults() -> None:
+    "Put `Numbers` where a function's default is an array"
+    import birdornot
+    for module in pkgutil.iter_modules(birdornot.__path__, "birdornot."):
+        for o in vars(importlib.import_module(module.name)).values():
+            if inspect.isfunction(o) and o.__defaults__:
+                o.__defaults__ = tuple(Numbers(d) if isinstance(d, np.ndarray) else d for d in o.__defaults__)
+
+
 def write_api() -> None:
     "One reference page a module, its tables made from the docments, and one that lists them"
     from smalldocs import api
+    shorten_defaults()
     api.build(api.Settings.read(PAGES, dict(packages=["birdornot"], root="..", linkify=False,
                                             source=f"https://github.com/{REPO}/blob/main")))
     for f in [PAGES/"_symbols.json", PAGES/"api"/".smalldocs-api"]: f.unlink()
