@@ -240,3 +240,42 @@ def test_killed_in_the_middle(dataset):
         standing = [d for d in decisions(dataset) if not d["undone"] and d["action"] != "undo"]
         for _ in standing: undo_decision(dataset)
         assert len(seen(dataset)) == len(ids)
+
+
+PROGRAM = [sys.executable, "-c", "import sys; from birdornot.cli import main; sys.exit(main())"]
+
+
+def birdornot(*words): return subprocess.run([*PROGRAM, *map(str, words)], capture_output=True, text=True, timeout=300)
+
+
+def test_from_the_command_line(dataset, browser):
+    done = birdornot("suspects", dataset, "--n", "3")
+    assert done.returncode == 0, done.stderr
+    assert "labels are probably wrong" in done.stderr and len(done.stdout.splitlines()) <= 3
+    done = birdornot("report", dataset)
+    assert done.returncode == 0 and "nothing has been trained" in done.stderr, done.stderr
+    asked = []
+    for scheme, width in (("light", 1200), ("dark", 390)):
+        page = browser.new_page(viewport=dict(width=width, height=800), color_scheme=scheme)
+        page.on("request", lambda r: asked.append(r.url))
+        page.goto((dataset/"report.html").as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate("[...document.images].every(i => i.alt && i.naturalWidth)")
+        assert contrast(page, "header p") >= 4.5 and contrast(page, "figcaption") >= 4.5
+        page.close()
+    assert {u.split(":")[0] for u in asked} <= {"file", "data"}
+
+
+def test_review_from_the_command_line(dataset):
+    job = subprocess.Popen([*PROGRAM, "review", str(dataset), "--no-browser", "--who", "tester"], text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    url = job.stdout.readline().strip()
+    assert urllib.request.urlopen(url).read().startswith(b"<!doctype html>")
+    job.send_signal(signal.SIGINT)
+    out, err = job.communicate(timeout=60)
+    assert job.returncode == 0 and "0 decisions stand" in err, err
+
+
+def test_review_needs_a_dataset(tmp_path):
+    done = birdornot("review", tmp_path)
+    assert done.returncode == 1 and "no birdornot dataset" in done.stderr and "Traceback" not in done.stderr
