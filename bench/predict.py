@@ -3,9 +3,9 @@
     python bench/predict.py [--quick] [--photos DIR] [--threads N]
 
 One network is exported both ways. Cold: a fresh process from its start to its first answer, and the most memory it
-took. Warm: one photo at a time in a process that has answered before. Folder: 160 photos, ours on N threads against torch
-with N threads, one photo a step and sixteen a step (the faster one counts). All take turns, so that a slow machine slows
-all alike. DIR is any folder of photos; without it, pictures are drawn. The last line is JSON: the peer's figure ÷ ours.
+took. Warm: one photo at a time in a process that has answered before. Folder: 160 photos, ours on N threads against
+torch with N threads, one photo a step and sixteen a step (the faster one counts). All take turns, so that a slow machine
+slows all alike. DIR is any folder of photos; without it, pictures are drawn. The last line is JSON: the peer's figure ÷ ours.
 """
 import argparse
 import json
@@ -50,8 +50,8 @@ print("ready", flush=True)
 for line in sys.stdin:
     kind, *photos = line.rstrip("\\n").split("\\t")
     start = time.perf_counter()
-    labels = one(photos[0]) if kind == "one" else every(photos)
-    print(time.perf_counter() - start, labels, sep="\\t", flush=True)"""
+    answer = one(photos[0]) if kind == "one" else every(photos)
+    print(time.perf_counter() - start, answer, sep="\\t", flush=True)"""
 TORCH = """
 from fastai.vision.all import load_learner
 import numpy as np, torch

@@ -148,6 +148,7 @@ def _write_body(backbone, size, file):
     "Export the body of `backbone` for pictures of `size` pixels"
     import onnx
     import torch
+    from safetensors.torch import save_file
     from torchvision.transforms import Normalize
     config = backbone_config(backbone)
     size, weights = size or config["size"], _weights(backbone)
@@ -160,6 +161,8 @@ def _write_body(backbone, size, file):
     graph = onnx.load(file)
     onnx.helper.set_model_props(graph, {"birdornot": json.dumps(config | dict(size=size, backbone=backbone, weights=weights))})
     onnx.save(graph, file)
+    weights = {k.replace("1.0.", "body.", 1): v.contiguous() for k, v in model.state_dict().items()}
+    save_file(weights, file.with_suffix(".safetensors"))
     return model
 
 # %% ../nbs/02_embed.ipynb #36f6646d
@@ -180,13 +183,14 @@ def backbone_onnx(
     backbone: str = BACKBONE,  # any name in timm or torchvision
     size: int | None = None  # side of the pictures, pixels; by default what the backbone was trained on
 ) -> Path:  # file in the cache: `pixels` float32 N×3×size×size, 0–1 → `embedding` float32 N×C
-    "The body of a pretrained network as an ONNX file, exported and checked the first time it is asked for"
+    "The body of a pretrained network as ONNX, exported and checked when first asked for; its weights as safetensors beside it"
     name = re.sub(r"[^\w.-]", "_", f"{backbone}-{size or 'own'}-{_weights(backbone)}.onnx")
     file = cache_dir()/name
-    if not file.exists():
+    weights = file.with_suffix(".safetensors")
+    if not (file.exists() and weights.exists()):
         with tempfile.TemporaryDirectory(dir=file.parent, prefix=".export-") as d:
             _check_body(_write_body(backbone, size, Path(d)/name), Path(d)/name)
-            os.replace(Path(d)/name, file)
+            for new in (weights, file): os.replace(Path(d)/new.name, new)
     return file
 
 # %% ../nbs/02_embed.ipynb #205cbe15

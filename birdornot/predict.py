@@ -104,7 +104,7 @@ def _probabilities(logits, temperature, multilabel):
     e = np.exp(z - z.max(1, keepdims=True))
     return e/e.sum(1, keepdims=True)
 
-# %% ../nbs/06_predict.ipynb #57d65eda
+# %% ../nbs/06_predict.ipynb #a358120e
 def _is_unsure(confidence, novelty, limits):
     "Is the confidence under its limit, or the novelty over its own?"
     low, high = (limits or {}).get("min_confidence"), (limits or {}).get("max_novelty")
@@ -117,8 +117,9 @@ def _predictions(out, info, names):
     for p, name, novelty in zip(probs, names, out.get("novelty", [None]*len(probs))):
         ranked = {info["labels"][j]: float(p[j]) for j in np.argsort(-p, kind="stable")}
         best = next(iter(ranked))
+        sure = float(np.maximum(p, 1 - p).min()) if several else ranked[best]  # of several labels, the least sure one
         novelty = None if novelty is None else float(novelty)
-        unsure = _is_unsure(ranked[best], novelty, info["unsure"])
+        unsure = _is_unsure(sure, novelty, info["unsure"])
         apply = [k for k, v in ranked.items() if v >= 0.5] if several else [best]
         found.append(Prediction(best, ranked, name, unsure=unsure, novelty=novelty, labels=apply))
     return found

@@ -24,14 +24,15 @@ def graph(info=INFO, weight=((8., -8.), (0., 0.), (-8., 8.))):
     return model
 
 
-def folder(dest: Path, net=None, drop=(), **changes) -> Path:
+def folder(dest: Path, net=None, drop=(), papers=None, **changes) -> Path:
     "A model folder in `dest`: bytes of another graph, keys to leave out and values to change make it a bad one"
     dest.mkdir(parents=True)
     Image.new("RGB", (40, 30), (200, 100, 50)).save(dest/"probe.png")
     info = INFO | changes
     (dest/"model.onnx").write_bytes(graph({k: info[k] for k in INFO}).SerializeToString() if net is None else net)
     info |= dict(probe=dict(file="probe.png", logits=[150/255*8, -150/255*8])) | changes
-    info["sha256"] = {f: sha256((dest/f).read_bytes()).hexdigest() for f in ("model.onnx", "probe.png")}
+    for name, text in (papers or {}).items(): (dest/name).write_text(text, encoding="utf-8", newline="")
+    info["sha256"] = {f.name: sha256(f.read_bytes()).hexdigest() for f in dest.iterdir()}
     (dest/"model.json").write_text(json.dumps({k: v for k, v in info.items() if k not in drop}))
     return dest
 

@@ -1,0 +1,75 @@
+"""The same picture, the same answer: fastai and torch, ONNX Runtime, and eight bits, on the odd pictures as well."""
+import numpy as np
+import pytest
+from PIL import Image
+
+from birdornot.predict import Classifier
+from birdornot.sample import make_sample, sample_picture
+
+pytestmark = pytest.mark.xdist_group("parity")
+
+
+def odd_pictures(folder):
+    "A drawing in all the forms that go wrong elsewhere: file name → file"
+    import io
+    im = Image.open(io.BytesIO(sample_picture("bird", 77))).convert("RGB")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    clear = im.convert("RGBA")
+    clear.putalpha(Image.linear_gradient("L").resize(im.size))
+    forms = {"plain.jpg": (im, {}), "cmyk.jpg": (im.convert("CMYK"), {}), "turned.jpg": (im, dict(exif=exif)),
+             "grey.jpg": (im.convert("L"), {}), "alpha.png": (clear, {}), "palette.png": (im.quantize(64), {}),
+             "grey-alpha.png": (clear.convert("LA"), {}), "bits.png": (im.convert("1"), {}), "moving.gif": (im, {}),
+             "alpha.webp": (clear, {}), "progressive.jpg": (im, dict(progressive=True)),
+             "deep.png": (Image.fromarray(np.asarray(im.convert("L")).astype(np.uint16)*257), {})}
+    folder.mkdir()
+    for name, (picture, how) in forms.items(): picture.save(folder/name, **how)
+    return {name: folder/name for name in forms}
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    "A learner with a head that has learned nothing, its model folder, and the odd pictures"
+    from birdornot.datablock import dataloaders
+    from birdornot.export import export_model
+    from birdornot.learner import vision_learner
+    where = tmp_path_factory.mktemp("parity")
+    make_sample(where/"set", n=12, kinds=("bird", "forest"))
+    learn = vision_learner(dataloaders(where/"set", size=96))
+    return learn, export_model(learn, where/"model"), odd_pictures(where/"odd")
+
+
+def test_torch_and_onnx_agree(exported):
+    learn, model, odd = exported
+    with learn.no_bar(), learn.no_logging():
+        theirs = learn.get_preds(dl=learn.dls.test_dl(list(odd.values())))[0].numpy()
+    clf = Classifier(model)
+    said = list(clf.predict_many(odd.values()))
+    assert not [p.error for p in said if p.error]
+    ours = np.array([[p.probabilities[k] for k in clf.labels] for p in said])
+    for name, a, b in zip(odd, ours, theirs): assert np.abs(a - b).max() < 0.01, (name, a, b)
+
+
+def test_forms_of_the_same_picture_agree(exported):
+    "What differs in form only gets nearly the same embedding"
+    _, model, odd = exported
+    clf = Classifier(model)
+    vectors = {name: clf.run(clf.pixels(f)[None])["embedding"][0] for name, f in odd.items()}
+    def _alike(a, b): return vectors[a] @ vectors[b]/np.linalg.norm(vectors[a])/np.linalg.norm(vectors[b])
+    for a, b in (("plain.jpg", "cmyk.jpg"), ("plain.jpg", "progressive.jpg"), ("grey.jpg", "deep.png"), ("alpha.png", "alpha.webp")):
+        assert _alike(a, b) > 0.9, (a, b, _alike(a, b))
+    assert _alike("plain.jpg", "turned.jpg") < 0.98  # it is turned, and that is seen
+
+
+def test_eight_bits_agree(exported, tmp_path):
+    from birdornot.model import ModelFolder
+    from birdornot.quantise import quantise
+    learn, model, odd = exported
+    import onnxruntime as ort
+    small = quantise(model/"model.onnx", tmp_path/"small.onnx", list(learn.dls.train_ds.items)[:16], ModelFolder(model).info)
+    assert small.stat().st_size < (model/"model.onnx").stat().st_size/2.5
+    clf, session = Classifier(model), ort.InferenceSession(str(small), providers=["CPUExecutionProvider"])
+    for name, f in odd.items():
+        pixels = clf.pixels(f)[None]
+        a, b = clf.run(pixels)["embedding"][0], session.run(["embedding"], {"pixels": pixels})[0][0]
+        assert a @ b/np.linalg.norm(a)/np.linalg.norm(b) > 0.9, name
