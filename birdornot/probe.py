@@ -7,7 +7,7 @@ Docs: https://birdornot.github.io/birdornot/probe.html.md"""
 # %% auto #0
 __all__ = ['Head', 'head_logits', 'evaluate_head', 'attach_head', 'Probe', 'data_fingerprint', 'class_targets', 'meet_strangers',
            'build_head', 'fit_probe', 'head_arrays', 'head_facts', 'make_head', 'save_probe', 'saved_facts',
-           'restore_probe', 'cross_validate']
+           'unchanged', 'restore_probe', 'cross_validate']
 
 # %% ../nbs/04_probe.ipynb #e783bade
 import hashlib
@@ -301,6 +301,16 @@ def saved_facts(
     try: return json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError: return {}
     except ValueError as e: raise DatasetError(f"{file} is damaged ({e}); run `birdornot train` again") from e
+
+# %% ../nbs/04_probe.ipynb #351f5030
+def unchanged(
+    dest: str | Path  # dataset folder
+) -> bool:  # False as well where nothing was kept
+    "Whether pictures, labels and split are those of the last training"
+    facts = saved_facts(dest)
+    if not facts: return False
+    files, _, train, valid = split_files(dest, facts.get("valid_pct", 0.2), facts["seed"], record=False)
+    return data_fingerprint(files, train, valid) == facts["data"]
 
 # %% ../nbs/04_probe.ipynb #a962bd04
 def restore_probe(
