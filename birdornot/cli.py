@@ -6,7 +6,7 @@ Docs: https://birdornot.github.io/birdornot/cli.html.md"""
 
 # %% auto #0
 __all__ = ['COMMANDS', 'WANTED', 'command', 'search', 'download', 'clean', 'suspects', 'review', 'leak', 'report', 'train',
-           'export', 'doctor', 'lock', 'rebuild', 'predict', 'serve', 'make', 'demo', 'main']
+           'evaluate', 'export', 'doctor', 'lock', 'rebuild', 'predict', 'serve', 'make', 'demo', 'main']
 
 # %% ../nbs/09_cli.ipynb #d61fa732
 import json
@@ -172,24 +172,53 @@ def _last_result(dest):
     except DatasetError as e: _say(f"report    says nothing of errors: {e}")
 
 # %% ../nbs/09_cli.ipynb #6f8b6cbf
-@command("birdornot train bird_or_forest", "birdornot train bird_or_forest --how finetune --epochs 3")
+@command("birdornot train bird_or_forest", "birdornot train bird_or_forest --minutes 5",
+         "birdornot train bird_or_forest --how finetune --epochs 3")
 def train(
     dest: Path,  # dataset folder, cleaned
-    how: str = "auto",  # auto, probe (seconds) or finetune (minutes)
+    how: str = "auto",  # auto, probe (seconds), both (then the last blocks, minutes) or finetune (all of it, many minutes)
     backbone: str = "tf_efficientnet_lite0",  # any name in timm or torchvision
-    size: int = 224,  # side of the square the model sees, pixels
-    epochs: int = 5,  # epochs of fine-tuning
+    size: int = None,  # side of the square the model sees, pixels; by default what the backbone was trained on
+    epochs: int = 5,  # at most, of training after the probe
     seed: int = 42,  # same seed, same result
+    minutes: float = None,  # time there is: auto then trains the last blocks too, if they can be trained in it
+    multilabel: bool = False,  # a photo can show several things: those in a folder bird+forest show both
 ):
     "Train a classifier on a folder of pictures, and say how often it is wrong"
-    print(_train(dest, how, backbone, size, epochs, seed)[1])
+    print(_train(dest, how, backbone, size, epochs, seed, minutes, multilabel)[1])
 
 # %% ../nbs/09_cli.ipynb #a54bd889
-def _train(dest, how, backbone, size, epochs, seed):
-    "Learner and evaluation; a learner trained before on the same data in the same way is taken up again"
+def _train(dest, how, backbone, size, epochs, seed, minutes=None, multilabel=False):
+    "Probe or learner, and its evaluation; what was trained before on the same data in the same way is taken up again"
+    from shutil import which
+    if how == "probe" or (how == "auto" and not minutes and not which("nvidia-smi")):
+        why = "as you asked" if how == "probe" else "no GPU and no --minutes: solving the head takes seconds"
+        return _train_probe(dest, dict(asked=how, backbone=backbone, asked_size=size, seed=seed, multilabel=multilabel), why)
+    return _train_learner(dest, how, backbone, size, epochs, seed, minutes, multilabel)
+
+# %% ../nbs/09_cli.ipynb #0cbd77d4
+def _train_probe(dest, wanted, why):
+    "A probe, without importing torch"
+    from birdornot.probe import fit_probe, restore_probe, saved_facts, save_probe, unchanged
+    if wanted.items() <= saved_facts(dest).items() and unchanged(dest):
+        _say("train     nothing new: the probe of the last run is taken")
+        probe = restore_probe(dest)
+    else:
+        start, asked = time.monotonic(), {k: wanted[k] for k in ("backbone", "seed", "multilabel")}
+        probe = fit_probe(dest, size=wanted["asked_size"], **asked)
+        took = round(time.monotonic() - start, 2)
+        save_probe(probe, asked=wanted["asked"], fit=dict(how="probe", why=why, seconds=took))
+        _say(f"train     probe in {took:.1f} s ({why})")
+    return probe, probe.result
+
+# %% ../nbs/09_cli.ipynb #5a7a551e
+def _train_learner(dest, how, backbone, size, epochs, seed, minutes, multilabel):
+    "A learner of fastai, fine-tuned"
     from birdornot import learner
     from birdornot.datablock import dataloaders
+    from birdornot.embed import backbone_config
     settings = dict(asked=how, epochs=epochs, seed=seed)
+    size = size or backbone_config(backbone)["size"]
     dls, before = dataloaders(dest, size=size, seed=seed), learner.saved_facts(dest)
     wanted = dict(settings, backbone=backbone, size=size, data=learner.data_fingerprint(dls))
     if wanted.items() <= before.items():
@@ -206,6 +235,50 @@ def _train(dest, how, backbone, size, epochs, seed):
 @contextmanager
 def _nothing(): yield
 
+# %% ../nbs/09_cli.ipynb #764404f4
+def _trained(dest):
+    "Probe or learner that was trained last, and its evaluation"
+    from birdornot.probe import restore_probe, saved_facts
+    if saved_facts(dest).get("kind", "probe") == "probe":
+        probe = restore_probe(dest)
+        return probe, probe.result
+    from birdornot.learner import evaluate, restore_learner
+    learn = restore_learner(dest)
+    return learn, evaluate(learn)
+
+# %% ../nbs/09_cli.ipynb #cec23991
+@command("birdornot evaluate bird_or_forest", "birdornot evaluate bird_or_forest --folds 5",
+         "birdornot evaluate photos --model bird_or_forest/model --json")
+def evaluate(
+    folder: Path,  # dataset folder in which something was trained, or any folder of labelled photos
+    model: Path = None,  # model folder to judge on the photos; by default what was trained in the folder, on the part held back
+    folds: int = None,  # judge every picture by a probe that has not seen it, so many times over
+    backbone: str = "tf_efficientnet_lite0",  # for --folds
+    json: bool = False,  # print one line of JSON
+):
+    "Say how often a classifier is wrong, on which classes, and whether its confidence can be believed"
+    if model:
+        from birdornot.predict import Classifier
+        result = Classifier(model).evaluate(folder)
+    elif folds:
+        from birdornot.probe import cross_validate
+        result = cross_validate(folder, backbone, n_folds=folds)
+    else: result = _trained(folder)[1]
+    print(_json(result.as_dict()) if json else _judged(result))
+
+# %% ../nbs/09_cli.ipynb #408e7ca8
+def _json(facts): return json.dumps(facts, ensure_ascii=False)
+
+def _judged(result):
+    "An evaluation as text"
+    def _share(v): return "" if v is None else f"{v:.1%}"
+    width = max(map(len, result.labels)) + 2
+    rows = [f"{r['label']:<{width}}{r['pictures']:>9}{_share(r['precision']):>11}{_share(r['recall']):>9}{_share(r['f1']):>8}"
+            for r in result.per_class]
+    return "\n".join([str(result), f"answers {result.coverage:.0%} of the pictures, {_share(result.answered_error)} of them wrongly; "
+                      f"confidence is off by {result.ece:.1%} on average", "",
+                      f"{'':<{width}}{'pictures':>9}{'precision':>11}{'recall':>9}{'F1':>8}", *rows])
+
 # %% ../nbs/09_cli.ipynb #fb190ed8
 @command("birdornot export bird_or_forest", "birdornot export bird_or_forest --out my_model",
          "birdornot export bird_or_forest --web site")
@@ -215,9 +288,7 @@ def export(
     web: Path = None,  # also write a page for any static web server to this folder; it runs the model in the browser
 ):
     "Write the trained classifier as a folder that loads anywhere, and a report beside it"
-    from birdornot.learner import evaluate, restore_learner
-    learn = restore_learner(dest)
-    model, report = _export(learn, evaluate(learn), dest, out or dest/"model")
+    model, report = _export(*_trained(dest), dest, out or dest/"model")
     print(f"model     {model}\nreport    {report}")
     if web: _web(model, web)
 
@@ -228,13 +299,15 @@ def _web(model, dest):
     print(f"page      {write_page(model, dest)}\nlook at it python -m http.server -d {dest}")
 
 # %% ../nbs/09_cli.ipynb #84b68ad2
-def _export(learn, result, dest, model):
+def _export(trained, result, dest, model):
     "Model folder and report"
     from birdornot.export import export_model
-    from birdornot.learner import saved_facts
+    from birdornot.probe import saved_facts
     from birdornot.report import write_report
-    export_model(learn, model, result, fit=saved_facts(dest)["fit"], seed=saved_facts(dest)["seed"])
-    return model, write_report(dest, result)
+    export_model(trained, model, result, fit=saved_facts(dest)["fit"], seed=saved_facts(dest)["seed"])
+    met = [dict(kind=r["kind"], pictures=r["pictures"], unsure=r["unsure"],
+                called=", ".join(f"{n} {c}" for c, n in r["called"].items())) for r in getattr(trained, "strangers", [])]
+    return model, write_report(dest, result, more={"Pictures of none of its classes": met} if met else None)
 
 # %% ../nbs/09_cli.ipynb #e6a47750
 @command("birdornot doctor")
@@ -362,9 +435,10 @@ def make(
     folder: Path = None,  # take pictures from FOLDER/TERM instead
     urls: Path = None,  # take addresses from a text, CSV or JSON-lines file instead
     out: Path = None,  # dataset folder; by default the words, joined by _or_
-    how: str = "auto",  # auto, probe (seconds) or finetune (minutes)
+    how: str = "auto",  # auto, probe (seconds), both (then the last blocks, minutes) or finetune (all of it, many minutes)
     backbone: str = "tf_efficientnet_lite0",  # any name in timm or torchvision
     seed: int = 42,  # same seed, same result
+    minutes: float = None,  # time there is for training: auto then trains the last blocks too, if they can be trained in it
     json: bool = False,  # print, last, one line of JSON: model, error, error_low, error_high, seconds, pictures
 ):
     "From words to a classifier: search, download, clean, train, export; typed again, it goes on where it stopped"
@@ -375,11 +449,11 @@ def make(
     with _clock("search", seconds): hits = _search_all(terms, n, source, folder, urls, dest)
     with _clock("download", seconds): _say(f"download  {download_images(dest, hits)}")
     with _clock("clean", seconds): _say(f"clean     {clean_images(dest)}")
-    with _clock("train", seconds): learn, result = _train(dest, how, backbone, 224, 5, seed)
-    with _clock("export", seconds): model, report = _export(learn, result, dest, dest/"model")
+    with _clock("train", seconds): trained, result = _train(dest, how, backbone, None, 5, seed, minutes)
+    with _clock("export", seconds): model, report = _export(trained, result, dest, dest/"model")
     print(result, f"model     {model}", f"report    {report}", sep="\n")
-    print(f"try it    birdornot predict {model} {learn.dls.valid_ds.items[0]}")
-    if json: print(_summary(result, model, seconds, learn))
+    print(f"try it    birdornot predict {model} {_pictures(trained)[-1]}")
+    if json: print(_summary(result, model, seconds, _pictures(trained)))
 
 # %% ../nbs/09_cli.ipynb #d765ce48
 @contextmanager
@@ -390,13 +464,17 @@ def _clock(stage, seconds):
     seconds[stage] = round(time.monotonic() - start, 2)
 
 # %% ../nbs/09_cli.ipynb #6a43740a
-def _summary(result, model, seconds, learn):
+def _pictures(trained):
+    "The pictures a probe or learner was trained on and judged by, those held back at the end"
+    if hasattr(trained, "dls"): return [f for dl in trained.dls.loaders[:2] for f in dl.items]
+    return [trained.files[i] for i in (*trained.train, *trained.valid)]
+
+def _summary(result, model, seconds, pictures):
     "What `make --json` prints last"
     from collections import Counter
     low, high = result.interval
-    pictures = Counter(f.parent.name for dl in learn.dls.loaders[:2] for f in dl.items)
-    return json.dumps(dict(model=str(model), error=result.error, error_low=low, error_high=high,
-                           seconds=seconds, pictures=dict(pictures)), ensure_ascii=False)
+    return _json(dict(model=str(model), error=result.error, error_low=low, error_high=high, seconds=seconds,
+                      pictures=dict(Counter(f.parent.name for f in pictures))))
 
 # %% ../nbs/09_cli.ipynb #ca5ceb35
 @command("birdornot demo", "birdornot demo --out try")
