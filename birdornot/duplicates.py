@@ -31,12 +31,15 @@ def perceptual_hashes(
 _SLOW = 1/(2 + np.add.outer(np.arange(16), np.arange(16)).ravel())**2 # chance of each bit of a pHash
 
 def _neighbours(words, bits, pick, window, most):
-    "Pairs of rows at most `window` apart when sorted by the bits `pick`, that differ in at most `most` bits"
-    key = np.ascontiguousarray(np.packbits(bits[:,pick], axis=1)).view('>u4').ravel()
-    order = np.argsort(key.astype('uint32'), kind='stable')
-    words,out = words[order],[]
+    "Pairs at most `window` apart when sorted by the bits `pick`, that differ in at most `most`; `words` 4×N, `bits` 256×N"
+    key,out = np.zeros(bits.shape[1], 'uint32'),[]
+    for i in pick: key = key<<1 | bits[i]
+    order = np.argsort(key)
+    words = words[:,order]
     for k in range(1, window+1):
-        hit = np.flatnonzero(np.bitwise_count(words[k:] ^ words[:-k]).sum(1, dtype='uint16') <= most)
+        differ = np.bitwise_count(words[:,k:] ^ words[:,:-k])
+        some = differ[0] + differ[1] + differ[2] # at most 192; the sum of all four may be 256, too much for a byte
+        hit = np.flatnonzero((some <= most) & (some + differ[3] <= most))
         out.append(np.stack([order[hit], order[hit+k]], 1))
     return np.concatenate(out)
 
@@ -52,7 +55,8 @@ def near_pairs(
     "Pairs of rows that differ in few bits, without comparing all"
     n,rng = len(codes),np.random.default_rng(0)
     both = np.ascontiguousarray(codes if mirror is None else np.concatenate([codes, mirror]))
-    words,bits,p = both.view('uint64'),np.unpackbits(both, axis=1),None if chance is None else chance/chance.sum()
+    words,bits = (np.ascontiguousarray(o.T) for o in (both.view('uint64'), np.unpackbits(both, axis=1)))
+    p = None if chance is None else chance/chance.sum()
     picks = [rng.choice(256, 32, replace=False, p=p) for _ in range(tables)]
     found = np.empty(0, 'int64')
     with ThreadPoolExecutor(os.cpu_count()) as pool: # numpy lets go of the interpreter while it sorts and compares
