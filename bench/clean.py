@@ -178,9 +178,14 @@ def variants(found: dict, answers: list) -> dict:
     return out
 
 
-def label_recall(s: dict) -> float | None:
+def label_recall(s: dict) -> float:
     "Share of the planted wrong labels that are among the first suspects, of which one and a half times as many are taken"
-    return None
+    from birdornot.suspects import find_suspects
+    at = s["dest"].parent/"raw"
+    planted = {str(at/a["path"]) for a in s["answers"] if a["fault"] == "wrong_label"}
+    ranked = find_suspects(s["dest"], progress=False).rows[:len(planted)*3//2]
+    with Ledger(s["dest"]) as ledger: title = {r["id"]: r["title"] for r in ledger.rows(status="clean")}
+    return len(planted & {title[r["id"]] for r in ranked})/len(planted)
 
 
 # ---- the search for pairs

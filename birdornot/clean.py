@@ -11,13 +11,13 @@ __all__ = ['LIMITS', 'measures', 'quality_flags', 'CleanReport', 'clean_images',
 import os, sys, warnings
 from collections import Counter, defaultdict, deque
 from concurrent.futures import TimeoutError
-from contextlib import closing
+from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from fastcore.basics import patch
-from PIL import Image
+from fastcore.basics import chunked, patch
+from PIL import Image, ImageStat
 
 from .download import _list, _part_folder
 from .duplicates import best_copy, look_alikes, perceptual_hashes
@@ -26,19 +26,26 @@ from .picture import MAX_SIZE, BadPicture, BirdornotError, _decode, _explain, co
 from .search import _bar
 
 # %% ../nbs/02_clean.ipynb #578f45f7
+def _sharpness(grey):
+    "Variance of the Laplacian"
+    grey = grey.astype('float32')
+    edges = grey[1:-1,1:-1]*4
+    for side in (grey[:-2,1:-1], grey[2:,1:-1], grey[1:-1,:-2], grey[1:-1,2:]): edges -= side
+    return np.vdot(edges, edges)/edges.size - edges.mean()**2 if edges.size else 0
+
 def measures(
     img:Image.Image, # working copy: RGB, at most `MAX_SIZE` pixels a side
 )->dict: # brightness and contrast 0–255, sharpness, colours (a number), missing (share of the height)
     "What can be told of a picture without knowing what it shows"
-    grey = np.asarray(img.convert('L'), 'float32')
-    edges = 4*grey[1:-1,1:-1] - grey[:-2,1:-1] - grey[2:,1:-1] - grey[1:-1,:-2] - grey[1:-1,2:]
+    grey = img.convert('L')
+    stat,grey = ImageStat.Stat(grey),np.asarray(grey)
     few = np.asarray(img.resize((64, 64), Image.Resampling.NEAREST), 'int32') >> 4
     counts = np.sort(np.bincount((few @ [256, 16, 1]).ravel(), minlength=4096))[::-1]
-    empty = (np.abs(grey - 128) < 2).all(1)[::-1] # rows from below
-    out = dict(brightness=grey.mean(), contrast=grey.std(), sharpness=edges.var() if edges.size else 0)
+    full = ((grey.min(1) < 127) | (grey.max(1) > 129))[::-1] # rows with something in them, from below
+    out = dict(brightness=stat.mean[0], contrast=stat.stddev[0], sharpness=_sharpness(grey))
     return {k: round(float(v), 2) for k,v in out.items()} | dict(
         colours=int(np.searchsorted(counts.cumsum(), .95*4096)) + 1, # that cover 95 % of it, of 4096 there are
-        missing=round(float(empty.argmin() if not empty.all() else len(empty))/len(empty), 3))
+        missing=round(float(full.argmax()/len(full) if full.any() else 1), 3))
 
 # %% ../nbs/02_clean.ipynb #81e25021
 LIMITS = { # flag: measure, whether less or more is odd, limit
@@ -165,6 +172,13 @@ def _quarantine(ledger, row, reason, **measures):
     return new
 
 # %% ../nbs/02_clean.ipynb #73cd6275
+@contextmanager
+def _in_one_go(ledger):
+    "Write what changes inside to the disk once, at the end; what a kill undoes is found out again by the next run"
+    ledger.db.execute('BEGIN IMMEDIATE')
+    try: yield
+    finally: ledger.db.execute('COMMIT')
+
 def _settle(ledger, row, found, max_size, dry_run):
     "Write down what was found out about `row`; → the row as it is now"
     found = dict(found)
@@ -188,11 +202,12 @@ def _group(ledger, rows, near, dry_run):
     "Give each clean row its `dup_group`: the id of the best of the pictures that look like it"
     groups,rows = defaultdict(list),[r for r in rows if r['status'] == 'clean']
     for r,first in zip(rows, look_alikes(rows, near)): groups[first].append(r)
-    for group in groups.values():
-        best = best_copy(group)['id']
-        for r in group:
-            if r['dup_group'] != best and not dry_run: ledger.update(r['id'], dup_group=best)
-            r['dup_group'] = best
+    with _in_one_go(ledger):
+        for group in groups.values():
+            best = best_copy(group)['id']
+            for r in group:
+                if r['dup_group'] != best and not dry_run: ledger.update(r['id'], dup_group=best)
+                r['dup_group'] = best
 
 # %% ../nbs/02_clean.ipynb #a15c5d16
 class CleanReport:
@@ -296,9 +311,10 @@ def clean_images(
         todo = _unfinished(ledger, [r for r in rows.values() if r['status'] != 'quarantined'], max_size)
         found = _in_workers(_clean_one, _jobs(ledger, todo, max_size, min_size, dry_run), workers, seconds, megabytes)
         with closing(found), _bar(len(todo), 'clean', progress) as bar:
-            for row,got in zip(todo, found):
-                rows[row['id']] = _settle(ledger, row, got, max_size, dry_run)
-                bar.update()
+            for some in chunked(zip(todo, found), 16):
+                with _in_one_go(ledger):
+                    for row,got in some: rows[row['id']] = _settle(ledger, row, got, max_size, dry_run)
+                bar.update(len(some))
         _group(ledger, rows.values(), near, dry_run)
     return CleanReport([*rows.values()], len(todo)+len(exact), dry_run)
 
@@ -306,6 +322,7 @@ def clean_images(
 def undo(
     dest:str|Path, # dataset folder
     ids=None, # ledger ids of the pictures to bring back; None: all
+    dry_run:bool=False, # only say how many
 )->int: # how many came back
     "Bring pictures back from quarantine; `clean_images` then keeps each one that can be decoded"
     with Ledger(dest, create=False, who='undo') as ledger, at_work(dest):
@@ -313,7 +330,7 @@ def undo(
         wrong = [i for i in ids or () if i not in rows]
         if wrong: raise BirdornotError(f"Not in quarantine: {', '.join(map(str, wrong))}. The ledger says which are.")
         rows = [rows[i] for i in (rows if ids is None else ids) if not rows[i]['reason'].startswith(('exact duplicate','moved '))]
-        for r in rows: # an exact duplicate, or a picture that `review` moved, has no file of its own here
+        for r in () if dry_run else rows: # an exact duplicate, or a picture that `review` moved, has no file of its own here
             file = r['original'].replace('.quarantine/', '.originals/', 1)
             _move(ledger, r['original'], file)
             ledger.update(r['id'], status='downloaded', reason='brought back', file=file, kept=1)

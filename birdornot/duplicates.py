@@ -24,8 +24,11 @@ def perceptual_hashes(
     "The perceptual hash of a picture and that of its mirror image"
     grey = img.convert('L').resize((64, 64), Image.Resampling.LANCZOS, reducing_gap=1.5)
     low = _WAVES @ np.asarray(grey, 'float32') @ _WAVES.T
-    bits = dict(phash=low, phash_mirror=low*_MIRROR)
-    return {k: np.packbits(o > np.median(o)).tobytes().hex() for k,o in bits.items()}
+    bits = {}
+    for k,o in dict(phash=low, phash_mirror=low*_MIRROR).items():
+        middle = np.sort(o, axis=None)[127:129].mean() # the median, in a fifth of numpy's time for so few numbers
+        bits[k] = np.packbits(o > middle).tobytes().hex()
+    return bits
 
 # %% ../nbs/02_duplicates.ipynb #f44da8d2
 _SLOW = 1/(2 + np.add.outer(np.arange(16), np.arange(16)).ravel())**2 # chance of each bit of a pHash

@@ -177,6 +177,21 @@ def test_repeats_conflicts_and_undo(tmp_path):
     assert {k for k, r in by_name(dest).items() if r["status"] == "quarantined"} == {("bird", "a2"), ("forest", "bad")}
 
 
+def test_clean_and_undo_on_the_command_line(tmp_path, capsys):
+    from birdornot.cli import main
+    dest = str(dataset(tmp_path, {("bird", f"{i}"): saved(photo(i)) for i in range(3)} | {("bird", "tiny"): saved(photo(9, (20, 20)))}))
+
+    def says(*words):
+        assert main(["clean", dest, *words]) == 0
+        return capsys.readouterr().err
+
+    assert "would be: 3 clean, 1 in quarantine (1 × too small" in says("--dry-run") and not Path(dest, "bird").exists()
+    assert "3 clean, 1 in quarantine" in says()
+    assert "would bring 1 pictures back" in says("--undo", "--dry-run") and "1 in quarantine" in says()
+    assert "1 pictures brought back from quarantine" in says("--undo") and "4 clean, 0 in quarantine" in says()
+    with Ledger(dest) as ledger: assert {r["who"] for r in ledger.db.execute("SELECT who FROM history")} == {"download", "clean", "undo"}
+
+
 def test_a_conflict_found_later_takes_the_working_copy_along(tmp_path):
     a = saved(photo(1))
     dest = dataset(tmp_path, {("bird", "a"): a})
@@ -275,17 +290,71 @@ def test_a_folder_without_ledger_is_no_dataset(tmp_path):
     assert not [*tmp_path.iterdir()]
 
 
-def test_fuzzed_files_give_a_picture_or_a_reason():
-    "Byte flips and cuts of every format; the seed changes with the day, so that in time much is tried"
-    rng, n = random.Random(time.strftime("%F")), Counter()
+# ---- fuzz
+
+FUZZ = """
+import json, random, resource, sys, time
+from birdornot.picture import BadPicture, open_upright
+folder, seed, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
+from pathlib import Path
+seeds = [p.read_bytes() for p in sorted(Path(folder).iterdir())]
+rng, n, slowest, end = random.Random(seed), {}, 0, time.monotonic() + seconds
+while time.monotonic() < end:
+    data = bytearray(rng.choice(seeds))
+    for _ in range(rng.randint(0, 12)): data[rng.randrange(min(len(data), rng.choice([64, 700, 10**6])))] = rng.randrange(256)
+    if rng.random() < .3: del data[rng.randrange(len(data)):]
+    Path(folder).with_name("last").write_bytes(data)  # what to look at after a crash
+    start = time.process_time()
+    try: said = open_upright(bytes(data), 64).mode
+    except BadPicture as e: said = "refused" if str(e) and "\\n" not in str(e) else "no reason"
+    n[said], slowest = n.get(said, 0) + 1, max(slowest, time.process_time() - start)
+print(json.dumps([n, slowest, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1000]))
+"""
+
+
+def starts(folder):
+    "A picture of every format and fault to begin with"
     im = photo(1, (90, 60))
-    seeds = [saved(im), saved(im, progressive=True), saved(im, "PNG"), saved(im, "GIF"), saved(im, "WEBP"), saved(im, "BMP"), saved(im, "AVIF", speed=10), saved(im.convert("CMYK")),
-             sample_picture("bird", 0, fault="exif_rotated")]
-    end = time.monotonic() + 3
-    while time.monotonic() < end:
+    files = dict(jpg=saved(im), progressive=saved(im, progressive=True), png=saved(im, "PNG"), palette=saved(im.quantize(16), "PNG"), gif=saved(im, "GIF"),
+                 webp=saved(im, "WEBP"), lossless=saved(im, "WEBP", lossless=True), bmp=saved(im, "BMP"), avif=saved(im, "AVIF", speed=10), cmyk=saved(im.convert("CMYK")))
+    files |= {fault: sample_picture("bird", 0, fault=fault) for fault in ("exif_rotated", "animated", "transparent")}
+    folder.mkdir()
+    for name, data in files.items(): (folder/name).write_bytes(data)
+    return folder
+
+
+def fuzz(folder, seconds):
+    "Decode damaged variants in a process of its own; its seed changes with the day, so that in time much is tried"
+    seed = time.strftime("%F")
+    done = subprocess.run([sys.executable, "-c", FUZZ, folder, seed, str(seconds)], capture_output=True, text=True, timeout=seconds + 60)
+    assert done.returncode == 0, f"seed {seed}, the variant is {folder.with_name('last')}: {done.stderr[-2000:]}"
+    return json.loads(done.stdout)
+
+
+def test_fuzzed_files_give_a_picture_or_a_reason(tmp_path):
+    n, slowest, megabytes = fuzz(starts(tmp_path/"seeds"), 8)
+    assert {*n} == {"RGB", "refused"} and min(n.values()) > 50 and slowest < 20 and megabytes < 500
+
+
+@pytest.mark.slow
+def test_fuzzed_files_for_long(tmp_path):
+    n, slowest, megabytes = fuzz(starts(tmp_path/"seeds"), 300)
+    assert {*n} == {"RGB", "refused"} and sum(n.values()) > 10_000 and slowest < 20 and megabytes < 500
+
+
+def test_fuzzed_files_become_rows_with_a_reason(tmp_path):
+    "Through download and cleaning, a thousand at a time"
+    rng, seeds = random.Random(time.strftime("%F")), [p.read_bytes() for p in sorted(starts(tmp_path/"seeds").iterdir()) if p.stat().st_size < 10_000]
+    files = {}
+    for i in range(1000):
         data = bytearray(rng.choice(seeds))
-        for _ in range(rng.randint(0, 12)): data[rng.randrange(min(len(data), rng.choice([64, 700, 10**6])))] = rng.randrange(256)
+        for _ in range(rng.randint(1, 9)): data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
         if rng.random() < .3: del data[rng.randrange(len(data)):]
-        try: n[open_upright(bytes(data), 64).mode] += 1
-        except BadPicture as e: n["refused"] += bool(str(e))
-    assert {*n} == {"RGB", "refused"} and sum(n.values()) > 200
+        files["bird", f"{i:04}"] = bytes(data)
+    dest = dataset(tmp_path, files)
+    start = time.monotonic()
+    report = clean_images(dest, progress=False)
+    rows = by_name(dest)
+    n = Counter(r["status"] for r in rows.values())
+    assert sum(n.values()) == 1000 and not n["found"] + n["downloaded"] and n["quarantined"] > 100 and time.monotonic() - start < 120
+    assert all(r["reason"] for r in rows.values() if r["status"] != "clean") and n["clean"] == sum(c["clean"] for c in report.counts.values())
