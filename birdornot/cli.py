@@ -87,16 +87,19 @@ def download(
     _say(f"download  {download_images(dest, Hits.load(hits) if hits else (), retry_failed=retry_failed)}")
 
 # %% ../nbs/09_cli.ipynb #8612bb40
-@command("birdornot clean bird_or_forest", "birdornot clean bird_or_forest --undo")
+@command("birdornot clean bird_or_forest", "birdornot clean bird_or_forest --dry-run", "birdornot clean bird_or_forest --undo")
 def clean(
     dest: Path,  # dataset folder
     max_size: int = 400,  # longest side of the working copies, pixels
+    dry_run: bool = False,  # change nothing, only say what would happen
     undo: bool = False,  # bring back what was put into quarantine
 ):
-    "Make upright working copies; put broken files and duplicates into quarantine"
+    "Make upright working copies; put broken files and exact duplicates into quarantine"
     from birdornot import clean as cleaning
-    if undo: _say(f"clean     {cleaning.undo(dest)} pictures brought back")
-    else: _say(f"clean     {cleaning.clean_images(dest, max_size=max_size)}")
+    if not undo: return _say(f"clean     {cleaning.clean_images(dest, max_size=max_size, dry_run=dry_run)}")
+    n = f"{cleaning.undo(dest, dry_run=dry_run)} pictures"
+    if dry_run: _say(f"clean     would bring {n} back from quarantine")
+    else: _say(f"clean     {n} brought back from quarantine; birdornot clean {dest} makes their working copies")
 
 # %% ../nbs/09_cli.ipynb #b2suspct
 @command("birdornot suspects bird_or_forest", "birdornot suspects bird_or_forest --n 50")
