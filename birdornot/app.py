@@ -8,12 +8,13 @@ Docs: https://birdornot.github.io/birdornot/app.html.md"""
 __all__ = ['page_title', 'answer_html', 'SafeReader', 'FeedbackError', 'save_feedback', 'undo_feedback', 'example_pictures',
            'AppError', 'make_app', 'launch_options', 'serve', 'close_app']
 
-# %% ../nbs/07_app.ipynb #639d64b4
+# %% ../nbs/07_app.ipynb #a93be5df
 import hashlib
 import os
 import tempfile
 from contextlib import contextmanager
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 from PIL import Image
@@ -199,12 +200,12 @@ _CSS = """
 #correction {gap: .6rem} #correction span[data-testid=block-info] {background: none; padding: 0; color: inherit; font-weight: 600}
 """
 
-# %% ../nbs/07_app.ipynb #381635f6
+# %% ../nbs/07_app.ipynb #07d98836
 class _Desk:
     "What the page does when something is pressed: answers, corrections, undo"
     def __init__(self, model, dataset):
         from birdornot.predict import Classifier
-        self.clf, self.dataset = Classifier(model), dataset
+        self.clf, self.model, self.dataset, self.learn = Classifier(model), model, dataset, None
         self.reader = SafeReader(self.clf.info["max_size"])
 
     def answer(self, path):
@@ -226,50 +227,74 @@ class _Desk:
         undo_feedback(self.dataset, id)
         return "Taken back."
 
-# %% ../nbs/07_app.ipynb #bd6b8438
+    def can_explain(self):
+        "Is there what a picture of the reasons needs: torch, and the dataset the model comes from?"
+        return bool(self.dataset) and not self.clf.info["multilabel"] and all(map(find_spec, ("torch", "fastai")))
+
+    def why(self, path):
+        "The photo with what speaks most for the answer in colour; the first time takes seconds"
+        from birdornot.datablock import dataloaders
+        from birdornot.export import to_learner
+        from birdornot.why import heatmaps, overlay
+        photo = self.reader(path)
+        if not self.learn: self.learn = to_learner(self.model, dataloaders(self.dataset, size=self.clf.info["size"]))
+        return overlay(photo, heatmaps(self.learn, [photo])[0], 400)
+
+# %% ../nbs/07_app.ipynb #6b555e77
+def _told(f, *args):
+    "What `f` gives, or its error as a notice on the page"
+    import gradio as gr
+    try: return f(*args)
+    except (BirdornotError, OSError) as e: raise gr.Error(str(e)) from e
+
+def _reasons(gr, desk, photo):
+    "A button and the picture it shows; → pairs of component and what it becomes with each new photo"
+    why = gr.Button("Why?", visible=False, elem_id="why", size="sm")
+    picture = gr.Image(label="What speaks for it, the brighter the more", visible=False, interactive=False, buttons=[],
+                       elem_id="reasons", alt_text="The photo in grey, with the parts that speak for the answer in colour")
+    why.click(lambda path: gr.Image(_told(desk.why, path), visible=True), photo, picture, api_name=False)
+    return [(why, lambda there: gr.Button(visible=there)), (picture, lambda there: gr.Image(None, visible=False))]
+
+# %% ../nbs/07_app.ipynb #b21f36f9
 def _correction(gr, desk, photo):
-    "The row below an answer that takes corrections"
-    def told(f, *args):
-        try: return f(*args)
-        except (BirdornotError, OSError) as e: raise gr.Error(str(e)) from e
+    "The fields that take a correction; → pairs of component and what it becomes with each new photo"
+    several = desk.clf.info["multilabel"]
     def send(path, label):
         if not label: raise gr.Error("Choose first what the photo shows.")
-        text, id = told(desk.correct, path, label if isinstance(label, str) else "+".join(label))
-        return text, id, gr.Button(visible=True)
-    def undo(id): return told(desk.undo, id), None, gr.Button(visible=False)
+        return *_told(desk.correct, path, "+".join(label) if several else label), gr.Button(visible=True)
+    def undo(id): return _told(desk.undo, id), None, gr.Button(visible=False)
     with gr.Column(visible=False, elem_id="correction") as group:
-        choices = [(_say(lbl), lbl) for lbl in desk.clf.labels]
-        field = gr.CheckboxGroup if desk.clf.info["multilabel"] else gr.Radio
-        label = field(choices, label="Wrong? Say what it is, and the next training knows better", elem_id="right")
+        label = (gr.CheckboxGroup if several else gr.Radio)(
+            [(_say(lbl), lbl) for lbl in desk.clf.labels], elem_id="right",
+            label="Wrong? Say what it is, and the next training knows better")
         with gr.Row():
             save = gr.Button("Save the correction", elem_id="save", size="sm")
             back = gr.Button("Undo", visible=False, elem_id="undo", size="sm")
         said, id = gr.Markdown(elem_classes="quiet", elem_id="said", padding=True), gr.State()
     save.click(send, [photo, label], [said, id, back], api_name=False)
     back.click(undo, id, [said, id, back], api_name=False)
-    return group, [label, said, back]
+    return [(group, lambda there: gr.Column(visible=there)), (label, lambda there: [] if several else None),
+            (said, lambda there: ""), (back, lambda there: gr.Button(visible=False))]
 
-# %% ../nbs/07_app.ipynb #09f31a2b
+# %% ../nbs/07_app.ipynb #04428f70
 def make_app(
     model: str | Path,  # model folder; raises `ModelError` where it is not sound
     dataset: str | Path | None = None,  # dataset folder that takes corrections; None: no corrections
 ):  # Gradio `Blocks`, not launched
     "The page of a model"
     gr, desk = _gradio(), _Desk(model, dataset)
-    title = page_title(desk.clf.labels)
+    title, parts = page_title(desk.clf.labels), []
     with gr.Blocks(title=title, analytics_enabled=False, delete_cache=(600, 3600)) as app:
         gr.HTML(_head(title))
         with gr.Row(equal_height=False):
-            with gr.Column():
-                photo = _photo_field(gr, label="Photo", height=380, elem_id="photo", buttons=[])
+            with gr.Column(): photo = _photo_field(gr, label="Photo", height=380, elem_id="photo", buttons=[])
             with gr.Column():
                 out = gr.HTML(elem_id="answer", value=_PROMPT, padding=True)
-                group, fields = _correction(gr, desk, photo) if dataset else (gr.Column(visible=False), [])
+                if desk.can_explain(): parts += _reasons(gr, desk, photo)
+                if dataset: parts += _correction(gr, desk, photo)
         _examples(gr, photo, desk.clf.labels)
-        def show(path):
-            cleared = [[] if desk.clf.info["multilabel"] else None, "", gr.Button(visible=False)] if fields else []
-            return [desk.answer(path) or _PROMPT, gr.Column(visible=bool(path and dataset)), *cleared]
-        photo.change(show, photo, [out, group, *fields], api_name="answer", concurrency_limit=2)
+        def show(path): return [desk.answer(path) or _PROMPT, *(become(bool(path)) for _, become in parts)]
+        photo.change(show, photo, [out, *(field for field, _ in parts)], api_name="answer", concurrency_limit=2)
     app.desk = desk
     return app
 

@@ -89,6 +89,17 @@ def test_a_correction_is_kept_and_taken_back(page, dataset):
 
 
 @needs_chromium
+def test_why_is_shown_on_request(page):
+    pytest.importorskip("birdornot.why")
+    send(page, sample_picture("bird", 9_001))
+    assert not page.locator("#reasons").is_visible()
+    page.locator("#why").click()
+    page.wait_for_selector("#reasons img", timeout=90_000)
+    send(page, sample_picture("forest", 9_001))
+    assert not page.locator("#reasons").is_visible()
+
+
+@needs_chromium
 def test_a_drawing_is_one_click_away(page):
     page.locator("#photo button[aria-label='Remove Image']").click()
     page.locator("button.gallery-item").first.click()
