@@ -200,7 +200,7 @@ _CSS = """
 #correction {gap: .6rem} #correction span[data-testid=block-info] {background: none; padding: 0; color: inherit; font-weight: 600}
 """
 
-# %% ../nbs/07_app.ipynb #07d98836
+# %% ../nbs/07_app.ipynb #2ad859b4
 class _Desk:
     "What the page does when something is pressed: answers, corrections, undo"
     def __init__(self, model, dataset):
@@ -229,7 +229,7 @@ class _Desk:
 
     def can_explain(self):
         "Is there what a picture of the reasons needs: torch, and the dataset the model comes from?"
-        return bool(self.dataset) and not self.clf.info["multilabel"] and all(map(find_spec, ("torch", "fastai")))
+        return bool(self.dataset) and not self.clf.info["multilabel"] and all(map(find_spec, ("torch", "fastai", "birdornot.why")))
 
     def why(self, path):
         "The photo with what speaks most for the answer in colour; the first time takes seconds"

@@ -38,6 +38,19 @@ def watched(browser, url, **options):
     assert not said, said
 
 
+def drawn_model(dest, n=30):
+    "A model folder made of drawn birds and forests, in the dataset `dest`"
+    from birdornot.clean import clean_images
+    from birdornot.download import download_images
+    from birdornot.export import export_model
+    from birdornot.probe import fit_probe
+    from birdornot.search import search_images
+    download_images(dest, search_images("bird", n=n, source="sample") + search_images("forest", n=n, source="sample"))
+    clean_images(dest)
+    probe = fit_probe(dest)
+    return export_model(probe, dest/"model", probe.result)
+
+
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *args): pass
 

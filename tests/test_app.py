@@ -8,12 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from browser import chromium, needs_chromium, watched
+from browser import chromium, drawn_model, needs_chromium, watched
 from test_clean import HOSTILE
 
 from birdornot import app as module
 from birdornot.app import AppError, SafeReader, close_app, launch_options, make_app, serve
-from birdornot.cli import main
 from birdornot.ledger import Ledger
 from birdornot.picture import BadPicture
 from birdornot.sample import sample_picture
@@ -25,7 +24,7 @@ pytestmark = pytest.mark.xdist_group("app")
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
     dest = tmp_path_factory.mktemp("made")/"bird_or_forest"
-    assert main(["demo", "--n", "30", "--out", str(dest)]) == 0
+    drawn_model(dest)
     return dest
 
 

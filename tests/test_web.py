@@ -10,10 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import chromium, needs_chromium, static_server, watched
+from browser import chromium, drawn_model, needs_chromium, static_server, watched
 from PIL import Image, ImageCms
 
-from birdornot.cli import main
 from birdornot.drawing import draw
 from birdornot.picture import open_upright
 from birdornot.predict import Classifier
@@ -58,9 +57,7 @@ def odd_ones():
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    dest = tmp_path_factory.mktemp("made")/"bird_or_forest"
-    assert main(["demo", "--n", "30", "--out", str(dest)]) == 0
-    return dest/"model"
+    return drawn_model(tmp_path_factory.mktemp("made")/"bird_or_forest")
 
 
 @pytest.fixture(scope="module")
