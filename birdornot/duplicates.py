@@ -74,9 +74,10 @@ def connected(
     pairs:np.ndarray, # M×2, which of them belong together
 )->np.ndarray: # for each the number of the first in its group
     "Groups of things that belong together, directly or through others"
+    if not len(pairs): return np.arange(n)
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
-    graph = coo_array((np.ones(len(pairs)), tuple(np.reshape(pairs, (-1, 2)).T)), (n, n))
+    graph = coo_array((np.ones(len(pairs)), tuple(pairs.T)), (n, n))
     _,group = connected_components(graph, directed=False)
     return np.unique(group, return_index=True)[1][group]
 
@@ -94,7 +95,7 @@ def look_alikes(
     codes,first,which = np.unique(_codes([r['phash'] for r in rows]), axis=0, return_index=True, return_inverse=True)
     pairs = near_pairs(codes, _codes([rows[i]['phash_mirror'] for i in first]), most)
     same = np.stack([first[which.ravel()], np.arange(len(rows))], 1) # a row and the first with the same hash
-    return connected(len(rows), np.concatenate([first[pairs], same])).tolist()
+    return connected(len(rows), np.concatenate([first[pairs], same[same[:,0] < same[:,1]]])).tolist()
 
 # %% ../nbs/02_duplicates.ipynb #d861be0d
 def best_copy(

@@ -42,6 +42,8 @@ CREATE INDEX IF NOT EXISTS by_original ON pictures (original);
 # %% ../nbs/01_ledger.ipynb #fb13c9b9
 class Ledger:
     "What is known of every picture ever seen in a dataset: one row each, in one SQLite file"
+    _sure = frozenset() # columns that are there
+
     def __init__(self,
         dest:str|Path, # dataset folder; the ledger is its `ledger.sqlite`
         create:bool=True, # make what is missing; False raises `DatasetError` instead
@@ -81,7 +83,9 @@ def columns(self:Ledger)->list: # names
 @patch
 def _know(self:Ledger, names):
     "Raise `ValueError` for a column that does not exist"
+    if self._sure.issuperset(names): return # columns are added, never removed: no need to look again
     have = self.columns()
+    self._sure = frozenset(have)
     for name in names:
         if name in have: continue
         raise ValueError(f"The ledger has no column {name!r}: use one of {', '.join(have)}, or add_columns first.")
