@@ -18,8 +18,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
-from fastcore.xml import (FT, H1, H2, A, Body, Div, Figcaption, Figure, Head, Header, Html, Img, Main, Meta, Nav, NotStr,
-                          P, Section, Span, Style, Table, Tbody, Td, Th, Thead, Title, Tr, ft, to_xml)
+from fastcore.xml import (FT, H1, H2, A, Body, Div, Figcaption, Figure, Head, Header, Html, Img, Main, Meta, Nav,
+                          NotStr, P, Section, Span, Style, Table, Tbody, Td, Th, Thead, Title, Tr, ft, to_xml)
 
 from .download import Ledger
 from .picture import BadPicture, open_upright
@@ -63,7 +63,8 @@ def _looks(path, rows, most=12):
     for lbl in sorted({r["label"] for r in rows}):
         mine = [r for r in rows if r["label"] == lbl and r["status"] == "clean"]
         some = mine[::max(1, len(mine)//most)][:most]
-        out += [P(f"{lbl}, {len(some)} of {len(mine)}"), Div(*[thumb(path/r["file"], lbl, 120) for r in some], cls="grid")]
+        out += [P(f"{lbl}, {len(some)} of {len(mine)}"),
+                Div(*[thumb(path/r["file"], lbl, 120) for r in some], cls="grid")]
     return out
 
 # %% ../nbs/05_report.ipynb #8c2e31d6
@@ -105,7 +106,8 @@ def _conflicts(path, rows, most=12):
     groups = [g for g in _alike(rows) if len({r["label"] for r in g}) > 1]
     same = defaultdict(list)
     for r in rows:
-        if r["sha256"] and r["status"] == "quarantined" and r["reason"].startswith("the same picture"): same[r["sha256"]].append(r)
+        if r["status"] == "quarantined" and r["reason"].startswith("the same picture is under"):
+            same[r["sha256"]].append(r)
     groups = [*same.values(), *groups]
     if not groups: return [P("No picture is under two labels.")]
     return [P("One of the labels is wrong: `birdornot review` asks you which."), *_side_by_side(path, groups, most)]
@@ -115,7 +117,8 @@ def _licences(path, rows, most=15):
     "Clean pictures by licence, and by the site they come from"
     clean = [r for r in rows if r["status"] == "clean"]
     licences = Counter((r.get("licence") or "unknown", "yes" if r.get("author") else "no") for r in clean)
-    sites = Counter((r.get("source") or "yours", urlsplit(r.get("page_url") or r.get("image_url") or "").hostname or "—") for r in clean)
+    host = lambda r: urlsplit(r.get("page_url") or r.get("image_url") or "").hostname or "—"
+    sites = Counter((r.get("source") or "yours", host(r)) for r in clean)
     rest = sum(n for _, n in sites.most_common()[most:])
     return [_table(["licence", "author known", "pictures"], [[*k, n] for k, n in licences.most_common()], right=False),
             _table(["found by", "site", "pictures"], [[*k, n] for k, n in sites.most_common(most)] +
@@ -126,8 +129,8 @@ def _confusion(result):
     "The confusion matrix, mistakes coloured; with many labels the most frequent mistakes instead"
     m, labels = np.asarray(result.confusion), list(result.labels)
     if len(labels) > 12:
-        worst = sorted(((int(m[i, j]), labels[i], labels[j]) for i in range(len(m)) for j in range(len(m)) if i != j and m[i, j]),
-                       reverse=True)[:20]
+        pairs = [(int(n), labels[i], labels[j]) for (i, j), n in np.ndenumerate(m) if n and i != j]
+        worst = sorted(pairs, reverse=True)[:20]
         return _table(["it is", "it was called", "pictures"], [[a, b, n] for n, a, b in worst], right=False)
     share = m/np.maximum(m.sum(1, keepdims=True), 1)
     cell = lambda i, j: Td(str(m[i, j]), cls="n hit" if i == j else "n miss", style=f"--x:{share[i, j]:.0%}")
@@ -148,9 +151,9 @@ def _mistakes(result, most=24):
 def _per_class(result):
     "Precision, recall and F1 of each class"
     share = lambda v: "—" if v is None else f"{v:.1%}"
-    return _table(["class", "pictures", "precision", "recall", "95 % interval", "F1"],
-                  [[r["label"], r["pictures"], share(r["precision"]), share(r["recall"]),
-                    f"{share(r['recall_low'])} to {share(r['recall_high'])}", share(r["f1"])] for r in result.per_class])
+    rows = [[r["label"], r["pictures"], share(r["precision"]), share(r["recall"]),
+             f"{share(r['recall_low'])} to {share(r['recall_high'])}", share(r["f1"])] for r in result.per_class]
+    return _table(["class", "pictures", "precision", "recall", "95 % interval", "F1"], rows)
 
 # %% ../nbs/05_report.ipynb #490499c1
 def _chart(points, x_name, y_name, alt, top=1, diagonal=False):
@@ -160,25 +163,29 @@ def _chart(points, x_name, y_name, alt, top=1, diagonal=False):
     word = lambda s, x, y, **kw: ft("text", s, x=x, y=y, fill="currentColor", font_size=11, **kw)
     ticks = [word(f"{t:.0%}", at(t, 0)[0], 226, text_anchor="middle") for t in (0, .5, 1)]
     ticks += [word(f"{t*top:.{int(top < .1)}%}", 40, at(0, t*top)[1] + 4, text_anchor="end") for t in (0, .5, 1)]
-    dots = [ft("circle", cx="%.1f" % at(*p)[0], cy="%.1f" % at(*p)[1], r=3.5, fill="var(--accent)") for p in points if len(points) < 20]
+    ticks += [word(x_name, 168, 244, text_anchor="middle"), word(y_name, 4, 12)]
+    spots = [at(*p) for p in points] if len(points) < 20 else []
+    dots = [ft("circle", cx=f"{x:.1f}", cy=f"{y:.1f}", r=3.5, fill="var(--accent)") for x, y in spots]
     guide = [line([(0, 0), (1, 1)], stroke="var(--soft)", stroke_dasharray=4)] if diagonal else []
-    return Figure(ft("svg", line([(0, top), (0, 0), (1, 0)], stroke="var(--soft)"), *guide,
-                     line(points, stroke="var(--accent)", stroke_width=2), *dots, *ticks, viewBox="0 0 312 250", role="img",
-                     *[word(x_name, 168, 244, text_anchor="middle"), word(y_name, 4, 12)], aria_label=alt), cls="chart")
+    drawn = line(points, stroke="var(--accent)", stroke_width=2)
+    return Figure(ft("svg", line([(0, top), (0, 0), (1, 0)], stroke="var(--soft)"), *guide, drawn, *dots, *ticks,
+                     viewBox="0 0 312 250", role="img", aria_label=alt), cls="chart")
 
 # %% ../nbs/05_report.ipynb #f078cc75
 def _trust(result):
     "Calibration, and what is gained by leaving the doubtful pictures to a person"
     curve = result.coverage_error()
     curve = curve[np.unique(np.linspace(0, len(curve) - 1, 100).astype(int))]
-    out = [P(f"When the model says 90 %, is it right nine times in ten? On average it is off by {100*result.ece:.1f} points "
-             "(expected calibration error). The second drawing says how many errors are left when only the surest are answered."),
-           Div(_chart(result.reliability()[:, :2].tolist(), "confidence", "share right", f"Reliability: calibration error {result.ece:.1%}", diagonal=True),
-               _chart(curve.tolist(), "share answered", "error among them", f"Error rises to {result.error:.1%} when all are answered",
-                      top=max(float(curve[:, 1].max()), .01)), cls="figures")]
+    calibration = _chart(result.reliability()[:, :2].tolist(), "confidence", "share right",
+                         f"Reliability: calibration error {result.ece:.1%}", diagonal=True)
+    coverage = _chart(curve.tolist(), "share answered", "error among them", top=max(float(curve[:, 1].max()), .01),
+                      alt=f"Error rises to {result.error:.1%} when all are answered")
+    out = [P("When the model says 90 %, is it right nine times in ten? On average it is off by "
+             f"{100*result.ece:.1f} points (expected calibration error). The second drawing says how many errors are left "
+             "when only the surest are answered."), Div(calibration, coverage, cls="figures")]
     if result.unsure is not None and result.answered_error is not None:
-        out += [P(f"It answers {result.coverage:.0%} of the pictures, with {result.answered_error:.1%} errors among these, "
-                  "and calls itself unsure about the rest.")]
+        out.append(P(f"It answers {result.coverage:.0%} of the pictures, with {result.answered_error:.1%} errors among "
+                     "these, and calls itself unsure about the rest."))
     return out
 
 # %% ../nbs/05_report.ipynb #27835343
@@ -197,20 +204,25 @@ def _suspects(path, rows, most=24):
 def _decisions(path, rows):
     "How often people have kept, moved and discarded pictures, and taken it back"
     if not (path/"ledger.sqlite").exists(): return [P("There is no ledger.")]
+    sql = "SELECT who, action, count(*) AS n, max(at) AS last FROM decisions GROUP BY 1, 2"
     with Ledger(path) as ledger:
-        if not ledger.db.execute("SELECT 1 FROM sqlite_master WHERE name='decisions'").fetchone(): made = []
-        else: made = ledger.db.execute("SELECT who, action, count(*) AS n, max(at) AS last FROM decisions GROUP BY 1, 2").fetchall()
+        reviewed = ledger.db.execute("SELECT 1 FROM sqlite_master WHERE name='decisions'").fetchone()
+        made = ledger.db.execute(sql).fetchall() if reviewed else []
     if not made: return [P("Nobody has reviewed this set yet.")]
-    return [_table(["who", "decision", "pictures", "last"], [[r["who"], r["action"], r["n"], r["last"][:10]] for r in made], right=False)]
+    rows = [[r["who"], r["action"], r["n"], r["last"][:10]] for r in made]
+    return [_table(["who", "decision", "pictures", "last"], rows, right=False)]
 
 # %% ../nbs/05_report.ipynb #d0ccd1fa
 _STYLE = """
-:root{color-scheme:light dark;--bg:#fff;--fg:#1c2328;--soft:#586570;--line:#dde3e7;--card:#f4f6f7;--accent:#0a6b4d;--bad:#b3261e}
+:root{color-scheme:light dark;--bg:#fff;--fg:#1c2328;--soft:#586570;--line:#dde3e7;--card:#f4f6f7;--accent:#0a6b4d;
+--bad:#b3261e}
 @media(prefers-color-scheme:dark){:root{--bg:#14181b;--fg:#e6eaed;--soft:#9dabb4;--line:#2d363c;--card:#1d2429;
 --accent:#5fd0a5;--bad:#ff8a80}}
 *{box-sizing:border-box}
-body{margin:0 auto;padding:1.5rem 1rem 4rem;max-width:60rem;font:16px/1.55 system-ui,sans-serif;background:var(--bg);color:var(--fg)}
-h1{font-size:2rem;line-height:1.2;margin:.5rem 0}h2{margin:2.5rem 0 .6rem;padding-top:.4rem;border-top:1px solid var(--line)}
+body{margin:0 auto;padding:1.5rem 1rem 4rem;max-width:60rem;font:16px/1.55 system-ui,sans-serif;background:var(--bg);
+color:var(--fg)}
+h1{font-size:2rem;line-height:1.2;margin:.5rem 0}
+h2{margin:2.5rem 0 .6rem;padding-top:.4rem;border-top:1px solid var(--line)}
 header p{color:var(--soft);margin:.2rem 0}header .big{font-size:1.35rem;color:var(--fg)}
 nav{display:flex;flex-wrap:wrap;gap:.3rem 1rem;margin:1rem 0}a{color:var(--accent)}
 .wide{overflow-x:auto;margin:.6rem 0}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
@@ -222,7 +234,8 @@ img{display:block;border-radius:6px;max-width:100%;height:auto;background:var(--
 .grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(92px,1fr));gap:6px;margin:.4rem 0 1.2rem}
 .grid img{width:100%;aspect-ratio:1;object-fit:cover}
 .figures,.groups{display:flex;flex-wrap:wrap;gap:.8rem;align-items:flex-start}
-figure{margin:0;max-width:160px}.chart{max-width:24rem;flex:1 1 15rem}figcaption{font-size:.85rem;line-height:1.35;color:var(--soft);margin-top:.25rem}
+figure{margin:0;max-width:160px}
+.chart{max-width:24rem;flex:1 1 15rem}figcaption{font-size:.85rem;line-height:1.35;color:var(--soft);margin-top:.25rem}
 .group{display:flex;flex-wrap:wrap;gap:.6rem;padding:.6rem;background:var(--card);border-radius:10px}
 .lost{display:inline-block;padding:.5rem;color:var(--soft);border:1px dashed var(--line);border-radius:6px}
 svg{width:100%;max-width:26rem;height:auto}footer{margin-top:3rem;color:var(--soft)}
@@ -244,8 +257,8 @@ def _rows(path):
     "The ledger's rows, or for a folder without a ledger a row a file"
     if (path/"ledger.sqlite").exists():
         with Ledger(path) as ledger: return ledger.rows()
-    return [dict(label=f.parent.name, file=f.relative_to(path).as_posix(), status="clean", reason="", title=f.name, sha256="")
-            for f in picture_files(path)]
+    more = dict(status="clean", reason="", sha256="")
+    return [dict(label=f.parent.name, file=f.relative_to(path).as_posix(), title=f.name, **more) for f in picture_files(path)]
 
 # %% ../nbs/05_report.ipynb #cb0046e9
 def write_report(
@@ -259,9 +272,10 @@ def write_report(
     file = Path(file or path/"report.html")
     labels = sorted({r["label"] for r in rows if r["status"] == "clean"})
     head = [P(str(result), cls="big")] if result is not None else []
-    head += [P(f"{sum(r['status'] == 'clean' for r in rows)} pictures in use. Written {time.strftime('%Y-%m-%d %H:%M')}.")]
-    sections = [] if result is None else [("Errors", [_confusion(result), _per_class(result)]), ("Mistakes", _mistakes(result)),
-                                          ("Trust", _trust(result))]
+    n, now = sum(r["status"] == "clean" for r in rows), time.strftime("%Y-%m-%d %H:%M")
+    head.append(P(f"{n} pictures in use. Written {now}."))
+    sections = [] if result is None else [("Errors", [_confusion(result), _per_class(result)]),
+                                          ("Mistakes", _mistakes(result)), ("Trust", _trust(result))]
     sections += [(name, _extra(v)) for name, v in (more or {}).items()]
     sections += [(name, part(path, rows)) for name, part in _PARTS.items()]
     part = file.with_name(f".{file.name}.part")
@@ -271,9 +285,10 @@ def write_report(
     return file
 
 # %% ../nbs/05_report.ipynb #ab89ac03
-_PARTS = {"Counts": _counts, "Pictures": _looks, "Suspects": _suspects, "Under two labels": _conflicts, "Look-alikes": _duplicates,
-          "Refused": _refused, "Decisions": _decisions, "Licences": _licences}
+_PARTS = {"Counts": _counts, "Pictures": _looks, "Suspects": _suspects, "Under two labels": _conflicts,
+          "Look-alikes": _duplicates, "Refused": _refused, "Decisions": _decisions, "Licences": _licences}
 
 def _extra(v):
     "A sentence, or a table of a list of dicts"
-    return [P(v)] if isinstance(v, str) else [_table(list(v[0]), [list(r.values()) for r in v])] if v else [P("Nothing.")]
+    if isinstance(v, str): return [P(v)]
+    return [_table(list(v[0]), [list(r.values()) for r in v])] if v else [P("Nothing.")]

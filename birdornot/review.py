@@ -62,8 +62,10 @@ def _keep(ledger, row, label):
     if row["reason"].startswith("exact duplicate"):
         raise DatasetError(f"picture {row['id']} is an {row['reason']}: there is nothing to bring back; keep that one")
     twins = [r for r in ledger.rows(sha256=row["sha256"]) if r["label"] != row["label"] and not _is_copy(r)]
-    gone = dict(status="quarantined", verdict="discard", reason=f"the same picture is in {row['label']}: decided in review")
-    return [(row, here | dict(kept=1, file=_copy_of(row), reason="brought back in review")), *[(r, gone | dict(file=r["original"])) for r in twins]]
+    why = f"the same picture is in {row['label']}: decided in review"
+    gone = dict(status="quarantined", verdict="discard", reason=why)
+    back = here | dict(kept=1, file=_copy_of(row), reason="brought back in review")
+    return [(row, back), *[(r, gone | dict(file=r["original"])) for r in twins]]
 
 def _is_copy(row): return row["status"] == "quarantined" and (row["reason"] or "").startswith("exact duplicate")
 
@@ -72,7 +74,7 @@ def _move_to(ledger, row, label):
     "What to change to move a picture to another class; a row that is to be added has no id"
     labels = sorted(ledger.counts())
     if label not in labels: raise DatasetError(f"there is no class {label!r}; the classes are {', '.join(labels)}")
-    if label == row["label"]: raise DatasetError(f"picture {row['id']} is in {label} already; choose another, or keep it")
+    if label == row["label"]: raise DatasetError(f"picture {row['id']} is in {label} already; keep it there")
     gone = dict(status="quarantined", verdict="move", likely_wrong=0, file=row["original"],
                 reason=f"moved to {label} in review")
     same = [r for r in ledger.rows(label=label, sha256=row["sha256"]) if not _is_copy(r)]
@@ -192,8 +194,10 @@ def undo_decision(
     with _ledger(path, who) as ledger, at_work(path):
         standing = {d["id"]: d for d in decisions(path) if not d["undone"] and d["action"] != "undo"}
         number = number or max(standing, default=0)
-        if number not in standing: raise DatasetError(f"there is no decision {number or 'left'} to undo; reload the page")
-        changes = {n: json.loads(t) for n, t in map(dict.values, ledger.db.execute("SELECT id, changes FROM decisions"))}
+        if number not in standing:
+            raise DatasetError(f"there is no decision {number or 'left'} to undo; reload the page")
+        told = ledger.db.execute("SELECT id, changes FROM decisions")
+        changes = {d["id"]: json.loads(d["changes"]) for d in told}
         mine = {id for id, *_ in changes[number]}
         if later := [n for n in standing if n > number and mine & {id for id, *_ in changes[n]}]:
             raise DatasetError(f"decision {number} was followed by {later[0]} on the same picture; undo that one first")
@@ -325,7 +329,8 @@ def _picture(path, id):
 _PAGE = Path(__file__).parent/"review_page" if "__file__" in globals() else Path("../birdornot/review_page")
 _KINDS = {"index.html": "text/html", "review.css": "text/css", "review.js": "text/javascript"}
 _HEADERS = {
-    "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
                                "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}
 

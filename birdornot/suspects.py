@@ -113,7 +113,7 @@ class LeakReport:
 
     @property
     def interval(self) -> tuple[float, float]:  # low and high
-        "95 % interval of the gap: paired over the seeds (Student's t), but never surer than the number of pictures allows"
+        "95 % interval of the gap: paired over the seeds (Student's t), never surer than so many pictures allow"
         from scipy.stats import t
         d, shares = np.subtract(self.honest, self.random), np.array([np.mean(self.random), np.mean(self.honest)])
         half = max(t.ppf(0.975, len(d) - 1)*d.std(ddof=1)/len(d)**0.5,
@@ -124,7 +124,8 @@ class LeakReport:
         (low, high), n = self.interval, len(self.random)
         verdict = "the random split flatters" if low > 0 else "too little to tell from chance"
         return (f"error {np.mean(self.random):.1%} with a random split, {np.mean(self.honest):.1%} with an honest one: "
-                f"the leak was worth {100*self.gap:.1f} points (95 % interval {100*low:.1f} to {100*high:.1f}, {n} splits each; "
+                f"the leak was worth {100*self.gap:.1f} points "
+                f"(95 % interval {100*low:.1f} to {100*high:.1f}, {n} splits each; "
                 f"{self.leaked:.0%} of the held-back pictures had a copy in training): {verdict}")
 
     __repr__ = __str__
