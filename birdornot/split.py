@@ -154,7 +154,7 @@ def split_files(
     seed: int = 42,  # same seed, same split
     by: str | None = None,  # keep together what is by one "author" or from one "host"; None: copies alone
     record: bool = True  # write the split into the ledger, where there is one
-) -> tuple[list[Path], list[str], list[int], list[int]]:  # files, their labels, positions of training and validation part
+) -> tuple[list[Path], list[str], list[int], list[int]]:  # files, labels, positions of training and validation part
     "Pictures and labels of a folder, and an honest split of them"
     files = picture_files(path)
     labels = [f.parent.name for f in files]
