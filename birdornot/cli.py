@@ -284,22 +284,32 @@ def _judged(result):
 
 # %% ../nbs/09_cli.ipynb #fb190ed8
 @command("birdornot export bird_or_forest", "birdornot export bird_or_forest --out my_model",
-         "birdornot export bird_or_forest --web site")
+         "birdornot export bird_or_forest --web site", "birdornot export bird_or_forest --out birds.zip",
+         "birdornot export bird_or_forest --space space --allow by-nc")
 def export(
     dest: Path,  # dataset folder in which `birdornot train` was run
-    out: Path = None,  # model folder; by default DEST/model
+    out: Path = None,  # model folder, or a name ending in .zip for one file; by default DEST/model
     web: Path = None,  # also write a page for any static web server to this folder; it runs the model in the browser
+    space: Path = None,  # also write a Hugging Face Space to this folder; each picture's licence must be free
+    allow: str = "",  # licence codes that --space shall let pass too, separated by commas: by-nc, unknown, …
 ):
     "Write the trained classifier as a folder that loads anywhere, and a report beside it"
     model, report = _export(*_trained(dest), dest, out or dest/"model")
     print(f"model     {model}\nreport    {report}")
     if web: _web(model, web)
+    if space: _space(model, space, allow)
 
 # %% ../nbs/09_cli.ipynb #d2e0web1
 def _web(model, dest):
     "Write the static page of a model, and say how to look at it"
     from birdornot.web import write_page
     print(f"page      {write_page(model, dest)}\nlook at it python -m http.server -d {dest}")
+
+def _space(model, dest, allow):
+    "Write the Space of a model, and say how to try and how to publish it"
+    from birdornot.publish import write_space
+    print(f"space     {write_space(model, dest, allow)}\ntry it    cd {dest} && python app.py\n"
+          f"publish   hf upload YOU/{Path(dest).resolve().name} {dest} --repo-type space")
 
 # %% ../nbs/09_cli.ipynb #84b68ad2
 def _export(trained, result, dest, model):

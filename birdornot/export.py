@@ -182,11 +182,11 @@ def _facts(parts, info, result, rows, more):
 # %% ../nbs/05_export.ipynb #15b623db
 def _write_folder(parts, new, result, more, name):
     "Write and check all files of a model into the empty folder `new`"
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
     info = _describe(parts)
     _write_graph(parts, info, new/"model.onnx")
     diff = _check_parity(parts, new/"model.onnx", info["size"])
-    save_file(parts.weights, new/"model.safetensors", metadata=dict(backbone=parts.backbone))
+    (new/"model.safetensors").write_bytes(save(parts.weights, metadata=dict(backbone=parts.backbone)))
     rows = attribution(parts.path, parts.train + parts.valid)
     write_attribution(rows, new/"ATTRIBUTION.csv")
     info = _facts(parts, info, result, rows, more)
