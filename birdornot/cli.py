@@ -132,7 +132,7 @@ def _rank_once(dest):
     "Rank the suspects, unless that has been done for these pictures or cannot be done"
     from birdornot.download import DatasetError, Ledger
     with Ledger(dest, create=False) as ledger: rows = ledger.rows(status="clean")
-    if all(r.get("label_quality") is not None for r in rows): return
+    if all(r.get("suspicion") is not None for r in rows): return
     from birdornot.suspects import find_suspects
     try: _say(f"suspects  {find_suspects(dest)}")
     except DatasetError as e: _say(f"suspects  not ranked: {e}")
@@ -156,23 +156,24 @@ def report(
     leak: bool = False,  # also measure what copies on both sides of the split would be worth
 ):
     "Write one page about a dataset, and about what was trained on it"
+    from birdornot.download import DatasetError
     from birdornot.report import write_report
-    more = {}
+    try: trained, result = _trained(dest)
+    except DatasetError as e:
+        trained = result = None
+        _say(f"report    says nothing of errors: {e}")
+    more = _strangers(trained)
     if leak:
         from birdornot.suspects import leak_report
         more["Leak"] = str(leak_report(dest))
-    print(f"report    {write_report(dest, _last_result(dest), out, more)}")
+    print(f"report    {write_report(dest, result, out, more)}")
 
 # %% ../nbs/09_cli.ipynb #b2result
-def _last_result(dest):
-    "The evaluation of what was trained last; None, and a word why, where that cannot be had"
-    from birdornot.download import DatasetError
-    from birdornot.probe import restore_probe, saved_facts
-    try:
-        if saved_facts(dest).get("kind", "probe") == "probe": return restore_probe(dest).result
-        from birdornot.learner import evaluate, restore_learner
-        return evaluate(restore_learner(dest))
-    except DatasetError as e: _say(f"report    says nothing of errors: {e}")
+def _strangers(trained):
+    "A section for the report: what a probe said about pictures of none of its classes"
+    met = [dict(kind=r["kind"], pictures=r["pictures"], unsure=r["unsure"],
+                called=", ".join(f"{n} {c}" for c, n in r["called"].items())) for r in getattr(trained, "strangers", [])]
+    return {"Pictures of none of its classes": met} if met else {}
 
 # %% ../nbs/09_cli.ipynb #6f8b6cbf
 @command("birdornot train bird_or_forest", "birdornot train bird_or_forest --minutes 5",
@@ -318,9 +319,7 @@ def _export(trained, result, dest, model):
     from birdornot.probe import saved_facts
     from birdornot.report import write_report
     export_model(trained, model, result, fit=saved_facts(dest)["fit"], seed=saved_facts(dest)["seed"])
-    met = [dict(kind=r["kind"], pictures=r["pictures"], unsure=r["unsure"],
-                called=", ".join(f"{n} {c}" for c, n in r["called"].items())) for r in getattr(trained, "strangers", [])]
-    return model, write_report(dest, result, more={"Pictures of none of its classes": met} if met else None)
+    return model, write_report(dest, result, more=_strangers(trained))
 
 # %% ../nbs/09_cli.ipynb #e6a47750
 @command("birdornot doctor")
