@@ -1,0 +1,237 @@
+"""A table in shards: the same table whatever dies, nothing done twice, nothing left running."""
+import csv
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import tinymodel
+from PIL import Image
+from roughpictures import RoughWeb, picture
+
+from birdornot.download import Fetcher
+from birdornot.ledger import Ledger
+from birdornot.picture import BirdornotError
+from birdornot.predict import Classifier
+
+pd, pa = pytest.importorskip("pandas"), pytest.importorskip("pyarrow")
+from birdornot import scale as scaling  # noqa: E402
+from birdornot.scale import Scaled, scale  # noqa: E402
+
+pytestmark = pytest.mark.xdist_group("scale")
+
+
+@pytest.fixture
+def web():
+    with RoughWeb() as w: yield w
+
+
+@pytest.fixture
+def model(tmp_path): return tinymodel.folder(tmp_path/"model")
+
+
+def table(web, path, n, wait=0):
+    "`n` addresses of which every ninth is missing and every tenth a web page"
+    kind = lambda i: "missing" if i % 9 == 4 else "html" if i % 10 == 3 else "good"
+    path.write_text("\n".join(f"{web.url}/{kind(i)}/{i}?wait={wait}" for i in range(n)))
+    return path
+
+
+def run(web, file, dest, model=None, **kwargs):
+    return scale(file, dest, model, allow_hosts=[web.host], per_host=200, progress=False, **{"workers": 2, "shard": 10, **kwargs})
+
+
+def test_a_row_for_every_row_as_a_plain_loop_would_write_it(web, model, tmp_path):
+    t = run(web, table(web, tmp_path/"t.txt", 60), tmp_path/"run", model).table()
+    clf = Classifier(model)
+    assert t.row.tolist() == list(range(60))
+    with Fetcher(allow_hosts=[web.host]) as fetcher:
+        for r in t.itertuples():
+            try: p, why = clf(fetcher.get(r.image_url)), ""
+            except BirdornotError as e: why = str(e)
+            assert r.reason == why and (r.status == "clean") == (not why)
+            if not why: assert (r.prediction, r.answer, round(r.p_sea, 6)) == (p.label, p.answer, round(p.probabilities["sea"], 6))
+    assert web.asked["/good/0?wait=0"] == 2  # once by the run, once by this test
+
+
+def test_the_columns_of_a_run(web, model, tmp_path):
+    full = run(web, table(web, tmp_path/"t.txt", 5), tmp_path/"a", model).table(["picture", "embedding"])
+    assert Image.open(__import__("io").BytesIO(full.picture[0])).format == "JPEG" and len(full.embedding[0]) == 3
+    bare = run(web, tmp_path/"t.txt", tmp_path/"b", copies=False)
+    names = pa.parquet.read_schema(bare.files[0]).names
+    assert not {"picture", "embedding", "answer"} & {*names} and {"phash", "sharpness", "sha256"} <= {*names}
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet", "folder"])
+def test_tables_of_every_kind(web, tmp_path, kind):
+    rows = [dict(URL=f"{web.url}/good/{i}", label="bird", author="A. Person") for i in range(4)] + [dict(URL="", label="bird", author="")]
+    file = tmp_path/f"t.{kind}"
+    if kind == "parquet": pd.DataFrame(rows).to_parquet(file)
+    elif kind == "jsonl": file.write_text("\n".join(map(json.dumps, rows)))
+    elif kind == "folder":
+        from birdornot.hits import Hit
+        with Ledger(file) as ledger: ledger.add([Hit("bird", r["URL"], author=r["author"]) for r in rows])
+    else:
+        with file.open("w", newline="") as f:
+            w = csv.DictWriter(f, rows[0], delimiter="," if kind == "csv" else "\t")
+            w.writeheader()
+            w.writerows(rows)
+    t = run(web, file, tmp_path/"run").table()
+    assert t.status.tolist() == ["clean"]*4 + ["failed"] and t.author.tolist()[:4] == ["A. Person"]*4 and t.label.tolist() == ["bird"]*5
+    assert t.reason.tolist()[-1] == "not an http or https address"
+
+
+def test_addresses_of_a_table_reach_no_private_place(tmp_path):
+    (tmp_path/"t.txt").write_text("http://127.0.0.1/a.jpg\nhttp://169.254.169.254/x\nfile:///etc/passwd\n")
+    assert {*scale(tmp_path/"t.txt", tmp_path/"run", workers=1).reasons} == {
+        "leads to a private address: blocked for safety (allow_hosts permits it)", "not an http or https address"}
+
+
+def test_a_run_goes_on_only_with_what_it_was_begun_with(web, model, tmp_path):
+    run(web, table(web, tmp_path/"t.txt", 5), tmp_path/"run", model)
+    for other in (dict(shard=9), dict(copies=False)):
+        with pytest.raises(BirdornotError, match="was begun with another"): run(web, tmp_path/"t.txt", tmp_path/"run", model, **other)
+    with pytest.raises(BirdornotError, match="has no rows"):
+        (tmp_path/"empty.csv").write_text("")
+        run(web, tmp_path/"empty.csv", tmp_path/"other")
+
+
+@pytest.fixture
+def patched(tmp_path, monkeypatch):
+    "Lets the processes of a run begin with some lines of ours"
+    def _patch(code):
+        (tmp_path/"site").mkdir()
+        (tmp_path/"site/sitecustomize.py").write_text(f"import hashlib, os, sys, birdornot.scale as scale\n{code}")
+        monkeypatch.setenv("PYTHONPATH", f"{tmp_path/'site'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    return _patch
+
+
+def test_a_picture_that_kills_its_decoder_costs_itself_only(web, tmp_path, patched):
+    patched(f"""
+real = scale._examine
+def examine(data, *args):
+    if hashlib.sha256(data).hexdigest() == {hashlib.sha256(picture(77)).hexdigest()!r}: os.abort()
+    return real(data, *args)
+scale._examine = examine""")
+    (tmp_path/"t.txt").write_text("\n".join(f"{web.url}/good/{i}" for i in (*range(14), 77, *range(20, 34))))
+    t = run(web, tmp_path/"t.txt", tmp_path/"run").table()
+    assert t.reason[14] == "the decoder crashes on it" and (t.status == "clean").sum() == 28
+
+
+def test_a_shard_that_always_dies_becomes_failures(web, tmp_path, patched):
+    patched("""
+real = scale._result
+scale._result = lambda row, *args: os.abort() if row["row"] > 9 else real(row, *args)""")
+    got = run(web, table(web, tmp_path/"t.txt", 20), tmp_path/"run")
+    assert got.reasons[scaling._DIED] == 10 and len(got.table()) == 20
+
+
+SCRIPT = "import json, sys; from birdornot.scale import scale; scale(*sys.argv[1:3], **json.loads(sys.argv[3]))"
+
+
+def children(pid):
+    "The working processes of a run, whose first word is Python's for a spawned process"
+    out = subprocess.run(["pgrep", "-P", str(pid), "-f", "spawn_main"], capture_output=True, text=True).stdout.split()
+    return [int(p) for p in out]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes as Linux shows them")
+def test_kill_a_worker_then_everything_and_go_on(web, model, tmp_path):
+    file, done = table(web, tmp_path/"t.txt", 300, .05), tmp_path/"run/done"
+    args = dict(model=str(model), allow_hosts=[web.host], workers=2, shard=10, in_flight=8, per_host=200)
+    p = subprocess.Popen([sys.executable, "-c", SCRIPT, file, tmp_path/"run", json.dumps(args)])
+    there = lambda: {f.name: f.stat().st_mtime_ns for f in done.glob("[0-9]*.parquet")}
+    def wait_for(n):
+        until = time.monotonic() + 60
+        while len(there()) < n and p.poll() is None and time.monotonic() < until: time.sleep(.02)
+    wait_for(3)
+    workers = children(p.pid)
+    os.kill(workers[0], signal.SIGKILL)
+    wait_for(8)
+    left, before = children(p.pid), there()
+    p.kill()
+    p.wait()
+    asked = sum(web.asked.values())
+    again = run(web, file, tmp_path/"run", model, in_flight=8)
+    assert 8 <= len(before) < 30 and before.items() <= there().items()
+    undisturbed = run(web, file, tmp_path/"calm", model)
+    pd.testing.assert_frame_equal(again.table(), undisturbed.table())
+    assert sum(web.asked.values()) - asked < 600 - 10*len(before) + 60
+    until = time.monotonic() + 10
+    while any(Path(f"/proc/{w}").exists() for w in left) and time.monotonic() < until: time.sleep(.1)
+    assert not [w for w in left if Path(f"/proc/{w}").exists()]  # no worker outlives its master
+    assert not [f for f in (tmp_path/"run").rglob(".*")]
+
+
+CLUSTER = """
+import os, subprocess, sys, threading, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_raylet_start_wait_time_s="120")
+import tinymodel
+from ray.cluster_utils import Cluster
+from roughpictures import RoughWeb
+from birdornot.scale import scale
+here = Path(sys.argv[1])
+model = tinymodel.folder(here/"model")
+node = dict(num_cpus=1, node_ip_address="127.0.0.1", object_store_memory=80*2**20)
+cluster = Cluster(initialize_head=True, head_node_args=dict(node, include_dashboard=False))
+nodes = [cluster.add_node(**node) for _ in range(2)]
+cluster.wait_for_nodes()
+def wait_for(n):
+    while len([*(here/"run/done").glob("[0-9]*.parquet")]) < n: time.sleep(.05)
+with RoughWeb() as web:
+    (here/"t.txt").write_text("\\n".join(f"{web.url}/{'missing' if i % 9 == 4 else 'good'}/{i}?wait=.1" for i in range(300)))
+    kwargs = dict(allow_hosts=[web.host], shard=10, in_flight=4, per_host=200, progress=False)
+    run = threading.Thread(target=scale, args=(here/"t.txt", here/"run", model), kwargs=dict(kwargs, cluster=cluster.address))
+    run.start()
+    wait_for(3)
+    os.kill(int(subprocess.run(["pgrep", "-f", "ray::do_shard"], capture_output=True, text=True).stdout.split()[0]), 9)
+    wait_for(8)
+    os.kill(nodes[0].all_processes["raylet"][0].process.pid, 9)
+    run.join()
+    scale(here/"t.txt", here/"home", model, workers=2, **kwargs)
+cluster.shutdown()
+"""
+
+
+@pytest.mark.slow
+def test_three_nodes_of_which_one_dies(tmp_path):
+    "In a network of its own, as Ray listens to all interfaces"
+    pytest.importorskip("ray")
+    if subprocess.run(["unshare", "-n", "true"], capture_output=True).returncode: pytest.skip("no network namespaces here")
+    inner = ["sh", "-c", 'ip link set lo up && exec "$0" "$@"', sys.executable, "-c", CLUSTER, tmp_path, Path(__file__).parent]
+    done = subprocess.run(["unshare", "-n", *map(str, inner)], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    pd.testing.assert_frame_equal(Scaled(tmp_path/"run").table(), Scaled(tmp_path/"home").table())
+
+
+def test_telemetry_is_off_before_ray_is_there(monkeypatch):
+    import builtins
+    seen, real = [], builtins.__import__
+    def watch(name, *args):
+        if name == "ray":
+            seen.append(os.environ.get("RAY_USAGE_STATS_ENABLED"))
+            raise ImportError(name)
+        return real(name, *args)
+    monkeypatch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
+    monkeypatch.setattr(builtins, "__import__", watch)
+    with pytest.raises(BirdornotError, match="birdornot\\[scale\\]"): scaling._Ray("auto", 9)
+    assert seen == ["0"]
+
+
+def test_from_the_command_line(web, model, tmp_path):
+    table(web, tmp_path/"t.txt", 30)
+    program = [sys.executable, "-c", "import sys; from birdornot.cli import main; sys.exit(main())"]
+    done = subprocess.run([*program, "scale", "t.txt", "run", "--model", "model", "--near", "--shard", "10", "--allow-hosts", web.host],
+                          cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and done.stdout == "run/done\n", done.stderr
+    assert "30 rows: 25 clean, 5 failed" in done.stderr and "look like an earlier one" in done.stderr
+    assert (tmp_path/"run/near.parquet").exists()
+    again = subprocess.run([*program, "scale", "no.csv", "other"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert again.returncode == 1 and "There is no file" in again.stderr and "Traceback" not in again.stderr
