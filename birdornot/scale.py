@@ -7,13 +7,14 @@ Docs: https://birdornot.github.io/birdornot/scale.html.md"""
 # %% auto #0
 __all__ = ['do_shard', 'Scaled', 'scale', 'near_duplicates']
 
-# %% ../nbs/08_scale.ipynb #f9717c7b
+# %% ../nbs/08_scale.ipynb #c75a380a
 import io
 import json
 import os
 import time
 from collections import Counter, deque
 from concurrent.futures import FIRST_COMPLETED, TimeoutError, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from functools import lru_cache
 from itertools import chain, islice
@@ -30,7 +31,7 @@ from .ledger import Ledger, _room, _table
 from .picture import MAX_SIZE, BirdornotError
 from .search import _bar
 
-# %% ../nbs/08_scale.ipynb #f07f9cf6
+# %% ../nbs/08_scale.ipynb #a29bc8ed
 def _pyarrow():
     "pyarrow, or an error with the remedy"
     try: import pyarrow, pyarrow.parquet
@@ -38,7 +39,7 @@ def _pyarrow():
         raise BirdornotError('Tables in pieces need pyarrow: pip install "birdornot[scale]".') from e
     return pyarrow
 
-# %% ../nbs/08_scale.ipynb #80eefc51
+# %% ../nbs/08_scale.ipynb #7363227e
 def _parquet_rows(path):
     "The rows of a Parquet file, as they are read"
     pa = _pyarrow()
@@ -57,7 +58,7 @@ def _table_rows(path):
     if path.suffix == ".parquet" and path.exists(): return map(_our_names, _parquet_rows(path))
     return (_our_names(row) for _, row in _read_rows(path))
 
-# %% ../nbs/08_scale.ipynb #aaf3fedb
+# %% ../nbs/08_scale.ipynb #0d113375
 _TEXTS = ("image_url", "label", "title", "licence", "author", "page_url", "source")
 
 def _cut(table, folder, shard):
@@ -78,7 +79,7 @@ def _cut(table, folder, shard):
         n += len(some)
     return n
 
-# %% ../nbs/08_scale.ipynb #2bf294af
+# %% ../nbs/08_scale.ipynb #df40fdf3
 def _write(table, file):
     "Write a Parquet file, whole or not at all"
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -88,7 +89,7 @@ def _write(table, file):
         os.replace(part, file)
     finally: part.unlink(missing_ok=True)
 
-# %% ../nbs/08_scale.ipynb #85a2431e
+# %% ../nbs/08_scale.ipynb #cffcf5a6
 @lru_cache(maxsize=1)
 def _classifier(folder):
     from birdornot.predict import Classifier
@@ -110,7 +111,7 @@ def _answer(im, s):
     vector = out["embedding"][0] if "embedding" in out else None
     return dict(embedding=vector, prediction=p.label, answer=p.answer, unsure=p.unsure, novelty=p.novelty, **probs)
 
-# %% ../nbs/08_scale.ipynb #210e7a5a
+# %% ../nbs/08_scale.ipynb #ea59d1cf
 def _look(data, s):
     "Decode and measure the bytes of a picture: pixels H×W×3 or None, and the measures with a reason"
     im, seen = _examine(data, s["max_size"], s["min_size"])
@@ -134,7 +135,7 @@ def _result(row, got, s, careful):
         row["picture"] = out.getvalue()
     return row | _answer(im, s)
 
-# %% ../nbs/08_scale.ipynb #0c8c6d4a
+# %% ../nbs/08_scale.ipynb #57475e2f
 def _schema(s):
     "The columns of a result"
     pa = _pyarrow()
@@ -149,7 +150,7 @@ def _schema(s):
         cols |= {f"p_{k}": pa.float64() for k in _classifier(s["model"]).labels}
     return pa.schema(list(cols.items()))
 
-# %% ../nbs/08_scale.ipynb #8ef07b13
+# %% ../nbs/08_scale.ipynb #6ebd8322
 def do_shard(
     source: str | Path,  # Parquet file with `row`, `image_url` and what else is known of each picture
     target: str | Path,  # Parquet file to write: a row for each, in the same order
@@ -169,7 +170,7 @@ def do_shard(
             _write(pa.Table.from_pylist(found, _schema(s)), target)
     return dict(Counter(pa.parquet.read_table(target, columns=["status"])["status"].to_pylist()))
 
-# %% ../nbs/08_scale.ipynb #ab6e7bd2
+# %% ../nbs/08_scale.ipynb #331f37e1
 def _settings(model=None, backbone=None, copies=True, max_size=None, min_size=32, in_flight=64, processes=1, per_host=8, **fetch):
     "What a shard has to know, as plain data"
     if model:
@@ -181,23 +182,35 @@ def _settings(model=None, backbone=None, copies=True, max_size=None, min_size=32
     return dict(model=str(Path(model).resolve()) if model else None, backbone=None if model else backbone, copies=copies,
                 max_size=max_size or MAX_SIZE, min_size=min_size, in_flight=in_flight, fetch=fetch)
 
-# %% ../nbs/08_scale.ipynb #ba0c6b7a
+# %% ../nbs/08_scale.ipynb #77ff98ee
 class _Home:
     "Does shards in processes of this machine"
     def __init__(self, workers, patience):
+        from pebble import ProcessExpired
+        self.workers, self.slots, self.patience = workers, workers + 1, patience
+        self.died = (ProcessExpired, TimeoutError, BrokenProcessPool)
+        self._open()
+
+    def _open(self):
         import multiprocessing
-        from pebble import ProcessExpired, ProcessPool
-        self.slots, self.patience, self.died = workers + 1, patience, (ProcessExpired, TimeoutError)
-        self.pool = ProcessPool(workers, context=multiprocessing.get_context("spawn"))  # a fork would take locks along
+        from pebble import ProcessPool
+        self.pool = ProcessPool(self.workers, context=multiprocessing.get_context("spawn"))  # a fork would take locks along
 
     def submit(self, fn, *args): return self.pool.schedule(fn, args=args, timeout=self.patience)
     def wait(self, running): return wait(running, 1, FIRST_COMPLETED).done
-    def result(self, task): return task.result()
+
+    def result(self, task):
+        try: return task.result()
+        except BrokenProcessPool:  # all processes died while none had work
+            self.close()
+            self._open()
+            raise
+
     def close(self):
         self.pool.stop()
         self.pool.join()
 
-# %% ../nbs/08_scale.ipynb #d3d699f5
+# %% ../nbs/08_scale.ipynb #be0d1bc7
 class _Ray:
     "Does shards on the machines of a Ray cluster"
     def __init__(self, address, patience):
@@ -227,13 +240,13 @@ class _Ray:
 
     def close(self): self.ray.shutdown()
 
-# %% ../nbs/08_scale.ipynb #c6d19edd
+# %% ../nbs/08_scale.ipynb #f04154d9
 def _engine(cluster, workers, patience):
     "Who does the work"
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return _Ray(cluster, patience) if cluster else _Home(workers or cores, patience)
 
-# %% ../nbs/08_scale.ipynb #9c4a3676
+# %% ../nbs/08_scale.ipynb #68255e1f
 _DIED = "the process that worked on it died three times: run it on a machine with more memory"
 
 def _give_up(source, target, s):
@@ -258,7 +271,7 @@ def _run(engine, fn, jobs, arguments, give_up):
                 if tries[job] < 3: waiting.append(job)
                 else: yield give_up(job)
 
-# %% ../nbs/08_scale.ipynb #ebaaed92
+# %% ../nbs/08_scale.ipynb #8e30faac
 def _begin(table, dest, shard, s):
     "The pairs of files that are to be done, and how many rows there are; the table is cut at the first call"
     table, dest = Path(table), Path(dest)
@@ -273,7 +286,7 @@ def _begin(table, dest, shard, s):
         raise BirdornotError(f"{str(dest)!r} was begun with another {other[0]}: give the same again, or another folder.")
     return [(str(f), str(dest/"done"/f.name)) for f in sorted((dest/"todo").glob("*.parquet"))], began["rows"]
 
-# %% ../nbs/08_scale.ipynb #56442dee
+# %% ../nbs/08_scale.ipynb #7f73f098
 class Scaled:
     "The results of a run, read from its folder when they are asked for"
     def __init__(self,
@@ -309,7 +322,7 @@ class Scaled:
         rows = {k: dict(pictures=n) for k, n in [*self.counts.items(), *((f"&nbsp; {r}", n) for r, n in self.reasons.items())]}
         return _table(rows, "status and reason")
 
-# %% ../nbs/08_scale.ipynb #6014bf67
+# %% ../nbs/08_scale.ipynb #ee6cecdb
 def scale(
     table: str | Path,  # Parquet, CSV, JSON lines or text file of addresses, or a dataset folder with a ledger
     dest: str | Path,  # folder of the run; on a cluster, where all machines see it
@@ -338,7 +351,7 @@ def scale(
                 bar.update(sum(counts.values()))
     return Scaled(dest)
 
-# %% ../nbs/08_scale.ipynb #89171543
+# %% ../nbs/08_scale.ipynb #c112425c
 def _ranges(n, most_rows):
     "Cut the 32-bit keys of `n` rows into ranges of about `most_rows`; → pairs of first and last key, the last excluded"
     parts = -(-n//most_rows)
@@ -361,7 +374,7 @@ def _pairs_in_range(folder, table, low, high, most, window=8):
     os.replace(part, file)
     return str(file)
 
-# %% ../nbs/08_scale.ipynb #e902e653
+# %% ../nbs/08_scale.ipynb #20df5c91
 def _died_searching(job): raise BirdornotError(f"The search for look-alikes dies at {job}: give it more memory, and run it again.")
 
 def near_duplicates(
