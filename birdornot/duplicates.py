@@ -33,12 +33,20 @@ def perceptual_hashes(
 # %% ../nbs/02_duplicates.ipynb #f44da8d2
 _SLOW = 1/(2 + np.add.outer(np.arange(16), np.arange(16)).ravel())**2 # chance of each bit of a pHash
 
-def _neighbours(words, bits, pick, window, most):
-    "Pairs at most `window` apart when sorted by the bits `pick`, that differ in at most `most`; `words` 4×N, `bits` 256×N"
-    key,out = np.zeros(bits.shape[1], 'uint32'),[]
+def _picks(chance, tables):
+    "The 32 bits to sort by, for each of `tables` times"
+    rng,p = np.random.default_rng(0),None if chance is None else chance/chance.sum()
+    return [rng.choice(256, 32, replace=False, p=p) for _ in range(tables)]
+
+def _places(bits, pick, first=0):
+    "For each row a number by which to sort: its bits `pick`, and below them its own number; `bits` 256×N"
+    key = np.zeros(bits.shape[1], 'uint32')
     for i in pick: key = key<<1 | bits[i]
-    order = np.argsort(key)
-    words = words[:,order]
+    return key.astype('uint64')<<np.uint64(32) | np.arange(first, first+len(key), dtype='uint64')
+
+def _neighbours(words, order, window, most):
+    "Pairs of the rows `order` that are at most `window` apart in it and differ in at most `most` bits; `words` 4×N, sorted"
+    out = [np.empty((0, 2), 'int64')]
     for k in range(1, window+1):
         differ = np.bitwise_count(words[:,k:] ^ words[:,:-k])
         some = differ[0] + differ[1] + differ[2] # at most 192; the sum of all four may be 256, too much for a byte
@@ -56,14 +64,15 @@ def near_pairs(
     window:int=8, # neighbours to compare with, each time
 )->np.ndarray: # M×2 row numbers, the smaller first; nearly all pairs that there are
     "Pairs of rows that differ in few bits, without comparing all"
-    n,rng = len(codes),np.random.default_rng(0)
+    n = len(codes)
     both = np.ascontiguousarray(codes if mirror is None else np.concatenate([codes, mirror]))
     words,bits = (np.ascontiguousarray(o.T) for o in (both.view('uint64'), np.unpackbits(both, axis=1)))
-    p = None if chance is None else chance/chance.sum()
-    picks = [rng.choice(256, 32, replace=False, p=p) for _ in range(tables)]
+    def one(pick):
+        order = np.sort(_places(bits, pick)).astype('uint32').astype('int64') # the lower half is the number of the row
+        return _neighbours(words[:,order], order, window, most)
     found = np.empty(0, 'int64')
     with ThreadPoolExecutor(os.cpu_count()) as pool: # numpy lets go of the interpreter while it sorts and compares
-        for pairs in pool.map(lambda pick: _neighbours(words, bits, pick, window, most), picks):
+        for pairs in pool.map(one, _picks(chance, tables)):
             i,j = np.sort(pairs % n, 1).T
             found = np.union1d(found, (i*n + j)[i < j])
     return np.stack([found//n, found % n], 1)

@@ -7,10 +7,11 @@ Docs: https://birdornot.github.io/birdornot/scale.html.md"""
 # %% auto #0
 __all__ = ['do_shard', 'Scaled', 'scale', 'near_duplicates']
 
-# %% ../nbs/08_scale.ipynb #c75a380a
+# %% ../nbs/08_scale.ipynb #e1cf42c5
 import io
 import json
 import os
+import sys
 import time
 from collections import Counter, deque
 from concurrent.futures import FIRST_COMPLETED, TimeoutError, wait
@@ -18,6 +19,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from functools import lru_cache
 from itertools import chain, islice
+from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 
 import numpy as np
@@ -25,13 +27,13 @@ from PIL import Image
 
 from .clean import _examine, _in_workers
 from .download import Fetcher, Refused, _fetch_in_memory
-from .duplicates import _SLOW, _codes, _keys, _neighbours, _picks, connected
+from .duplicates import _SLOW, _codes, _neighbours, _picks, _places, connected
 from .hits import _our_names, _read_rows
 from .ledger import Ledger, _room, _table
 from .picture import MAX_SIZE, BirdornotError
 from .search import _bar
 
-# %% ../nbs/08_scale.ipynb #a29bc8ed
+# %% ../nbs/08_scale.ipynb #911ef99e
 def _pyarrow():
     "pyarrow, or an error with the remedy"
     try: import pyarrow, pyarrow.parquet
@@ -39,7 +41,7 @@ def _pyarrow():
         raise BirdornotError('Tables in pieces need pyarrow: pip install "birdornot[scale]".') from e
     return pyarrow
 
-# %% ../nbs/08_scale.ipynb #7363227e
+# %% ../nbs/08_scale.ipynb #49a0502c
 def _parquet_rows(path):
     "The rows of a Parquet file, as they are read"
     pa = _pyarrow()
@@ -58,7 +60,7 @@ def _table_rows(path):
     if path.suffix == ".parquet" and path.exists(): return map(_our_names, _parquet_rows(path))
     return (_our_names(row) for _, row in _read_rows(path))
 
-# %% ../nbs/08_scale.ipynb #0d113375
+# %% ../nbs/08_scale.ipynb #c962b424
 _TEXTS = ("image_url", "label", "title", "licence", "author", "page_url", "source")
 
 def _cut(table, folder, shard):
@@ -79,7 +81,7 @@ def _cut(table, folder, shard):
         n += len(some)
     return n
 
-# %% ../nbs/08_scale.ipynb #df40fdf3
+# %% ../nbs/08_scale.ipynb #d83fbf3d
 def _write(table, file):
     "Write a Parquet file, whole or not at all"
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -89,7 +91,7 @@ def _write(table, file):
         os.replace(part, file)
     finally: part.unlink(missing_ok=True)
 
-# %% ../nbs/08_scale.ipynb #cffcf5a6
+# %% ../nbs/08_scale.ipynb #026e89cc
 @lru_cache(maxsize=1)
 def _classifier(folder):
     from birdornot.predict import Classifier
@@ -111,7 +113,7 @@ def _answer(im, s):
     vector = out["embedding"][0] if "embedding" in out else None
     return dict(embedding=vector, prediction=p.label, answer=p.answer, unsure=p.unsure, novelty=p.novelty, **probs)
 
-# %% ../nbs/08_scale.ipynb #ea59d1cf
+# %% ../nbs/08_scale.ipynb #1faadeda
 def _look(data, s):
     "Decode and measure the bytes of a picture: pixels H×W×3 or None, and the measures with a reason"
     im, seen = _examine(data, s["max_size"], s["min_size"])
@@ -135,7 +137,7 @@ def _result(row, got, s, careful):
         row["picture"] = out.getvalue()
     return row | _answer(im, s)
 
-# %% ../nbs/08_scale.ipynb #57475e2f
+# %% ../nbs/08_scale.ipynb #66b3b9ea
 def _schema(s):
     "The columns of a result"
     pa = _pyarrow()
@@ -150,7 +152,7 @@ def _schema(s):
         cols |= {f"p_{k}": pa.float64() for k in _classifier(s["model"]).labels}
     return pa.schema(list(cols.items()))
 
-# %% ../nbs/08_scale.ipynb #6ebd8322
+# %% ../nbs/08_scale.ipynb #e4420d4d
 def do_shard(
     source: str | Path,  # Parquet file with `row`, `image_url` and what else is known of each picture
     target: str | Path,  # Parquet file to write: a row for each, in the same order
@@ -170,7 +172,7 @@ def do_shard(
             _write(pa.Table.from_pylist(found, _schema(s)), target)
     return dict(Counter(pa.parquet.read_table(target, columns=["status"])["status"].to_pylist()))
 
-# %% ../nbs/08_scale.ipynb #331f37e1
+# %% ../nbs/08_scale.ipynb #11c3c740
 def _settings(model=None, backbone=None, copies=True, max_size=None, min_size=32, in_flight=64, processes=1, per_host=8, **fetch):
     "What a shard has to know, as plain data"
     if model:
@@ -182,7 +184,18 @@ def _settings(model=None, backbone=None, copies=True, max_size=None, min_size=32
     return dict(model=str(Path(model).resolve()) if model else None, backbone=None if model else backbone, copies=copies,
                 max_size=max_size or MAX_SIZE, min_size=min_size, in_flight=in_flight, fetch=fetch)
 
-# %% ../nbs/08_scale.ipynb #77ff98ee
+# %% ../nbs/08_scale.ipynb #6b3d663e
+class _Process(SpawnProcess):
+    "A new process that does not begin by running the script that it was started from"
+    def start(self):
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = type(main)("__main__")
+        try: super().start()
+        finally: sys.modules["__main__"] = main
+
+class _Context(SpawnContext): Process = _Process
+
+# %% ../nbs/08_scale.ipynb #a87276a1
 class _Home:
     "Does shards in processes of this machine"
     def __init__(self, workers, patience):
@@ -192,9 +205,8 @@ class _Home:
         self._open()
 
     def _open(self):
-        import multiprocessing
         from pebble import ProcessPool
-        self.pool = ProcessPool(self.workers, context=multiprocessing.get_context("spawn"))  # a fork would take locks along
+        self.pool = ProcessPool(self.workers, context=_Context())  # not by fork, which would take locks along
 
     def submit(self, fn, *args): return self.pool.schedule(fn, args=args, timeout=self.patience)
     def wait(self, running): return wait(running, 1, FIRST_COMPLETED).done
@@ -210,7 +222,7 @@ class _Home:
         self.pool.stop()
         self.pool.join()
 
-# %% ../nbs/08_scale.ipynb #be0d1bc7
+# %% ../nbs/08_scale.ipynb #8384e5b0
 class _Ray:
     "Does shards on the machines of a Ray cluster"
     def __init__(self, address, patience):
@@ -240,13 +252,13 @@ class _Ray:
 
     def close(self): self.ray.shutdown()
 
-# %% ../nbs/08_scale.ipynb #f04154d9
+# %% ../nbs/08_scale.ipynb #616bb0e9
 def _engine(cluster, workers, patience):
     "Who does the work"
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return _Ray(cluster, patience) if cluster else _Home(workers or cores, patience)
 
-# %% ../nbs/08_scale.ipynb #68255e1f
+# %% ../nbs/08_scale.ipynb #aa6fc3e0
 _DIED = "the process that worked on it died three times: run it on a machine with more memory"
 
 def _give_up(source, target, s):
@@ -271,7 +283,7 @@ def _run(engine, fn, jobs, arguments, give_up):
                 if tries[job] < 3: waiting.append(job)
                 else: yield give_up(job)
 
-# %% ../nbs/08_scale.ipynb #8e30faac
+# %% ../nbs/08_scale.ipynb #5cead3b1
 def _begin(table, dest, shard, s):
     "The pairs of files that are to be done, and how many rows there are; the table is cut at the first call"
     table, dest = Path(table), Path(dest)
@@ -286,7 +298,7 @@ def _begin(table, dest, shard, s):
         raise BirdornotError(f"{str(dest)!r} was begun with another {other[0]}: give the same again, or another folder.")
     return [(str(f), str(dest/"done"/f.name)) for f in sorted((dest/"todo").glob("*.parquet"))], began["rows"]
 
-# %% ../nbs/08_scale.ipynb #7f73f098
+# %% ../nbs/08_scale.ipynb #d18bc384
 class Scaled:
     "The results of a run, read from its folder when they are asked for"
     def __init__(self,
@@ -322,7 +334,7 @@ class Scaled:
         rows = {k: dict(pictures=n) for k, n in [*self.counts.items(), *((f"&nbsp; {r}", n) for r, n in self.reasons.items())]}
         return _table(rows, "status and reason")
 
-# %% ../nbs/08_scale.ipynb #ee6cecdb
+# %% ../nbs/08_scale.ipynb #5937b586
 def scale(
     table: str | Path,  # Parquet, CSV, JSON lines or text file of addresses, or a dataset folder with a ledger
     dest: str | Path,  # folder of the run; on a cluster, where all machines see it
@@ -351,7 +363,7 @@ def scale(
                 bar.update(sum(counts.values()))
     return Scaled(dest)
 
-# %% ../nbs/08_scale.ipynb #c112425c
+# %% ../nbs/08_scale.ipynb #99b6db8f
 def _ranges(n, most_rows):
     "Cut the 32-bit keys of `n` rows into ranges of about `most_rows`; → pairs of first and last key, the last excluded"
     parts = -(-n//most_rows)
@@ -363,18 +375,19 @@ def _pairs_in_range(folder, table, low, high, most, window=8):
     file, pick = Path(folder)/f"{table:02}-{low:010}.npy", _picks(_SLOW, 64)[table]
     if file.exists(): return str(file)
     codes = np.load(Path(folder)/"codes.npy", mmap_mode="r")
-    keys = [_keys(np.unpackbits(codes[i:i+2**16], axis=1), pick) for i in range(0, len(codes), 2**16)]
-    keys = np.concatenate(keys).astype("uint64")
-    places = keys << np.uint64(32) | np.arange(len(keys), dtype="uint64")  # by key, and among equals by row
-    ours, after = places[(keys >= low) & (keys < high)], places[keys >= high]
-    order = np.sort(np.concatenate([ours, np.sort(after)[:window] if len(after) <= window else np.partition(after, window)[:window]]))
-    pairs = _neighbours(codes.view("uint64"), (order & np.uint64(2**32 - 1)).astype("int64"), window, most)
+    blocks = ((i, np.unpackbits(codes[i:i+2**16], axis=1).T) for i in range(0, len(codes), 2**16))
+    places = np.concatenate([_places(bits, pick, i) for i, bits in blocks])
+    low, high = np.uint64(low << 32), np.uint64(min(high << 32, 2**64 - 1))
+    ours, after = places[(places >= low) & (places < high)], places[places >= high]
+    after = np.sort(after[np.argpartition(after, window)[:window]]) if len(after) > window else after
+    order = np.sort(np.concatenate([ours, after])).astype("uint32").astype("int64")  # the lower half is the number of the row
+    pairs = _neighbours(np.ascontiguousarray(codes.view("uint64")[order].T), order, window, most)
     part = file.with_suffix(f".{os.getpid()}.part")
     with part.open("wb") as f: np.save(f, pairs)
     os.replace(part, file)
     return str(file)
 
-# %% ../nbs/08_scale.ipynb #20df5c91
+# %% ../nbs/08_scale.ipynb #2c6cae68
 def _died_searching(job): raise BirdornotError(f"The search for look-alikes dies at {job}: give it more memory, and run it again.")
 
 def near_duplicates(
