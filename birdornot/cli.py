@@ -6,7 +6,7 @@ Docs: https://birdornot.github.io/birdornot/cli.html.md"""
 
 # %% auto #0
 __all__ = ['COMMANDS', 'WANTED', 'command', 'search', 'download', 'clean', 'suspects', 'review', 'leak', 'report', 'train',
-           'evaluate', 'export', 'doctor', 'lock', 'rebuild', 'predict', 'serve', 'make', 'demo', 'main']
+           'evaluate', 'export', 'doctor', 'lock', 'rebuild', 'predict', 'serve', 'scale', 'make', 'demo', 'main']
 
 # %% ../nbs/09_cli.ipynb #d61fa732
 import json
@@ -80,11 +80,13 @@ def download(
     dest: Path,  # dataset folder
     hits: Annotated[Path, {"nargs": "?", "opt": False}] = None,  # file written by `birdornot search --out`
     retry_failed: bool = False,  # try again what failed in an earlier run
+    allow_hosts: str = "",  # hosts that may be private, separated by commas: nas.local,10.0.0.5:8000
 ):
     "Fetch what was found; running it again fetches only what is missing"
     from birdornot.download import download_images
     from birdornot.search import Hits
-    _say(f"download  {download_images(dest, Hits.load(hits) if hits else (), retry_failed=retry_failed)}")
+    allowed, found = [h for h in allow_hosts.split(",") if h], Hits.load(hits) if hits else ()
+    _say(f"download  {download_images(dest, found, retry_failed=retry_failed, allow_hosts=allowed)}")
 
 # %% ../nbs/09_cli.ipynb #8612bb40
 @command("birdornot clean bird_or_forest", "birdornot clean bird_or_forest --dry-run", "birdornot clean bird_or_forest --undo")
@@ -417,6 +419,31 @@ def serve(
     "Open a page on this computer that answers for photos; nobody else can reach it"
     from birdornot.app import serve as show
     show(model, dataset, port, browser=not no_browser)
+
+# %% ../nbs/09_cli.ipynb #ba9b788d
+@command("birdornot scale table.csv scored --model bird_or_forest/model", "birdornot scale table.parquet scored --near",
+         "birdornot scale table.parquet /shared/scored --model /shared/model --cluster auto")
+def scale(
+    table: Path,  # Parquet, CSV, JSON-lines or text file of addresses, or a dataset folder
+    dest: Path,  # folder of the run; on a cluster, where all machines see it
+    model: Path = None,  # model folder that answers for every picture
+    backbone: str = None,  # without a model: embed with this backbone, such as tf_efficientnet_lite0
+    no_copies: bool = False,  # do not keep the working copies
+    near: bool = False,  # also find the pictures that look alike
+    shard: int = 500,  # rows done at a time
+    workers: int = None,  # processes on this machine; by default one a core
+    cluster: str = None,  # address of a Ray cluster, or auto on one of its machines
+    allow_hosts: str = "",  # hosts that may be private, separated by commas: nas.local,10.0.0.5:8000
+):
+    "Download, clean, embed and judge the pictures of a table of any length"
+    from birdornot import scale as scaling
+    done = scaling.scale(table, dest, model, backbone, not no_copies, shard, workers, cluster,
+                         allow_hosts=[h for h in allow_hosts.split(",") if h])
+    _say(f"scale     {done}")
+    if near:
+        t = scaling.near_duplicates(dest, workers=workers, cluster=cluster)
+        _say(f"near      {len(t) - t.group.nunique()} of {len(t)} pictures look like an earlier one: {dest/'near.parquet'}")
+    print(dest/"done")
 
 # %% ../nbs/09_cli.ipynb #22f60c4d
 def _found(dest, label, n):
