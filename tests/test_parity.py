@@ -61,8 +61,7 @@ def test_forms_of_the_same_picture_agree(exported):
     assert _alike("plain.jpg", "turned.jpg") < 0.98  # it is turned, and that is seen
 
 
-def test_eight_bits_see_nearly_the_same(exported, tmp_path):
-    "Rounded, but not lost; whether it is good enough for a model's answers is for `examine` to say"
+def test_eight_bits_agree(exported, tmp_path):
     from birdornot.model import ModelFolder
     from birdornot.quantise import quantise
     learn, model, odd = exported
@@ -73,4 +72,4 @@ def test_eight_bits_see_nearly_the_same(exported, tmp_path):
     for name, f in odd.items():
         pixels = clf.pixels(f)[None]
         a, b = clf.run(pixels)["embedding"][0], session.run(["embedding"], {"pixels": pixels})[0][0]
-        assert a @ b/np.linalg.norm(a)/np.linalg.norm(b) > 0.75, name
+        assert a @ b/np.linalg.norm(a)/np.linalg.norm(b) > 0.9, name
