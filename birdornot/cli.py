@@ -6,7 +6,8 @@ Docs: https://birdornot.github.io/birdornot/cli.html.md"""
 
 # %% auto #0
 __all__ = ['COMMANDS', 'WANTED', 'command', 'search', 'download', 'clean', 'suspects', 'review', 'leak', 'report', 'train',
-           'evaluate', 'export', 'doctor', 'lock', 'rebuild', 'predict', 'serve', 'scale', 'make', 'demo', 'main']
+           'backbones', 'why', 'evaluate', 'export', 'doctor', 'lock', 'rebuild', 'predict', 'serve', 'scale', 'make',
+           'demo', 'main']
 
 # %% ../nbs/09_cli.ipynb #d61fa732
 import json
@@ -134,7 +135,7 @@ def _rank_once(dest):
     "Rank the suspects, unless that has been done for these pictures or cannot be done"
     from birdornot.download import DatasetError, Ledger
     with Ledger(dest, create=False) as ledger: rows = ledger.rows(status="clean")
-    if all(r.get("suspicion") is not None for r in rows): return
+    if all(r.get("label_quality") is not None for r in rows): return
     from birdornot.suspects import find_suspects
     try: _say(f"suspects  {find_suspects(dest)}")
     except DatasetError as e: _say(f"suspects  not ranked: {e}")
@@ -158,24 +159,23 @@ def report(
     leak: bool = False,  # also measure what copies on both sides of the split would be worth
 ):
     "Write one page about a dataset, and about what was trained on it"
-    from birdornot.download import DatasetError
     from birdornot.report import write_report
-    try: trained, result = _trained(dest)
-    except DatasetError as e:
-        trained = result = None
-        _say(f"report    says nothing of errors: {e}")
-    more = _strangers(trained)
+    more = {}
     if leak:
         from birdornot.suspects import leak_report
         more["Leak"] = str(leak_report(dest))
-    print(f"report    {write_report(dest, result, out, more)}")
+    print(f"report    {write_report(dest, _last_result(dest), out, more)}")
 
 # %% ../nbs/09_cli.ipynb #b2result
-def _strangers(trained):
-    "A section for the report: what a probe said about pictures of none of its classes"
-    met = [dict(kind=r["kind"], pictures=r["pictures"], unsure=r["unsure"],
-                called=", ".join(f"{n} {c}" for c, n in r["called"].items())) for r in getattr(trained, "strangers", [])]
-    return {"Pictures of none of its classes": met} if met else {}
+def _last_result(dest):
+    "The evaluation of what was trained last; None, and a word why, where that cannot be had"
+    from birdornot.download import DatasetError
+    from birdornot.probe import restore_probe, saved_facts
+    try:
+        if saved_facts(dest).get("kind", "probe") == "probe": return restore_probe(dest).result
+        from birdornot.learner import evaluate, restore_learner
+        return evaluate(restore_learner(dest))
+    except DatasetError as e: _say(f"report    says nothing of errors: {e}")
 
 # %% ../nbs/09_cli.ipynb #6f8b6cbf
 @command("birdornot train bird_or_forest", "birdornot train bird_or_forest --minutes 5",
@@ -192,6 +192,34 @@ def train(
 ):
     "Train a classifier on a folder of pictures, and say how often it is wrong"
     print(_train(dest, how, backbone, size, epochs, seed, minutes, multilabel)[1])
+
+# %% ../nbs/09_cli.ipynb #c2c10001
+@command("birdornot backbones bird_or_forest", "birdornot backbones bird_or_forest --names tf_efficientnet_lite0,vit_tiny_patch16_224")
+def backbones(
+    dest: Path,  # dataset folder, cleaned
+    names: str = None,  # any names in timm or torchvision, separated by commas; by default those whose weights are installed
+    seed: int = 42,  # same seed, same folds
+):
+    "Compare pretrained networks on a folder of pictures: error, time, size"
+    from birdornot.backbones import compare_backbones
+    table = compare_backbones(dest, names.split(",") if names else None, seed)
+    for r in table.rows:
+        print(f"{r['backbone']:<28} error {r['error']:.1%} ({r['low']:.1%}–{r['high']:.1%})   {r['seconds']:.1f} s to embed   "
+              f"{r['ms_a_picture']:.0f} ms a picture   {r['MB']:.0f} MB")
+    print(*str(table).splitlines()[1:], sep="\n")
+
+# %% ../nbs/09_cli.ipynb #c2c10002
+@command("birdornot why bird_or_forest photo.jpg", "birdornot why bird_or_forest photo.jpg --out why.jpg")
+def why(
+    dest: Path,  # dataset folder
+    photo: Path,  # picture to explain
+    k: int = 5,  # how many of the training pictures most like it
+    out: Path = None,  # write the photo and the pictures side by side into this JPEG file
+):
+    "Show the training pictures most like a photo"
+    from birdornot.why import nearest_pictures, show_nearest
+    for r in nearest_pictures(dest, photo, k): print(f"{r['similarity']:.2f}  {r['label']}  {r['file']}")
+    if out: show_nearest(dest, photo, k).save(out)
 
 # %% ../nbs/09_cli.ipynb #a54bd889
 def _train(dest, how, backbone, size, epochs, seed, minutes=None, multilabel=False):
@@ -219,20 +247,21 @@ def _train_probe(dest, wanted, why):
 
 # %% ../nbs/09_cli.ipynb #5a7a551e
 def _train_learner(dest, how, backbone, size, epochs, seed, minutes, multilabel):
-    "A learner of fastai, fine-tuned"
+    "A learner of fastai"
     from birdornot import learner
     from birdornot.datablock import dataloaders
     from birdornot.embed import backbone_config
-    settings = dict(asked=how, epochs=epochs, seed=seed)
+    from birdornot.finetune import fit
+    settings = dict(asked=how, epochs=epochs, seed=seed, minutes=minutes, multilabel=multilabel)
     size = size or backbone_config(backbone)["size"]
-    dls, before = dataloaders(dest, size=size, seed=seed), learner.saved_facts(dest)
-    wanted = dict(settings, backbone=backbone, size=size, data=learner.data_fingerprint(dls))
+    dls, before = dataloaders(dest, size=size, seed=seed, multilabel=multilabel), learner.saved_facts(dest)
+    wanted = dict(settings, backbone=backbone, size=size, data=learner.learner_fingerprint(dls))
     if wanted.items() <= before.items():
         _say("train     nothing new: the learner of the last run is taken")
         learn = learner.restore_learner(dest)
     else:
         learn = learner.vision_learner(dls, backbone, seed=seed)
-        with learn.no_bar() if not sys.stderr.isatty() else _nothing(): done = learner.fit(learn, how, epochs, seed)
+        with learn.no_bar() if not sys.stderr.isatty() else _nothing(): done = fit(learn, how, epochs, seed, minutes)
         learner.save_learner(learn, dest, done, **settings)
         _say(f"train     {done.how} in {done.seconds:.0f} s ({done.why})")
     return learn, learner.evaluate(learn)
@@ -287,32 +316,22 @@ def _judged(result):
 
 # %% ../nbs/09_cli.ipynb #fb190ed8
 @command("birdornot export bird_or_forest", "birdornot export bird_or_forest --out my_model",
-         "birdornot export bird_or_forest --web site", "birdornot export bird_or_forest --out birds.zip",
-         "birdornot export bird_or_forest --space space --allow by-nc")
+         "birdornot export bird_or_forest --web site")
 def export(
     dest: Path,  # dataset folder in which `birdornot train` was run
-    out: Path = None,  # model folder, or a name ending in .zip for one file; by default DEST/model
+    out: Path = None,  # model folder; by default DEST/model
     web: Path = None,  # also write a page for any static web server to this folder; it runs the model in the browser
-    space: Path = None,  # also write a Hugging Face Space to this folder; each picture's licence must be free
-    allow: str = "",  # licence codes that --space shall let pass too, separated by commas: by-nc, unknown, …
 ):
     "Write the trained classifier as a folder that loads anywhere, and a report beside it"
     model, report = _export(*_trained(dest), dest, out or dest/"model")
     print(f"model     {model}\nreport    {report}")
     if web: _web(model, web)
-    if space: _space(model, space, allow)
 
 # %% ../nbs/09_cli.ipynb #d2e0web1
 def _web(model, dest):
     "Write the static page of a model, and say how to look at it"
     from birdornot.web import write_page
     print(f"page      {write_page(model, dest)}\nlook at it python -m http.server -d {dest}")
-
-def _space(model, dest, allow):
-    "Write the Space of a model, and say how to try and how to publish it"
-    from birdornot.publish import write_space
-    print(f"space     {write_space(model, dest, allow)}\ntry it    cd {dest} && python app.py\n"
-          f"publish   hf upload YOU/{Path(dest).resolve().name} {dest} --repo-type space")
 
 # %% ../nbs/09_cli.ipynb #84b68ad2
 def _export(trained, result, dest, model):
@@ -321,7 +340,9 @@ def _export(trained, result, dest, model):
     from birdornot.probe import saved_facts
     from birdornot.report import write_report
     export_model(trained, model, result, fit=saved_facts(dest)["fit"], seed=saved_facts(dest)["seed"])
-    return model, write_report(dest, result, more=_strangers(trained))
+    met = [dict(kind=r["kind"], pictures=r["pictures"], unsure=r["unsure"],
+                called=", ".join(f"{n} {c}" for c, n in r["called"].items())) for r in getattr(trained, "strangers", [])]
+    return model, write_report(dest, result, more={"Pictures of none of its classes": met} if met else None)
 
 # %% ../nbs/09_cli.ipynb #e6a47750
 @command("birdornot doctor")
