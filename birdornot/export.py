@@ -128,7 +128,9 @@ def onnx_logits(
 ) -> np.ndarray:  # logits N×labels
     "What the graph says, one picture at a time, by ONNX Runtime"
     import onnxruntime as ort
-    session = ort.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    options = ort.SessionOptions()
+    options.log_severity_level = 4  # a graph of eight bits has leftovers that it would warn of
+    session = ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     inputs = (model_input(open_upright(fn, max_size=MAX_SIZE), size)[None] for fn in photos)
     return np.concatenate([session.run(["logits"], {"pixels": pixels})[0] for pixels in inputs])
 

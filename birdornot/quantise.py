@@ -53,7 +53,9 @@ _ENOUGH = next(n for n in range(1, 1000) if wilson(0, n)[1] <= MOST_CHANGED)
 def _answers(graph, files, info):
     "What a graph says: N×(K+1) booleans, the labels it gives and whether it is unsure"
     import onnxruntime as ort
-    session = ort.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
+    options = ort.SessionOptions()
+    options.log_severity_level = 4  # it warns of leftovers of quantising
+    session = ort.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
     names = [o.name for o in session.get_outputs() if o.name != "embedding"]
     runs = [dict(zip(names, session.run(names, {"pixels": x}))) for x in _pixels(files, info)]
     probs = probabilities(np.concatenate([r["logits"] for r in runs]), info["temperature"], info["multilabel"])
