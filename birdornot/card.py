@@ -168,7 +168,7 @@ def model_card(
     fit = info.get("fit") or {}
     made = (f"Trained by *{fit.get('how', 'unknown means')}* ({fit.get('why', 'no reason kept')}) on "
             f"`{info.get('backbone')}`, {info['size']} px, seed {info.get('seed', 'unknown')}, "
-            f"{info.get('created', 'at an unknown time')}.")
+            f"{info.get('created', 'no date')[:10]}.")
     versions = ", ".join(f"{k} {v}" for k, v in (info.get("versions") or {}).items())
     parts = {"": f"# {title}\n\nSays which of {labels} a photo shows. {made}",
              "Use": _USE.format(name=name, size=info["size"], temperature=info["temperature"], labels=labels),

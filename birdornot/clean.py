@@ -119,6 +119,7 @@ def _in_workers(fn, jobs, workers=None, seconds=20, megabytes=400, at_once=8):
     from pebble import ProcessExpired, ProcessPool
     if not jobs: return
     workers = min(workers or os.cpu_count() or 1, len(jobs))
+    at_once = max(1, min(at_once, len(jobs)//(4*workers))) # enough jobs for all workers to end together
     context = multiprocessing.get_context('fork' if sys.platform == 'linux' else None)
     pool = ProcessPool(workers, initializer=_limit, initargs=(megabytes,), context=context)
     start = lambda part: (part, pool.schedule(_run_all, args=[fn, part], timeout=seconds))

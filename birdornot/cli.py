@@ -135,7 +135,7 @@ def _rank_once(dest):
     "Rank the suspects, unless that has been done for these pictures or cannot be done"
     from birdornot.download import DatasetError, Ledger
     with Ledger(dest, create=False) as ledger: rows = ledger.rows(status="clean")
-    if all(r.get("label_quality") is not None for r in rows): return
+    if all(r.get("suspicion") is not None for r in rows): return
     from birdornot.suspects import find_suspects
     try: _say(f"suspects  {find_suspects(dest)}")
     except DatasetError as e: _say(f"suspects  not ranked: {e}")
@@ -159,23 +159,24 @@ def report(
     leak: bool = False,  # also measure what copies on both sides of the split would be worth
 ):
     "Write one page about a dataset, and about what was trained on it"
+    from birdornot.download import DatasetError
     from birdornot.report import write_report
-    more = {}
+    try: trained, result = _trained(dest)
+    except DatasetError as e:
+        trained = result = None
+        _say(f"report    says nothing of errors: {e}")
+    more = _strangers(trained)
     if leak:
         from birdornot.suspects import leak_report
         more["Leak"] = str(leak_report(dest))
-    print(f"report    {write_report(dest, _last_result(dest), out, more)}")
+    print(f"report    {write_report(dest, result, out, more)}")
 
 # %% ../nbs/09_cli.ipynb #b2result
-def _last_result(dest):
-    "The evaluation of what was trained last; None, and a word why, where that cannot be had"
-    from birdornot.download import DatasetError
-    from birdornot.probe import restore_probe, saved_facts
-    try:
-        if saved_facts(dest).get("kind", "probe") == "probe": return restore_probe(dest).result
-        from birdornot.learner import evaluate, restore_learner
-        return evaluate(restore_learner(dest))
-    except DatasetError as e: _say(f"report    says nothing of errors: {e}")
+def _strangers(trained):
+    "A section for the report: what a probe said about pictures of none of its classes"
+    met = [dict(kind=r["kind"], pictures=r["pictures"], unsure=r["unsure"],
+                called=", ".join(f"{n} {c}" for c, n in r["called"].items())) for r in getattr(trained, "strangers", [])]
+    return {"Pictures of none of its classes": met} if met else {}
 
 # %% ../nbs/09_cli.ipynb #6f8b6cbf
 @command("birdornot train bird_or_forest", "birdornot train bird_or_forest --minutes 5",
@@ -316,22 +317,32 @@ def _judged(result):
 
 # %% ../nbs/09_cli.ipynb #fb190ed8
 @command("birdornot export bird_or_forest", "birdornot export bird_or_forest --out my_model",
-         "birdornot export bird_or_forest --web site")
+         "birdornot export bird_or_forest --web site", "birdornot export bird_or_forest --out birds.zip",
+         "birdornot export bird_or_forest --space space --allow by-nc")
 def export(
     dest: Path,  # dataset folder in which `birdornot train` was run
-    out: Path = None,  # model folder; by default DEST/model
+    out: Path = None,  # model folder, or a name ending in .zip for one file; by default DEST/model
     web: Path = None,  # also write a page for any static web server to this folder; it runs the model in the browser
+    space: Path = None,  # also write a Hugging Face Space to this folder; each picture's licence must be free
+    allow: str = "",  # licence codes that --space shall let pass too, separated by commas: by-nc, unknown, …
 ):
     "Write the trained classifier as a folder that loads anywhere, and a report beside it"
     model, report = _export(*_trained(dest), dest, out or dest/"model")
     print(f"model     {model}\nreport    {report}")
     if web: _web(model, web)
+    if space: _space(model, space, allow)
 
 # %% ../nbs/09_cli.ipynb #d2e0web1
 def _web(model, dest):
     "Write the static page of a model, and say how to look at it"
     from birdornot.web import write_page
     print(f"page      {write_page(model, dest)}\nlook at it python -m http.server -d {dest}")
+
+def _space(model, dest, allow):
+    "Write the Space of a model, and say how to try and how to publish it"
+    from birdornot.publish import write_space
+    print(f"space     {write_space(model, dest, allow)}\ntry it    cd {dest} && python app.py\n"
+          f"publish   hf upload YOU/{Path(dest).resolve().name} {dest} --repo-type space")
 
 # %% ../nbs/09_cli.ipynb #84b68ad2
 def _export(trained, result, dest, model):
@@ -340,9 +351,7 @@ def _export(trained, result, dest, model):
     from birdornot.probe import saved_facts
     from birdornot.report import write_report
     export_model(trained, model, result, fit=saved_facts(dest)["fit"], seed=saved_facts(dest)["seed"])
-    met = [dict(kind=r["kind"], pictures=r["pictures"], unsure=r["unsure"],
-                called=", ".join(f"{n} {c}" for c, n in r["called"].items())) for r in getattr(trained, "strangers", [])]
-    return model, write_report(dest, result, more={"Pictures of none of its classes": met} if met else None)
+    return model, write_report(dest, result, more=_strangers(trained))
 
 # %% ../nbs/09_cli.ipynb #e6a47750
 @command("birdornot doctor")

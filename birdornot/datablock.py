@@ -11,7 +11,7 @@ __all__ = ['UprightImage', 'GroupSplitter', 'folder_labels', 'image_block', 'bat
 import warnings
 from pathlib import Path
 
-from .picture import open_upright
+from .picture import MAX_SIZE, open_upright
 from .split import duplicate_groups, picture_files, record_split, split_by_group
 
 # %% ../nbs/03_datablock.ipynb #f2a781a7
@@ -28,7 +28,7 @@ class UprightImage(PILImage):
                fn,  # path, bytes, picture or array, H×W×3
                **kwargs  # passed on to fastai's `PILImage.create` for pictures and arrays
                ) -> PILImage:  # upright RGB picture, of the type that `learn.predict` takes; raises `BadPicture` where it cannot be read
-        if isinstance(fn, (str, Path, bytes)): return PILImage(open_upright(fn))
+        if isinstance(fn, (str, Path, bytes)): return PILImage(open_upright(fn, max_size=MAX_SIZE))
         return PILImage.create(fn, **kwargs)
 
 # %% ../nbs/03_datablock.ipynb #7d395a6b

@@ -6,7 +6,8 @@ Docs: https://birdornot.github.io/birdornot/embed.html.md"""
 
 # %% auto #0
 __all__ = ['BACKBONE', 'PACKAGES', 'packaged_weights', 'installed_backbones', 'WeightsUnavailable', 'quick_hub', 'find_backbone',
-           'backbone_config', 'pool_layers', 'pretrained_body', 'cache_dir', 'backbone_onnx', 'Embedder', 'embed_files']
+           'backbone_config', 'pool_layers', 'pretrained_body', 'cache_dir', 'one_core_session', 'backbone_onnx',
+           'cores', 'Embedder', 'embed_files']
 
 # %% ../nbs/02_embed.ipynb #93de5df9
 import hashlib
@@ -145,7 +146,9 @@ def _weights(backbone):
     return "-".join(f"{p}-{version(p)}" for p in packages)
 
 # %% ../nbs/02_embed.ipynb #b1d7f601
-def _session(file):
+def one_core_session(
+    file: str | Path  # an ONNX file
+):  # ONNX Runtime session, may be asked by several threads at a time; raises `BirdornotError` if the file is damaged
     "An ONNX file, ready to run on one processor core a picture"
     import onnxruntime as ort
     options = ort.SessionOptions()
@@ -180,7 +183,7 @@ def _write_body(backbone, size, file):
 def _check_body(model, file, limit=1e-4):
     "Raise `BirdornotError` unless the graph says what torch says, for another number of pictures than it was traced with"
     import torch
-    session = _session(file)
+    session = one_core_session(file)
     size, rng = session.get_inputs()[0].shape[-1], np.random.default_rng(0)
     x = rng.random((3, 3, size, size), dtype=np.float32)
     with torch.inference_mode(): theirs = model(torch.from_numpy(x)).numpy()
@@ -205,7 +208,7 @@ def backbone_onnx(
     return file
 
 # %% ../nbs/02_embed.ipynb #205cbe15
-def _cores():
+def cores() -> int:
     "How many processor cores this process may use"
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
@@ -218,8 +221,8 @@ class Embedder:
                  threads: int = 0  # pictures worked on at a time; 0: as many as there are cores
                  ):
         file = backbone_onnx(backbone, size)
-        self.key, self.threads = file.stem, threads or _cores()
-        self.session = _session(file)
+        self.key, self.threads = file.stem, threads or cores()
+        self.session = one_core_session(file)
         self.info = json.loads(self.session.get_modelmeta().custom_metadata_map["birdornot"])
         self.size = self.info["size"]
 

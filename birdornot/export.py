@@ -16,6 +16,7 @@ import time
 import warnings
 import zipfile
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.metadata import version
@@ -24,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from .card import attribution, model_card, slices, write_attribution
-from .embed import backbone_onnx, embed_files
+from .embed import backbone_onnx, cores, embed_files, one_core_session
 from .model import LARGEST, SCHEMA, ModelError, ModelFolder, load_graph
 from .picture import MAX_SIZE, BirdornotError, model_input, open_upright
 from .probe import Head, Probe, attach_head, head_arrays, head_facts, head_logits, make_head
@@ -126,13 +127,10 @@ def onnx_logits(
     photos: list,  # paths of pictures
     size: int  # side of the square the model sees, pixels
 ) -> np.ndarray:  # logits N×labels
-    "What the graph says, one picture at a time, by ONNX Runtime"
-    import onnxruntime as ort
-    options = ort.SessionOptions()
-    options.log_severity_level = 4  # a graph of eight bits has leftovers that it would warn of
-    session = ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    inputs = (model_input(open_upright(fn, max_size=MAX_SIZE), size)[None] for fn in photos)
-    return np.concatenate([session.run(["logits"], {"pixels": pixels})[0] for pixels in inputs])
+    "What the graph says, one picture on each core, by ONNX Runtime"
+    session = one_core_session(file)
+    def _ask(fn): return session.run(["logits"], {"pixels": model_input(open_upright(fn, max_size=MAX_SIZE), size)[None]})[0]
+    with ThreadPoolExecutor(cores()) as pool: return np.concatenate(list(pool.map(_ask, photos)))
 
 # %% ../nbs/05_export.ipynb #048c9e6d
 def _check_parity(parts, file, size, limit=1e-4, most=32):
@@ -184,11 +182,11 @@ def _facts(parts, info, result, rows, more):
 # %% ../nbs/05_export.ipynb #15b623db
 def _write_folder(parts, new, result, more, name):
     "Write and check all files of a model into the empty folder `new`"
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
     info = _describe(parts)
     _write_graph(parts, info, new/"model.onnx")
     diff = _check_parity(parts, new/"model.onnx", info["size"])
-    save_file(parts.weights, new/"model.safetensors", metadata=dict(backbone=parts.backbone))
+    (new/"model.safetensors").write_bytes(save(parts.weights, metadata=dict(backbone=parts.backbone)))
     rows = attribution(parts.path, parts.train + parts.valid)
     write_attribution(rows, new/"ATTRIBUTION.csv")
     info = _facts(parts, info, result, rows, more)

@@ -49,14 +49,14 @@ def _some(rows, most=3):
     names = [f"{r['file']} from {_site(r)}" for r in rows[:most]]
     return ", ".join(names) + (", …" if len(rows) > most else "")
 
-# %% ../nbs/06_publish.ipynb #d5aae6dc
+# %% ../nbs/06_publish.ipynb #c7d79903
 _APP = '''"""The page of this model; `birdornot serve model` shows the same one."""
 from birdornot.app import launch_options, make_app
 
-app = make_app("model")
-if __name__ == "__main__":
+if __name__ == "__main__":  # the process that decodes photos imports this file as well
     # where to listen is the business of the place it runs in: GRADIO_SERVER_NAME and GRADIO_SERVER_PORT, else loopback
-    app.queue(max_size=32).launch(**launch_options() | dict(server_name=None, quiet=False))
+    app = make_app("model").queue(max_size=32)
+    app.launch(**launch_options() | dict(server_name=None, quiet=False))
 '''
 _REQUIREMENTS = ("gradio>=6.7 onnxruntime>=1.20 numpy pillow>=12 fastcore>=2.2 pebble>=5.1 python-slugify>=8 w3lib>=2.2 "
                  "tqdm")

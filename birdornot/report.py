@@ -191,7 +191,7 @@ def _trust(result):
 # %% ../nbs/05_report.ipynb #27835343
 def _suspects(path, rows, most=24):
     "Labels that are probably wrong, and the strangest pictures"
-    clean = [r for r in rows if r["status"] == "clean" and r.get("label_quality") is not None]
+    clean = [r for r in rows if r["status"] == "clean" and r.get("suspicion") is not None]
     if not clean: return [P("Not ranked yet: birdornot suspects does it.")]
     wrong = sorted((r for r in clean if r["likely_wrong"]), key=lambda r: -r["suspicion"])
     odd = sorted(clean, key=lambda r: r["typicality"])[:8]

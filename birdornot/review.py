@@ -208,7 +208,7 @@ def undo_decision(
 def _open(rows): return [r for r in rows if not r["verdict"]]
 
 def _labels(rows):
-    ranked = [r for r in _open(rows) if r["status"] == "clean" and r.get("label_quality") is not None]
+    ranked = [r for r in _open(rows) if r["status"] == "clean" and r.get("suspicion") is not None]
     doubtful = [r for r in ranked if r["likely_wrong"] or r["label_quality"] < 0.5]
     return [[r] for r in sorted(doubtful, key=lambda r: -r["suspicion"])]
 

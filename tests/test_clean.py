@@ -220,6 +220,25 @@ def test_look_alikes_across_labels(tmp_path):
     report = clean_images(dest, progress=False)
     assert [{r["title"] for r in g} for g in report.look_alikes] == [{f"kin{i}" for i in range(6)}]
     assert len({r["dup_group"] for r in report.rows}) == 31 and report.counts["forest"]["clean"] == 3  # grouped, not removed
+    assert report.conflicts == report.look_alikes  # under two labels: that is for a person to decide
+    best = report.look_alikes[0][0]
+    assert best["id"] == best["dup_group"] and best["width"] * best["height"] == 640 * 480 and "under two labels" in repr(report)
+
+
+def test_odd_pictures_are_clean_with_a_note(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 1
+    spoilt = saved(photo(6), exif=exif)
+    place = spoilt.index(b"Exif") + 10
+    fine = Image.effect_noise((300, 200), 60).convert("RGB")
+    dest = dataset(tmp_path, {("bird", "good"): saved(fine), ("bird", "dark"): saved(fine.point(lambda v: v // 9)), ("bird", "long"): saved(fine.resize((900, 120))),
+                              ("bird", "exif"): spoilt[:place] + b"\xff" + spoilt[place + 1:]})
+    report = clean_images(dest, progress=False)
+    rows = {t: r for (_, t), r in by_name(dest).items()}
+    assert {r["status"] for r in rows.values()} == {"clean"} and not rows["good"]["flags"] and not rows["good"]["oddity"]
+    assert "dark (brightness " in rows["dark"]["flags"] and rows["dark"]["oddity"] > 1 and "of an odd shape (long by short side 7.5, more than 3)" in rows["long"]["flags"]
+    assert rows["exif"]["warning"].startswith("Corrupt EXIF data") and not rows["good"]["warning"]
+    assert [r["title"] for r in report.odd] == sorted((t for t in rows if rows[t]["flags"]), key=lambda t: -rows[t]["oddity"])
 
 
 def test_look_alikes_of_thousands_are_fast_even_if_all_are_the_same():

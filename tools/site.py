@@ -31,7 +31,7 @@ from nbdev.quarto import refresh_quarto_yml
 from PIL import Image, ImageOps
 
 sys.path.insert(0, str(Path(__file__).parent))
-from checksite import check_site  # noqa: E402  (its folder has to be on the path first)
+from checksite import Page, check_site, target  # noqa: E402  (its folder has to be on the path first)
 from logo import card  # noqa: E402
 from processors import page_of, run_processors  # noqa: E402
 
@@ -202,12 +202,23 @@ def write_changelog() -> None:
     (PAGES/"changelog.md").write_text("---\ntitle: Changelog\n---\n" + text, encoding="utf-8")
 
 
+def to_known_anchors(file: Path, page: str, ids: dict[Path, set[str]]) -> str:
+    "nbdev links a method to an anchor of its own, which only a `@patch`ed one has: link the others to their class"
+    def known(m):
+        to, anchor = target(file.parent, file, m[1]), m[2]
+        if anchor in ids.get(to, {anchor}): return m[0]
+        owner = anchor.split(".")[0]
+        return f'<a href="{m[1]}{"#" + owner if owner in ids[to] else ""}"><code>'
+    return re.sub(r'<a href="([\w./-]+\.html)#([\w.]+)"><code>', known, page)
+
+
 def finish(site: Path) -> None:
     "Point 'Edit this page' and 'View source' at the notebooks a page comes from; take the themes' web fonts out"
     sources = {page_of(name): f"nbs/{name}" for name in notebooks()} | {"changelog.md": "CHANGELOG.md"}
     link = re.compile(rf"(https://github.com/{REPO}/(?:edit|blob)/main/)nbs/([\w./-]+)")
+    ids = {f.resolve(): Page(f.read_text(encoding="utf-8")).ids for f in site.rglob("*.html")}
     for f in site.rglob("*.html"):
-        page = f.read_text(encoding="utf-8")
+        page = to_known_anchors(f, f.read_text(encoding="utf-8"), ids)
         if f.parent.name == "api":  # written from the code: nothing to edit
             page = re.sub(r'<div class="action-links"><a[^>]*href="[^"]*/nbs/api/.*?</a></div>', "", page)
         if f.name == "index.html":  # a listing shows what is in a page, not its card
@@ -216,7 +227,7 @@ def finish(site: Path) -> None:
         f.write_text(link.sub(lambda m: m[1] + sources.get(m[2], f"nbs/{m[2]}"), page), encoding="utf-8")
     if (llms := site/"llms.txt").exists():  # in the order one reads, not by the alphabet
         order = [Path(page_of(f)).with_suffix("").as_posix() for f in in_order(sidebar())]
-        place = lambda line: next((n for n, name in enumerate(order) if line.endswith(f"/{name}.llms.md)")), len(order))
+        place = lambda line: next((n for n, name in enumerate(order) if line.endswith(f"({URL}/{name}.llms.md)")), len(order))
         head, pages = llms.read_text(encoding="utf-8").split("## Pages\n\n")
         llms.write_text(f"{head}## Pages\n\n" + "\n".join(sorted(pages.splitlines(), key=place)) + "\n", encoding="utf-8")
     for f in site.rglob("*.css"):
