@@ -53,7 +53,8 @@ class _Tracer(fx.Tracer):
 # %% ../nbs/04_finetune.ipynb #26c5aa44
 def _trace(body):
     "The steps of `body`; raises `CannotCut` where they depend on the picture"
-    try: return fx.GraphModule(body, _Tracer().trace(body))
+    root = nn.Sequential(body)  # passes on a picture and nothing else, so that optional arguments keep their defaults
+    try: return fx.GraphModule(root, _Tracer().trace(root))
     except Exception as e:  # the tracer raises whatever the network's own code raises
         raise CannotCut(f"the steps of this backbone cannot be written down ({type(e).__name__}: {e})") from e
 
