@@ -75,7 +75,7 @@ def test_make_again_does_nothing_twice(made, photos):
     cwd, _ = made
     before = {k: v for k, v in tree(cwd).items() if k.endswith(".jpg")}
     again = birdornot("make", "bird", "forest", "--folder", photos, cwd=cwd)
-    assert again.returncode == 0 and "the learner of the last run is taken" in again.stderr
+    assert again.returncode == 0 and "the probe of the last run is taken" in again.stderr
     assert {k: v for k, v in tree(cwd).items() if k.endswith(".jpg")} == before
 
 
