@@ -3,17 +3,25 @@
     python bench/scale.py [--quick] [--photos DIR] [--rows N ...]
 
 A server on this machine serves the same pictures again and again under distinct addresses. `birdornot.scale` takes tables
-of 1,000, 10,000 and 100,000 of them through download, decode, measures, hashes and working copy, in two processes; a plain
-loop does the same work with 64 threads in one process, in turn, up to 10,000. Both start in processes of their own. The time
-until the first row could begin (imports, processes) is measured with a table of two rows and subtracted. The last line is
-JSON: flat = dearest ÷ cheapest picture over the sizes, vs_threads = pictures a second ÷ the plain loop's, rss_mb = most
-memory of all processes together at the largest size; growth_mb = how much more that is than at the smallest.
+of 1,000 and 10,000 of them through download, decode, measures, hashes and working copy, in two processes; a plain loop does
+the same work with 64 threads in one process, in turn. Tables of 1,000, 10,000 and 100,000 thumbnails follow, ours alone.
+Both write a file for every 100 rows. What a row costs is the time from when 200 rows are done to the end, for the rows
+between: the work under way. What comes before (imports, processes) is told apart, as `start`. Each program has a session of
+its own, as Linux shares the processor among sessions: what else runs takes the same from two processes as from 64 threads.
+Processor time is told, too, which other programs disturb less: that of all processes, less that of a table of two rows.
+
+The last line is JSON: flat = dearest ÷ cheapest picture over the numbers of rows, the worse of photos and thumbnails;
+vs_threads = pictures a second ÷ the plain loop's; flat_cpu and vs_threads_cpu = the same for processor time; start = seconds
+not spent on rows; rss_mb = most memory of all processes together at the largest table; growth_mb = how much more that is
+than at the smallest table of such pictures.
 """
 import argparse
 import asyncio
+import io
 import json
 import multiprocessing
-import os
+import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -22,18 +30,20 @@ import threading
 import time
 from pathlib import Path
 
+SHARD = 100
 OURS = """
 import json, sys, time
 from birdornot.scale import scale
 table, dest, host = sys.argv[1:]
 if __name__ == "__main__":
     start = time.perf_counter()
-    scale(table, dest, allow_hosts=[host], workers=2, per_host=128, progress=False)
+    scale(table, dest, allow_hosts=[host], workers=2, shard=100, per_host=128, progress=False)
     print(json.dumps(dict(seconds=time.perf_counter() - start)))
 """
 PLAIN = """
 import io, json, sys, time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 import pyarrow as pa, pyarrow.parquet
 from birdornot.clean import _examine
@@ -45,12 +55,17 @@ def one(job):
     fetcher.save(url, out := io.BytesIO())
     im, seen = _examine(out.getvalue())
     im.save(copy := io.BytesIO(), "JPEG", quality=92)
+    done.append(time.perf_counter())
     return dict(row=row, image_url=url, bytes=len(out.getvalue()), picture=copy.getvalue(), **seen)
+done = []
 Path(dest).mkdir()
 with Fetcher(allow_hosts=[host], per_host=128) as fetcher, ThreadPoolExecutor(64) as pool:
-    rows = list(pool.map(one, enumerate(Path(table).read_text().split())))
-for i in range(0, len(rows), 500): pa.parquet.write_table(pa.Table.from_pylist(rows[i:i+500]), f"{dest}/{i:06}.parquet", compression="zstd")
-print(json.dumps(dict(seconds=time.perf_counter() - start)))
+    rows = pool.map(one, enumerate(Path(table).read_text().split()))
+    while some := list(islice(rows, 100)):
+        pa.parquet.write_table(pa.Table.from_pylist(some), f"{dest}/{some[0]['row']//100:06}.parquet", compression="zstd")
+end = time.perf_counter()
+each = (end - done[199]) / (len(done) - 200) if len(done) > 200 else None
+print(json.dumps(dict(seconds=end - start, each=each)))
 """
 
 
@@ -87,8 +102,10 @@ def memory(pid) -> float:
 
 
 def run(code, table, dest, host) -> dict:
-    "Seconds and most memory of a program"
-    p = subprocess.Popen([sys.executable, "-c", code, table, dest, host], stdout=subprocess.PIPE, text=True)
+    "Seconds, processor seconds and most memory of a program"
+    used = lambda: sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+    before = used()
+    p = subprocess.Popen([sys.executable, "-c", code, table, dest, host], stdout=subprocess.PIPE, text=True, start_new_session=True)
     peak, ended = [0.0], threading.Event()
     def look():
         while not ended.wait(.5): peak.append(memory(p.pid))
@@ -98,7 +115,7 @@ def run(code, table, dest, host) -> dict:
     ended.set()
     watcher.join()
     if p.returncode: raise SystemExit("a program of the measurement failed")
-    return json.loads(out) | dict(mb=max(peak))
+    return json.loads(out) | dict(mb=max(peak), cpu=used() - before)
 
 
 def same(ours, theirs) -> bool:
@@ -108,44 +125,77 @@ def same(ours, theirs) -> bool:
     return a.select(b.column_names).to_pylist() == b.to_pylist()
 
 
+def pace(dest, n) -> float | None:
+    "Seconds a row in a run of ours, from the second file that was written to the last"
+    written = sorted(f.stat().st_mtime for f in (dest/"done").glob("[0-9]*.parquet"))
+    return (written[-1] - written[1]) / (n - 2*SHARD) if len(written) > 2 else None
+
+
+def thumbnails(n) -> list:
+    "Small JPEGs, each another"
+    from PIL import Image
+    out = []
+    for i in range(n):
+        Image.effect_noise((64, 48), 20 + i).convert("RGB").save(data := io.BytesIO(), "JPEG")
+        out.append(data.getvalue())
+    return out
+
+
+def series(pictures, sizes, repeat, kinds, show) -> dict:
+    "What a row costs in tables of several sizes, ours and plain in turn: (kind, rows) → medians"
+    mine, theirs = multiprocessing.Pipe()
+    server = multiprocessing.get_context("spawn").Process(target=serve, args=(pictures, theirs), daemon=True)
+    server.start()
+    host, found, runs = f"127.0.0.1:{mine.recv()}", {}, 0
+    with tempfile.TemporaryDirectory() as d:
+        def one(kind, n):
+            nonlocal runs
+            runs += 1
+            file, dest = Path(d)/f"{n}.txt", Path(d)/f"{kind}{n}-{runs}"
+            file.write_text("\n".join(f"http://{host}/{i}" for i in range(n)))
+            r = run(dict(ours=OURS, plain=PLAIN)[kind], str(file), str(dest), host)
+            return {"each": pace(dest, n)} | r, dest
+        idle = {k: min(one(k, 2)[0]["cpu"] for _ in range(2)) for k in kinds}
+        for n in sizes:
+            got = {k: [] for k in kinds}
+            for _ in range(repeat if n <= 1000 else 1):
+                dests = {}
+                for k in kinds:
+                    r, dests[k] = one(k, n)
+                    got[k].append(r | dict(cpu=(r["cpu"] - idle[k]) / n, start=r["seconds"] - n*r["each"]))
+                if len(kinds) == 2 and not same(dests["ours"], dests["plain"]): raise SystemExit(f"the tables of {n} rows differ")
+                for dest in dests.values(): shutil.rmtree(dest)
+            for k in kinds:
+                found[k, n] = r = {key: statistics.median(x[key] for x in got[k]) for key in got[k][0]}
+                ms = f"{1000*r['each']:>9.2f}{1000*r['cpu']:>9.2f}"
+                print(f"{f'{k}, {n:,} {show}':<28}{r['seconds']:>9.1f}{r['start']:>8.1f}{ms}{r['mb']:>7.0f}", flush=True)
+    server.kill()
+    return found
+
+
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument("--quick", action="store_true", help="200 and 1,000 rows")
+    p.add_argument("--quick", action="store_true", help="500 and 1,500 rows")
     p.add_argument("--photos", type=Path, help="folder of JPEG photos to serve; drawn pictures otherwise")
-    p.add_argument("--rows", type=int, nargs="+", help="other numbers of rows")
+    p.add_argument("--rows", type=int, nargs="+", help="other numbers of rows, from 300 on")
+    p.add_argument("--thumbnails", type=int, nargs="*", help="other numbers of rows of thumbnails")
     args = p.parse_args()
-    sizes = args.rows or ([200, 1000] if args.quick else [1000, 10_000, 100_000])
+    sizes = args.rows or ([500, 1500] if args.quick else [1000, 10_000])
+    small = args.thumbnails if args.thumbnails is not None else [] if args.quick else [1000, 10_000, 100_000]
     if args.photos: photos = [f.read_bytes() for f in sorted(args.photos.rglob("*.jp*g"))[:200]]
     else:
         from birdornot.sample import sample_picture
         photos = [d for i in range(40) if (d := sample_picture("bird", i)).startswith(b"\xff\xd8")]
-    mine, theirs = multiprocessing.Pipe()
-    server = multiprocessing.get_context("spawn").Process(target=serve, args=(photos, theirs), daemon=True)
-    server.start()
-    host = f"127.0.0.1:{mine.recv()}"
-    table, found = [], {}
-    with tempfile.TemporaryDirectory() as d:
-        d = Path(d)
-        def one(kind, n, name):
-            file = d/f"{n}.txt"
-            if not file.exists(): file.write_text("\n".join(f"http://{host}/{i}" for i in range(n)))
-            return run(dict(ours=OURS, plain=PLAIN)[kind], str(file), str(d/name), host)
-        start = {k: statistics.median(one(k, 2, f"{k}-start{i}")["seconds"] for i in range(3)) for k in ("ours", "plain")}
-        for n in sizes:
-            for k in ("ours", "plain"):
-                if k == "plain" and n > 10_000: continue
-                r = one(k, n, f"{k}{n}")
-                found[k, n] = r | dict(each=(r["seconds"] - start[k]) / n)
-                table.append((f"{k}, {n:,} rows", r["seconds"], 1000*found[k, n]["each"], r["mb"]))
-            if n <= 10_000 and not same(d/f"ours{n}", d/f"plain{n}"): raise SystemExit(f"the tables of {n} rows differ")
-    server.kill()
-    print(f"{'':<22}{'seconds':>9}{'ms each':>9}{'MB':>7}")
-    for name, seconds, each, mb in table: print(f"{name:<22}{seconds:>9.1f}{each:>9.2f}{mb:>7.0f}")
-    each = [found["ours", n]["each"] for n in sizes]
-    pairs = [found["plain", n]["each"] / found["ours", n]["each"] for n in sizes if ("plain", n) in found]
-    mb = [found["ours", n]["mb"] for n in sizes]
-    print(json.dumps(dict(flat=round(max(each) / min(each), 3), vs_threads=round(pairs[-1], 2), rss_mb=round(mb[-1]),
-                          growth_mb=round(mb[-1] - mb[0]))))
+    repeat = 1 if args.quick else 3
+    print(f"{'':<28}{'seconds':>9}{'start':>8}{'ms each':>9}{'cpu ms':>9}{'MB':>7}")
+    found = [series(photos, sizes, repeat, ("ours", "plain"), "photos")]
+    if small: found.append(series(thumbnails(40), small, repeat, ("ours",), "thumbnails"))
+    ours = [[f["ours", n] for k, n in f if k == "ours"] for f in found]
+    spread = lambda key: round(max(max(r[key] for r in rows) / min(r[key] for r in rows) for rows in ours), 3)
+    versus = lambda key: round(found[0]["plain", sizes[-1]][key] / found[0]["ours", sizes[-1]][key], 2)
+    print(json.dumps(dict(flat=spread("each"), vs_threads=versus("each"), flat_cpu=spread("cpu"), vs_threads_cpu=versus("cpu"),
+                          start=round(ours[0][0]["start"], 1), rss_mb=round(ours[-1][-1]["mb"]),
+                          growth_mb=round(ours[-1][-1]["mb"] - ours[-1][0]["mb"]))))
 
 
 if __name__ == "__main__": main()

@@ -93,6 +93,9 @@ def _write(table, file):
 
 # %% ../nbs/08_scale.ipynb #026e89cc
 @lru_cache(maxsize=1)
+def _fetcher(limits): return Fetcher(**json.loads(limits))
+
+@lru_cache(maxsize=1)
 def _classifier(folder):
     from birdornot.predict import Classifier
     return Classifier(folder, threads=1)
@@ -164,8 +167,8 @@ def do_shard(
     pa = _pyarrow()
     if not target.exists():
         rows = pa.parquet.read_table(source).to_pylist()
-        with _room(target.parent), Fetcher(**s["fetch"]) as fetcher:
-            fetched = _fetch_in_memory(rows, fetcher, s["in_flight"])
+        with _room(target.parent):
+            fetched = _fetch_in_memory(rows, _fetcher(json.dumps(s["fetch"])), s["in_flight"])
             if careful: fetched = list(fetched)  # no threads while processes are forked
             found = [_result(row, got, s, careful) for row, got in fetched]
             found.sort(key=lambda r: r["row"])
