@@ -1,11 +1,13 @@
 """The lesson's recipe and ours on the same pictures, the same backbone and the same held-out part.
 
-    python bench/train.py [--quick] [--photos DIR] [--seeds N]
+    python bench/train.py [--quick] [--photos DIR] [--seeds N] [--ways lesson,probe,both]
 
-DIR holds bird/ and not_bird/ (default ../shared/photos, else drawings stand in). Whole processes in turn, from start to a
-model that has answered for every held-out picture; the backbone's weights (and our ONNX file of it) are in the cache for
-all. A second, harder set is the same pictures shrunk to 32 px and back. `--quick` runs one seed of the lesson, for two
-epochs instead of ten. The last line is JSON: ratios are lesson ÷ ours, errors are shares of the pictures held out.
+DIR holds bird/ and not_bird/ (default ../shared/photos, else drawings stand in). Whole processes in turn, from start to the
+first answer of what was trained, and exported, in it; pictures of 224 px, which the backbone was trained on, for all (the
+lesson itself takes 192). The backbone's weights, our ONNX file of it, and what it sees in our pictures of strangers are in
+the cache, as they are after a first run on any dataset. A second, harder set is the same pictures shrunk to 32 px and back.
+`--quick` is one seed at 128 px with one epoch of the lesson after the frozen one instead of ten; its ratios are measured,
+and smaller. The last line is JSON: ratios are lesson ÷ ours, errors are shares of the pictures held out, over all seeds.
 """
 import argparse
 import json
@@ -19,50 +21,57 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from birdornot.evaluate import Evaluation, bootstrap_interval, wilson
+from birdornot.embed import embed_files
+from birdornot.evaluate import Evaluation
+from birdornot.novelty import stranger_files
 from birdornot.sample import make_sample
 from birdornot.split import split_files
 
 LESSON = """
-import sys, json, warnings
+import sys, json, os, time, warnings
 warnings.simplefilter("ignore")
 from fastai.vision.all import *
 from birdornot.embed import packaged_weights
-path, epochs, seed, test = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
+path, epochs, seed, test, size = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]), int(sys.argv[5])
 set_seed(seed, reproducible=True)
 dls = DataBlock(blocks=(ImageBlock, CategoryBlock), get_items=get_image_files, get_y=parent_label,
-                splitter=RandomSplitter(valid_pct=0.2, seed=seed), item_tfms=[Resize(192, method="squish")]
-                ).dataloaders(path, bs=32, num_workers=0)
+                splitter=RandomSplitter(valid_pct=0.2, seed=seed), item_tfms=[Resize(size, method="squish")]
+                ).dataloaders(path, num_workers=0)
 learn = vision_learner(dls, "tf_efficientnet_lite0", metrics=error_rate,
                        pretrained_cfg_overlay=dict(state_dict=packaged_weights()))
 with learn.no_bar(), learn.no_logging(): learn.fine_tune(epochs)
 learn.export(path/"export.pkl")
 files = sorted(get_image_files(test))
+with learn.no_bar(): learn.predict(files[0])
+ready = [time.time(), sum(os.times()[:4])]
 probs = learn.get_preds(dl=learn.dls.test_dl(files))[0]
-print(json.dumps(dict(zip([str(f) for f in files], probs.tolist()))))
+print(json.dumps([ready, dict(zip([str(f) for f in files], probs.tolist()))]))
 """
 OURS = """
-import sys, json
+import sys, json, os, time
 from pathlib import Path
 from birdornot.cli import main
-path, how, seed, test = Path(sys.argv[1]), sys.argv[2], sys.argv[3], Path(sys.argv[4])
+path, how, seed, test, size = Path(sys.argv[1]), sys.argv[2], sys.argv[3], Path(sys.argv[4]), sys.argv[5]
+size = [] if size == "224" else ["--size", size]
 out, sys.stdout = sys.stdout, sys.stderr
-for step in (["train", str(path), "--how", how, "--seed", seed], ["export", str(path)]): assert main(step) == 0
+for step in (["train", str(path), "--how", how, "--seed", seed, *size], ["export", str(path)]): assert main(step) == 0
 sys.stdout = out
 from birdornot.predict import Classifier
 clf, files = Classifier(path/"model"), sorted(test.rglob("*.jpg"))
-print(json.dumps({str(f): [p.probabilities[k] for k in sorted(clf.labels)] + [p.unsure] for f, p in zip(files, clf.predict_many(files))}))
+clf(files[0])
+ready = [time.time(), sum(os.times()[:4])]
+answers = {str(f): [p.probabilities[k] for k in sorted(clf.labels)] + [p.unsure] for f, p in zip(files, clf.predict_many(files))}
+print(json.dumps([ready, answers]))
 """
 
 
 def run(program, *words):
-    "Wall time and CPU time of a Python process, and what it printed last, as JSON"
-    start, before = time.perf_counter(), os.times()
+    "Seconds, and processor seconds, of a Python process until it was ready to answer, and its answers"
+    start = time.time()
     done = subprocess.run([sys.executable, "-c", program, *map(str, words)], capture_output=True, text=True)
-    wall, after = time.perf_counter() - start, os.times()
     if done.returncode: sys.exit(done.stderr[-3000:])
-    cpu = after.children_user + after.children_system - before.children_user - before.children_system
-    return wall, cpu, json.loads(done.stdout.splitlines()[-1])
+    (ready, cpu), answers = json.loads(done.stdout.splitlines()[-1])
+    return ready - start, cpu, answers
 
 
 def shrink(file, to):
@@ -99,39 +108,42 @@ def pooled(results):
                       np.concatenate([r.probabilities for r in results]), unsure=unsure)
 
 
-def compare(photos, hard, ways, seeds, epochs, tmp):
-    "Each way's pooled `Evaluation`, wall and CPU seconds per seed; the ways take turns"
+def compare(photos, hard, ways, seeds, epochs, size, tmp):
+    "Each way's pooled `Evaluation`, and its wall and processor seconds per seed; the ways take turns"
     found, took = {w: [] for w in ways}, {w: [] for w in ways}
     for seed in range(seeds):
         files, labels, train, test = split_files(photos, valid_pct=0.25, seed=seed, record=False)
         for way in ways:
             folder = Path(tmp)/f"{'hard' if hard else 'plain'}-{seed}-{way}"
             lay_out(files, labels, folder, train, test, hard)
-            lesson = way == "lesson"
-            wall, cpu, answers = run(LESSON if lesson else OURS, folder/"learn", epochs if lesson else way, seed, folder/"test")
+            program, how = (LESSON, epochs) if way == "lesson" else (OURS, way)
+            wall, cpu, answers = run(program, folder/"learn", how, seed, folder/"test", size)
             found[way].append(judge(answers))
             took[way].append((wall, cpu))
-    return {w: pooled(r) for w, r in found.items()}, {w: np.median(t, axis=0) for w, t in took.items()}
+            print(f"  seed {seed} {way:<7}{wall:8.1f} s{cpu:8.1f} s CPU   {found[way][-1].wrong} of {found[way][-1].n} wrong", flush=True)
+    return {w: pooled(r) for w, r in found.items()}, {w: np.array(t) for w, t in took.items()}
+
+
+def ratio(took, way, column):
+    "How many times longer the lesson took: median over the seeds of the lesson's time ÷ that of `way`"
+    return round(float(np.median(took["lesson"][:, column]/took[way][:, column])), 1) if {"lesson", way} <= took.keys() else None
 
 
 def show(name, results, took):
-    "A row per way"
+    "A row per way, with Wilson's interval of its error"
     for way, r in results.items():
-        low, high = bootstrap_interval(r, lambda e: e.error)
-        print(f"{name:<8}{way:<8}{took[way][0]:>9.1f} s{took[way][1]:>9.1f} s CPU   error {r.error:6.1%} ({low:.1%}–{high:.1%}) "
-              f"of {r.n}   ECE {r.ece:.1%}")
+        (low, high), (wall, cpu) = r.interval, np.median(took[way], axis=0)
+        print(f"{name:<8}{way:<8}{wall:>9.1f} s{cpu:>9.1f} s CPU   error {r.error:6.1%} ({low:.1%}–{high:.1%}) of {r.n}   ECE {r.ece:.1%}")
 
 
-def honesty(photos, seeds):
+def honesty(photos, n, seeds):
     "Calibration error on held-out pictures before and after, and what a bird/forest model says about other things"
-    from birdornot.embed import embed_files
     from birdornot.head import probabilities, solve_head, stratified_folds
-    from birdornot.novelty import stranger_files
     from birdornot.probe import build_head, evaluate_head
     before, after, foreign, inside, drawn_foreign, drawn_inside = [], [], [], [], [], []
     with tempfile.TemporaryDirectory() as d:
         drawn = Path(d)/"drawn"
-        make_sample(drawn, n=80, kinds=("bird", "forest", "thing"), seed=7)
+        make_sample(drawn, n=n, kinds=("bird", "forest", "thing"), seed=7)
         def _embed(folder): return embed_files(d, sorted(f for f in folder.glob("*.*") if f.suffix in (".jpg", ".jpeg", ".png")))
         pictures = {k: _embed(drawn/k) for k in ("bird", "forest", "thing")}
         real = {k: _embed(photos/k) for k in ("bird", "not_bird")} if photos else None
@@ -161,58 +173,57 @@ def honesty(photos, seeds):
     return dict(ece_before=pooled(before).ece, ece_after=pooled(after).ece, **{k: float(np.mean(v)) for k, v in rows.items()})
 
 
-def growth(sizes, tmp):
-    "Wall seconds of ours for sets of several sizes, drawings repeated in other colours"
-    took = {}
-    make_sample(Path(tmp)/"base", n=25, kinds=("bird", "forest"), seed=3)
-    base = sorted((Path(tmp)/"base").rglob("*.jpg"))
+def growth(photos, sizes, tmp):
+    "Seconds of ours for sets of several sizes: parts of the pictures, cut out and mirrored at random"
+    took, base = {}, {k: sorted((photos/k).glob("*.jpg")) for k in sorted(f.name for f in photos.iterdir() if f.is_dir())}
     for n in sizes:
-        folder = Path(tmp)/f"grow-{n}"
+        folder, rng = Path(tmp)/f"grow-{n}", np.random.default_rng(n)
         for i in range(n):
-            file = base[i % 50]
-            to = folder/"learn"/file.parent.name/f"{i:05}.jpg"
+            label = sorted(base)[i % len(base)]
+            to = folder/"learn"/label/f"{i:05}.jpg"
             to.parent.mkdir(parents=True, exist_ok=True)
-            pixels = np.asarray(Image.open(file).convert("RGB").resize((320, 240)), np.float32)
-            change = np.random.default_rng(i).uniform(0.6, 1.2, 3) if i >= 50 else 1
-            Image.fromarray((pixels*change).clip(0, 255).astype(np.uint8)).save(to, quality=88)
-        test = folder/"test"/"bird"
+            img = Image.open(base[label][i//len(base) % len(base[label])]).convert("RGB")
+            img = img.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else img
+            w, h = (int(v*rng.uniform(0.5, 0.9)) for v in img.size)
+            x, y = (int(rng.integers(a - b)) for a, b in zip(img.size, (w, h)))
+            img.crop((x, y, x + w, y + h)).resize((400, 300)).save(to, quality=88)
+        test = folder/"test"/label
         test.mkdir(parents=True)
-        Image.open(base[0]).save(test/"0.jpg")
-        took[n] = run(OURS, folder/"learn", "probe", 0, folder/"test")[:2]
+        img.save(test/"0.jpg")
+        took[n] = run(OURS, folder/"learn", "probe", 0, folder/"test", 224)[:2]
     return took
 
 
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument("--quick", action="store_true", help="one seed, two epochs of the lesson, no growth, under a minute")
+    p.add_argument("--quick", action="store_true", help="one seed at 128 px, one epoch of the lesson, no harder set, no growth: under a minute")
     p.add_argument("--photos", type=Path, default=Path(__file__).parents[2]/"shared"/"photos", help="folder with bird/ and not_bird/")
     p.add_argument("--seeds", type=int, default=5, help="splits")
     p.add_argument("--ways", default="lesson,probe,both", help="what to run, separated by commas")
     args = p.parse_args()
-    photos, seeds, epochs = args.photos.resolve(), 1 if args.quick else args.seeds, 2 if args.quick else 10
-    ways = [w for w in args.ways.split(",") if not (args.quick and w == "both")]
+    photos, ways = args.photos.resolve(), args.ways.split(",")
+    seeds, epochs, size = (1, 1, 128) if args.quick else (args.seeds, 10, 224)
     with tempfile.TemporaryDirectory() as tmp:
-        if not photos.exists():
+        if not (real := (photos/"not_bird").exists()):
             photos = Path(tmp)/"photos"
             make_sample(photos, n=80, kinds=("bird", "forest"), seed=1)
-        run("from birdornot.embed import backbone_onnx; from birdornot.novelty import stranger_files; "
-            "backbone_onnx(); stranger_files(); print(0)")  # what is made once for all datasets
-        results, took = compare(photos, False, ways, seeds, epochs, tmp)
+        embed_files(stranger_files()[0].parent, stranger_files(), size=None if size == 224 else size)  # made once for all datasets
+        results, took = compare(photos, False, ways, seeds, epochs, size, tmp)
         show("photos", results, took)
+        hard = {}
         if not args.quick:
-            hard, hard_took = compare(photos, True, ways, seeds, epochs, tmp)
+            hard, hard_took = compare(photos, True, ways, seeds, epochs, size, tmp)
             show("32 px", hard, hard_took)
-            for n, (wall, cpu) in growth((100, 400, 1600), tmp).items(): print(f"growth  {n:>6} pictures {wall:8.2f} s {cpu:8.2f} s CPU")
-        said = honesty(photos if (photos/"not_bird").exists() else None, 2 if args.quick else 10)
+            for n, (wall, cpu) in growth(photos, (100, 400, 1600), tmp).items():
+                print(f"growth  {n:>6} pictures {wall:8.2f} s {cpu:8.2f} s CPU {1000*wall/n:8.1f} ms a picture")
+        said = honesty(photos if real else None, *((40, 4) if args.quick else (80, 10)))
     for k, v in said.items(): print(f"{k:<18}{v:>8.1%}")
-    def _ratio(way): return round(float(took["lesson"][0]/took[way][0]), 1) if way in took and "lesson" in took else None
-    def _cpu(way): return round(float(took["lesson"][1]/took[way][1]), 1) if way in took and "lesson" in took else None
-    def _error(way, results): return round(results[way].error, 4) if way in results else None
-    line = dict(vs_lesson_time=_ratio("probe"), error_ours=_error("probe", results), error_lesson=_error("lesson", results),
-                error_both=_error("both", results), both_vs_lesson_time=_ratio("both"), vs_lesson_cpu=_cpu("probe"),
-                **{k: round(v, 4) for k, v in said.items()}, lesson_epochs=epochs)
-    if not args.quick: line |= {f"hard_error_{w}": _error(w, hard) for w in ways}
-    print(json.dumps(line))
+    errors = {f"error_{'ours' if w == 'probe' else w}": round(r.error, 4) for w, r in results.items()}
+    print(json.dumps(dict(
+        vs_lesson_time=ratio(took, "probe", 0), **errors, both_vs_lesson_time=ratio(took, "both", 0),
+        **{k: round(v, 4) for k, v in said.items()}, vs_lesson_cpu=ratio(took, "probe", 1), both_vs_lesson_cpu=ratio(took, "both", 1),
+        **{f"hard_{'error_ours' if w == 'probe' else f'error_{w}'}": round(r.error, 4) for w, r in hard.items()},
+        seeds=seeds, size=size, lesson_epochs=epochs)))
 
 
 if __name__ == "__main__": main()
