@@ -180,7 +180,7 @@ from birdornot.scale import scale
 here = Path(sys.argv[1])
 model = tinymodel.folder(here/"model")
 node = dict(num_cpus=1, node_ip_address="127.0.0.1", object_store_memory=80*2**20)
-cluster = Cluster(initialize_head=True, head_node_args=dict(node, include_dashboard=False))
+cluster = Cluster(initialize_head=True, head_node_args=dict(node, include_dashboard=False, include_log_monitor=False, no_monitor=True))
 nodes = [cluster.add_node(**node) for _ in range(2)]
 cluster.wait_for_nodes()
 def wait_for(n):
@@ -191,9 +191,12 @@ with RoughWeb() as web:
     run = threading.Thread(target=scale, args=(here/"t.txt", here/"run", model), kwargs=dict(kwargs, cluster=cluster.address))
     run.start()
     wait_for(3)
-    os.kill(int(subprocess.run(["pgrep", "-f", "ray::do_shard"], capture_output=True, text=True).stdout.split()[0]), 9)
+    raylet = lambda node: node.all_processes["raylet"][0].process.pid
+    below = ["pgrep", "-P", str(raylet(nodes[1])), "-f", "^ray::do_shard"]
+    while not (workers := subprocess.run(below, capture_output=True, text=True).stdout.split()): time.sleep(.05)
+    os.kill(int(workers[0]), 9)
     wait_for(8)
-    os.kill(nodes[0].all_processes["raylet"][0].process.pid, 9)
+    os.kill(raylet(nodes[0]), 9)
     run.join()
     scale(here/"t.txt", here/"home", model, workers=2, **kwargs)
 cluster.shutdown()
