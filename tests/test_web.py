@@ -19,8 +19,7 @@ from birdornot.predict import Classifier
 from birdornot.sample import sample_picture
 from birdornot.web import RUNTIME, WebError, web_runtime, write_page
 
-pytestmark = [pytest.mark.xdist_group("web"), needs_chromium,
-              pytest.mark.skipif(not shutil.which("npm"), reason="no npm, which fetches ONNX Runtime for browsers")]
+pytestmark = [pytest.mark.xdist_group("web"), needs_chromium]
 PHOTOS = sorted((Path(__file__).parents[2]/"shared"/"photos").rglob("*.jpg"))
 POINT = .01  # of probability: what browser and Python may differ by
 
