@@ -1,12 +1,15 @@
 """The site as a reader gets it: built by the one command, then opened page by page in Chromium."""
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).parents[1]
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -22,8 +25,12 @@ from checksite import check_site  # noqa: E402
 def site():
     "The built site's folder"
     pytest.importorskip("smalldocs")
-    done = subprocess.run([sys.executable, "tools/site.py"], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    run, built = os.environ.get("PYTEST_XDIST_TESTRUNUID"), ROOT/"_docs"/".built-by"
+    with FileLock(Path(tempfile.gettempdir())/"birdornot-site.lock"):  # workers of one run share one build
+        if run and built.exists() and built.read_text() == run: return ROOT/"_docs"
+        done = subprocess.run([sys.executable, "tools/site.py"], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+        built.write_text(run or "")
     return ROOT/"_docs"
 
 
