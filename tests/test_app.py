@@ -18,7 +18,6 @@ from birdornot.picture import BadPicture
 from birdornot.sample import sample_picture
 
 gr = pytest.importorskip("gradio")
-pytestmark = pytest.mark.xdist_group("app")
 
 
 @pytest.fixture(scope="module")

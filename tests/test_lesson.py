@@ -2,7 +2,6 @@
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.xdist_group("lesson")
 
 
 @pytest.fixture(scope="module")

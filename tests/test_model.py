@@ -16,7 +16,6 @@ from onnx import TensorProto, helper
 from birdornot.model import ModelError, ModelFolder
 from birdornot.predict import Classifier
 
-pytestmark = pytest.mark.xdist_group("model")  # the last tests say what the first have not done
 CANARY = "CANARY_OF_TEST_MODEL"
 
 

@@ -6,7 +6,6 @@ from PIL import Image
 from birdornot.predict import Classifier
 from birdornot.sample import make_sample, sample_picture
 
-pytestmark = pytest.mark.xdist_group("parity")
 
 
 def odd_pictures(folder):

@@ -22,7 +22,6 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 FLAGS = ("--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
          "--disable-component-update --disable-sync").split()
 
-pytestmark = pytest.mark.xdist_group("review")
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,6 @@ pd, pa = pytest.importorskip("pandas"), pytest.importorskip("pyarrow")
 from birdornot import scale as scaling  # noqa: E402
 from birdornot.scale import Scaled, scale  # noqa: E402
 
-pytestmark = pytest.mark.xdist_group("scale")
 
 
 @pytest.fixture

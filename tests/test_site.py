@@ -1,22 +1,18 @@
 """The site as a reader gets it: built by the one command, then opened page by page in Chromium."""
-import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 ROOT = Path(__file__).parents[1]
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 MODES = dict(light=dict(color_scheme="light", viewport=dict(width=1280, height=900)),
              dark=dict(color_scheme="dark", viewport=dict(width=1280, height=900)),
              phone=dict(color_scheme="light", viewport=dict(width=390, height=844), has_touch=True))
-pytestmark = pytest.mark.xdist_group("site")
 sys.path.insert(0, str(ROOT/"tools"))
 from checksite import check_site  # noqa: E402
 
@@ -25,12 +21,8 @@ from checksite import check_site  # noqa: E402
 def site():
     "The built site's folder"
     pytest.importorskip("smalldocs")
-    run, built = os.environ.get("PYTEST_XDIST_TESTRUNUID"), ROOT/"_docs"/".built-by"
-    with FileLock(Path(tempfile.gettempdir())/"birdornot-site.lock"):  # workers of one run share one build
-        if run and built.exists() and built.read_text() == run: return ROOT/"_docs"
-        done = subprocess.run([sys.executable, "tools/site.py"], cwd=ROOT, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-        built.write_text(run or "")
+    done = subprocess.run([sys.executable, "tools/site.py"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return ROOT/"_docs"
 
 

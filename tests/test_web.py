@@ -19,7 +19,7 @@ from birdornot.predict import Classifier
 from birdornot.sample import sample_picture
 from birdornot.web import RUNTIME, WebError, web_runtime, write_page
 
-pytestmark = [pytest.mark.xdist_group("web"), needs_chromium]
+pytestmark = needs_chromium
 PHOTOS = sorted((Path(__file__).parents[2]/"shared"/"photos").rglob("*.jpg"))
 POINT = .01  # of probability: what browser and Python may differ by
 
