@@ -68,7 +68,8 @@ class SafeReader:
         from pebble import ProcessPool
         from birdornot.clean import _limit
         self.max_size, self.seconds = max_size, seconds
-        self.pool = ProcessPool(1, initializer=_limit, initargs=[megabytes], context=multiprocessing.get_context("spawn"))
+        spawn = multiprocessing.get_context("spawn")
+        self.pool = ProcessPool(1, initializer=_limit, initargs=[megabytes], context=spawn)
         self.pool.schedule(str)  # the process starts now, not when the first visitor waits for it
 
     def __call__(self,
@@ -182,7 +183,8 @@ def _photo_field(gr, **kwargs):
 # %% ../nbs/07_app.ipynb #aa2268a4
 _CSS = """
 .gradio-container {max-width: 62rem !important; margin: 0 auto !important}
-#head {text-align: center; margin: .6rem 0 .4rem} #head h1 {font-size: clamp(2rem, 6vw, 2.9rem); margin: 0; line-height: 1.1}
+#head {text-align: center; margin: .6rem 0 .4rem}
+#head h1 {font-size: clamp(2rem, 6vw, 2.9rem); margin: 0; line-height: 1.1}
 #head p {margin: .3rem 0 0; font-size: 1.05rem}
 .answer h2 {font-size: 2.1rem; line-height: 1.15; margin: 0 0 .9rem; overflow-wrap: anywhere}
 .answer ul {list-style: none; margin: 0; padding: 0; display: grid; gap: .7rem}
@@ -197,7 +199,8 @@ _CSS = """
 #photo label, #tries .label {color: var(--body-text-color)}
 .quiet, .quiet p, #head p, .answer .share {color: #55625c} .quiet p {margin: 0}
 .dark :is(.quiet, .quiet p, #head p, .answer .share) {color: #a3b4ad}
-#correction {gap: .6rem} #correction span[data-testid=block-info] {background: none; padding: 0; color: inherit; font-weight: 600}
+#correction {gap: .6rem}
+#correction span[data-testid=block-info] {background: none; padding: 0; color: inherit; font-weight: 600}
 """
 
 # %% ../nbs/07_app.ipynb #2ad859b4
@@ -220,7 +223,8 @@ class _Desk:
         "Keep a correction; → (what to say, its ledger id)"
         self.reader(path)  # raises `BadPicture`
         id = save_feedback(self.dataset, Path(path).read_bytes(), label)
-        return f"Saved as {_say(label).replace('+', ' and ')} in {Path(self.dataset).name}, where the next `clean` and `train` take it up.", id
+        said = _say(label).replace("+", " and ")
+        return f"Saved as {said} in {Path(self.dataset).name}, where the next `clean` and `train` take it up.", id
 
     def undo(self, id):
         "Take a correction back; → what to say"
@@ -229,7 +233,8 @@ class _Desk:
 
     def can_explain(self):
         "Is there what a picture of the reasons needs: torch, and the dataset the model comes from?"
-        return bool(self.dataset) and not self.clf.info["multilabel"] and all(map(find_spec, ("torch", "fastai", "birdornot.why")))
+        needed = "torch", "fastai", "birdornot.why"
+        return bool(self.dataset) and not self.clf.info["multilabel"] and all(map(find_spec, needed))
 
     def why(self, path):
         "The photo with what speaks most for the answer in colour; the first time takes seconds"
@@ -251,7 +256,8 @@ def _reasons(gr, desk, photo):
     "A button and the picture it shows; → pairs of component and what it becomes with each new photo"
     why = gr.Button("Why?", visible=False, elem_id="why", size="sm")
     picture = gr.Image(label="What speaks for it, the brighter the more", visible=False, interactive=False, buttons=[],
-                       elem_id="reasons", alt_text="The photo in grey, with the parts that speak for the answer in colour")
+                       elem_id="reasons",
+                       alt_text="The photo in grey, with the parts that speak for the answer in colour")
     why.click(lambda path: gr.Image(_told(desk.why, path), visible=True), photo, picture, api_name=False)
     return [(why, lambda there: gr.Button(visible=there)), (picture, lambda there: gr.Image(None, visible=False))]
 

@@ -35,7 +35,7 @@ def _milliseconds(embedder, files, rounds=3):
 @dataclass
 class BackboneTable:
     "Backbones side by side"
-    rows: list  # dicts: backbone, error, low, high, wrong, pictures, seconds, ms_a_picture, MB, size; fewest errors first
+    rows: list  # dicts, best first: backbone, error, low, high, wrong, pictures, seconds, ms_a_picture, MB, size
     results: dict  # backbone → `Evaluation`
 
     def __str__(self):
@@ -45,7 +45,8 @@ class BackboneTable:
 
     def _repr_html_(self):
         import pandas as pd
-        shown = {c: "{:.1%}".format for c in ("error", "low", "high")} | {c: "{:.1f}".format for c in ("seconds", "ms_a_picture", "MB")}
+        shown = dict.fromkeys(("error", "low", "high"), "{:.1%}".format)
+        shown |= dict.fromkeys(("seconds", "ms_a_picture", "MB"), "{:.1f}".format)
         table = pd.DataFrame(self.rows).to_html(border=0, index=False, formatters=shown)
         return table + "".join(f"<p>{line}</p>" for line in str(self).splitlines()[1:])
 
@@ -64,7 +65,7 @@ def compare_backbones(
         embedder(files)
         embedding = time.perf_counter() - start
         results[name] = r = cross_validate(dest, name, seed=seed, multilabel=multilabel)
-        rows.append(dict(backbone=name, error=r.error, low=r.interval[0], high=r.interval[1], wrong=r.wrong, pictures=r.n,
-                         seconds=embedding, ms_a_picture=_milliseconds(embedder, files),
+        rows.append(dict(backbone=name, error=r.error, low=r.interval[0], high=r.interval[1], wrong=r.wrong,
+                         pictures=r.n, seconds=embedding, ms_a_picture=_milliseconds(embedder, files),
                          MB=backbone_onnx(name).stat().st_size/1e6, size=embedder.size))
     return BackboneTable(sorted(rows, key=lambda r: (r["wrong"], r["MB"])), results)

@@ -280,8 +280,8 @@ def _repr_markdown_(self:CleanReport):
     return '\n\n'.join(p for p in parts if p)
 
 # %% ../nbs/02_clean.ipynb #286e0a07
-_ADDED = dict(side='INTEGER', phash='TEXT', phash_mirror='TEXT', contrast='REAL', dup_group='INTEGER', brightness='REAL',
-    sharpness='REAL', colours='INTEGER', missing='REAL', warning='TEXT', flags='TEXT', oddity='REAL')
+_ADDED = dict(side='INTEGER', phash='TEXT', phash_mirror='TEXT', contrast='REAL', dup_group='INTEGER',
+    brightness='REAL', sharpness='REAL', colours='INTEGER', missing='REAL', warning='TEXT', flags='TEXT', oddity='REAL')
 
 def _jobs(ledger, rows, max_size, min_size, dry_run):
     "The arguments of `_clean_one` for each row"
@@ -330,8 +330,10 @@ def undo(
         rows = {r['id']:r for r in ledger.rows(status='quarantined')}
         wrong = [i for i in ids or () if i not in rows]
         if wrong: raise BirdornotError(f"Not in quarantine: {', '.join(map(str, wrong))}. The ledger says which are.")
-        rows = [rows[i] for i in (rows if ids is None else ids) if not rows[i]['reason'].startswith(('exact duplicate','moved '))]
-        for r in () if dry_run else rows: # an exact duplicate, or a picture that `review` moved, has no file of its own here
+        rows = [rows[i] for i in (rows if ids is None else ids)]
+        # an exact duplicate, or a picture that `review` moved, has no file of its own here
+        rows = [r for r in rows if not r['reason'].startswith(('exact duplicate','moved '))]
+        for r in () if dry_run else rows:
             file = r['original'].replace('.quarantine/', '.originals/', 1)
             _move(ledger, r['original'], file)
             ledger.update(r['id'], status='downloaded', reason='brought back', file=file, kept=1)

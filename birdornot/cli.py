@@ -90,7 +90,8 @@ def download(
     _say(f"download  {download_images(dest, found, retry_failed=retry_failed, allow_hosts=allowed)}")
 
 # %% ../nbs/09_cli.ipynb #8612bb40
-@command("birdornot clean bird_or_forest", "birdornot clean bird_or_forest --dry-run", "birdornot clean bird_or_forest --undo")
+@command("birdornot clean bird_or_forest", "birdornot clean bird_or_forest --dry-run",
+         "birdornot clean bird_or_forest --undo")
 def clean(
     dest: Path,  # dataset folder
     max_size: int = 400,  # longest side of the working copies, pixels
@@ -175,7 +176,8 @@ def report(
 def _strangers(trained):
     "A section for the report: what a probe said about pictures of none of its classes"
     met = [dict(kind=r["kind"], pictures=r["pictures"], unsure=r["unsure"],
-                called=", ".join(f"{n} {c}" for c, n in r["called"].items())) for r in getattr(trained, "strangers", [])]
+                called=", ".join(f"{n} {c}" for c, n in r["called"].items()))
+           for r in getattr(trained, "strangers", [])]
     return {"Pictures of none of its classes": met} if met else {}
 
 # %% ../nbs/09_cli.ipynb #6f8b6cbf
@@ -183,7 +185,7 @@ def _strangers(trained):
          "birdornot train bird_or_forest --how finetune --epochs 3")
 def train(
     dest: Path,  # dataset folder, cleaned
-    how: str = "auto",  # auto, probe (seconds), both (then the last blocks, minutes) or finetune (all of it, many minutes)
+    how: str = "auto",  # auto, probe (seconds), both (then the last blocks, minutes) or finetune (all of it, longest)
     backbone: str = "tf_efficientnet_lite0",  # any name in timm or torchvision
     size: int = None,  # side of the square the model sees, pixels; by default what the backbone was trained on
     epochs: int = 5,  # at most, of training after the probe
@@ -195,18 +197,19 @@ def train(
     print(_train(dest, how, backbone, size, epochs, seed, minutes, multilabel)[1])
 
 # %% ../nbs/09_cli.ipynb #c2c10001
-@command("birdornot backbones bird_or_forest", "birdornot backbones bird_or_forest --names tf_efficientnet_lite0,vit_tiny_patch16_224")
+@command("birdornot backbones bird_or_forest",
+         "birdornot backbones bird_or_forest --names tf_efficientnet_lite0,vit_tiny_patch16_224")
 def backbones(
     dest: Path,  # dataset folder, cleaned
-    names: str = None,  # any names in timm or torchvision, separated by commas; by default those whose weights are installed
+    names: str = None,  # names in timm or torchvision, separated by commas; by default those with weights installed
     seed: int = 42,  # same seed, same folds
 ):
     "Compare pretrained networks on a folder of pictures: error, time, size"
     from birdornot.backbones import compare_backbones
     table = compare_backbones(dest, names.split(",") if names else None, seed)
     for r in table.rows:
-        print(f"{r['backbone']:<28} error {r['error']:.1%} ({r['low']:.1%}–{r['high']:.1%})   {r['seconds']:.1f} s to embed   "
-              f"{r['ms_a_picture']:.0f} ms a picture   {r['MB']:.0f} MB")
+        print(f"{r['backbone']:<28} error {r['error']:.1%} ({r['low']:.1%}–{r['high']:.1%})   "
+              f"{r['seconds']:.1f} s to embed   {r['ms_a_picture']:.0f} ms a picture   {r['MB']:.0f} MB")
     print(*str(table).splitlines()[1:], sep="\n")
 
 # %% ../nbs/09_cli.ipynb #c2c10002
@@ -228,7 +231,8 @@ def _train(dest, how, backbone, size, epochs, seed, minutes=None, multilabel=Fal
     from shutil import which
     if how == "probe" or (how == "auto" and not minutes and not which("nvidia-smi")):
         why = "as you asked" if how == "probe" else "no GPU and no --minutes: solving the head takes seconds"
-        return _train_probe(dest, dict(asked=how, backbone=backbone, asked_size=size, seed=seed, multilabel=multilabel), why)
+        wanted = dict(asked=how, backbone=backbone, asked_size=size, seed=seed, multilabel=multilabel)
+        return _train_probe(dest, wanted, why)
     return _train_learner(dest, how, backbone, size, epochs, seed, minutes, multilabel)
 
 # %% ../nbs/09_cli.ipynb #0cbd77d4
@@ -287,7 +291,7 @@ def _trained(dest):
          "birdornot evaluate photos --model bird_or_forest/model --json")
 def evaluate(
     folder: Path,  # dataset folder in which something was trained, or any folder of labelled photos
-    model: Path = None,  # model folder to judge on the photos; by default what was trained in the folder, on the part held back
+    model: Path = None,  # model folder to judge on the photos; by default what was trained here, on the part held back
     folds: int = None,  # judge every picture by a probe that has not seen it, so many times over
     backbone: str = "tf_efficientnet_lite0",  # for --folds
     json: bool = False,  # print one line of JSON
@@ -309,9 +313,10 @@ def _judged(result):
     "An evaluation as text"
     def _share(v): return "" if v is None else f"{v:.1%}"
     width = max(map(len, result.labels)) + 2
-    rows = [f"{r['label']:<{width}}{r['pictures']:>9}{_share(r['precision']):>11}{_share(r['recall']):>9}{_share(r['f1']):>8}"
-            for r in result.per_class]
-    return "\n".join([str(result), f"answers {result.coverage:.0%} of the pictures, {_share(result.answered_error)} of them wrongly; "
+    rows = [f"{r['label']:<{width}}{r['pictures']:>9}{_share(r['precision']):>11}{_share(r['recall']):>9}"
+            f"{_share(r['f1']):>8}" for r in result.per_class]
+    wrongly = _share(result.answered_error)
+    return "\n".join([str(result), f"answers {result.coverage:.0%} of the pictures, {wrongly} of them wrongly; "
                       f"confidence is off by {result.ece:.1%} on average", "",
                       f"{'':<{width}}{'pictures':>9}{'precision':>11}{'recall':>9}{'F1':>8}", *rows])
 
@@ -415,7 +420,7 @@ def _answers(clf, names, csv, folder):
 def predict(
     model: Path,  # model folder, or a zip of one
     photos: Annotated[str, {"nargs": "+"}],  # photos, folders of photos, patterns in quotes, or addresses
-    json: bool = False,  # one JSON object a line: path, label, probabilities, unsure, and error where a photo was refused
+    json: bool = False,  # one JSON object a line: path, label, probabilities, unsure, and error if it was refused
     csv: Path = None,  # write the answers to this file as a table
     sort_into: Path = None,  # copy the photos into folders below this one, named by answer; nothing is moved
 ):
@@ -472,7 +477,8 @@ def scale(
     _say(f"scale     {done}")
     if near:
         t = scaling.near_duplicates(dest, workers=workers, cluster=cluster)
-        _say(f"near      {len(t) - t.group.nunique()} of {len(t)} pictures look like an earlier one: {dest/'near.parquet'}")
+        copies = len(t) - t.group.nunique()
+        _say(f"near      {copies} of {len(t)} pictures look like an earlier one: {dest/'near.parquet'}")
     print(dest/"done")
 
 # %% ../nbs/09_cli.ipynb #22f60c4d
@@ -504,10 +510,10 @@ def make(
     folder: Path = None,  # take pictures from FOLDER/TERM instead
     urls: Path = None,  # take addresses from a text, CSV or JSON-lines file instead
     out: Path = None,  # dataset folder; by default the words, joined by _or_
-    how: str = "auto",  # auto, probe (seconds), both (then the last blocks, minutes) or finetune (all of it, many minutes)
+    how: str = "auto",  # auto, probe (seconds), both (then the last blocks, minutes) or finetune (all of it, longest)
     backbone: str = "tf_efficientnet_lite0",  # any name in timm or torchvision
     seed: int = 42,  # same seed, same result
-    minutes: float = None,  # time there is for training: auto then trains the last blocks too, if they can be trained in it
+    minutes: float = None,  # time for training: auto then trains the last blocks too, if they can be trained in it
     json: bool = False,  # print, last, one line of JSON: model, error, error_low, error_high, seconds, pictures
 ):
     "From words to a classifier: search, download, clean, train, export; typed again, it goes on where it stopped"

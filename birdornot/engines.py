@@ -143,7 +143,8 @@ def _once(self, source, url, params, fetch, timeout):
 def _late(self, source):
     "The error for a source whose time, or everybody's, is over"
     if self.clock() >= self._until:
-        return SourceFailed(source, 'timeout', f'not asked further, the search has taken {_ago(self.total)}: search again.')
+        said = f'not asked further, the search has taken {_ago(self.total)}: search again.'
+        return SourceFailed(source, 'timeout', said)
     return SourceFailed(source, 'timeout', f'took {_ago(self.deadline)}: ask another source too.')
 
 Web._once,Web._late = _once,_late

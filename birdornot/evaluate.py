@@ -267,7 +267,8 @@ def compare(
     from scipy.stats import binomtest
     same = first.n == second.n and np.array_equal(first.targets, second.targets)
     if not same or list(map(str, first.files)) != list(map(str, second.files)):
-        raise BirdornotError("the two evaluations are not on the same pictures; evaluate both models on one held-out part")
+        raise BirdornotError("the two evaluations are not on the same pictures; "
+                             "evaluate both models on one held-out part")
     a, b = int((~first.right & second.right).sum()), int((first.right & ~second.right).sum())
     return Comparison(first.n, a, b, float(binomtest(a, a + b).pvalue) if a + b else 1.0)
 

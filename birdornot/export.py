@@ -129,7 +129,9 @@ def onnx_logits(
 ) -> np.ndarray:  # logits N×labels
     "What the graph says, one picture on each core, by ONNX Runtime"
     session = one_core_session(file)
-    def _ask(fn): return session.run(["logits"], {"pixels": model_input(open_upright(fn, max_size=MAX_SIZE), size)[None]})[0]
+    def _ask(fn):
+        pixels = model_input(open_upright(fn, max_size=MAX_SIZE), size)[None]
+        return session.run(["logits"], {"pixels": pixels})[0]
     with ThreadPoolExecutor(cores()) as pool: return np.concatenate(list(pool.map(_ask, photos)))
 
 # %% ../nbs/05_export.ipynb #048c9e6d

@@ -77,7 +77,7 @@ class _Work(fx.Interpreter):
 
 # %% ../nbs/04_finetune.ipynb #93d5b6b9
 def _place_to_cut(traced, size, share):
-    "The first step with at most `share` of the work behind it, and the share that is; None where there is no such place"
+    "The first step with at most `share` of the work behind it, and that share; None where there is no such place"
     work, done = _Work(traced), 0
     work.seen, picture = {}, torch.zeros(1, 3, size, size, device=next(traced.parameters()).device)
     with FlopCounterMode(display=False) as work.counter, torch.inference_mode(): work.run(picture)
@@ -85,7 +85,8 @@ def _place_to_cut(traced, size, share):
     found = []
     for n, (flops, shape) in work.seen.items():
         done += flops
-        if n in narrow and len(shape) > 2 and 0 < 1 - done/total <= share: found.append((n, 1 - done/total, np.prod(shape)))
+        left = 1 - done/total
+        if n in narrow and len(shape) > 2 and 0 < left <= share: found.append((n, left, np.prod(shape)))
     return min(found, key=lambda f: f[2] > picture.numel()/2)[:2] if found else None
 
 # %% ../nbs/04_finetune.ipynb #bf974716
@@ -144,7 +145,8 @@ def keep_activations(
     def _ask(version):
         batches = dls.train.new(dls.train_ds, shuffle=False, drop_last=False) if version > 1 else plain
         flip = (lambda x: x.flip(-1)) if version == 1 else (lambda x: x)
-        return torch.cat([frozen(flip(b[0]).contiguous(memory_format=torch.channels_last)).half().cpu() for b in batches])
+        xbs = (flip(b[0]).contiguous(memory_format=torch.channels_last) for b in batches)
+        return torch.cat([frozen(xb).half().cpu() for xb in xbs])
     with torch.inference_mode(): return torch.stack([_ask(v) for v in range(copies)])
 
 # %% ../nbs/04_finetune.ipynb #bf1683c8
@@ -194,7 +196,8 @@ class Answers(Callback):
         if not self.training and self.logits: self.logits[-1].append(self.pred.detach().float().cpu())
 
     def after_epoch(self):
-        if self.last is None: self.tails.append({k: v.detach().cpu().clone() for k, v in self.tail.state_dict().items()})
+        if self.last is None:
+            self.tails.append({k: v.detach().cpu().clone() for k, v in self.tail.state_dict().items()})
         elif self.epoch + 1 >= self.last: raise CancelFitException
 
 # %% ../nbs/04_finetune.ipynb #0f73a4d9
@@ -265,7 +268,8 @@ def judged_head(
     "What pictures not trained on say about the answers of a trained body"
     w, b = (v.detach().cpu().numpy() for v in (learn.model[1][-1].weight, learn.model[1][-1].bias))
     temperature, offset = calibrate(logits, y)
-    head = Head(list(learn.dls.vocab), w.copy(), (b + offset).astype(np.float32), temperature, np.ndim(y) == 2, fit_novelty(x, folds)[0])
+    head = Head(list(learn.dls.vocab), w.copy(), (b + offset).astype(np.float32), temperature, np.ndim(y) == 2,
+                fit_novelty(x, folds)[0])
     strangers = embed(learn, learn.dls.test_dl(stranger_files(head.labels)))
     others = evaluate_head(head, strangers, np.zeros((len(strangers), *np.shape(y)[1:]), y.dtype))
     last = slice(len(y) - len(novelty), None)
@@ -304,7 +308,7 @@ def train_tail(
 
 # %% ../nbs/04_finetune.ipynb #7e2af996
 class KeepBest(Callback):
-    "Keeps the weights of the epoch with the smallest loss on judged pictures, the start among them; stops after `patience` worse ones"
+    "Keeps the weights, the first included, with the smallest loss on judged pictures; stops after `patience` worse"
     order = 60  # after the recorder
 
     def __init__(self, best, patience=2): self.best, self.patience, self.epochs = best, patience, 0
@@ -325,7 +329,8 @@ class KeepBest(Callback):
 def _instead(learn, rows, judge):
     "Inside, `learn` trains on `rows` of its training part and judges by the others"
     whole, ds = learn.dls, learn.dls.train_ds
-    def _part(idxs, i): return Datasets(tls=[tl._new(tl._get(list(idxs)), split_idx=i) for tl in ds.tls], n_inp=ds.n_inp)
+    def _part(idxs, i):
+        return Datasets(tls=[tl._new(tl._get(list(idxs)), split_idx=i) for tl in ds.tls], n_inp=ds.n_inp)
     train = whole.train.new(_part(rows, 0), bs=batch_size(len(rows), whole.train.bs))
     learn.dls = DataLoaders(train, whole.valid.new(_part(judge, 1)), path=whole.path, device=whole.device)
     try: yield
@@ -418,9 +423,11 @@ def choose_fit(
 ) -> tuple[str, str]:  # "probe", "both" or "finetune", and the reason in words
     "How to fit, by device, number of pictures and time"
     if minutes is None:
-        if gpu and n_train >= ENOUGH: return "finetune", f"a GPU and {n_train} training pictures: the body can be moved too"
+        if gpu and n_train >= ENOUGH:
+            return "finetune", f"a GPU and {n_train} training pictures: the body can be moved too"
         if gpu: return "both", f"a GPU, but {n_train} training pictures are few: only the last blocks are trained"
-        return "probe", "no GPU and no time given: solving the head takes seconds; give minutes to train the last blocks too"
+        return "probe", ("no GPU and no time given: solving the head takes seconds; "
+                         "give minutes to train the last blocks too")
     fits = {how: f"{s/60:.1f} of {minutes:g} minutes" for how, s in seconds.items() if s <= 60*minutes}
     if "finetune" in fits and gpu and n_train >= ENOUGH:
         return "finetune", f"a GPU, {n_train} training pictures, and about {fits['finetune']}"

@@ -143,7 +143,8 @@ def _read_rows(path, kind=None):
     kind = kind or path.suffix.lower().lstrip('.')
     read = _table_rows if kind in ('csv','tsv') else _line_rows
     try:
-        with path.open(encoding='utf-8-sig', newline='' if kind in ('csv','tsv') else None) as f: yield from read(path, f, kind)
+        newline = '' if kind in ('csv','tsv') else None
+        with path.open(encoding='utf-8-sig', newline=newline) as f: yield from read(path, f, kind)
     except UnicodeDecodeError: raise BirdornotError(f'{str(path)!r} is not UTF-8 text: save it as UTF-8.') from None
 
 def _table_rows(path, f, kind):

@@ -196,9 +196,10 @@ def save_learner(
     dest, head = Path(path)/".learner", learner_head(learn)
     dest.mkdir(exist_ok=True)
     weights = {k: v.detach().cpu().contiguous() for k, v in learn.model.state_dict().items()}
-    facts = dict(kind="learner", backbone=learn.backbone, size=learn.dls.one_batch()[0].shape[-1], labels=list(learn.dls.vocab),
-                 data=learner_fingerprint(learn.dls), fit=asdict(done), head=head_facts(head),
-                 versions={p: version(p) for p in ("birdornot", "torch", "fastai", "timm")}, **settings)
+    facts = dict(kind="learner", backbone=learn.backbone, size=learn.dls.one_batch()[0].shape[-1],
+                 labels=list(learn.dls.vocab), data=learner_fingerprint(learn.dls), fit=asdict(done),
+                 head=head_facts(head), **settings,
+                 versions={p: version(p) for p in ("birdornot", "torch", "fastai", "timm")})
     save_file(weights, dest/"weights.part")
     save_arrays(head_arrays(head), dest/"head.part")
     (dest/"json.part").write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
@@ -215,7 +216,8 @@ def restore_learner(
     from safetensors.torch import load_file
     facts, kept = saved_facts(path), Path(path)/".learner"
     if facts.get("kind") != "learner":
-        raise DatasetError(f"no learner has been trained in {str(path)!r} yet; run `birdornot train --how both` on it first")
+        raise DatasetError(f"no learner has been trained in {str(path)!r} yet; "
+                           "run `birdornot train --how both` on it first")
     dls = dataloaders(path, size=facts["size"], seed=facts["seed"], multilabel=facts["head"]["multilabel"])
     if learner_fingerprint(dls) != facts["data"]:
         raise DatasetError(f"the pictures in {str(path)!r} have changed since training; run `birdornot train` again")

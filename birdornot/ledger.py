@@ -59,7 +59,8 @@ class Ledger:
         except (OSError, sqlite3.Error) as e:
             if _is_full(e): raise
             what = f'cannot be opened ({e}): name a folder that you may write to.'
-            if type(e) is sqlite3.DatabaseError: what = f'is damaged ({e}): rename it and run again; no picture is lost.'
+            if type(e) is sqlite3.DatabaseError:
+                what = f'is damaged ({e}): rename it and run again; no picture is lost.'
             raise DatasetError(f'{str(self.path)!r} {what}') from None
 
     def _prepare(self):
@@ -203,6 +204,7 @@ def at_work(
     lock = FileLock(Path(dest)/'.lock', timeout=wait)
     try: lock.acquire()
     except Timeout:
-        raise DatasetError(f'Another birdornot is at work in {str(dest)!r}: wait until it is done, then try again.') from None
+        said = f'Another birdornot is at work in {str(dest)!r}: wait until it is done, then try again.'
+        raise DatasetError(said) from None
     try: yield
     finally: lock.release()

@@ -91,7 +91,8 @@ def choose_thresholds(
         return dict(min_confidence=float(low), max_novelty=float(high), coverage=float(answered.mean()),
                     error=float(1 - right[answered].mean()), strangers_unsure=float(np.mean(silent)))
     best = max((_at(share) for share in np.linspace(0, 1, 11)), key=lambda c: (c["strangers_unsure"], -c["error"]))
-    return best if error is None or best["error"] <= error else _stricter(best, confidence, right, novelty, strangers, error)
+    if error is None or best["error"] <= error: return best
+    return _stricter(best, confidence, right, novelty, strangers, error)
 
 # %% ../nbs/04_novelty.ipynb #2204d7fc
 def _stricter(chosen, confidence, right, novelty, strangers, error):
@@ -100,18 +101,20 @@ def _stricter(chosen, confidence, right, novelty, strangers, error):
     order = np.flatnonzero(known)[np.argsort(-confidence[known], kind="stable")]
     good = np.flatnonzero(np.cumsum(~right[order])/np.arange(1, len(order) + 1) <= error)
     if not len(good):
-        raise BirdornotError(f"no threshold brings the error among the answered under {error:.1%}; allow more, or train on more pictures")
+        raise BirdornotError(f"no threshold brings the error among the answered under {error:.1%}; "
+                             "allow more, or train on more pictures")
     low = confidence[order[good[-1]]]
     answered, silent = known & (confidence >= low), (strangers[0] < low) | (strangers[1] > chosen["max_novelty"])
-    return chosen | dict(min_confidence=float(low), coverage=float(answered.mean()), strangers_unsure=float(np.mean(silent)),
-                         error=float(1 - right[answered].mean()))
+    return chosen | dict(min_confidence=float(low), coverage=float(answered.mean()),
+                         strangers_unsure=float(np.mean(silent)), error=float(1 - right[answered].mean()))
 
 # %% ../nbs/04_novelty.ipynb #b6e98b19
 def _texture(i, side=200):
     "Clouds, stripes and colour gradients, by number"
     rng = np.random.default_rng(i)
     cells = (2**(i % 6 + 1), 2) if i % 3 == 1 else (2, 2) if i % 3 == 2 else (2**(i % 6 + 2),)*2
-    return Image.fromarray(rng.integers(256, size=(*cells, 3), dtype=np.uint8)).resize((side, side), Image.Resampling.BICUBIC)
+    pixels = rng.integers(256, size=(*cells, 3), dtype=np.uint8)
+    return Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC)
 
 # %% ../nbs/04_novelty.ipynb #fbc96112
 def stranger_files(

@@ -59,7 +59,8 @@ def evaluate_head(
     files: list = ()  # N picture files
 ) -> Evaluation:  # with `novelty` and `unsure`, where the head knows them
     "Answers of a head, and which of them it would rather not give"
-    result = Evaluation(head.labels, y, probabilities(head_logits(head, x), head.temperature, head.multilabel), list(files))
+    probs = probabilities(head_logits(head, x), head.temperature, head.multilabel)
+    result = Evaluation(head.labels, y, probs, list(files))
     if head.novelty: result.novelty = head.novelty(x)
     if head.unsure: result.unsure = _unsure(head, result)
     return result
@@ -75,10 +76,10 @@ def _novelty_nodes(novelty):
     n = novelty
     constants = dict(mean=n.mean, inverse_scale=1/n.scale, ones=np.ones((len(n.mean), 1)), centre=n.centre, axes=n.axes,
                      step=np.full((len(n.mean), 1), n.step), less=n.less[:, None])
-    steps = [("Sub", "embedding", "mean", "off_mean"), ("Mul", "off_mean", "inverse_scale", "z"), ("Mul", "z", "z", "z2"),
-             ("MatMul", "z2", "ones", "length2"), ("Sqrt", "length2", "length"), ("Div", "z", "length", "unit"),
-             ("Sub", "unit", "centre", "off"), ("Mul", "off", "off", "off2"), ("MatMul", "off2", "step", "all"),
-             ("MatMul", "off", "axes", "along"), ("Mul", "along", "along", "along2"),
+    steps = [("Sub", "embedding", "mean", "off_mean"), ("Mul", "off_mean", "inverse_scale", "z"),
+             ("Mul", "z", "z", "z2"), ("MatMul", "z2", "ones", "length2"), ("Sqrt", "length2", "length"),
+             ("Div", "z", "length", "unit"), ("Sub", "unit", "centre", "off"), ("Mul", "off", "off", "off2"),
+             ("MatMul", "off2", "step", "all"), ("MatMul", "off", "axes", "along"), ("Mul", "along", "along", "along2"),
              ("MatMul", "along2", "less", "wide"), ("Sub", "all", "wide", "distance")]
     def _name(s): return s if s == "embedding" else f"novelty_{s}"
     nodes = [helper.make_node(op, [*map(_name, names[:-1])], [_name(names[-1])]) for op, *names in steps]
@@ -140,7 +141,8 @@ def data_fingerprint(
 ) -> str:  # 64 hexadecimal digits (SHA-256)
     "Changes when a picture, a label or the split changes, and only then"
     part_of = {i: part for part, places in dict(train=train, valid=valid).items() for i in places}
-    lines = sorted(f"{part}/{files[i].parent.name}/{hashlib.sha256(files[i].read_bytes()).hexdigest()}" for i, part in part_of.items())
+    def _line(i): return f"{part_of[i]}/{files[i].parent.name}/{hashlib.sha256(files[i].read_bytes()).hexdigest()}"
+    lines = sorted(map(_line, part_of))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 # %% ../nbs/04_probe.ipynb #7038cf16
@@ -163,7 +165,8 @@ def meet_strangers(
     files: list  # their files, the kind in front of the name's first hyphen
 ) -> list[dict]:  # per kind: `kind`, `pictures`, `unsure` (how many), `called` (label → how many of the others)
     "What a classifier says about pictures it should not answer for"
-    result = evaluate_head(head, x, np.zeros((len(x), len(head.labels)), bool) if head.multilabel else np.zeros(len(x), int))
+    nothing = np.zeros((len(x), len(head.labels)), bool) if head.multilabel else np.zeros(len(x), int)
+    result = evaluate_head(head, x, nothing)
     names = ["+".join(np.array(head.labels)[s]) or "none" if head.multilabel else head.labels[s] for s in result.said]
     kinds, unsure = [Path(f).name.split("-")[0] for f in files], np.asarray(result.unsure)
     return [dict(kind=kind, pictures=kinds.count(kind), unsure=int(sum(u for k, u in zip(kinds, unsure) if k == kind)),
@@ -226,10 +229,11 @@ def fit_probe(
     result = evaluate_head(head, x[valid], y[valid], [files[i] for i in valid])
     done = time.perf_counter()
     seconds = dict(split=split - start, embed=embedded - split, solve=done - embedded)
-    facts = dict(kind="probe", backbone=backbone, size=_size(backbone, size), asked_size=size, labels=labels, multilabel=multilabel,
-                 seed=seed, valid_pct=valid_pct, coverage=coverage, data=data_fingerprint(files, train, valid),
-                 machine=platform.machine(), versions={p: version(p) for p in ("birdornot", "numpy", "onnxruntime", "pillow")},
-                 seconds={k: round(v, 3) for k, v in seconds.items()})
+    packages = "birdornot", "numpy", "onnxruntime", "pillow"
+    facts = dict(kind="probe", backbone=backbone, size=_size(backbone, size), asked_size=size, labels=labels,
+                 multilabel=multilabel, seed=seed, valid_pct=valid_pct, coverage=coverage,
+                 data=data_fingerprint(files, train, valid), machine=platform.machine(),
+                 versions={p: version(p) for p in packages}, seconds={k: round(v, 3) for k, v in seconds.items()})
     return Probe(head, backbone, facts["size"], Path(dest), files, train, valid, result, left_out,
                  meet_strangers(head, others, other_files), facts)
 
@@ -244,8 +248,9 @@ def _repr_html_(self: Probe):
     rows = "".join(f"<tr><td>{r['kind']}</td><td>{r['pictures']}</td><td>{r['unsure']}</td>"
                    f"<td>{', '.join(f'{n} {c}' for c, n in r['called'].items())}</td></tr>" for r in self.strangers)
     took = ", ".join(f"{k} {v:.2f} s" for k, v in self.facts["seconds"].items())
-    return (f"{self.result._repr_html_()}<p>answers {self.result.coverage:.0%} of the pictures held back; of pictures of "
-            f"none of its classes:</p><table><tr><th>kind<th>pictures<th>unsure<th>called</tr>{rows}</table><p>{took}</p>")
+    return (f"{self.result._repr_html_()}<p>answers {self.result.coverage:.0%} of the pictures held back; "
+            "of pictures of none of its classes:</p><table><tr><th>kind<th>pictures<th>unsure<th>called</tr>"
+            f"{rows}</table><p>{took}</p>")
 
 # %% ../nbs/04_probe.ipynb #12b80f56
 _ARRAYS = ("mean", "scale", "centre", "axes", "less")
@@ -264,7 +269,8 @@ def head_facts(
 ) -> dict:  # JSON values
     "What else belongs to a head"
     step = head.novelty and float(head.novelty.step)
-    return dict(labels=head.labels, temperature=head.temperature, multilabel=head.multilabel, unsure=head.unsure, step=step)
+    return dict(labels=head.labels, temperature=head.temperature, multilabel=head.multilabel, unsure=head.unsure,
+                step=step)
 
 def make_head(
     arrays: dict,  # from `head_arrays`
@@ -286,7 +292,8 @@ def save_probe(
     dest.mkdir(exist_ok=True)
     left_out = dict(left_out=probe.left_out.probabilities, left_out_novelty=probe.left_out.novelty)
     save_file(head_arrays(probe.head) | {k: np.asarray(v, np.float32) for k, v in left_out.items()}, dest/"head.part")
-    facts = probe.facts | dict(head=head_facts(probe.head), strangers=probe.strangers, result=probe.result.as_dict()) | more
+    found = dict(head=head_facts(probe.head), strangers=probe.strangers, result=probe.result.as_dict())
+    facts = probe.facts | found | more
     (dest/"json.part").write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
     os.replace(dest/"head.part", dest/"head.safetensors")
     os.replace(dest/"json.part", dest/"learner.json")
@@ -327,7 +334,8 @@ def restore_probe(
     arrays = load_file(Path(dest)/".learner"/"head.safetensors")
     head, y = make_head(arrays, facts["head"]), class_targets(names, facts["multilabel"])[1]
     x = embed_files(dest, files, facts["backbone"], facts["asked_size"])
-    left_out = Evaluation(head.labels, y[train], arrays["left_out"], [files[i] for i in train], novelty=arrays["left_out_novelty"])
+    left_out = Evaluation(head.labels, y[train], arrays["left_out"], [files[i] for i in train],
+                          novelty=arrays["left_out_novelty"])
     left_out.unsure = _unsure(head, left_out)
     return Probe(head, facts["backbone"], facts["size"], Path(dest), files, train, valid,
                  evaluate_head(head, x[valid], y[valid], [files[i] for i in valid]), left_out, facts["strangers"],

@@ -58,8 +58,8 @@ if __name__ == "__main__":  # the process that decodes photos imports this file 
     app = make_app("model").queue(max_size=32)
     app.launch(**launch_options() | dict(server_name=None, quiet=False))
 '''
-_REQUIREMENTS = ("gradio>=6.7 onnxruntime>=1.20 numpy pillow>=12 fastcore>=2.2 pebble>=5.1 python-slugify>=8 w3lib>=2.2 "
-                 "tqdm")
+_REQUIREMENTS = ("gradio>=6.7 onnxruntime>=1.20 numpy pillow>=12 fastcore>=2.2 pebble>=5.1 python-slugify>=8 "
+                 "w3lib>=2.2 tqdm")
 
 def _readme(info, card):
     "README.md of a Space: the head that the hub reads, and the model card without its own"

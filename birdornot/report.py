@@ -181,8 +181,8 @@ def _trust(result):
     coverage = _chart(curve.tolist(), "share answered", "error among them", top=max(float(curve[:, 1].max()), .01),
                       alt=f"Error rises to {result.error:.1%} when all are answered")
     out = [P("When the model says 90 %, is it right nine times in ten? On average it is off by "
-             f"{100*result.ece:.1f} points (expected calibration error). The second drawing says how many errors are left "
-             "when only the surest are answered."), Div(calibration, coverage, cls="figures")]
+             f"{100*result.ece:.1f} points (expected calibration error). The second drawing says how many errors are "
+             "left when only the surest are answered."), Div(calibration, coverage, cls="figures")]
     if result.unsure is not None and result.answered_error is not None:
         out.append(P(f"It answers {result.coverage:.0%} of the pictures, with {result.answered_error:.1%} errors among "
                      "these, and calls itself unsure about the rest."))
@@ -258,7 +258,8 @@ def _rows(path):
     if (path/"ledger.sqlite").exists():
         with Ledger(path) as ledger: return ledger.rows()
     more = dict(status="clean", reason="", sha256="")
-    return [dict(label=f.parent.name, file=f.relative_to(path).as_posix(), title=f.name, **more) for f in picture_files(path)]
+    return [dict(label=f.parent.name, file=f.relative_to(path).as_posix(), title=f.name, **more)
+            for f in picture_files(path)]
 
 # %% ../nbs/05_report.ipynb #cb0046e9
 def write_report(

@@ -49,7 +49,8 @@ def _parquet_rows(path):
         with pa.parquet.ParquetFile(path) as f:
             for batch in f.iter_batches(1000): yield from batch.to_pylist()
     except (pa.ArrowException, OSError) as e:
-        raise BirdornotError(f"{str(path)!r} is no Parquet file ({str(e)[:80]}): give .parquet, .csv, .jsonl or .txt.") from e
+        said = f"{str(path)!r} is no Parquet file ({str(e)[:80]}): give .parquet, .csv, .jsonl or .txt."
+        raise BirdornotError(said) from e
 
 def _table_rows(path):
     "Yield a dict for each row of a table, under our names"
@@ -71,7 +72,8 @@ def _cut(table, folder, shard):
     first = next(rows, None)
     if first is None: raise BirdornotError(f"{str(table)!r} has no rows: put one address on each line.")
     if "image_url" not in first:
-        raise BirdornotError(f"{str(table)!r} has no column of addresses: name it url, and give one http(s) address a row.")
+        raise BirdornotError(f"{str(table)!r} has no column of addresses: name it url, "
+                             "and give one http(s) address a row.")
     text = lambda v: v if isinstance(v, str) else None
     rows = chain([first], rows)
     while some := list(islice(rows, shard)):
@@ -132,7 +134,8 @@ def _result(row, got, s, careful):
     data, known = got
     seen = _look_from_afar(data, s) if careful else _look(data, s)
     pixels = seen.pop("pixels", None)
-    row = row | dict(status="quarantined" if pixels is None else "clean", reason="", sha256=known["sha256"], bytes=len(data)) | seen
+    status = "quarantined" if pixels is None else "clean"
+    row = row | dict(status=status, reason="", sha256=known["sha256"], bytes=len(data)) | seen
     if pixels is None: return row
     im = Image.fromarray(pixels)
     if s["copies"]:
@@ -145,7 +148,8 @@ def _schema(s):
     "The columns of a result"
     pa = _pyarrow()
     Image.effect_noise((64, 64), 50).save(noise := io.BytesIO(), "PNG")
-    measured = {k: pa.string() if isinstance(v, str) else pa.float64() for k, v in _examine(noise.getvalue())[1].items()}
+    found = _examine(noise.getvalue())[1]
+    measured = {k: pa.string() if isinstance(v, str) else pa.float64() for k, v in found.items()}
     cols = dict(row=pa.int64(), **{k: pa.string() for k in (*_TEXTS, "status", "reason", "sha256")},
                 bytes=pa.int64(), **measured | dict.fromkeys(("width", "height"), pa.int64()))
     if s["copies"]: cols["picture"] = pa.binary()
@@ -176,16 +180,18 @@ def do_shard(
     return dict(Counter(pa.parquet.read_table(target, columns=["status"])["status"].to_pylist()))
 
 # %% ../nbs/08_scale.ipynb #11c3c740
-def _settings(model=None, backbone=None, copies=True, max_size=None, min_size=32, in_flight=64, processes=1, per_host=8, **fetch):
+def _settings(model=None, backbone=None, copies=True, max_size=None, min_size=32, in_flight=64, processes=1,
+              per_host=8, **fetch):
     "What a shard has to know, as plain data"
     if model:
         info = _classifier(str(model)).info
         if max_size not in (None, info["max_size"]):
-            raise BirdornotError(f"max_size={max_size} does not fit the model, which wants {info['max_size']}: leave it out.")
+            raise BirdornotError(f"max_size={max_size} does not fit the model, which wants {info['max_size']}: "
+                                 "leave it out.")
         max_size = info["max_size"]
     fetch = dict(fetch, per_host=max(1, per_host//processes), allow_hosts=sorted(fetch.get("allow_hosts", ())))
-    return dict(model=str(Path(model).resolve()) if model else None, backbone=None if model else backbone, copies=copies,
-                max_size=max_size or MAX_SIZE, min_size=min_size, in_flight=in_flight, fetch=fetch)
+    return dict(model=str(Path(model).resolve()) if model else None, backbone=None if model else backbone,
+                copies=copies, max_size=max_size or MAX_SIZE, min_size=min_size, in_flight=in_flight, fetch=fetch)
 
 # %% ../nbs/08_scale.ipynb #6b3d663e
 class _Process(SpawnProcess):
@@ -234,7 +240,8 @@ class _Ray:
         except ImportError as e: raise BirdornotError('A cluster needs Ray: pip install "birdornot[scale]".') from e
         try: ray.init(address, log_to_driver=False, logging_level="ERROR")
         except (ConnectionError, ValueError, RuntimeError) as e:
-            raise BirdornotError(f"No Ray cluster answers at {address!r} ({str(e)[:80]}): start one with `ray start --head`.") from e
+            said = f"No Ray cluster answers at {address!r} ({str(e)[:80]}): start one with `ray start --head`."
+            raise BirdornotError(said) from e
         self.ray, self.patience, self.started, self.died = ray, patience, {}, ray.exceptions.RayError
         self.slots = int(ray.cluster_resources().get("CPU", 1)) + 1
 
@@ -290,7 +297,8 @@ def _run(engine, fn, jobs, arguments, give_up):
 def _begin(table, dest, shard, s):
     "The pairs of files that are to be done, and how many rows there are; the table is cut at the first call"
     table, dest = Path(table), Path(dest)
-    wanted = dict(table=table.name, shard=shard, settings={k: v for k, v in s.items() if k not in ("fetch", "in_flight")})
+    settings = {k: v for k, v in s.items() if k not in ("fetch", "in_flight")}
+    wanted = dict(table=table.name, shard=shard, settings=settings)
     if s["model"]: wanted["labels"] = _classifier(s["model"]).labels
     try: began = json.loads((dest/"run.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -298,7 +306,8 @@ def _begin(table, dest, shard, s):
         (dest/"run.json.part").write_text(json.dumps(began, ensure_ascii=False, indent=1), encoding="utf-8")
         os.replace(dest/"run.json.part", dest/"run.json")
     if other := [k for k in wanted if wanted[k] != began.get(k)]:
-        raise BirdornotError(f"{str(dest)!r} was begun with another {other[0]}: give the same again, or another folder.")
+        raise BirdornotError(f"{str(dest)!r} was begun with another {other[0]}: "
+                             "give the same again, or another folder.")
     return [(str(f), str(dest/"done"/f.name)) for f in sorted((dest/"todo").glob("*.parquet"))], began["rows"]
 
 # %% ../nbs/08_scale.ipynb #d18bc384
@@ -334,7 +343,8 @@ class Scaled:
         return f"{sum(self.counts.values())} rows: {', '.join(f'{n} {k}' for k, n in self.counts.items())}{why}"
 
     def _repr_markdown_(self):
-        rows = {k: dict(pictures=n) for k, n in [*self.counts.items(), *((f"&nbsp; {r}", n) for r, n in self.reasons.items())]}
+        lines = [*self.counts.items(), *((f"&nbsp; {r}", n) for r, n in self.reasons.items())]
+        rows = {k: dict(pictures=n) for k, n in lines}
         return _table(rows, "status and reason")
 
 # %% ../nbs/08_scale.ipynb #5937b586
@@ -349,7 +359,7 @@ def scale(
     cluster: str | None = None,  # address of a Ray cluster, or 'auto' on one of its machines; None: this machine
     patience: float = 3600,  # seconds that a shard may take
     progress: bool = True,  # show a progress bar at a terminal or in a notebook
-    **kwargs  # in_flight (pictures, a process), per_host (in all), min_size, and limits of `Fetcher` as for `download_images`
+    **kwargs  # in_flight (pictures, a process), per_host (in all), min_size, and limits of `Fetcher`
 ) -> Scaled:  # what became of each row
     "Download, clean, embed and judge the pictures of a table of any length; run again, it goes on where it stopped"
     with closing(_engine(cluster, workers, patience)) as engine:
@@ -383,7 +393,7 @@ def _pairs_in_range(folder, table, low, high, most, window=8):
     low, high = np.uint64(low << 32), np.uint64(min(high << 32, 2**64 - 1))
     ours, after = places[(places >= low) & (places < high)], places[places >= high]
     after = np.sort(after[np.argpartition(after, window)[:window]]) if len(after) > window else after
-    order = np.sort(np.concatenate([ours, after])).astype("uint32").astype("int64")  # the lower half is the number of the row
+    order = np.sort(np.concatenate([ours, after])).astype("uint32").astype("int64")  # the lower half: the row's number
     pairs = _neighbours(np.ascontiguousarray(codes.view("uint64")[order].T), order, window, most)
     part = file.with_suffix(f".{os.getpid()}.part")
     with part.open("wb") as f: np.save(f, pairs)
@@ -391,7 +401,8 @@ def _pairs_in_range(folder, table, low, high, most, window=8):
     return str(file)
 
 # %% ../nbs/08_scale.ipynb #2c6cae68
-def _died_searching(job): raise BirdornotError(f"The search for look-alikes dies at {job}: give it more memory, and run it again.")
+def _died_searching(job):
+    raise BirdornotError(f"The search for look-alikes dies at {job}: give it more memory, and run it again.")
 
 def near_duplicates(
     dest: str | Path,  # folder of a run
@@ -400,7 +411,7 @@ def near_duplicates(
     workers: int | None = None,  # processes on this machine; None: one a core
     cluster: str | None = None,  # address of a Ray cluster; None: this machine
     progress: bool = True  # show a progress bar at a terminal or in a notebook
-):  # DataFrame with `row` and `group`, the first row that it looks like, for each clean picture; kept in DEST/near.parquet
+):  # DataFrame, a clean picture a row: `row` and `group`, the first row that it looks like; kept in DEST/near.parquet
     "Which pictures of a run look alike, mirrored or not, over all its shards"
     pa, dest = _pyarrow(), Path(dest)
     t = Scaled(dest).table(["row", "status", "phash", "phash_mirror"]).query("status == 'clean'")
@@ -411,7 +422,8 @@ def near_duplicates(
     jobs = [(table, *r) for table in range(64) for r in _ranges(2*len(codes), rows_at_once)]
     with closing(_engine(cluster, workers, 3600)) as engine, _bar(len(jobs), "near", progress, " sorts") as bar:
         found, n = np.empty(0, "int64"), len(codes)
-        for file in _run(engine, _pairs_in_range, jobs, lambda job, tries: (str(dest/"near"), *job, most), _died_searching):
+        task = lambda job, tries: (str(dest/"near"), *job, most)
+        for file in _run(engine, _pairs_in_range, jobs, task, _died_searching):
             i, j = np.sort(np.load(file) % n, 1).T
             found = np.union1d(found, (i*n + j)[i < j])
             bar.update()

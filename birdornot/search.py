@@ -12,8 +12,8 @@ import json, os, re, threading, time
 from difflib import get_close_matches
 from pathlib import Path
 
-from birdornot.engines import (_commons, _ddg_group, _ddgs, _openverse, _wanted, _ago, LICENCES, Reply, Tape, Web, fetch,
-    licence_code)
+from .engines import (_commons, _ddg_group, _ddgs, _openverse, _wanted, _ago, LICENCES, Reply, Tape, Web,
+    fetch, licence_code)
 from .hits import Hit, Hits, NoHits, SourceFailed, _Ask, _from_folder, _from_urls, _table, term_slug
 from .picture import BirdornotError
 

@@ -30,7 +30,8 @@ def foreground(
     y, x = np.mgrid[-1:1:side*1j, -1:1:side*1j]
     rim, middle = np.maximum(abs(x), abs(y)).ravel() > 0.85, (x*x + y*y).ravel() < 0.2
     likely, front = 2*(0.45 - (x*x + y*y)), middle
-    def _colours(points): return GaussianMixture(4, reg_covar=4, random_state=0).fit(points[:: max(1, len(points)//800)])
+    def _colours(points):
+        return GaussianMixture(4, reg_covar=4, random_state=0).fit(points[:: max(1, len(points)//800)])
     back = _colours(small[rim])
     for _ in range(rounds):
         odds = (_colours(small[front]).score_samples(small) - back.score_samples(small)).clip(-6, 6)
@@ -92,7 +93,8 @@ class ShortcutTest:
         "One row a slice"
         def _error(result, k): return float(np.mean(~result.right[result.targets == k]))
         return [dict(slice=name, pictures=r.n, wrong=r.wrong, error=r.error, low=r.interval[0], high=r.interval[1],
-                     **{f"error of {lbl}": _error(r, k) for k, lbl in enumerate(r.labels)}) for name, r in self.results.items()]
+                     **{f"error of {lbl}": _error(r, k) for k, lbl in enumerate(r.labels)})
+                for name, r in self.results.items()]
 
     def as_dict(self) -> dict:  # JSON values, for `export_model(…, shortcuts=…)`
         return dict(background_gap=self.gap, verdict=str(self), slices=self.rows)
@@ -103,7 +105,8 @@ class ShortcutTest:
 
     def __str__(self):
         leans = compare(self.results["mixed_same"], self.results["mixed_rand"])
-        if leans.different and self.gap > 0: return f"it leans on the background: a strange one costs {self.gap:.0%} more errors ({leans})"
+        if leans.different and self.gap > 0:
+            return f"it leans on the background: a strange one costs {self.gap:.0%} more errors ({leans})"
         return f"no leaning on the background was found: a strange one costs {self.gap:+.0%} errors ({leans})"
 
     def _repr_html_(self):
@@ -123,14 +126,16 @@ def shortcut_test(
     "Ask a model about the same pictures, changed so that a shortcut would show"
     y, rng = np.asarray(y), np.random.default_rng(seed)
     if min(np.bincount(y, minlength=len(labels))) < 2:
-        raise BirdornotError("the shortcut test needs two held-out pictures of each class; hold back more, or add pictures")
+        raise BirdornotError("the shortcut test needs two held-out pictures of each class; "
+                             "hold back more, or add pictures")
     first = [i for k in range(len(labels)) for i in np.flatnonzero(y == k)[:2]]  # two of each class, whatever the lot
     some = np.sort(np.unique([*first, *rng.permutation(len(y))[:max(0, limit - len(first))]]))
     cut = {i: (img, foreground(img)) for i in some if (img := open_upright(files[i], max_size=400))}
     def _other(i, same): return cut[rng.choice([j for j in some if j != i and (y[j] == y[i]) == same])]
     others = {i: (_other(i, True), _other(i, False)) for i in some}
     made = {name: [f(*cut[i], *others[i]) for i in some] for name, f in SLICES.items()}
-    results = {name: Evaluation(list(labels), y[some], answer(pictures), [files[i] for i in some]) for name, pictures in made.items()}
+    results = {name: Evaluation(list(labels), y[some], answer(pictures), [files[i] for i in some])
+               for name, pictures in made.items()}
     return ShortcutTest(results, {name: pictures[0] for name, pictures in made.items()})
 
 # %% ../nbs/04_slices.ipynb #571e7198

