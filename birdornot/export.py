@@ -81,18 +81,12 @@ def _learner_body(learn, size):
     return graph, dict(zip(("mean", "std"), stats))
 
 # %% ../nbs/05_export.ipynb #d735f71f
-def _learner_head(learn):
-    "The last layer of a learner, with temperature and thresholds unless it has been trained on since they were found"
-    w, b = (v.detach().cpu().numpy().copy() for v in (learn.model[1][-1].weight, learn.model[1][-1].bias))
-    head = getattr(learn, "head", None)
-    if head is not None and np.array_equal(head.weight, w) and np.array_equal(head.bias, b): return head
-    return Head(list(learn.dls.vocab), w, b, multilabel=type(learn.dls.vocab).__name__ == "MultiCategoryMap")
-
 def _learner_parts(learn):
     "The parts of a learner made by `vision_learner`"
     import torch
+    from birdornot.learner import learner_head
     size = learn.dls.one_batch()[0].shape[-1]
-    (body, stats), head = _learner_body(learn, size), _learner_head(learn)
+    (body, stats), head = _learner_body(learn, size), learner_head(learn)
     weights = {f"body.{k}": v.detach().cpu().contiguous().numpy() for k, v in learn.model[0].state_dict().items()}
     def _expected(files):
         with learn.no_bar(), learn.no_logging():
