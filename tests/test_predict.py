@@ -16,7 +16,6 @@ from roughpictures import RoughWeb
 from birdornot.predict import Classifier, read_photo
 
 PROGRAM = [sys.executable, "-c", "import sys; from birdornot.cli import main; sys.exit(main())"]
-ROOT = Path(__file__).parents[1]
 
 
 def birdornot(*words, cwd):
@@ -132,24 +131,22 @@ def _installer(python):
     return [sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-compile"]
 
 
-def _wheel(place):
-    "A wheel of this package, built from a copy"
-    left_out = shutil.ignore_patterns("nbs", ".git", "tests", "bench", "tools", "_*s", "*.egg-info", "build")
-    src = shutil.copytree(ROOT, place/"src", ignore=left_out)
+def _wheel(src, place):
+    "A wheel of this package"
     code = "import sys, setuptools.build_meta as b; b.build_wheel(sys.argv[1])"
     done = subprocess.run([sys.executable, "-c", code, str(place)], cwd=src, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     return str(next(place.glob("*.whl")))
 
 
-def test_three_packages_are_enough(place):
+def test_three_packages_are_enough(place, package_source):
     "An environment with ONNX Runtime, numpy and Pillow, and a wheel of ours installed without dependencies"
     venv.create(place/"env", with_pip=False)
     python = str(place/"env"/("Scripts" if os.name == "nt" else "bin")/"python")
     try: got = subprocess.run([*_installer(python), "onnxruntime", "numpy", "pillow"], capture_output=True, text=True, timeout=180)
     except subprocess.TimeoutExpired: pytest.skip("the package index did not answer within three minutes")
     if got.returncode: pytest.skip(f"no package index can be reached: {got.stderr.strip()[-200:]}")
-    subprocess.run([*_installer(python), "--no-deps", _wheel(place)], check=True, capture_output=True)
+    subprocess.run([*_installer(python), "--no-deps", _wheel(package_source, place)], check=True, capture_output=True)
     code = """import sys; from birdornot.predict import Classifier; clf = Classifier("model")
 print([str(p) for p in clf.predict_many(["photos/sea/00.jpg", "photos/sea/note.jpg", "https://example.com/a.jpg"])])
 print(sorted({'torch', 'fastai', 'fastcore', 'pandas', 'onnx', 'requests', 'matplotlib'} & set(sys.modules)))"""

@@ -281,13 +281,11 @@ def _try_to_send(browser, url):
     return out
 
 
-def test_a_wheel_brings_the_page(tmp_path):
-    root = Path(__file__).parents[1]
-    copy = shutil.copytree(root, tmp_path/"src", ignore=shutil.ignore_patterns(".git", "nbs", "tests", "_*s", "*.egg-info"))
+def test_a_wheel_brings_the_page(tmp_path, package_source):
     done = subprocess.run([sys.executable, "setup.py", "-q", "build_py", "-d", str(tmp_path/"built"), "sdist", "-d", str(tmp_path)],
-                          cwd=copy, capture_output=True, text=True)
+                          cwd=package_source, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    page = {f.name for f in (root/"birdornot"/"page").iterdir()}
+    page = {f.name for f in (Path(__file__).parents[1]/"birdornot"/"page").iterdir()}
     assert {f.name for f in (tmp_path/"built"/"birdornot"/"page").iterdir()} == page
     with tarfile.open(next(tmp_path.glob("birdornot*.tar.gz"))) as tar:
         assert {Path(n).name for n in tar.getnames() if "/birdornot/page/" in n} == page
