@@ -1,4 +1,4 @@
-"""Solving the last layer of a network in a tenth of a second, and making its probabilities honest
+"""Solving the last layer of a network in under a second, and making its probabilities honest
 
 Docs: https://birdornot.github.io/birdornot/head.html.md"""
 
