@@ -1,4 +1,4 @@
-"""Which labels are probably wrong, which pictures are unlike all others, and what a careless split would have been worth
+"""Which labels are probably wrong, which pictures are unlike all others, and how much a careless split would have flattered
 
 Docs: https://birdornot.github.io/birdornot/suspects.html.md"""
 
