@@ -1,4 +1,4 @@
-"""The same way over millions of pictures: in processes at home, on a cluster by one setting, and never twice
+"""The same way for millions of pictures: in processes at home, on a cluster by one setting, and nothing is done twice
 
 Docs: https://birdornot.github.io/birdornot/scale.html.md"""
 
