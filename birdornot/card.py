@@ -16,6 +16,7 @@ from pathlib import Path
 from .engines import licence_code
 from .evaluate import wilson
 from .ledger import Ledger
+from .slices import shortcut_sections
 
 # %% ../nbs/05_card.ipynb #7473b541
 COLUMNS = ("file", "label", "title", "author", "licence", "code", "source", "page_url", "image_url")
@@ -107,6 +108,7 @@ def _errors(info):
     if not e: return "Nothing was held out, so nothing is known about its errors. Test it before you use it."
     text = (f"On {e['of']} pictures held out, no copy of which was in training, {e['wrong']} answers were wrong: "
             f"**error {e['error']:.1%}, 95 % interval {e['low']:.1%} to {e['high']:.1%}** (Wilson).")
+    if info.get("multilabel"): text += " A picture is right when all of its labels are."
     if e.get("ece") is not None: text += f" Expected calibration error: {e['ece']:.1%}."
     if e.get("coverage", 1) < 1:
         text += f" It answered {e['coverage']:.0%} of them; among those the error was {_percent(e['answered_error'])}."
@@ -120,6 +122,11 @@ def _by_slice(info):
             for s in info.get("slices") or []]
     if not rows: return "No slice of the held-out pictures was large enough to say something."
     return _table(["slice", "wrong", "95 % interval"], rows)
+
+def _shortcuts(info):
+    "What the card says of pictures changed so that a shortcut would show"
+    parts = shortcut_sections(info.get("shortcuts")).values()
+    return "\n\n".join(p if isinstance(p, str) else _table(list(p[0]), [r.values() for r in p]) for p in parts)
 
 # %% ../nbs/05_card.ipynb #034df776
 def _pizza(info):
@@ -150,9 +157,9 @@ is_it("photo.jpg").answer
 ```
 
 That needs `onnxruntime`, `numpy` and `pillow`, no torch. Without birdornot: give `model.onnx` the photo as `pixels`,
-upright, RGB, squished to {size}×{size} (bilinear), divided by 255, N×3×{size}×{size}; the softmax of
+upright, RGB, squished to {size}×{size} (bilinear), divided by 255, N×3×{size}×{size}; the {link} of
 `logits`/{temperature:.3g} is the probability of {labels}, in this order."""
-_LIMITS = """It sees one of {labels} in everything, unless it says *unsure*. It knows only pictures like those it
+_LIMITS = """It sees {what} in everything, unless it says *unsure*. It knows only pictures like those it
 was given, with the habits of those who took them and put them where they were found. Errors on other photos (night,
 drawings, another camera, another country) are unknown until you measure them: `Classifier.evaluate` does, on a folder
 of your own. Do not use it where a wrong answer harms somebody."""
@@ -165,15 +172,18 @@ def model_card(
 ) -> str:  # markdown with a YAML head
     "The papers of a model, filled from what is known about the run"
     labels, title = ", ".join(info["labels"]), f"{' or '.join(info['labels'])}?"
+    link, what = ("sigmoid", f"any number of {labels}") if info.get("multilabel") else ("softmax", f"one of {labels}")
     fit = info.get("fit") or {}
     made = (f"Trained by *{fit.get('how', 'unknown means')}* ({fit.get('why', 'no reason kept')}) on "
             f"`{info.get('backbone')}`, {info['size']} px, seed {info.get('seed', 'unknown')}, "
             f"{info.get('created', 'no date')[:10]}.")
     versions = ", ".join(f"{k} {v}" for k, v in (info.get("versions") or {}).items())
     parts = {"": f"# {title}\n\nSays which of {labels} a photo shows. {made}",
-             "Use": _USE.format(name=name, size=info["size"], temperature=info["temperature"], labels=labels),
+             "Use": _USE.format(name=name, size=info["size"], temperature=info["temperature"], labels=labels,
+                                link=link),
              "Data": _data(info, rows), "Errors": _errors(info), "Slices": _by_slice(info),
-             "The pizza test": _pizza(info), "Limits": _LIMITS.format(labels=labels),
+             "Shortcuts": _shortcuts(info),
+             "The pizza test": _pizza(info), "Limits": _LIMITS.format(what=what),
              "Made with": f"{versions}. `model.json` has every setting, time and sum; opening the folder checks them."}
     body = "\n\n".join((f"## {k}\n\n" if k else "") + v for k, v in parts.items())
     return f"{_front_matter(info, title)}\n\n{body}\n"

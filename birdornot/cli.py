@@ -159,14 +159,14 @@ def report(
     out: Path = None,  # HTML file to write; by default report.html in the dataset folder
     leak: bool = False,  # also measure what copies on both sides of the split would be worth
 ):
-    "Write one page about a dataset, and about what was trained on it"
+    "Write one page about a dataset, and about what was trained on it: its errors, and whether it takes shortcuts"
     from birdornot.download import DatasetError
     from birdornot.report import write_report
     try: trained, result = _trained(dest)
     except DatasetError as e:
         trained = result = None
         _say(f"report    says nothing of errors: {e}")
-    more = _strangers(trained)
+    more = _strangers(trained) | (_shortcuts(trained, result, dest)[1] if trained else {})
     if leak:
         from birdornot.suspects import leak_report
         more["Leak"] = str(leak_report(dest))
@@ -179,6 +179,12 @@ def _strangers(trained):
                 called=", ".join(f"{n} {c}" for c, n in r["called"].items()))
            for r in getattr(trained, "strangers", [])]
     return {"Pictures of none of its classes": met} if met else {}
+
+def _shortcuts(trained, result, dest, limit=60):
+    "What the shortcut test found, as facts for the model and as sections for the report"
+    from birdornot.slices import measure_shortcuts, shortcut_sections
+    facts = measure_shortcuts(trained, result, dest, limit)
+    return facts, shortcut_sections(facts)
 
 # %% ../nbs/09_cli.ipynb #6f8b6cbf
 @command("birdornot train bird_or_forest", "birdornot train bird_or_forest --minutes 5",
@@ -221,9 +227,12 @@ def why(
     out: Path = None,  # write the photo and the pictures side by side into this JPEG file
 ):
     "Show the training pictures most like a photo"
+    from birdornot.picture import MAX_SIZE, BadPicture, open_upright
     from birdornot.why import nearest_pictures, show_nearest
-    for r in nearest_pictures(dest, photo, k): print(f"{r['similarity']:.2f}  {r['label']}  {r['file']}")
-    if out: show_nearest(dest, photo, k).save(out)
+    try: img = open_upright(photo, max_size=MAX_SIZE)
+    except BadPicture as e: raise BadPicture(f"{photo}: {e}") from e
+    for r in nearest_pictures(dest, img, k): print(f"{r['similarity']:.2f}  {r['label']}  {r['file']}")
+    if out: show_nearest(dest, img, k).save(out)
 
 # %% ../nbs/09_cli.ipynb #a54bd889
 def _train(dest, how, backbone, size, epochs, seed, minutes=None, multilabel=False):
@@ -351,12 +360,15 @@ def _space(model, dest, allow):
 
 # %% ../nbs/09_cli.ipynb #84b68ad2
 def _export(trained, result, dest, model):
-    "Model folder and report"
+    "Model folder and report, with what is known of shortcuts: `make` and `report` measure them, `export` is in a hurry"
     from birdornot.export import export_model
     from birdornot.probe import saved_facts
     from birdornot.report import write_report
-    export_model(trained, model, result, fit=saved_facts(dest)["fit"], seed=saved_facts(dest)["seed"])
-    return model, write_report(dest, result, more=_strangers(trained))
+    from birdornot.slices import kept_shortcuts, shortcut_sections
+    known, facts = kept_shortcuts(dest), saved_facts(dest)
+    more = dict(shortcuts=known) if known else {}
+    export_model(trained, model, result, fit=facts["fit"], seed=facts["seed"], **more)
+    return model, write_report(dest, result, more=_strangers(trained) | shortcut_sections(known))
 
 # %% ../nbs/09_cli.ipynb #e6a47750
 @command("birdornot doctor")
@@ -525,7 +537,9 @@ def make(
     with _clock("download", seconds): _say(f"download  {download_images(dest, hits)}")
     with _clock("clean", seconds): _say(f"clean     {clean_images(dest)}")
     with _clock("train", seconds): trained, result = _train(dest, how, backbone, None, 5, seed, minutes)
-    with _clock("export", seconds): model, report = _export(trained, result, dest, dest/"model")
+    with _clock("export", seconds):
+        _shortcuts(trained, result, dest, 24 if source == "sample" else 60)  # the tour is a quick one
+        model, report = _export(trained, result, dest, dest/"model")
     print(result, f"model     {model}", f"report    {report}", sep="\n")
     print(f"try it    birdornot predict {model} {_pictures(trained)[-1]}")
     if json: print(_summary(result, model, seconds, _pictures(trained)))

@@ -128,6 +128,7 @@ def _licences(path, rows, most=15):
 def _confusion(result):
     "The confusion matrix, mistakes coloured; with many labels the most frequent mistakes instead"
     m, labels = np.asarray(result.confusion), list(result.labels)
+    if result.multilabel: return _yes_and_no(result)
     if len(labels) > 12:
         pairs = [(int(n), labels[i], labels[j]) for (i, j), n in np.ndenumerate(m) if n and i != j]
         worst = sorted(pairs, reverse=True)[:20]
@@ -137,6 +138,15 @@ def _confusion(result):
     return Div(Table(Thead(Tr(Th(""), *[Th(f"called {c}", scope="col", cls="n") for c in labels])),
                      Tbody(*[Tr(Th(f"is {c}", scope="row"), *[cell(i, j) for j in range(len(m))])
                              for i, c in enumerate(labels)])), cls="wide")
+
+# %% ../nbs/05_report.ipynb #51ce0012
+def _yes_and_no(result):
+    "Where a picture can show several things, one yes or no a label: nothing is taken for another"
+    there, named = np.asarray(result.targets, bool), result.said
+    counts = [(m.sum(0)) for m in (there & named, there & ~named, ~there & named, ~there & ~named)]
+    rows = [[lbl, *(int(c[k]) for c in counts)] for k, lbl in enumerate(result.labels)]
+    return Div(P("A picture can show several of the labels. It counts as right when all of them are right."),
+               _table(["label", "shown and named", "shown, not named", "named, not shown", "neither"], rows))
 
 # %% ../nbs/05_report.ipynb #0d503a0a
 def _mistakes(result, most=24):
@@ -271,7 +281,7 @@ def write_report(
     "Write what is known of a dataset, and of a classifier trained on it, as one page for people"
     path, rows = Path(path), _rows(Path(path))
     file = Path(file or path/"report.html")
-    labels = sorted({r["label"] for r in rows if r["status"] == "clean"})
+    labels = result.labels if result is not None else sorted({r["label"] for r in rows if r["status"] == "clean"})
     head = [P(str(result), cls="big")] if result is not None else []
     n, now = sum(r["status"] == "clean" for r in rows), time.strftime("%Y-%m-%d %H:%M")
     head.append(P(f"{n} pictures in use. Written {now}."))

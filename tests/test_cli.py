@@ -82,11 +82,58 @@ def test_make_again_does_nothing_twice(made, photos):
 def test_steps_give_what_make_gives(made, photos):
     cwd, done = made
     assert birdornot("search", "bird", "forest", "--folder", photos, "--out", "hits.jsonl", cwd=cwd).returncode == 0
-    for step in (["download", "steps", "hits.jsonl"], ["clean", "steps"], ["train", "steps"], ["export", "steps"]):
+    for step in (["download", "steps", "hits.jsonl"], ["clean", "steps"], ["train", "steps"], ["report", "steps"],
+                 ["export", "steps"]):
         step = birdornot(*step, cwd=cwd)
         assert step.returncode == 0, step.stderr
     whole, steps = (json.loads((cwd/d/"model"/"model.json").read_text()) for d in ("bird_or_forest", "steps"))
     assert whole["sha256"] == steps["sha256"]
+
+
+SHOWN = ("as it is", "without colours", "half as large", "the thing alone", "the background alone", "of its class",
+         "of another class")
+
+
+def test_make_tests_for_shortcuts_without_torch(made, photos):
+    cwd, _ = made
+    (cwd/"bird_or_forest"/".learner"/"shortcuts.json").unlink()
+    code = ("import sys; from birdornot.cli import main; main(sys.argv[1:]); "
+            "print({'torch', 'fastai', 'sklearn', 'scipy.stats', 'matplotlib', 'pandas'} & set(sys.modules))")
+    done = subprocess.run([sys.executable, "-c", code, "make", "bird", "forest", "--folder", str(photos)],
+                          capture_output=True, text=True, cwd=cwd)
+    assert done.stdout.splitlines()[-1] == "set()", done.stderr
+    model = cwd/"bird_or_forest"/"model"
+    page, rows = (model.parent/"report.html").read_text(), json.loads((model/"model.json").read_text())["shortcuts"]["slices"]
+    assert len(rows) == 7 and all(r["low"] <= r["error"] <= r["high"] and r["pictures"] > 9 for r in rows)
+    card = (model/"MODEL_CARD.md").read_text().split("## Shortcuts")[1].split("\n## ")[0]
+    for text in (*SHOWN, "95 % interval", "The first row is the picture as it is"):
+        assert text in page and text in card, text
+
+
+def test_export_alone_is_in_a_hurry(made):
+    "A model exported before anybody asked about shortcuts says so, and `report` mends it"
+    cwd, _ = made
+    shutil.copytree(cwd/"bird_or_forest", cwd/"hurry")
+    kept = cwd/"hurry"/".learner"/"shortcuts.json"
+    kept.unlink()
+    for step, known in (("export", False), ("report", True), ("export", True)):
+        assert birdornot(step, "hurry", cwd=cwd).returncode == 0
+        assert kept.exists() == known == ("without colours" in (cwd/"hurry"/"report.html").read_text())
+        if step == "export": assert known == ("without colours" in (cwd/"hurry"/"model"/"MODEL_CARD.md").read_text())
+
+
+def test_why_writes_a_picture(made, photos):
+    from PIL import Image
+    cwd, _ = made
+    photo = sorted((photos/"forest").glob("*.jpg"))[0]
+    done = birdornot("why", "bird_or_forest", photo, "--k", "3", "--out", "why.jpg", cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split("  ") for line in done.stdout.splitlines()]
+    assert len(rows) == 3 and all((cwd/r[2]).parent.name == r[1] and (cwd/r[2]).exists() for r in rows)
+    assert float(rows[0][0]) >= float(rows[1][0]) >= float(rows[2][0])
+    img = Image.open(cwd/"why.jpg")
+    assert img.format == "JPEG" and img.width > img.height > 50
+    assert "nothing.jpg" in one_line(birdornot("why", "bird_or_forest", "nothing.jpg", cwd=cwd))
 
 
 def test_lock_and_rebuild(made):
