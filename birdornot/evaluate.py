@@ -69,6 +69,7 @@ class Evaluation:
     @property
     def interval(self) -> tuple[float, float]: return wilson(self.wrong, self.n)
 
+# %% ../nbs/04_evaluate.ipynb #5a5ba2ba
 @patch
 def __str__(self: Evaluation):
     low, high = self.interval

@@ -82,6 +82,7 @@ def is_address(photo) -> bool:
     "Is this text the address of a photo on the web?"
     return isinstance(photo, str) and photo.lower().startswith(("http://", "https://"))
 
+# %% ../nbs/06_predict.ipynb #93c0b5bb
 def read_photo(
     photo,  # path, http(s) address, bytes, Pillow picture, or uint8 array H×W, H×W×3 or H×W×4
     max_size: int | None = None  # no side of the result is longer, pixels

@@ -264,6 +264,7 @@ def head_arrays(
     if head.novelty: arrays |= {f"novelty.{k}": getattr(head.novelty, k) for k in _ARRAYS}
     return {k: np.ascontiguousarray(v, np.float32) for k, v in arrays.items()}
 
+# %% ../nbs/04_probe.ipynb #32a61185
 def head_facts(
     head: Head  # a head
 ) -> dict:  # JSON values
@@ -272,6 +273,7 @@ def head_facts(
     return dict(labels=head.labels, temperature=head.temperature, multilabel=head.multilabel, unsure=head.unsure,
                 step=step)
 
+# %% ../nbs/04_probe.ipynb #72d9f02f
 def make_head(
     arrays: dict,  # from `head_arrays`
     facts: dict  # from `head_facts`

@@ -25,6 +25,7 @@ from .picture import BirdornotError
 class LicenceError(BirdornotError):
     "Pictures in the set may not be free to publish from; the text says which"
 
+# %% ../nbs/06_publish.ipynb #abaa3743
 def check_licences(
     rows: list[dict],  # from `attribution` or `read_attribution`
     allow: str = ""  # further licence codes to let pass, separated by commas: by-nc, unknown, …
