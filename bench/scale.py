@@ -8,7 +8,8 @@ the same work with 64 threads in one process, in turn. Tables of 1,000, 10,000 a
 Both write a file for every 100 rows. What a row costs is the time from when 200 rows are done to the end, for the rows
 between: the work under way. What comes before (imports, processes) is told apart, as `start`. Each program has a session of
 its own, as Linux shares the processor among sessions: what else runs takes the same from two processes as from 64 threads.
-Processor time is told, too, which other programs disturb less: that of all processes, less that of a table of two rows.
+Processor time is told, too, which other programs disturb less: that of all processes, less that of a table of two rows,
+one for each process. Tables of up to 1,000 rows come three times, before and after the longer ones.
 
 The last line is JSON: flat = dearest ÷ cheapest picture over the numbers of rows, the worse of photos and thumbnails;
 vs_threads = pictures a second ÷ the plain loop's; flat_cpu and vs_threads_cpu = the same for processor time; start = seconds
@@ -28,16 +29,17 @@ import sys
 import tempfile
 import threading
 import time
+from collections import defaultdict
 from pathlib import Path
 
 SHARD = 100
 OURS = """
 import json, sys, time
 from birdornot.scale import scale
-table, dest, host = sys.argv[1:]
+table, dest, host, shard = sys.argv[1:]
 if __name__ == "__main__":
     start = time.perf_counter()
-    scale(table, dest, allow_hosts=[host], workers=2, shard=100, per_host=128, progress=False)
+    scale(table, dest, allow_hosts=[host], workers=2, shard=int(shard), per_host=128, progress=False)
     print(json.dumps(dict(seconds=time.perf_counter() - start)))
 """
 PLAIN = """
@@ -48,7 +50,7 @@ from pathlib import Path
 import pyarrow as pa, pyarrow.parquet
 from birdornot.clean import _examine
 from birdornot.download import Fetcher
-table, dest, host = sys.argv[1:]
+table, dest, host = sys.argv[1:4]
 start = time.perf_counter()
 def one(job):
     row, url = job
@@ -101,11 +103,11 @@ def memory(pid) -> float:
     return total
 
 
-def run(code, table, dest, host) -> dict:
+def run(code, *words) -> dict:
     "Seconds, processor seconds and most memory of a program"
     used = lambda: sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
     before = used()
-    p = subprocess.Popen([sys.executable, "-c", code, table, dest, host], stdout=subprocess.PIPE, text=True, start_new_session=True)
+    p = subprocess.Popen([sys.executable, "-c", code, *map(str, words)], stdout=subprocess.PIPE, text=True, start_new_session=True)
     peak, ended = [0.0], threading.Event()
     def look():
         while not ended.wait(.5): peak.append(memory(p.pid))
@@ -148,25 +150,25 @@ def series(pictures, sizes, repeat, kinds, show) -> dict:
     server.start()
     host, found, runs = f"127.0.0.1:{mine.recv()}", {}, 0
     with tempfile.TemporaryDirectory() as d:
-        def one(kind, n):
+        def one(kind, n, shard=SHARD):
             nonlocal runs
             runs += 1
             file, dest = Path(d)/f"{n}.txt", Path(d)/f"{kind}{n}-{runs}"
             file.write_text("\n".join(f"http://{host}/{i}" for i in range(n)))
-            r = run(dict(ours=OURS, plain=PLAIN)[kind], str(file), str(dest), host)
+            r = run(dict(ours=OURS, plain=PLAIN)[kind], file, dest, host, shard)
             return {"each": pace(dest, n)} | r, dest
-        idle = {k: min(one(k, 2)[0]["cpu"] for _ in range(2)) for k in kinds}
+        idle = {k: min(one(k, 2, shard=1)[0]["cpu"] for _ in range(2)) for k in kinds}  # both processes have begun
+        got = defaultdict(list)
+        for turn, n in [(turn, n) for turn in range(repeat) for n in sizes if not turn or n <= 1000]:
+            dests = {}
+            for k in kinds if turn % 2 else kinds[::-1]:
+                r, dests[k] = one(k, n)
+                got[k, n].append(r | dict(cpu=(r["cpu"] - idle[k]) / n, start=r["seconds"] - n*r["each"]))
+            if len(kinds) == 2 and not same(dests["ours"], dests["plain"]): raise SystemExit(f"the tables of {n} rows differ")
+            for dest in dests.values(): shutil.rmtree(dest)
         for n in sizes:
-            got = {k: [] for k in kinds}
-            for _ in range(repeat if n <= 1000 else 1):
-                dests = {}
-                for k in kinds:
-                    r, dests[k] = one(k, n)
-                    got[k].append(r | dict(cpu=(r["cpu"] - idle[k]) / n, start=r["seconds"] - n*r["each"]))
-                if len(kinds) == 2 and not same(dests["ours"], dests["plain"]): raise SystemExit(f"the tables of {n} rows differ")
-                for dest in dests.values(): shutil.rmtree(dest)
             for k in kinds:
-                found[k, n] = r = {key: statistics.median(x[key] for x in got[k]) for key in got[k][0]}
+                found[k, n] = r = {key: statistics.median(x[key] for x in got[k, n]) for key in got[k, n][0]}
                 ms = f"{1000*r['each']:>9.2f}{1000*r['cpu']:>9.2f}"
                 print(f"{f'{k}, {n:,} {show}':<28}{r['seconds']:>9.1f}{r['start']:>8.1f}{ms}{r['mb']:>7.0f}", flush=True)
     server.kill()
