@@ -1,5 +1,6 @@
 """nbdev's processors, as the site uses them. A module of its own: worker processes have to find it by name."""
 import os
+import warnings
 from pathlib import Path
 
 from fastcore.nbio import mk_cell, read_nb, write_nb
@@ -32,7 +33,8 @@ def run_processors(nbs: Path, pages: Path, name: str) -> None:
     "Process the notebook `name` below `nbs` and write it below `pages` under its page's name"
     os.environ["IN_TEST"] = "1"
     nb = read_nb(nbs/name)
-    Filter()(nb)
+    with warnings.catch_warnings(action="ignore"):  # imports run alone here, without the cells that silence them
+        Filter()(nb)
     dest = pages/page_of(name)
     dest.parent.mkdir(parents=True, exist_ok=True)
     write_nb(nb, dest)
