@@ -500,9 +500,26 @@ def _found(dest, label, n):
     if not (dest/"ledger.sqlite").exists(): return False
     with Ledger(dest) as ledger: return len(ledger.rows(label=label)) >= n
 
+# %% ../nbs/09_cli.ipynb #51ce0030
+def _together(terms, folder):
+    "Classes that show several of the terms: the folders named so, otherwise every pair of terms"
+    from itertools import combinations
+    from birdornot.search import term_slug
+    if not folder: return ["+".join(pair) for pair in combinations(terms, 2)]
+    known = set(map(term_slug, terms))
+    names = [d.name for d in sorted(folder.iterdir()) if d.is_dir() and "+" in d.name] if folder.is_dir() else []
+    return [name for name in names if set(map(term_slug, name.split("+"))) <= known]
+
+def _hits_together(term, n, source, folder, urls):
+    "Hits for bird+forest: pictures found for the words bird forest; none, and the reason told, where there are none"
+    from birdornot.search import NoHits, SourceFailed
+    try: return _hits(term, n, source, folder, urls, phrases=[term.replace("+", " ")])
+    except (NoHits, SourceFailed) as e: _say(f"search    {term}: left out. {e}")
+    return []
+
 # %% ../nbs/09_cli.ipynb #a20ca000
-def _search_all(terms, n, source, folder, urls, dest):
-    "Hits for all terms that still need them"
+def _search_all(terms, n, source, folder, urls, dest, multilabel=False):
+    "Hits for all terms that still need them, and with `multilabel` for pictures that show several of them"
     from birdornot.picture import BirdornotError
     from birdornot.search import Hits, term_slug
     labels = [term_slug(t) for t in terms]
@@ -510,11 +527,15 @@ def _search_all(terms, n, source, folder, urls, dest):
         raise BirdornotError(f"make needs at least two different words, got {', '.join(terms)}; try bird forest")
     if "model" in labels: raise BirdornotError("'model' is the folder of the model; choose another word for this class")
     missing = [t for t, lbl in zip(terms, labels) if not _found(dest, lbl, n or WANTED)]
-    return Hits([h for t in missing for h in _hits(t, n, source, folder, urls)])
+    hits = [h for t in missing for h in _hits(t, n, source, folder, urls)]
+    together = [t for t in _together(terms, folder) if term_slug(t) not in labels] if multilabel else []
+    missing = [t for t in together if not _found(dest, term_slug(t), n or WANTED)]
+    return Hits([*hits, *(h for t in missing for h in _hits_together(t, n, source, folder, urls))])
 
 # %% ../nbs/09_cli.ipynb #77b2b1f5
 @command("birdornot make bird forest", "birdornot make bird not_bird --folder photos",
-         'birdornot make "barn owl" "tawny owl" --n 200 --source openverse --out owls')
+         'birdornot make "barn owl" "tawny owl" --n 200 --source openverse --out owls',
+         "birdornot make bird forest --multilabel", "birdornot make bird forest --multilabel --folder photos")
 def make(
     terms: Annotated[str, {"nargs": "+"}],  # two or more words, one per class; quote several words: "barn owl"
     n: int = None,  # pictures per word; by default 120 from the web, all from a folder or file
@@ -526,6 +547,7 @@ def make(
     backbone: str = "tf_efficientnet_lite0",  # any name in timm or torchvision
     seed: int = 42,  # same seed, same result
     minutes: float = None,  # time for training: auto then trains the last blocks too, if they can be trained in it
+    multilabel: bool = False,  # a photo can show several: takes FOLDER/bird+forest too, or searches each pair of words
     json: bool = False,  # print, last, one line of JSON: model, error, error_low, error_high, seconds, pictures
 ):
     "From words to a classifier: search, download, clean, train, export; typed again, it goes on where it stopped"
@@ -533,10 +555,10 @@ def make(
     from birdornot.download import download_images
     from birdornot.search import term_slug
     dest, seconds = out or Path("_or_".join(map(term_slug, terms))), {}
-    with _clock("search", seconds): hits = _search_all(terms, n, source, folder, urls, dest)
+    with _clock("search", seconds): hits = _search_all(terms, n, source, folder, urls, dest, multilabel)
     with _clock("download", seconds): _say(f"download  {download_images(dest, hits)}")
     with _clock("clean", seconds): _say(f"clean     {clean_images(dest)}")
-    with _clock("train", seconds): trained, result = _train(dest, how, backbone, None, 5, seed, minutes)
+    with _clock("train", seconds): trained, result = _train(dest, how, backbone, None, 5, seed, minutes, multilabel)
     with _clock("export", seconds):
         _shortcuts(trained, result, dest, 24 if source == "sample" else 60)  # the tour is a quick one
         model, report = _export(trained, result, dest, dest/"model")

@@ -182,9 +182,10 @@ def _saved_hit(path, line, row):
 # %% ../nbs/00_hits.ipynb #b4fff3ef
 def term_slug(
     term:str, # words searched for
-)->str: # lower-case letters, digits and underscores, at most 61
+)->str: # lower-case letters, digits and underscores, at most 61; of words joined by +, each so
     "The folder name for `term`"
     from slugify import slugify
+    if len(words := [w for w in str(term).split('+') if w.strip()]) > 1: return '+'.join(map(term_slug, words))
     slug = slugify(str(term), separator='_', max_length=60, word_boundary=True)
     if not slug:
         from hashlib import sha256

@@ -99,6 +99,13 @@ def check_classes(
         raise DatasetError(f"too few different {what} of {', '.join(small)} (found {counts}; copies count once); "
                            f"each class needs at least {MIN_GROUPS}: {remedy}")
 
+# %% ../nbs/03_split.ipynb #51ce0020
+def _strata(labels, groups):
+    "Labels to deal out by: of a combination such as bird+forest, if it is rare, only its first word"
+    distinct = {lbl: len({g for l, g in zip(labels, groups) if l == lbl}) for lbl in set(labels)}
+    def _one(lbl): return lbl.split("+")[0] if distinct[lbl] < MIN_GROUPS and lbl.split("+")[0] in distinct else lbl
+    return [_one(lbl) for lbl in labels]
+
 # %% ../nbs/03_split.ipynb #0de7b51f
 def group_folds(
     labels: list,  # the label of every picture
@@ -134,6 +141,7 @@ def split_by_group(
 ) -> tuple[list[int], list[int]]:  # positions of the training and of the validation part
     "Split so that no group is on both sides and every class is on each; raises `DatasetError` if it cannot"
     if not 0 < valid_pct <= 0.5: raise DatasetError(f"valid_pct is {valid_pct}; hold back more than 0 and at most 0.5")
+    labels = _strata(labels, groups)
     check_classes(labels, groups, what)
     per_class = [len({g for l, g in zip(labels, groups) if l == lbl}) for lbl in set(labels)]
     labels, groups = np.array(labels), np.unique([str(g) for g in groups], return_inverse=True)[1]

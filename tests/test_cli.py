@@ -136,6 +136,74 @@ def test_why_writes_a_picture(made, photos):
     assert "nothing.jpg" in one_line(birdornot("why", "bird_or_forest", "nothing.jpg", cwd=cwd))
 
 
+def both(bird, forest):
+    "A picture that shows both: one beside the other"
+    from PIL import Image
+    img = Image.new("RGB", (400, 200))
+    for x, file in ((0, bird), (200, forest)): img.paste(Image.open(file).convert("RGB").resize((200, 200)), (x, 0))
+    return img
+
+
+@pytest.fixture(scope="module")
+def several(photos, tmp_path_factory):
+    "Folders bird, forest and bird+forest, two others, and new photos of both in a folder of their own"
+    folder, drawn = tmp_path_factory.mktemp("several"), {k: sorted((photos/k).glob("0*.jpg")) for k in ("bird", "forest")}
+    for name in ("bird", "forest", "forest+bird", "bird+sea", "empty"): (folder/"photos"/name).mkdir(parents=True)
+    (folder/"new").mkdir()
+    for k, files in drawn.items():
+        for f in files[:16]: shutil.copy(f, folder/"photos"/k)
+    for i, pair in enumerate(zip(drawn["bird"], drawn["forest"][::-1])):
+        both(*pair).save(folder/("new" if 24 <= i < 30 else "photos/forest+bird")/f"both{i}.jpg")
+    both(drawn["bird"][0], drawn["bird"][1]).save(folder/"photos"/"bird+sea"/"0.jpg")
+    return folder
+
+
+def test_several_labels_from_words_to_answers(several):
+    done = birdornot("make", "bird", "forest", "--multilabel", "--folder", "photos", "--json", cwd=several)
+    assert done.returncode == 0, done.stderr
+    summary, model = json.loads(done.stdout.splitlines()[-1]), several/"bird_or_forest"/"model"
+    assert set(summary["pictures"]) == {"bird", "forest", "forest+bird"} and summary["pictures"]["forest+bird"] > 20
+    info = json.loads((model/"model.json").read_text())
+    assert info["multilabel"] and info["labels"] == ["bird", "forest"] and len(info["shortcuts"]["slices"]) == 7
+    card, page = (model/"MODEL_CARD.md").read_text(), (several/"bird_or_forest"/"report.html").read_text()
+    for text in ("sigmoid", "any number of bird, forest", "right when all of its labels are"): assert text in card, text
+    assert "softmax" not in card and "<h1>bird or forest?" in page
+    assert "shown, not named" in page and "called bird</th>" not in page and "without colours" in page
+    said = birdornot("predict", "bird_or_forest/model", "new", "--json", cwd=several)
+    rows = [json.loads(line)["probabilities"] for line in said.stdout.splitlines()]
+    assert len(rows) == 6 and sum(min(p.values()) > 0.5 for p in rows) >= 5, rows
+    said = birdornot("predict", "bird_or_forest/model", "photos/bird", "photos/forest", "--json", cwd=several)
+    assert sum(min(json.loads(line)["probabilities"].values()) < 0.5 for line in said.stdout.splitlines()) >= 29
+    assert "bird+forest" in birdornot("predict", "bird_or_forest/model", "new", cwd=several).stdout
+    again = birdornot("make", "bird", "forest", "--multilabel", "--folder", "photos", cwd=several)
+    assert again.returncode == 0 and "the probe of the last run is taken" in again.stderr
+
+
+def test_a_rare_combination_does_not_stop_training(several, tmp_path):
+    shutil.copytree(several/"photos", tmp_path/"photos")
+    for f in sorted((tmp_path/"photos"/"forest+bird").iterdir())[2:]: f.unlink()
+    done = birdornot("make", "bird", "forest", "--multilabel", "--folder", "photos", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["pictures"] == {"bird": 16, "forest": 16, "forest+bird": 2}
+
+
+def test_classes_of_very_different_size(photos, tmp_path):
+    make_sample(tmp_path/"photos", n=8, kinds=("thing",), seed=5)
+    shutil.copytree(photos/"bird", tmp_path/"photos"/"bird", ignore=shutil.ignore_patterns("notes.jpg"))
+    shutil.copytree(photos/"forest", tmp_path/"photos"/"forest")
+    for f in sorted((tmp_path/"photos"/"forest").iterdir())[8:]: f.unlink()
+    done = birdornot("make", "bird", "forest", "thing", "--folder", "photos", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    dest = tmp_path/"bird_or_forest_or_thing"
+    assert json.loads(done.stdout.splitlines()[-1])["pictures"] == dict(bird=30, forest=8, thing=8)
+    held = {r["label"]: r["pictures"] for r in json.loads((dest/"model"/"model.json").read_text())["error"]["per_class"]}
+    assert all(held.values()) and held["bird"] > 2*held["thing"]
+    assert "The thing or the background?" in (dest/"report.html").read_text()
+    for kind in ("forest", "thing"):  # the small ones are not swallowed by the large one
+        said = birdornot("predict", dest/"model", tmp_path/"photos"/kind, "--json", cwd=tmp_path)
+        assert [json.loads(line)["label"] for line in said.stdout.splitlines()].count(kind) >= 6, said.stdout
+
+
 def test_lock_and_rebuild(made):
     cwd, _ = made
     assert birdornot("lock", "bird_or_forest", "--out", "birds.lock", cwd=cwd).returncode == 0
