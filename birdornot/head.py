@@ -102,8 +102,7 @@ def solve_head(
     x: np.ndarray,  # embeddings N×C
     y: np.ndarray,  # class numbers N, or N×K booleans where a picture can show several things
     folds: np.ndarray,  # the fold of every picture, N numbers from 0
-    n_out: int | None = None,  # number of classes K; by default the highest number and one
-    strengths=np.logspace(1, -3, 9)  # of the regularisation, tried in turn until two in a row were no better
+    n_out: int | None = None  # number of classes K; by default the highest number and one
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:  # weight K×C, bias K, out-of-fold logits N×K, strength chosen
     "Regularised, class-balanced logistic regression, its strength chosen by cross-validation"
     y, multilabel = np.asarray(y), np.ndim(y) == 2
@@ -111,10 +110,10 @@ def solve_head(
     w, best, worse = _weights(y, multilabel), (np.inf,), 0
     q, curve, axes, mean = _rotate(x, w.max(1))
     q, curve = np.hstack([q, np.ones((len(q), 1))]).astype(np.float32), np.append(curve, w.max(1).sum())
-    for strength, solution, left_out in _path(q, y, w, folds, curve, strengths, multilabel):
+    for strength, solution, left_out in _path(q, y, w, folds, curve, np.logspace(1, -3, 9), multilabel):
         loss, worse = _loss(left_out, y, w, multilabel), worse + 1
         if loss < best[0]: best, worse = (loss, solution, left_out, strength), 0
-        if worse == 2: break
+        if worse == 2: break  # two strengths in a row were no better
     loss, solution, left_out, strength = best
     weight = (axes @ solution[:-1]).T
     return weight.astype(np.float32), (solution[-1] - weight @ mean).astype(np.float32), left_out, strength

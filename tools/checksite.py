@@ -1,4 +1,4 @@
-"""Check a built site: links, anchors, alt text, size, and that reading it asks nothing of another server.
+"""Check a built site: links, anchors, alt text, size, no warnings, and that reading it asks nothing of another server.
 
     python tools/checksite.py _docs
 """
@@ -17,7 +17,7 @@ class Page(HTMLParser):
 
     def __init__(self, text: str):
         super().__init__()
-        self.links, self.loads, self.ids, self.pictures = [], [], set(), []
+        self.links, self.loads, self.ids, self.pictures, self.warnings = [], [], set(), [], []
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
@@ -29,6 +29,8 @@ class Page(HTMLParser):
             if tag == t and a.get(key): self.loads.append(a[key])
         if tag == "img": self.pictures.append((a.get("alt"), a.get("src", "")[:60]))
         if tag == "svg" and a.get("aria-hidden") != "true": self.pictures.append((a.get("aria-label"), "svg"))
+
+    def handle_data(self, data): self.warnings += re.findall(r"\S*site-packages\S*", data)
 
 
 def target(site: Path, page: Path, href: str) -> Path:
@@ -60,6 +62,7 @@ def check_page(site: Path, file: Path, ids: dict[Path, set[str]], page: Page) ->
             if unquote(parts.fragment) not in ids.get(to, set()): faults.append(f"no such anchor {href}")
     faults += [f"loads {u} from another server" for u in page.loads if re.match(r"(https?:)?//", u)]
     faults += [f"picture without alt text: {src}" for alt, src in page.pictures if not (alt or "").strip()]
+    faults += [f"shows a warning or a machine's path: {path}" for path in page.warnings]
     if (size := weight(site, file, page.loads)) > MAX_PAGE: faults.append(f"weighs {size:,} bytes, more than {MAX_PAGE:,}")
     return faults
 

@@ -110,6 +110,12 @@ def thumbnail(nb, file: Path) -> None:
     ImageOps.fit(picture, (480, 240), centering=(0, 0)).save(file, quality=80)
 
 
+def as_in_a_terminal(text: str) -> str:
+    "What stays of `text` on a terminal, where a carriage return goes back to the line's beginning: no progress bars"
+    lines = [line.rsplit("\r", 1)[-1].rstrip() for line in text.removesuffix("\n").split("\n")]
+    return "\n".join(lines).strip("\n")
+
+
 def stage(name: str) -> None:
     "Give a processed notebook its front matter, top line, card and links"
     page = page_of(name)
@@ -125,7 +131,10 @@ def stage(name: str) -> None:
     if name != "index.ipynb": nb.cells.insert(1, mk_cell(top_line(name, meta), "markdown"))
     for cell in nb.cells:
         if cell.cell_type == "markdown": cell.source = relink(cell.source, page)
-        for out in cell.get("outputs", []):
+        for out in [*cell.get("outputs", [])]:
+            if "\r" in (text := "".join(out.get("text", ""))):
+                out["text"] = as_in_a_terminal(text)
+                if not out["text"]: cell.outputs.remove(out)
             for kind in ("text/markdown", "text/html"):
                 if kind in out.get("data", {}): out["data"][kind] = relink("".join(out["data"][kind]), page)
     write_nb(nb, PAGES/page)
