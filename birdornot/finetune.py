@@ -142,12 +142,13 @@ def keep_activations(
     one = frozen.eval()(next(iter(plain))[0][:1])
     copies = min(copies, MEMORY//(2*one.numel()*n))
     if not copies: raise CannotCut(f"the activations of {n} pictures need {2*one.numel()*n/2**30:.0f} GB of memory")
-    def _ask(version):
-        batches = dls.train.new(dls.train_ds, shuffle=False, drop_last=False) if version > 1 else plain
-        flip = (lambda x: x.flip(-1)) if version == 1 else (lambda x: x)
-        xbs = (flip(b[0]).contiguous(memory_format=torch.channels_last) for b in batches)
-        return torch.cat([frozen(xb).half().cpu() for xb in xbs])
-    with torch.inference_mode(): return torch.stack([_ask(v) for v in range(copies)])
+    def _say(xb):  # a few at a time: what a layer says must fit into the processor's cache to be there for the next
+        return torch.cat([frozen(x).half().cpu() for x in xb.contiguous(memory_format=torch.channels_last).split(8)])
+    def _ask(batches, *ways): return map(torch.cat, zip(*([_say(way(b[0])) for way in ways] for b in batches)))
+    def _changed(): return dls.train.new(dls.train_ds, shuffle=False, drop_last=False)
+    with torch.inference_mode():  # a picture is read once for itself and its mirror image
+        kept = list(_ask(plain, *(lambda x: x, lambda x: x.flip(-1))[:copies]))
+        return torch.stack(kept + [v for _ in range(copies - 2) for v in _ask(_changed(), lambda x: x)])
 
 # %% ../nbs/04_finetune.ipynb #bf1683c8
 def inner_folds(
@@ -237,6 +238,7 @@ def _embed_kept(learn, tail, version):
 class _Tail:
     "Tail, kept activations and the place from which every training starts"
     def __init__(self, learn, share, copies, seed):
+        learn.model.to(memory_format=torch.channels_last)  # as the pictures are laid out: no copies inside
         frozen, self.tail, self.share = cut_body(learn.model[0], learn.dls.one_batch()[0].shape[-1], share)
         self.learn, self.layer, self.y = learn, learn.model[1][-1], class_numbers(learn.dls.train_ds)
         self.folds, self.kept = training_folds(learn, seed=seed), keep_activations(learn, frozen, copies)
