@@ -134,7 +134,7 @@ def review(
 # %% ../nbs/09_cli.ipynb #b2rankon
 def _rank_once(dest):
     "Rank the suspects, unless that has been done for these pictures or cannot be done"
-    from birdornot.download import DatasetError, Ledger
+    from birdornot.ledger import DatasetError, Ledger
     with Ledger(dest, create=False) as ledger: rows = ledger.rows(status="clean")
     if all(r.get("suspicion") is not None for r in rows): return
     from birdornot.suspects import find_suspects
@@ -160,7 +160,7 @@ def report(
     leak: bool = False,  # also measure what copies on both sides of the split would be worth
 ):
     "Write one page about a dataset, and about what was trained on it: its errors, and whether it takes shortcuts"
-    from birdornot.download import DatasetError
+    from birdornot.ledger import DatasetError
     from birdornot.report import write_report
     try: trained, result = _trained(dest)
     except DatasetError as e:

@@ -6,8 +6,8 @@ Docs: https://birdornot.github.io/birdornot/embed.html.md"""
 
 # %% auto #0
 __all__ = ['BACKBONE', 'PACKAGES', 'packaged_weights', 'installed_backbones', 'WeightsUnavailable', 'quick_hub', 'find_backbone',
-           'backbone_config', 'pool_layers', 'pretrained_body', 'cache_dir', 'one_core_session', 'backbone_onnx',
-           'cores', 'Embedder', 'embed_files']
+           'backbone_config', 'pool_layers', 'pretrained_body', 'cache_dir', 'one_core_session', 'write_onnx',
+           'backbone_onnx', 'cores', 'Embedder', 'embed_files']
 
 # %% ../nbs/02_embed.ipynb #93de5df9
 import hashlib
@@ -158,6 +158,30 @@ def one_core_session(
     except Exception as e:  # the runtime raises types of its own
         raise BirdornotError(f"{file} is damaged ({e}); delete it, and it is made anew") from e
 
+# %% ../nbs/02_embed.ipynb #5b6f0a12
+@contextmanager
+def _fixed_padding():
+    "Inside, timm's layers take their padding from the size of the picture in hand as a number, once and for all"
+    from unittest.mock import patch
+    from timm.layers import padding
+    told = padding.get_same_padding
+    with _quietly(), patch.object(padding, "get_same_padding", lambda side, *more: told(int(side), *more)): yield
+
+# %% ../nbs/02_embed.ipynb #5b6f0a13
+def write_onnx(
+    model,  # torch module in eval mode, on the CPU: pictures N×3×size×size → N×…
+    size: int,  # side of the pictures, pixels
+    file: str | Path,  # file to write
+    output: str = "embedding"  # name of what comes out; what goes in is called `pixels`
+):  # onnx ModelProto, for any number N of pictures of this size
+    "Write a network down as an ONNX graph"
+    import onnx
+    import torch
+    with _fixed_padding():  # quietly: the tracer warns of constants that are meant to be constant
+        torch.onnx.export(model, (torch.zeros(2, 3, size, size),), str(file), input_names=["pixels"], dynamo=False,
+                          output_names=[output], dynamic_axes={"pixels": {0: "n"}, output: {0: "n"}})
+    return onnx.load(file)
+
 # %% ../nbs/02_embed.ipynb #137b7333
 def _write_body(backbone, size, file):
     "Export the body of `backbone` for pictures of `size` pixels"
@@ -170,10 +194,7 @@ def _write_body(backbone, size, file):
     if config["fixed"] and size != config["size"]:
         raise BirdornotError(f"{backbone} takes pictures of {config['size']} px only, not {size}; leave the size out")
     model = torch.nn.Sequential(Normalize(config["mean"], config["std"]), pretrained_body(backbone)).eval()
-    with _quietly():  # the tracer warns of constants that are meant to be constant
-        torch.onnx.export(model, (torch.zeros(2, 3, size, size),), str(file), input_names=["pixels"], dynamo=False,
-                          output_names=["embedding"], dynamic_axes=dict(pixels={0: "n"}, embedding={0: "n"}))
-    graph = onnx.load(file)
+    graph = write_onnx(model, size, file)
     about = config | dict(size=size, backbone=backbone, weights=weights)
     onnx.helper.set_model_props(graph, {"birdornot": json.dumps(about)})
     onnx.save(graph, file)

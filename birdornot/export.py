@@ -13,7 +13,6 @@ import os
 import shutil
 import tempfile
 import time
-import warnings
 import zipfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from .card import attribution, model_card, slices, write_attribution
-from .embed import backbone_onnx, cores, embed_files, one_core_session
+from .embed import backbone_onnx, cores, embed_files, one_core_session, write_onnx
 from .model import LARGEST, SCHEMA, ModelError, ModelFolder, load_graph
 from .picture import MAX_SIZE, BirdornotError, model_input, open_upright
 from .probe import Head, Probe, attach_head, head_arrays, head_facts, head_logits, make_head
@@ -65,18 +64,12 @@ def _probe_parts(probe):
 # %% ../nbs/05_export.ipynb #52e38069
 def _learner_body(learn, size):
     "All but the last layer of a learner, normalisation in front, as an onnx ModelProto"
-    import onnx
     import torch
     from torchvision.transforms import Normalize
     norm = next(f for f in learn.dls.after_batch.fs if type(f).__name__ == "Normalize")
     stats = [t.flatten().tolist() for t in (norm.mean, norm.std)]
     body = torch.nn.Sequential(Normalize(*stats), learn.model[0], *learn.model[1][:-1]).cpu().eval()
-    with tempfile.TemporaryDirectory() as d, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the tracer's, about constants that are meant to be constant
-        torch.onnx.export(body, (torch.zeros(2, 3, size, size),), f"{d}/body.onnx", dynamo=False,
-                          input_names=["pixels"], output_names=["embedding"],
-                          dynamic_axes=dict(pixels={0: "n"}, embedding={0: "n"}))
-        graph = onnx.load(f"{d}/body.onnx")
+    with tempfile.TemporaryDirectory() as d: graph = write_onnx(body, size, f"{d}/body.onnx")
     learn.model.to(learn.dls.device)
     return graph, dict(zip(("mean", "std"), stats))
 
@@ -129,7 +122,7 @@ def onnx_logits(
     with ThreadPoolExecutor(cores()) as pool: return np.concatenate(list(pool.map(_ask, photos)))
 
 # %% ../nbs/05_export.ipynb #048c9e6d
-def _check_parity(parts, file, size, limit=1e-4, most=32):
+def _check_parity(parts, file, size, limit=1e-4, most=8):
     "Largest difference of logits between model and graph on held-out pictures; raises `ExportError` over `limit`"
     photos = parts.valid[:most]
     said = parts.expected(photos)
@@ -141,11 +134,10 @@ def _check_parity(parts, file, size, limit=1e-4, most=32):
 
 # %% ../nbs/05_export.ipynb #548a768f
 def _write_probe(folder, info):
-    "Draw the probe picture; what the graph in `folder` says about it"
-    from birdornot.drawing import draw
-    img = draw("bird", 1)
-    img.thumbnail((160, 160))
-    img.save(folder/"probe.png")
+    "Make the probe picture, of all shades and many edges; what the graphs in `folder` say about it"
+    from PIL import Image
+    edges = Image.effect_mandelbrot((256, 256), (-2, -1.5, 1, 1.5), 100)
+    Image.merge("RGB", (edges, Image.radial_gradient("L"), Image.linear_gradient("L"))).save(folder/"probe.png")
     graphs = sorted(f.name for f in folder.glob("*.onnx"))
     logits = {g: onnx_logits(folder/g, [folder/"probe.png"], info["size"])[0].tolist() for g in graphs}
     return dict(logits, file="probe.png", logits=logits["model.onnx"])

@@ -22,7 +22,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from .datablock import dataloaders
-from .download import DatasetError
+from .ledger import DatasetError
 from .embed import (BACKBONE, WeightsUnavailable, backbone_config, find_backbone, installed_backbones,
                              packaged_weights, pool_layers, quick_hub)
 from .evaluate import Evaluation

@@ -121,9 +121,9 @@ def stranger_files(
     labels: list = ()  # class labels; what one of them names is no stranger
 ) -> list[Path]:  # picture files, drawn when first asked for
     "Pictures of none of the classes: drawings and textures"
-    from birdornot.drawing import KINDS, draw
     folder = cache_dir()/f"strangers-{version('birdornot')}"
     if not folder.exists():
+        from birdornot.drawing import KINDS, draw
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".strangers-") as d:
             for i in range(20):
                 for kind in KINDS: draw(kind, i, 2026).save(Path(d)/f"{kind}-{i:02}.jpg", quality=85)

@@ -24,7 +24,7 @@ import numpy as np
 from fastcore.basics import patch
 from threadpoolctl import threadpool_limits
 
-from .download import DatasetError
+from .ledger import DatasetError
 from .embed import BACKBONE, Embedder, backbone_onnx, embed_files
 from .evaluate import Evaluation
 from .head import calibrate, probabilities, solve_head, stratified_folds

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from .download import DatasetError, Ledger
+from .ledger import DatasetError, Ledger
 
 # %% ../nbs/03_split.ipynb #401dc601
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".avif", ".heic"}  # of files taken for pictures

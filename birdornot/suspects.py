@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from fastcore.basics import patch
 
-from .download import DatasetError, Ledger
+from .ledger import DatasetError, Ledger
 from .embed import BACKBONE, embed_files
 from .head import probabilities, solve_head, stratified_folds
 from .split import check_classes, duplicate_groups, ledger_rows, origin_groups, picture_files, split_by_group
