@@ -68,7 +68,8 @@ print(json.dumps([ready, answers]))
 def run(program, *words):
     "Seconds, and processor seconds, of a Python process until it was ready to answer, and its answers"
     start = time.time()
-    done = subprocess.run([sys.executable, "-c", program, *map(str, words)], capture_output=True, text=True)
+    compiled = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}  # modules, as pip would have done
+    done = subprocess.run([sys.executable, "-c", program, *map(str, words)], capture_output=True, text=True, env=compiled)
     if done.returncode: sys.exit(done.stderr[-3000:])
     (ready, cpu), answers = json.loads(done.stdout.splitlines()[-1])
     return ready - start, cpu, answers

@@ -194,7 +194,7 @@ def train(
     how: str = "auto",  # auto, probe (seconds), both (then the last blocks, minutes) or finetune (all of it, longest)
     backbone: str = "tf_efficientnet_lite0",  # any name in timm or torchvision
     size: int = None,  # side of the square the model sees, pixels; by default what the backbone was trained on
-    epochs: int = 5,  # at most, of training after the probe
+    epochs: int = 4,  # at most, of training after the probe
     seed: int = 42,  # same seed, same result
     minutes: float = None,  # time there is: auto then trains the last blocks too, if they can be trained in it
     multilabel: bool = False,  # a photo can show several things: those in a folder bird+forest show both
@@ -558,7 +558,7 @@ def make(
     with _clock("search", seconds): hits = _search_all(terms, n, source, folder, urls, dest, multilabel)
     with _clock("download", seconds): _say(f"download  {download_images(dest, hits)}")
     with _clock("clean", seconds): _say(f"clean     {clean_images(dest)}")
-    with _clock("train", seconds): trained, result = _train(dest, how, backbone, None, 5, seed, minutes, multilabel)
+    with _clock("train", seconds): trained, result = _train(dest, how, backbone, None, 4, seed, minutes, multilabel)
     with _clock("export", seconds):
         _shortcuts(trained, result, dest, 24 if source == "sample" else 60)  # the tour is a quick one
         model, report = _export(trained, result, dest, dest/"model")

@@ -10,13 +10,16 @@ __all__ = ['MEMORY', 'SMALL', 'ENOUGH', 'CannotCut', 'cut_body', 'cuts', 'keep_a
            'choose_fit', 'fit']
 
 # %% ../nbs/04_finetune.ipynb #0cb6a542
+import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 
 from .datablock import batch_size
+from .embed import cores, one_core_session, write_onnx
 from .evaluate import Evaluation
 from .head import calibrate, probabilities, solve_head
 from .learner import Fit, class_numbers, embed, probe_learner, set_head, training_folds
@@ -130,6 +133,17 @@ def cuts(
 # %% ../nbs/04_finetune.ipynb #ef4f7ce5
 MEMORY = 1 << 30  # bytes of kept activations; larger sets get fewer changed copies
 
+# %% ../nbs/04_finetune.ipynb #32bd475f
+def _by_onnx(frozen, size):
+    "The frozen part on ONNX Runtime, on each core a picture of its own"
+    with tempfile.TemporaryDirectory() as d:
+        write_onnx(frozen, size, f"{d}/frozen.onnx", "activations")
+        session = one_core_session(f"{d}/frozen.onnx")
+    def _one(x): return session.run(None, {"pixels": x[None]})[0]
+    def _say(xb):
+        with ThreadPoolExecutor(cores()) as pool: return torch.from_numpy(np.concatenate([*pool.map(_one, xb.numpy())]))
+    return _say
+
 # %% ../nbs/04_finetune.ipynb #32bd4760
 def keep_activations(
     learn: Learner,  # its DataLoaders' training part is what is kept
@@ -137,14 +151,13 @@ def keep_activations(
     copies: int = 4  # versions of every picture: as it is, mirrored, then changed at random
 ) -> torch.Tensor:  # half precision, copies×N×…; raises `CannotCut` where a single version is too much
     "What the frozen part says about every training picture, in several versions"
-    dls, n = learn.dls, len(learn.dls.train_ds)
+    dls, n, size = learn.dls, len(learn.dls.train_ds), learn.dls.one_batch()[0].shape[-1]
     plain = dls.test_dl(dls.train_ds.items, with_labels=True)
-    one = frozen.eval()(next(iter(plain))[0][:1])
+    with torch.inference_mode(): one = frozen.eval()(next(iter(plain))[0][:1])
     copies = min(copies, MEMORY//(2*one.numel()*n))
     if not copies: raise CannotCut(f"the activations of {n} pictures need {2*one.numel()*n/2**30:.0f} GB of memory")
-    def _say(xb):  # a few at a time: what a layer says must fit into the processor's cache to be there for the next
-        return torch.cat([frozen(x).half().cpu() for x in xb.contiguous(memory_format=torch.channels_last).split(8)])
-    def _ask(batches, *ways): return map(torch.cat, zip(*([_say(way(b[0])) for way in ways] for b in batches)))
+    say = _by_onnx(frozen, size) if dls.device.type == "cpu" else frozen
+    def _ask(batches, *ways): return map(torch.cat, zip(*([say(way(b[0])).half().cpu() for way in ways] for b in batches)))
     def _changed(): return dls.train.new(dls.train_ds, shuffle=False, drop_last=False)
     with torch.inference_mode():  # a picture is read once for itself and its mirror image
         kept = list(_ask(plain, *(lambda x: x, lambda x: x.flip(-1))[:copies]))
@@ -282,9 +295,9 @@ def judged_head(
 # %% ../nbs/04_finetune.ipynb #b0f9bb0a
 def train_tail(
     learn: Learner,  # a learner made by `vision_learner`
-    epochs: int = 5,  # at most
+    epochs: int = 4,  # at most
     lr: float = 3e-4,  # largest step of the head; the tail's is a third of it
-    copies: int = 6,  # versions of every picture
+    copies: int = 4,  # versions of every picture
     share: float = 0.4,  # of the body's work that the tail may do, 0–1
     seed: int = 42  # same seed, same machine, same result
 ) -> tuple[int, list[float]]:  # epochs kept, and the loss on judged pictures after 0, 1, … epochs; raises `CannotCut`
@@ -341,7 +354,7 @@ def _instead(learn, rows, judge):
 # %% ../nbs/04_finetune.ipynb #72cc7397
 def finetune(
     learn: Learner,  # a learner made by `vision_learner`
-    epochs: int = 5,  # at most
+    epochs: int = 4,  # at most
     lr: float = 1e-3,  # largest step of the head; the body's is a tenth of it
     seed: int = 42  # same seed, same machine, same result
 ) -> int:  # epochs kept; 0: the probe was best
@@ -395,8 +408,8 @@ def _fastest(f, times=2):
 # %% ../nbs/04_finetune.ipynb #0195f2ca
 def estimate_seconds(
     learn: Learner,  # a learner made by `vision_learner`
-    epochs: int = 5,  # of training after the probe
-    copies: int = 6,  # versions of every picture for `both`
+    epochs: int = 4,  # of training after the probe
+    copies: int = 4,  # versions of every picture for `both`
     share: float = 0.4  # of the body's work that the tail of `both` does
 ) -> dict[str, float]:  # "probe", "both", "finetune" → seconds
     "How long each way to fit would take, from a short measurement on this machine"
@@ -440,7 +453,7 @@ def choose_fit(
 def fit(
     learn: Learner,  # a learner made by `vision_learner`
     how: str = "auto",  # "probe", "both", "finetune" or "auto"
-    epochs: int = 5,  # at most, of training after the probe
+    epochs: int = 4,  # at most, of training after the probe
     seed: int = 42,  # same seed, same machine, same result
     minutes: float | None = None  # time there is, for "auto"
 ) -> Fit:  # what was done and why
