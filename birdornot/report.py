@@ -21,7 +21,7 @@ import numpy as np
 from fastcore.xml import (FT, H1, H2, A, Body, Div, Figcaption, Figure, Head, Header, Html, Img, Main, Meta, Nav,
                           NotStr, P, Section, Span, Style, Table, Tbody, Td, Th, Thead, Title, Tr, ft, to_xml)
 
-from .download import Ledger
+from .ledger import Ledger
 from .picture import BadPicture, open_upright
 from .split import picture_files
 
