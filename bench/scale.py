@@ -9,7 +9,7 @@ Both write a file for every 100 rows. What a row costs is the time from when 200
 between: the work under way. What comes before (imports, processes) is told apart, as `start`. Each program has a session of
 its own, as Linux shares the processor among sessions: what else runs takes the same from two processes as from 64 threads.
 Processor time is told, too, which other programs disturb less: that of all processes, less that of a table of two rows,
-one for each process. Tables of up to 1,000 rows come three times, before and after the longer ones.
+one for each process. All but the longest table come three times, before it and after it.
 
 The last line is JSON: flat = dearest ÷ cheapest picture over the numbers of rows, the worse of photos and thumbnails;
 vs_threads = pictures a second ÷ the plain loop's; flat_cpu and vs_threads_cpu = the same for processor time; start = seconds
@@ -159,7 +159,7 @@ def series(pictures, sizes, repeat, kinds, show) -> dict:
             return {"each": pace(dest, n)} | r, dest
         idle = {k: min(one(k, 2, shard=1)[0]["cpu"] for _ in range(2)) for k in kinds}  # both processes have begun
         got = defaultdict(list)
-        for turn, n in [(turn, n) for turn in range(repeat) for n in sizes if not turn or n <= 1000]:
+        for turn, n in [(turn, n) for turn in range(repeat) for n in sizes if not turn or n < sizes[-1]]:
             dests = {}
             for k in kinds if turn % 2 else kinds[::-1]:
                 r, dests[k] = one(k, n)
