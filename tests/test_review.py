@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
@@ -141,9 +142,20 @@ def test_same_picture_under_two_labels(page, dataset):
     assert [(r["label"], r["status"]) for r in again] == [(r["label"], r["status"]) for r in twins]
 
 
+def test_an_overtaken_answer_is_not_shown(page, dataset):
+    def _late(route):
+        time.sleep(0.5)
+        route.continue_()
+    page.route("**/api/queue?view=labels*", _late)
+    with page.expect_response("**/api/queue?view=labels*"):
+        page.evaluate("() => { document.querySelector('#tab-labels').click(); document.querySelector('#tab-copies').click() }")
+    page.wait_for_timeout(200)
+    assert page.locator("#queue.wide .group").first.locator(".card").count() >= 2
+
+
 def test_copies_lie_side_by_side(page, dataset):
     page.click("#tab-copies")
-    page.wait_for_selector(".group .card")
+    page.wait_for_selector("#queue.wide .card")  # one picture alone is a group, too, in the view before
     boxes = [c.bounding_box() for c in page.query_selector_all(".group:first-child .card")]
     assert len(boxes) >= 2 and abs(boxes[0]["y"] - boxes[1]["y"]) < 5 and boxes[0]["x"] < boxes[1]["x"]
     n = page.locator(".group").first.locator(".card").count()

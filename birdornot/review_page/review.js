@@ -110,7 +110,9 @@ const step = by => {
 }
 const openGroups = () => [...document.querySelectorAll(".group")].filter(g => $(".card:not(.done)", g)).length
 const fill = async fresh => {
-  const answer = await ask(`api/queue?view=${state.view}&offset=${fresh ? 0 : openGroups()}`)
+  const view = state.view
+  const answer = await ask(`api/queue?view=${view}&offset=${fresh ? 0 : openGroups()}`)
+  if (view !== state.view) return  // the answer to an earlier click, overtaken by a later one
   showHead(answer)
   $("#about").textContent = answer.about
   $("#queue").className = wide() ? "wide" : ""
