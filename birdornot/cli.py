@@ -604,8 +604,8 @@ def _overview():
     width = max(map(len, COMMANDS)) + 2
     order = ["make", "demo", "predict", *(c for c in COMMANDS if c not in ("make", "demo", "predict"))]
     rows = [f"  {name:<{width}}{COMMANDS[name][0].__doc__}" for name in order]
-    return "\n".join(["usage: birdornot COMMAND …", "", "Words in, a trustworthy image classifier out.", "", *rows, "",
-                      "examples:", "  birdornot demo", "  birdornot make bird forest",
+    return "\n".join(["usage: birdornot COMMAND …", "", "Words in, a trustworthy image classifier out.", "",
+                      *rows, "", "examples:", "  birdornot demo", "  birdornot make bird forest",
                       "  birdornot predict bird_or_forest/model photo.jpg", "",
                       "`birdornot COMMAND --help` says more. Exit codes: 0 done, 1 failed, 2 wrong usage."])
 

@@ -1,4 +1,4 @@
-"""Six questions turn a folder of pictures into training data, and one of them decides whether you can believe your score
+"""Six questions turn a folder of pictures into training data; one of them decides whether to believe your score
 
 Docs: https://birdornot.github.io/birdornot/datablock.html.md"""
 

@@ -9,7 +9,6 @@ __all__ = ['wilson', 'Evaluation', 'Comparison', 'compare', 'bootstrap_interval'
 
 # %% ../nbs/04_evaluate.ipynb #22845d46
 from dataclasses import dataclass, field
-from math import comb
 
 import numpy as np
 from fastcore.basics import patch
@@ -266,13 +265,13 @@ def compare(
     second: Evaluation  # of another, on the same pictures in the same order
 ) -> Comparison:  # raises `BirdornotError` if the pictures are not the same
     "Whether one of two models is better, or the set too small to tell"
+    from scipy.special import bdtr  # the sum behind scipy's binomtest, which takes a second to import
     same = first.n == second.n and np.array_equal(first.targets, second.targets)
     if not same or list(map(str, first.files)) != list(map(str, second.files)):
         raise BirdornotError("the two evaluations are not on the same pictures; "
                              "evaluate both models on one held-out part")
     a, b = int((~first.right & second.right).sum()), int((first.right & ~second.right).sum())
-    tail = sum(comb(a + b, k) for k in range(min(a, b) + 1))/2**(a + b)  # scipy's binomtest takes a second to import
-    return Comparison(first.n, a, b, min(1.0, 2*tail))
+    return Comparison(first.n, a, b, min(1.0, 2*float(bdtr(min(a, b), a + b, 0.5))))
 
 # %% ../nbs/04_evaluate.ipynb #8ececa46
 def bootstrap_interval(

@@ -151,13 +151,15 @@ def keep_activations(
     copies: int = 4  # versions of every picture: as it is, mirrored, then changed at random
 ) -> torch.Tensor:  # half precision, copies×N×…; raises `CannotCut` where a single version is too much
     "What the frozen part says about every training picture, in several versions"
-    dls, n, size = learn.dls, len(learn.dls.train_ds), learn.dls.one_batch()[0].shape[-1]
+    dls, n = learn.dls, len(learn.dls.train_ds)
     plain = dls.test_dl(dls.train_ds.items, with_labels=True)
-    with torch.inference_mode(): one = frozen.eval()(next(iter(plain))[0][:1])
+    picture = next(iter(plain))[0][:1]
+    with torch.inference_mode(): one = frozen.eval()(picture)
     copies = min(copies, MEMORY//(2*one.numel()*n))
     if not copies: raise CannotCut(f"the activations of {n} pictures need {2*one.numel()*n/2**30:.0f} GB of memory")
-    say = _by_onnx(frozen, size) if dls.device.type == "cpu" else frozen
-    def _ask(batches, *ways): return map(torch.cat, zip(*([say(way(b[0])).half().cpu() for way in ways] for b in batches)))
+    say = _by_onnx(frozen, picture.shape[-1]) if dls.device.type == "cpu" else frozen
+    def _ask(batches, *ways):
+        return map(torch.cat, zip(*([say(way(b[0])).half().cpu() for way in ways] for b in batches)))
     def _changed(): return dls.train.new(dls.train_ds, shuffle=False, drop_last=False)
     with torch.inference_mode():  # a picture is read once for itself and its mirror image
         kept = list(_ask(plain, *(lambda x: x, lambda x: x.flip(-1))[:copies]))

@@ -1,4 +1,4 @@
-"""Show a bird classifier a pizza, and it says "bird, 99 %". How to measure that a picture is strange, and when to say "unsure"
+"""Show a bird classifier a pizza, and it says "bird, 99 %". How to measure strangeness, and when to say "unsure"
 
 Docs: https://birdornot.github.io/birdornot/novelty.html.md"""
 

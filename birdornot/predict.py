@@ -153,7 +153,7 @@ class Classifier:
         return model_input(read_photo(photo, self.info["max_size"]), self.info["size"])
 
     def run(self, pixels) -> dict:
-        "All outputs of the graph for `pixels`, N×3×size×size: logits N×K, embedding N×C, and novelty N where fitted"
+        "All outputs of the graph for `pixels`, N×3×size×size: logits N×K, embedding N×C, novelty N where fitted"
         return dict(zip(self.outputs, self.session.run(self.outputs, {"pixels": pixels})))
 
     def __call__(self,

@@ -1,4 +1,4 @@
-"""A folder of pictures in, a tested classifier out: one linear layer on what the network sees, and the honesty to say "none of these"
+"""A folder of pictures in, a tested classifier out, with the honesty to say "none of these"
 
 Docs: https://birdornot.github.io/birdornot/probe.html.md"""
 

@@ -143,7 +143,7 @@ def _confusion(result):
 def _yes_and_no(result):
     "Where a picture can show several things, one yes or no a label: nothing is taken for another"
     there, named = np.asarray(result.targets, bool), result.said
-    counts = [(m.sum(0)) for m in (there & named, there & ~named, ~there & named, ~there & ~named)]
+    counts = [m.sum(0) for m in (there & named, there & ~named, ~there & named, ~there & ~named)]
     rows = [[lbl, *(int(c[k]) for c in counts)] for k, lbl in enumerate(result.labels)]
     return Div(P("A picture can show several of the labels. It counts as right when all of them are right."),
                _table(["label", "shown and named", "shown, not named", "named, not shown", "neither"], rows))

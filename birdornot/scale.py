@@ -378,7 +378,7 @@ def scale(
 
 # %% ../nbs/08_scale.ipynb #99b6db8f
 def _ranges(n, most_rows):
-    "Cut the 32-bit keys of `n` rows into ranges of about `most_rows`; → pairs of first and last key, the last excluded"
+    "Cut the 32-bit keys of `n` rows into ranges of about `most_rows`: pairs of first key and first key after it"
     parts = -(-n//most_rows)
     edges = [i*2**32//parts for i in range(parts+1)]
     return list(zip(edges[:-1], edges[1:]))

@@ -1,4 +1,4 @@
-"""Which labels are probably wrong, which pictures are unlike all others, and how much a careless split would have flattered
+"""Which labels are probably wrong, which pictures are unlike all others, and how much a careless split flatters
 
 Docs: https://birdornot.github.io/birdornot/suspects.html.md"""
 
