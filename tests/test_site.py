@@ -116,6 +116,7 @@ def test_search_and_copy_work(site, address):
 
 BAD = """<a href="gone.html">x</a> <a href="other.html#nowhere">x</a> <a href="#here">x</a> <a href="https://example.org">x</a>
 <img src="a.png"> <img src="a.png" alt="a wren"> <script src="https://cdn.example.org/x.js"></script> <b id="here"></b>
+[<code>f</code>](f.ipynb) <pre>x[0](1)</pre>
 /x/site-packages/y.py:1: UserWarning"""
 
 
@@ -125,7 +126,7 @@ def test_the_check_finds_what_is_wrong(tmp_path):
     (tmp_path/"a.png").write_bytes(bytes(1_600_000))
     (tmp_path/"x.css").write_text("@import url('https://fonts.example.org/f.css');", encoding="utf-8")
     assert sorted(check_site(tmp_path)) == [
-        "page.html: broken link gone.html", "page.html: loads https://cdn.example.org/x.js from another server",
+        "page.html: a link that was not made one: ](f.ipynb)", "page.html: broken link gone.html", "page.html: loads https://cdn.example.org/x.js from another server",
         "page.html: no such anchor other.html#nowhere", "page.html: picture without alt text: a.png",
         "page.html: shows a warning or a machine's path: /x/site-packages/y.py:1:",
         f"page.html: weighs {1_600_000 + len(BAD):,} bytes, more than 1,500,000",

@@ -17,11 +17,13 @@ class Page(HTMLParser):
 
     def __init__(self, text: str):
         super().__init__()
-        self.links, self.loads, self.ids, self.pictures, self.warnings = [], [], set(), [], []
+        self.links, self.loads, self.ids, self.pictures, self.warnings, self.unmade = [], [], set(), [], [], []
+        self.code = 0  # how many code blocks we are in
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
         a = dict(attrs)
+        self.code += tag in ("pre", "code", "script", "style")
         self.ids |= {a[k] for k in ("id", "name") if a.get(k)}
         if tag == "a" and a.get("href"): self.links.append(a["href"])
         if tag == "link" and {"stylesheet", "icon", "preload"} & set(a.get("rel", "").split()): self.loads.append(a.get("href", ""))
@@ -30,7 +32,11 @@ class Page(HTMLParser):
         if tag == "img": self.pictures.append((a.get("alt"), a.get("src", "")[:60]))
         if tag == "svg" and a.get("aria-hidden") != "true": self.pictures.append((a.get("aria-label"), "svg"))
 
-    def handle_data(self, data): self.warnings += re.findall(r"\S*site-packages\S*", data)
+    def handle_endtag(self, tag): self.code -= tag in ("pre", "code", "script", "style")
+
+    def handle_data(self, data):
+        self.warnings += re.findall(r"\S*site-packages\S*", data)
+        if not self.code: self.unmade += re.findall(r"\]\([^\s)]*\)", data)
 
 
 def target(site: Path, page: Path, href: str) -> Path:
@@ -63,6 +69,7 @@ def check_page(site: Path, file: Path, ids: dict[Path, set[str]], page: Page) ->
     faults += [f"loads {u} from another server" for u in page.loads if re.match(r"(https?:)?//", u)]
     faults += [f"picture without alt text: {src}" for alt, src in page.pictures if not (alt or "").strip()]
     faults += [f"shows a warning or a machine's path: {path}" for path in page.warnings]
+    faults += [f"a link that was not made one: {text}" for text in page.unmade]
     if (size := weight(site, file, page.loads)) > MAX_PAGE: faults.append(f"weighs {size:,} bytes, more than {MAX_PAGE:,}")
     return faults
 

@@ -48,8 +48,30 @@ CHANGING = [  # what may differ between two runs, and what it is called in the c
 ]
 
 
+NUMBER = r"-?\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?"
+TIME = r"(?:[a-z]+_)*(?:seconds|ms|minutes)(?:_\w+)?"  # what a key or a column of times is called
+KEY = re.compile(rf"((?P<q>['\"]){TIME}(?P=q): ?|\b{TIME}=)({NUMBER}|\{{[^{{}}]*\}})")
+TABLE = re.compile(r"<table\b.*?</table>", re.S)
+ROW = re.compile(r"<tr\b.*?</tr>", re.S)
+CELL = re.compile(r"(<t[hd]\b[^>]*>)(.*?)(</t[hd]>)", re.S)
+
+
+def without_times(table: str) -> str:
+    "An HTML table with `TIME` for the numbers of those columns whose heading, in the first row, is a time's"
+    headings = [text for _, text, _ in CELL.findall((ROW.findall(table) or [""])[0])]
+    def cleared(row):
+        columns = iter(headings)
+        def cell(m):
+            time = re.fullmatch(rf"{TIME}( .*)?", next(columns, "")) and re.fullmatch(NUMBER, m[2])
+            return f"{m[1]}TIME{m[3]}" if time else m[0]
+        return CELL.sub(cell, row[0])
+    return ROW.sub(cleared, table)
+
+
 def steady(text: str) -> str:
     "`text` without what changes at every run"
+    text = TABLE.sub(lambda m: without_times(m[0]), text)
+    text = KEY.sub(lambda m: m[1] + re.sub(rf"(?<![\w.]){NUMBER}", "TIME", m[3]), text)
     for pattern, name in CHANGING: text = re.sub(pattern, name, text)
     return "\n".join(line.rsplit("\r", 1)[-1].rstrip() for line in text.split("\n")).strip()
 
@@ -69,7 +91,8 @@ def shown(cell: dict) -> tuple[str, list[str]]:
     "What a cell put out: its text, steady, and its pictures"
     texts, pictures = [], []
     for out in cell.get("outputs", []):
-        data = out.get("data", {})
+        data = dict(out.get("data", {}))
+        if (table := joined(data.get("text/html"))) != without_times(table): data.pop("text/plain", None)  # says the same
         for kind, value in sorted(data.items()):
             if kind in ("image/png", "image/jpeg"): pictures.append(joined(value))
             elif kind.startswith("text/") or kind == "image/svg+xml": texts.append(joined(value))

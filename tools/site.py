@@ -107,7 +107,9 @@ def thumbnail(nb, file: Path) -> None:
              for kind in ("image/jpeg", "image/png") if kind in out.get("data", {})]
     if not shown: return
     picture = Image.open(io.BytesIO(base64.b64decode("".join(max(shown, key=len))))).convert("RGB")
-    ImageOps.fit(picture, (480, 240), centering=(0, 0)).save(file, quality=80)
+    whole = 1.2 < picture.width/picture.height < 3  # such as a plot, of which nothing may be cut off
+    small = ImageOps.pad(picture, (480, 240), color="white") if whole else ImageOps.fit(picture, (480, 240), centering=(0, 0))
+    small.save(file, quality=80)
 
 
 def as_in_a_terminal(text: str) -> str:
@@ -135,8 +137,8 @@ def stage(name: str) -> None:
             if "\r" in (text := "".join(out.get("text", ""))):
                 out["text"] = as_in_a_terminal(text)
                 if not out["text"]: cell.outputs.remove(out)
-            for kind in ("text/markdown", "text/html"):
-                if kind in out.get("data", {}): out["data"][kind] = relink("".join(out["data"][kind]), page)
+            for kind in ("text/markdown", "text/html"):  # a class of the page itself needs no module before its name
+                if kind in out.get("data", {}): out["data"][kind] = relink("".join(out["data"][kind]), page).replace("__main__.", "")
     write_nb(nb, PAGES/page)
 
 
