@@ -24,6 +24,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -175,12 +176,27 @@ def write_onnx(
     output: str = "embedding"  # name of what comes out; what goes in is called `pixels`
 ):  # onnx ModelProto, for any number N of pictures of this size
     "Write a network down as an ONNX graph"
-    import onnx
     import torch
+    traced = BytesIO()
     with _fixed_padding():  # quietly: the tracer warns of constants that are meant to be constant
-        torch.onnx.export(model, (torch.zeros(2, 3, size, size),), str(file), input_names=["pixels"], dynamo=False,
+        torch.onnx.export(model, (torch.zeros(2, 3, size, size),), traced, input_names=["pixels"], dynamo=False,
                           output_names=[output], dynamic_axes={"pixels": {0: "n"}, output: {0: "n"}})
-    return onnx.load(file)
+    return _tidy(traced.getvalue(), file)
+
+def _tidy(traced, file):
+    "Write an ONNX graph to `file` as ONNX Runtime would simplify it on any machine"
+    import onnx
+    import onnxruntime as ort
+    options = ort.SessionOptions()
+    options.graph_optimization_level, options.log_severity_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC, 4
+    options.optimized_model_filepath = str(file)
+    ort.InferenceSession(traced, options, providers=["CPUExecutionProvider"])
+    graph = onnx.load(file)
+    used = [s for s in graph.opset_import if s.domain in {n.domain for n in graph.graph.node}]
+    del graph.opset_import[:]  # the runtime names every set of operators it knows
+    graph.opset_import.extend(used)
+    onnx.save(graph, file)
+    return graph
 
 # %% ../nbs/02_embed.ipynb #137b7333
 def _write_body(backbone, size, file):

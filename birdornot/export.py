@@ -122,7 +122,7 @@ def onnx_logits(
     with ThreadPoolExecutor(cores()) as pool: return np.concatenate(list(pool.map(_ask, photos)))
 
 # %% ../nbs/05_export.ipynb #048c9e6d
-COMPARED = 8  # held-out pictures on which graph and trained model are compared
+COMPARED = 4  # held-out pictures on which graph and trained model are compared
 
 def _check_parity(parts, said, limit=1e-4):
     "Largest difference from the trained model in `said`, the graph's logits M×K for the first held-out pictures"

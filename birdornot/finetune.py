@@ -114,7 +114,7 @@ def _halves(traced, node):
 def cut_body(
     body: nn.Module,  # what `vision_learner` made: pictures N×3×H×W → features
     size: int,  # side of the pictures, pixels
-    share: float = 0.4  # the largest share of the work that may lie behind the cut, 0–1
+    share: float = 0.3  # the largest share of the work that may lie behind the cut, 0–1
 ) -> tuple[nn.Module, nn.Module, float]:  # frozen part, tail, the tail's share of the work; raises `CannotCut`
     "Cut a body in two; both parts use the layers of `body` itself, so training the tail trains `body`"
     traced = _trace(body.eval())
@@ -300,7 +300,7 @@ def train_tail(
     epochs: int = 4,  # at most
     lr: float = 3e-4,  # largest step of the head; the tail's is a third of it
     copies: int = 4,  # versions of every picture
-    share: float = 0.4,  # of the body's work that the tail may do, 0–1
+    share: float = 0.3,  # of the body's work that the tail may do, 0–1
     seed: int = 42  # same seed, same machine, same result
 ) -> tuple[int, list[float]]:  # epochs kept, and the loss on judged pictures after 0, 1, … epochs; raises `CannotCut`
     "Probe, then train the last blocks on kept activations for as many epochs as help on pictures not trained on"
@@ -412,7 +412,7 @@ def estimate_seconds(
     learn: Learner,  # a learner made by `vision_learner`
     epochs: int = 4,  # of training after the probe
     copies: int = 4,  # versions of every picture for `both`
-    share: float = 0.4  # of the body's work that the tail of `both` does
+    share: float = 0.3  # of the body's work that the tail of `both` does
 ) -> dict[str, float]:  # "probe", "both", "finetune" → seconds
     "How long each way to fit would take, from a short measurement on this machine"
     n, rounds = len(learn.dls.train_ds), 3
@@ -425,7 +425,8 @@ def estimate_seconds(
     def _train(): learn.loss_func(model(x), y).backward()
     answer, train = _fastest(_answer)/8, _fastest(_train)/8
     learn.zero_grad()
-    return dict(probe=n*(read + answer), both=n*(copies*(read + answer) + rounds*epochs*share*train),
+    keep = (copies - 1)*read + copies*(1 - share)*answer/2  # mirrored is not read anew; ONNX Runtime is asked
+    return dict(probe=n*(read + answer), both=n*(keep + rounds*epochs*share*train),
                 finetune=n*(read + answer + epochs*(read + train)))
 
 # %% ../nbs/04_finetune.ipynb #547456e2

@@ -135,7 +135,7 @@ def calibrate(
     y, multilabel = np.asarray(y), np.ndim(y) == 2
     target = _soft_targets(y.astype(float) if multilabel else np.eye(logits.shape[1])[y], multilabel)
     best = np.inf, 1.0, np.zeros(logits.shape[1])
-    for temperature in np.logspace(-1, 1, 41):
+    for temperature in np.logspace(1, -1, 41):
         offset = np.zeros(logits.shape[1])
         for _ in range(30):  # until as much of each class is expected as there is
             expected = probabilities(logits/temperature + offset, 1, multilabel).sum(0)
@@ -143,5 +143,6 @@ def calibrate(
             if multilabel: expected, there = expected/(len(y) - expected), there/(len(y) - there)
             offset += np.log(there/np.maximum(expected, 1e-9))
         loss = _loss(logits/temperature + offset, target, np.ones(target.shape), multilabel)
-        if loss < best[0]: best = loss, float(temperature), offset*temperature
+        if loss > best[0]: break  # convex in 1/temperature: past its lowest point it only rises
+        best = loss, float(temperature), offset*temperature
     return best[1:]

@@ -9,18 +9,20 @@ __all__ = ['SCALED_BY', 'MOST_CHANGED', 'quantise', 'examine', 'write_int8']
 
 # %% ../nbs/05_quantise.ipynb #269dc4c8
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
+from .embed import cores, one_core_session
 from .evaluate import wilson
 from .head import probabilities
 from .picture import model_input, open_upright
 
 # %% ../nbs/05_quantise.ipynb #8c82ef09
-def _pixels(files, info):
-    "Model inputs 1×3×size×size, one after the other"
-    return (model_input(open_upright(f, max_size=info["max_size"]), info["size"])[None] for f in files)
+def _pixels(file, info):
+    "Model input 1×3×size×size"
+    return model_input(open_upright(file, max_size=info["max_size"]), info["size"])[None]
 
 def quantise(
     graph: str | Path,  # ONNX file with the outputs of a model folder
@@ -32,7 +34,7 @@ def quantise(
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     class _Reader(CalibrationDataReader):
-        inputs = _pixels(files, info)
+        inputs = (_pixels(f, info) for f in files)
         def get_next(self): return next(({"pixels": x} for x in self.inputs), None)
     net = onnx.load(graph)
     kinds = ["Conv", "Clip", "Relu", "Add", "Mul", "GlobalAveragePool"]
@@ -47,26 +49,29 @@ def quantise(
     return Path(dest)
 
 # %% ../nbs/05_quantise.ipynb #f4e75546
-SCALED_BY = 32  # training pictures by which the scales are chosen; a hundred choose no better ones
+SCALED_BY = 16  # training pictures by which the scales are chosen; a hundred choose no better ones
 MOST_CHANGED = 0.05  # upper end of the 95 % interval of the share of answers that change
 _ENOUGH = next(n for n in range(1, 1000) if wilson(0, n)[1] <= MOST_CHANGED)
 
-def _answers(graph, files, info):
-    "What a graph says: N×(K+1) booleans, the labels it gives and whether it is unsure"
-    import onnxruntime as ort
-    options = ort.SessionOptions()
-    options.log_severity_level = 4  # it warns of leftovers of quantising
-    session = ort.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
-    names = [o.name for o in session.get_outputs() if o.name != "embedding"]
-    runs = [dict(zip(names, session.run(names, {"pixels": x}))) for x in _pixels(files, info)]
-    probs = probabilities(np.concatenate([r["logits"] for r in runs]), info["temperature"], info["multilabel"])
+def _said(out, info):
+    "Outputs of a graph for N pictures → N×(K+1) booleans, the labels it gives and whether it is unsure"
+    probs = probabilities(out["logits"], info["temperature"], info["multilabel"])
     said = probs >= 0.5 if info["multilabel"] else np.eye(probs.shape[1], dtype=bool)[probs.argmax(1)]
     unsure, limits = np.zeros(len(said), bool), info["unsure"] or {}
     sure = np.maximum(probs, 1 - probs).min(1) if info["multilabel"] else probs.max(1)
     if limits.get("min_confidence") is not None: unsure |= sure < limits["min_confidence"]
-    if limits.get("max_novelty") is not None and "novelty" in names:
-        unsure |= np.concatenate([r["novelty"] for r in runs]) > limits["max_novelty"]
+    if limits.get("max_novelty") is not None and "novelty" in out: unsure |= out["novelty"] > limits["max_novelty"]
     return np.column_stack([said, unsure])
+
+def _answers(graphs, files, info):
+    "What each of some graphs says to the same pictures, which are opened once"
+    sessions = [one_core_session(g) for g in graphs]
+    names = [o.name for o in sessions[0].get_outputs() if o.name != "embedding"]
+    def _ask(file):
+        pixels = _pixels(file, info)
+        return [s.run(names, {"pixels": pixels}) for s in sessions]
+    with ThreadPoolExecutor(cores()) as pool: runs = list(pool.map(_ask, files))
+    return [_said(dict(zip(names, map(np.concatenate, zip(*told)))), info) for told in zip(*runs)]
 
 # %% ../nbs/05_quantise.ipynb #e85adcc6
 def examine(
@@ -98,6 +103,6 @@ def write_int8(
                                       f"{_ENOUGH} are needed")
     step = max(1, len(train)//SCALED_BY)
     small = quantise(folder/"model.onnx", folder/"model-int8.onnx", train[::step][:SCALED_BY], info)
-    verdict = examine(*(_answers(f, valid, info) for f in (folder/"model.onnx", small)), targets)
+    verdict = examine(*_answers((folder/"model.onnx", small), valid, info), targets)
     if not verdict["passed"]: small.unlink()
     return verdict
