@@ -101,6 +101,11 @@ def relink(text: str, page: str) -> str:
     return re.sub(r"(?<=\]\()(?!https?:)([\w./-]+\.ipynb)", lambda m: page_of(m[1]), text)
 
 
+def plain_types(text: str) -> str:
+    "Types in signatures as a reader calls them: a page's own classes without a module, and functions written in C"
+    return text.replace("__main__.", "").replace("builtin_function_or_method", "function")
+
+
 def thumbnail(nb, file: Path) -> None:
     "The notebook's richest picture, small, for the listings; nothing if it has none"
     shown = [out["data"][kind] for cell in nb.cells for out in cell.get("outputs", [])
@@ -137,8 +142,8 @@ def stage(name: str) -> None:
             if "\r" in (text := "".join(out.get("text", ""))):
                 out["text"] = as_in_a_terminal(text)
                 if not out["text"]: cell.outputs.remove(out)
-            for kind in ("text/markdown", "text/html"):  # a class of the page itself needs no module before its name
-                if kind in out.get("data", {}): out["data"][kind] = relink("".join(out["data"][kind]), page).replace("__main__.", "")
+            for kind in ("text/markdown", "text/html"):
+                if kind in out.get("data", {}): out["data"][kind] = relink(plain_types("".join(out["data"][kind])), page)
     write_nb(nb, PAGES/page)
 
 
@@ -200,7 +205,7 @@ def write_api() -> None:
     for f in [PAGES/"_symbols.json", PAGES/"api"/".smalldocs-api"]: f.unlink()
     for f in (PAGES/"api").glob("*.qmd"):
         text = re.sub(rf"^Docs: {URL}/(\w+)\.html\.md$", r"[Read the chapter](../\1.ipynb)", f.read_text(encoding="utf-8"), flags=re.M)
-        f.write_text(text, encoding="utf-8")
+        f.write_text(plain_types(text), encoding="utf-8")
     rows = [f"| [{f.stem}]({f.name}) | {yaml.safe_load(f.read_text(encoding='utf-8').split('---')[1])['description']} |"
             for f in sorted((PAGES/"api").glob("*.qmd"))]
     head = "---\ntitle: API reference\ndescription: Every public name of every module\n---\n\n| module | what it is for |\n|---|---|\n"
