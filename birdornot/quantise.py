@@ -49,7 +49,7 @@ def quantise(
     return Path(dest)
 
 # %% ../nbs/05_quantise.ipynb #f4e75546
-SCALED_BY = 16  # training pictures by which the scales are chosen; a hundred choose no better ones
+SCALED_BY = 8  # training pictures by which the scales are chosen; sixteen or a hundred choose no better ones
 MOST_CHANGED = 0.05  # upper end of the 95 % interval of the share of answers that change
 _ENOUGH = next(n for n in range(1, 1000) if wilson(0, n)[1] <= MOST_CHANGED)
 
