@@ -340,9 +340,9 @@ def export(
     space: Path = None,  # also write a Hugging Face Space to this folder; each picture's licence must be free
     allow: str = "",  # licence codes that --space shall let pass too, separated by commas: by-nc, unknown, …
 ):
-    "Write the trained classifier as a folder that loads anywhere, and a report beside it"
-    model, report = _export(*_trained(dest), dest, out or dest/"model")
-    print(f"model     {model}\nreport    {report}")
+    "Write the trained classifier as a folder that loads anywhere"
+    model = _export(*_trained(dest), dest, out or dest/"model")
+    print(f"model     {model}")
     if web: _web(model, web)
     if space: _space(model, space, allow)
 
@@ -360,15 +360,13 @@ def _space(model, dest, allow):
 
 # %% ../nbs/09_cli.ipynb #84b68ad2
 def _export(trained, result, dest, model):
-    "Model folder and report, with what is known of shortcuts: `make` and `report` measure them, `export` is in a hurry"
+    "Model folder, with what is known of shortcuts: `make` and `report` measure them, `export` is in a hurry"
     from birdornot.export import export_model
     from birdornot.probe import saved_facts
-    from birdornot.report import write_report
-    from birdornot.slices import kept_shortcuts, shortcut_sections
+    from birdornot.slices import kept_shortcuts
     known, facts = kept_shortcuts(dest), saved_facts(dest)
     more = dict(shortcuts=known) if known else {}
-    export_model(trained, model, result, fit=facts["fit"], seed=facts["seed"], **more)
-    return model, write_report(dest, result, more=_strangers(trained) | shortcut_sections(known))
+    return export_model(trained, model, result, fit=facts["fit"], seed=facts["seed"], **more)
 
 # %% ../nbs/09_cli.ipynb #e6a47750
 @command("birdornot doctor")
@@ -553,6 +551,7 @@ def make(
     "From words to a classifier: search, download, clean, train, export; typed again, it goes on where it stopped"
     from birdornot.clean import clean_images
     from birdornot.download import download_images
+    from birdornot.report import write_report
     from birdornot.search import term_slug
     dest, seconds = out or Path("_or_".join(map(term_slug, terms))), {}
     with _clock("search", seconds): hits = _search_all(terms, n, source, folder, urls, dest, multilabel)
@@ -560,8 +559,9 @@ def make(
     with _clock("clean", seconds): _say(f"clean     {clean_images(dest)}")
     with _clock("train", seconds): trained, result = _train(dest, how, backbone, None, 4, seed, minutes, multilabel)
     with _clock("export", seconds):
-        _shortcuts(trained, result, dest, 24 if source == "sample" else 60)  # the tour is a quick one
-        model, report = _export(trained, result, dest, dest/"model")
+        sections = _shortcuts(trained, result, dest, 24 if source == "sample" else 60)[1]  # the tour is a quick one
+        model = _export(trained, result, dest, dest/"model")
+        report = write_report(dest, result, more=_strangers(trained) | sections)
     print(result, f"model     {model}", f"report    {report}", sep="\n")
     print(f"try it    birdornot predict {model} {_pictures(trained)[-1]}")
     if json: print(_summary(result, model, seconds, _pictures(trained)))
