@@ -45,6 +45,7 @@ CHANGING = [  # what may differ between two runs, and what it is called in the c
     (r"\b\d\d?:\d\d(:\d\d)?(\.\d+)?\b", "TIME"),
     (rf"\b\d[\d,.]*( ?± ?\d[\d,.]*)? ?{UNIT}\b", "TIME"),
     (r"\b\d[\d,.]* ?(it|pictures|rows|img|images|files)/s", "RATE"),
+    (r"\d+\.\d{13,}(e[+-]?\d+)?", lambda m: f"{float(m[0]):.12g}"),  # sums depend on the order of threads in their last digits
 ]
 
 
