@@ -10,6 +10,7 @@ __all__ = ['COLUMNS', 'attribution', 'write_attribution', 'read_attribution', 's
 # %% ../nbs/05_card.ipynb #031ec23f
 import csv
 import io
+import json
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -91,7 +92,6 @@ def _table(head, rows):
 # %% ../nbs/05_card.ipynb #ac205bfc
 def _front_matter(info, title):
     "The YAML at the head of the card"
-    import yaml
     head = dict(license="other", license_name="see-attribution", library_name="onnx",
                 pipeline_tag="image-classification", tags=["birdornot", "onnx", "image-classification"])
     if error := info.get("error"):
@@ -99,7 +99,8 @@ def _front_matter(info, title):
         result = dict(task=dict(type="image-classification"), metrics=[metric],
                       dataset=dict(name=f"held-out part of {title}", type="private"))
         head["model-index"] = [dict(name=title, results=[result])]
-    return f"---\n{yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---"
+    lines = (f"{k}: {json.dumps(v, ensure_ascii=False)}" for k, v in head.items())  # what is JSON is YAML, too
+    return "\n".join(["---", *lines, "---"])
 
 # %% ../nbs/05_card.ipynb #a419c4dc
 def _errors(info):
