@@ -11,6 +11,7 @@ __all__ = ['COMMANDS', 'WANTED', 'command', 'search', 'download', 'clean', 'susp
 
 # %% ../nbs/09_cli.ipynb #d61fa732
 import json
+import os
 import sqlite3
 import sys
 import time
@@ -624,7 +625,19 @@ def main(
     argv: list | None = None  # words after `birdornot`; by default those of this process
 ) -> int:  # 0 done, 1 failed, 2 wrong usage
     "The program `birdornot`"
-    name, *rest = (sys.argv[1:] if argv is None else argv) or ["--help"]
+    with _heard(): return _run(*(sys.argv[1:] if argv is None else argv) or ["--help"])
+    return 1
+
+@contextmanager
+def _heard():
+    "Inside, whoever reads our lines may have seen enough, as `| head` does; the rest is dropped without a word"
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+def _run(name, *rest):
+    "A command, and what went wrong with it in one line"
     if name in ("-h", "--help", "help"): return print(_overview()) or 0
     if name == "--version": return print(f"birdornot {__version__}") or 0
     if name not in COMMANDS:
@@ -635,6 +648,7 @@ def main(
     args = {k: v for k, v in vars(_parser(name).parse_args(rest)).items() if k not in ("pdb", "xtra")}
     try: return COMMANDS[name][0](**args) or 0
     except KeyboardInterrupt: _say("\nbirdornot: stopped; nothing is lost, the same command goes on from here")
+    except BrokenPipeError: raise
     except (BirdornotError, OSError, sqlite3.Error) as e:
         _say(f"birdornot: {' '.join(str(e).split()) or type(e).__name__}")
     return 1

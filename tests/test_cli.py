@@ -229,6 +229,17 @@ def test_predict_json(made, photos):
     assert sum(right)/len(right) > 0.9
 
 
+@pytest.mark.parametrize("words", [("predict", "bird_or_forest/model", "photos"), ("--help",)])
+def test_a_reader_who_has_seen_enough(made, photos, words):
+    "`| head -1` after a command: no word of a broken pipe"
+    cwd, _ = made
+    words = [str(photos) if w == "photos" else w for w in words]
+    with subprocess.Popen([*PROGRAM, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd) as p:
+        p.stdout.close()
+        said = p.stderr.read()
+    assert "ipe" not in said and "Traceback" not in said, said
+
+
 def test_predict_imports_nothing_heavy(made, photos):
     cwd, _ = made
     code = ("import sys; from birdornot.cli import main; main(sys.argv[1:]); "
