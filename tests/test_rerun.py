@@ -1,4 +1,5 @@
 """Outputs in the notebooks are what the code puts out: run again without a network, only timings differ."""
+import base64
 import copy
 import json
 import sys
@@ -65,6 +66,14 @@ def test_columns_of_times_do_not_count_and_the_others_do():
     assert shown(a_table(.1, 4.7, 15.32)) == shown(a_table(.1, 12, 5.1))
     assert shown(a_table(.1, 4.7, 15.32)) != shown(a_table(.2, 4.7, 15.32))
     assert shown(a_table(.1, 4.7, 15.32)) != shown(a_table(.1, 4.7, 15.32, 15.32))
+
+
+def test_a_sound_is_the_same_whatever_its_stream_is_called():
+    def player(serial, sound):
+        page = b"OggS" + bytes(10) + serial + bytes(4) + serial[::-1] + sound
+        return steady(f'<source src="data:audio/ogg;base64,{base64.b64encode(page).decode()}" type="audio/ogg">')
+    assert player(b"1234", b"song") == player(b"\n\xff\x00a", b"song")
+    assert player(b"1234", b"song") != player(b"1234", b"rain")
 
 
 def test_changed_outputs_are_found():
