@@ -431,7 +431,7 @@ def _answers(clf, names, csv, folder):
 def predict(
     model: Path,  # model folder, or a zip of one
     photos: Annotated[str, {"nargs": "+"}],  # photos, folders of photos, patterns in quotes, or addresses
-    json: bool = False,  # one JSON object a line: path, label, probabilities, unsure, and error if it was refused
+    json: bool = False,  # one JSON object a line: path, label, labels, probabilities, unsure, error
     csv: Path = None,  # write the answers to this file as a table
     sort_into: Path = None,  # copy the photos into folders below this one, named by answer; nothing is moved
 ):
@@ -451,7 +451,8 @@ def predict(
 # %% ../nbs/09_cli.ipynb #acc5faef
 def _as_json(p):
     "A `Prediction` as one line of JSON"
-    row = dict(path=p.path, label=p.label or None, probabilities=p.probabilities, unsure=p.unsure)
+    row = dict(path=p.path, label=p.label or None, labels=p.labels, probabilities=p.probabilities,
+               unsure=p.unsure)
     return json.dumps(row | (dict(error=p.error) if p.error else {}), ensure_ascii=False)
 
 # %% ../nbs/09_cli.ipynb #d2e0app1

@@ -142,6 +142,17 @@ def _make_probe(folder):
     return folder/"probe.png"
 
 # %% ../nbs/05_export.ipynb #24e51e74
+def _check_room(dest, ours):
+    "Refuse to replace what holds anything but `ours`, names of files and folders that an earlier export wrote"
+    if dest.is_dir(): lost = sorted({f.name for f in dest.iterdir()} - set(ours))
+    else: lost = [dest.name] if dest.exists() and not _is_model_zip(dest) else []
+    if lost: raise BirdornotError(f"{str(dest)!r} is in the way: {lost[0]!r} would be lost. Name another place, or move it")
+
+def _is_model_zip(file):
+    "Whether `file` is a zip that `export_model` may have written"
+    if file.suffix != ".zip" or not zipfile.is_zipfile(file): return False
+    with zipfile.ZipFile(file) as z: return {Path(n).name for n in z.namelist()} <= set(LARGEST)
+
 def _swap_in(new, dest):
     "Put the finished folder or file `new` in the place of `dest`"
     old = dest.with_name(f".{dest.name}.old")
@@ -196,12 +207,13 @@ def _targets(files, info):
 # %% ../nbs/05_export.ipynb #f075b095
 def export_model(
     trained,  # `Probe`, or a fitted learner made by `vision_learner`
-    dest: str | Path,  # folder to write, or a zip; one that exists is replaced when the new one is complete
+    dest: str | Path,  # folder to write, or a zip; an earlier export there is replaced when this one is complete
     result=None,  # `Evaluation` on held-out pictures; a probe brings its own
     **more  # further facts for the description, JSON values
 ) -> Path:  # `dest`; raises `ExportError` where the graph and the trained model disagree
     "Write a model folder, and check that it answers as the trained model does"
     dest, parts = Path(dest), _probe_parts(trained) if isinstance(trained, Probe) else _learner_parts(trained)
+    _check_room(dest, LARGEST)
     dest.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=dest.parent, prefix=f".{dest.name}.") as d:
         new = Path(d)/dest.stem

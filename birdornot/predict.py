@@ -49,7 +49,9 @@ class Prediction:
         return "refused" if self.error else "unsure" if self.unsure else "+".join(self.labels or ["none"])
 
     def __str__(self):
-        said = f"{self.answer} ({f'{self.label} ' if self.unsure else ''}{self.probability:.1%})"
+        shown = self.labels if len(self.labels) > 1 else [self.label]
+        odds = ", ".join(f"{'' if k == self.answer else f'{k} '}{self.probabilities.get(k, 0):.1%}" for k in shown)
+        said = f"{self.answer} ({odds})"
         return (f"{self.path}: " if self.path else "") + (f"refused, {self.error}" if self.error else said)
 
     def _repr_html_(self): return _bars(self)
@@ -121,7 +123,7 @@ def _predictions(out, info, names):
         sure = float(np.maximum(p, 1 - p).min()) if several else ranked[best]  # of several labels, the least sure one
         novelty = None if novelty is None else float(novelty)
         unsure = _is_unsure(sure, novelty, info["unsure"])
-        apply = [k for k, v in ranked.items() if v >= 0.5] if several else [best]
+        apply = [k for k, v in zip(info["labels"], p) if v >= 0.5] if several else [best]
         found.append(Prediction(best, ranked, name, unsure=unsure, novelty=novelty, labels=apply))
     return found
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import birdornot
 from .card import read_attribution
 from .engines import LICENCES
-from .export import _swap_in
+from .export import _check_room, _swap_in
 from .model import LARGEST, ModelError, ModelFolder
 from .picture import BirdornotError
 
@@ -73,7 +73,7 @@ def _readme(info, card):
 # %% ../nbs/06_publish.ipynb #b3dfa7f4
 def write_space(
     model: str | Path,  # folder written by `export_model`, or a zip of it
-    dest: str | Path,  # folder to write; one that exists is replaced when the new one is complete
+    dest: str | Path,  # folder to write; an earlier Space there is replaced when this one is complete
     allow: str = ""  # licence codes to let pass, besides the free ones, separated by commas
 ) -> Path:  # `dest`; raises `LicenceError` where pictures of the set may not be free
     "Write a folder that is a Hugging Face Space: app, packages, card, the model, and the modules it needs"
@@ -83,6 +83,7 @@ def write_space(
         raise ModelError(f"{model.name} lacks {', '.join(sorted(lost))}, so nobody knows whose pictures it is made of; "
                          "export it again")
     check_licences(read_attribution(model.checked("ATTRIBUTION.csv").decode()), allow)
+    _check_room(dest, ["app.py", "requirements.txt", "README.md", "model", "birdornot", ".gradio", "__pycache__"])
     dest.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=dest.parent, prefix=f".{dest.name}.") as d:
         new = Path(d)/"new"

@@ -38,8 +38,8 @@ def test_json_has_a_row_for_each(place):
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 1 and len(rows) == 51 and "Traceback" not in done.stderr
     for r in rows:
-        assert set(r) == {"path", "label", "probabilities", "unsure"} | ({"error"} if r["label"] is None else set())
-        if r["label"]: assert r["label"] == Path(r["path"]).parent.name and abs(sum(r["probabilities"].values()) - 1) < 1e-6
+        assert set(r) == {"path", "label", "labels", "probabilities", "unsure"} | ({"error"} if r["label"] is None else set())
+        if r["label"]: assert r["labels"] == [r["label"]] == [Path(r["path"]).parent.name] and abs(sum(r["probabilities"].values()) - 1) < 1e-6
     assert [r["path"] for r in rows] == sorted((r["path"] for r in rows), key=lambda p: (p.split("/")[1], p))
 
 

@@ -230,11 +230,13 @@ def test_rules_of_the_answer(page):
     strange = dict(base, unsure=dict(min_confidence=.6, max_novelty=1.5))
     cases = [[base, [2, 0], None], [both, [2, 4], None], [both, [-3, -2], None], [strange, [9, 0], 1.4], [strange, [9, 0], 1.6],
              [strange, [.1, 0], 0]]
+    torn = dict(both, unsure=dict(min_confidence=.6))  # of several labels, the least sure one decides
+    cases += [[torn, [9, .1], None], [torn, [-9, -8], None]]
     got = page.evaluate(RULES, cases)
-    assert [g["labels"] for g in got[:3]] == [["bird"], ["forest", "bird"], []]
+    assert [g["labels"] for g in got[:3]] == [["bird"], ["bird", "forest"], []]
     assert abs(got[0]["probabilities"][0][1] - 1/(1 + np.exp(-1))) < 1e-6
     assert abs(got[1]["probabilities"][0][1] - 1/(1 + np.exp(-2))) < 1e-6
-    assert [bool(g["unsure"]) for g in got] == [False, False, False, False, True, True]
+    assert [bool(g["unsure"]) for g in got] == [False, False, False, False, True, True, True, False]
 
 
 @pytest.mark.parametrize("harm, says", [("gone", "model.onnx is missing (404)"), ("cut", "not the file that was exported")])

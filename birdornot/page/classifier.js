@@ -99,13 +99,14 @@ export class Classifier {
     const scaled = logits.map(v => v/temperature);
     const p = multilabel ? scaled.map(v => 1/(1 + Math.exp(-v))) : softmax(scaled);
     const probabilities = labels.map((label, i) => [label, p[i]]).sort((a, b) => b[1] - a[1]);
-    const found = multilabel ? probabilities.filter(([, p]) => p >= 0.5) : probabilities.slice(0, 1);
-    return {labels: found.map(([label]) => label), probabilities, unsure: doubt(probabilities[0][1], novelty, unsure)};
+    const found = multilabel ? labels.filter((label, i) => p[i] >= 0.5) : [probabilities[0][0]];
+    const sure = multilabel ? Math.min(...p.map(v => Math.max(v, 1 - v))) : probabilities[0][1];
+    return {labels: found, probabilities, unsure: doubt(sure, novelty, unsure)};
   }
 }
 
-function doubt(top, novelty, unsure) {
+function doubt(sure, novelty, unsure) {
   if (unsure?.max_novelty != null && novelty > unsure.max_novelty) return "unlike every picture it has learned from";
-  if (unsure?.min_confidence != null && top < unsure.min_confidence) return "no answer is likely enough";
+  if (unsure?.min_confidence != null && sure < unsure.min_confidence) return "no answer is likely enough";
   return "";
 }
