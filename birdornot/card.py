@@ -113,6 +113,12 @@ def _errors(info):
     if e.get("ece") is not None: text += f" Expected calibration error: {e['ece']:.1%}."
     if e.get("coverage", 1) < 1:
         text += f" It answered {e['coverage']:.0%} of them; among those the error was {_percent(e['answered_error'])}."
+    limits = info.get("unsure") or {}
+    if limits.get("coverage") is not None:
+        text += (f" It says *unsure* under {_percent(limits['min_confidence'])} confidence, and of a photo more than "
+                 f"{limits['max_novelty']:.2f} times as strange as its typical one. With these limits it answered "
+                 f"{_percent(limits['coverage'])} of the training pictures while they were left out, "
+                 f"{_percent(limits['error'])} of those wrong.")
     classes = [[r["label"], r["pictures"], _percent(r["precision"]), _percent(r["recall"]),
                 f"{_percent(r['recall_low'])} to {_percent(r['recall_high'])}"] for r in e.get("per_class", [])]
     return f"{text}\n\n{_table(['label', 'pictures', 'precision', 'recall', '95 % interval of it'], classes)}"

@@ -342,8 +342,11 @@ def export(
     allow: str = "",  # licence codes that --space shall let pass too, separated by commas: by-nc, unknown, …
 ):
     "Write the trained classifier as a folder that loads anywhere"
+    from birdornot.slices import kept_shortcuts
     model = _export(*_trained(dest), dest, out or dest/"model")
     print(f"model     {model}")
+    if not kept_shortcuts(dest):
+        _say("shortcuts not measured: `birdornot report` does it, and the next export puts them into the model card")
     if web: _web(model, web)
     if space: _space(model, space, allow)
 

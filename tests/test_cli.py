@@ -117,7 +117,8 @@ def test_export_alone_is_in_a_hurry(made):
     kept = cwd/"hurry"/".learner"/"shortcuts.json"
     kept.unlink()
     for step, known in (("export", False), ("report", True), ("export", True)):
-        assert birdornot(step, "hurry", cwd=cwd).returncode == 0
+        done = birdornot(step, "hurry", cwd=cwd)
+        assert done.returncode == 0 and ("shortcuts not measured" in done.stderr) == (step == "export" and not known)
         page = cwd/"hurry"/("report.html" if step == "report" else "model/MODEL_CARD.md")
         assert kept.exists() == known == ("without colours" in page.read_text())
 
