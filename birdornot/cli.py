@@ -213,11 +213,17 @@ def backbones(
 ):
     "Compare pretrained networks on a folder of pictures: error, time, size"
     from birdornot.backbones import compare_backbones
-    table = compare_backbones(dest, names.split(",") if names else None, seed)
+    table = compare_backbones(dest, names.split(",") if names else None, seed, _several(dest))
     for r in table.rows:
         print(f"{r['backbone']:<28} error {r['error']:.1%} ({r['low']:.1%}–{r['high']:.1%})   "
               f"{r['seconds']:.1f} s to embed   {r['ms_a_picture']:.0f} ms a picture   {r['MB']:.0f} MB")
     print(*str(table).splitlines()[1:], sep="\n")
+
+# %% ../nbs/09_cli.ipynb #c11severa
+def _several(dest):
+    "Whether what was trained last in a folder was told that a picture can show several things"
+    from birdornot.probe import saved_facts
+    return bool(saved_facts(dest).get("head", {}).get("multilabel"))
 
 # %% ../nbs/09_cli.ipynb #c2c10002
 @command("birdornot why bird_or_forest photo.jpg", "birdornot why bird_or_forest photo.jpg --out why.jpg")
@@ -312,7 +318,7 @@ def evaluate(
         result = Classifier(model).evaluate(folder)
     elif folds:
         from birdornot.probe import cross_validate
-        result = cross_validate(folder, backbone, n_folds=folds)
+        result = cross_validate(folder, backbone, n_folds=folds, multilabel=_several(folder))
     else: result = _trained(folder)[1]
     print(_json(result.as_dict()) if json else _judged(result))
 

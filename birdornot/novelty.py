@@ -9,6 +9,7 @@ __all__ = ['Novelty', 'fit_novelty', 'choose_thresholds', 'stranger_files']
 
 # %% ../nbs/04_novelty.ipynb #049314b9
 import os
+import re
 import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -132,5 +133,5 @@ def stranger_files(
             except OSError:
                 if not folder.exists(): raise  # otherwise another process was faster
             else: os.mkdir(d)  # for the with statement to remove
-    said = " ".join(map(str, labels)).lower()
+    said = {word.removesuffix("s") for lbl in labels for word in re.split(r"[\W\d_]+", str(lbl).lower())}
     return [f for f in sorted(folder.glob("*.jpg")) if f.name.split("-")[0] not in said]

@@ -180,6 +180,20 @@ def test_several_labels_from_words_to_answers(several):
     assert again.returncode == 0 and "the probe of the last run is taken" in again.stderr
 
 
+def test_several_labels_are_judged_as_such(several):
+    "What was trained with --multilabel is compared and cross-validated with it too: bird+forest is no third class"
+    train = birdornot("make", "bird", "forest", "--multilabel", "--folder", "photos", cwd=several)
+    assert train.returncode == 0, train.stderr
+    done = birdornot("evaluate", "bird_or_forest", "--folds", "2", "--json", cwd=several)
+    assert done.returncode == 0, done.stderr
+    assert [r["label"] for r in json.loads(done.stdout)["per_class"]] == ["bird", "forest"]
+    code = ("import sys, birdornot.backbones as b; from birdornot.cli import main; whole = b.compare_backbones\n"
+            "b.compare_backbones = lambda *a, **k: (t := whole(*a, **k), print([r.labels for r in t.results.values()]))[0]\n"
+            "main(['backbones', 'bird_or_forest', '--names', 'tf_efficientnet_lite0'])")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=several)
+    assert done.stdout.startswith("[['bird', 'forest']]"), done.stdout + done.stderr
+
+
 def test_a_rare_combination_does_not_stop_training(several, tmp_path):
     shutil.copytree(several/"photos", tmp_path/"photos")
     for f in sorted((tmp_path/"photos"/"forest+bird").iterdir())[2:]: f.unlink()
