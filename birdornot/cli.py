@@ -15,6 +15,7 @@ import os
 import sqlite3
 import sys
 import time
+import warnings
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
@@ -163,6 +164,7 @@ def report(
     "Write one page about a dataset, and about what was trained on it: its errors, and whether it takes shortcuts"
     from birdornot.ledger import DatasetError
     from birdornot.report import write_report
+    _refuse_model(dest, f"name the dataset folder it was trained in, such as {str(dest.parent)!r}")
     try: trained, result = _trained(dest)
     except DatasetError as e:
         trained = result = None
@@ -313,14 +315,27 @@ def evaluate(
     json: bool = False,  # print one line of JSON
 ):
     "Say how often a classifier is wrong, on which classes, and whether its confidence can be believed"
-    if model:
-        from birdornot.predict import Classifier
-        result = Classifier(model).evaluate(folder)
+    if not model: _refuse_model(folder, f"say what to judge it on: birdornot evaluate PHOTOS --model {folder}")
+    if model: result = _examined(model, folder)
     elif folds:
         from birdornot.probe import cross_validate
         result = cross_validate(folder, backbone, n_folds=folds, multilabel=_several(folder))
     else: result = _trained(folder)[1]
     print(_json(result.as_dict()) if json else _judged(result))
+
+# %% ../nbs/09_cli.ipynb #c11exam1
+def _examined(model, folder):
+    "The evaluation of a model folder on labelled photos; which of them were left out is told in a line"
+    from birdornot.predict import Classifier
+    with warnings.catch_warnings(record=True, action="always", category=UserWarning) as told:
+        result = Classifier(model).evaluate(folder)
+    for w in told: _say(f"evaluate  {w.message}")
+    return result
+
+def _refuse_model(folder, remedy):
+    "Refuse a model folder where a dataset folder is wanted"
+    from birdornot.picture import BirdornotError
+    if (folder/"model.json").exists(): raise BirdornotError(f"{str(folder)!r} is a model folder; {remedy}")
 
 # %% ../nbs/09_cli.ipynb #408e7ca8
 def _json(facts): return json.dumps(facts, ensure_ascii=False)
@@ -425,6 +440,7 @@ def _answers(clf, names, csv, folder):
     "How many photos are meant, and a `Prediction` for each, written into a table and sorted into folders on the way"
     from birdornot import predict as asking
     from birdornot.picture import BirdornotError
+    if csv: _check_table(csv)
     photos = asking.find_photos(names)
     if folder: photos = [f for f in photos if folder.resolve() not in Path(f).resolve().parents]
     if not photos: raise BirdornotError(f"no photos in {', '.join(names)}; name a photo or a folder of photos")
@@ -432,6 +448,14 @@ def _answers(clf, names, csv, folder):
     if csv: answers = asking.write_csv(answers, clf.labels, csv)
     if folder: answers = (p for p, _ in asking.sort_into(answers, clf.labels, folder))
     return len(photos), answers
+
+# %% ../nbs/09_cli.ipynb #c11table
+def _check_table(file):
+    "Refuse a table that cannot be written, before the photos are looked at"
+    from birdornot.picture import BirdornotError
+    if file.is_dir(): raise BirdornotError(f"--csv {file} is a folder; name a file in it: --csv {file/'answers.csv'}")
+    if not file.parent.is_dir():
+        raise BirdornotError(f"--csv {file}: there is no folder {str(file.parent)!r}; make it first")
 
 # %% ../nbs/09_cli.ipynb #5c60cf2a
 @command("birdornot predict bird_or_forest/model photo.jpg", "birdornot predict bird_or_forest/model holiday/ --json",
@@ -630,6 +654,18 @@ def _parser(name):
     p.epilog = "\n".join(["examples:", *(f"  {e}" for e in examples)])
     return p
 
+# %% ../nbs/09_cli.ipynb #c11range
+_RANGES = dict(epochs=(1, 1000), folds=(2, 1000), minutes=(0.1, 10_080), port=(0, 65_535), seed=(0, 2**32 - 1),
+               size=(32, 2048))
+
+def _check_numbers(args):
+    "Refuse a number that nothing can be done with, before any work is done"
+    from birdornot.picture import BirdornotError
+    for name, (low, high) in _RANGES.items():
+        v = args.get(name)
+        if v is not None and not low <= v <= high:
+            raise BirdornotError(f"--{name} is {v}; give a number from {low:,} to {high:,}")
+
 # %% ../nbs/09_cli.ipynb #0460a2ce
 def main(
     argv: list | None = None  # words after `birdornot`; by default those of this process
@@ -656,7 +692,9 @@ def _run(name, *rest):
         return 2
     from birdornot.picture import BirdornotError
     args = {k: v for k, v in vars(_parser(name).parse_args(rest)).items() if k not in ("pdb", "xtra")}
-    try: return COMMANDS[name][0](**args) or 0
+    try:
+        _check_numbers(args)
+        return COMMANDS[name][0](**args) or 0
     except KeyboardInterrupt: _say("\nbirdornot: stopped; nothing is lost, the same command goes on from here")
     except BrokenPipeError: raise
     except (BirdornotError, OSError, sqlite3.Error) as e:

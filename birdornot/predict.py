@@ -205,9 +205,9 @@ def _answer(clf, photos):
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".avif", ".heic"}
 
 def _below(folder):
-    "The pictures in and below a folder, sorted"
+    "The pictures in and below a folder, sorted; those of a model below it are not meant"
     for where, folders, files in os.walk(folder):
-        folders[:] = sorted(d for d in folders if not d.startswith("."))
+        folders[:] = sorted(d for d in folders if d[0] != "." and not (Path(where)/d/"model.json").exists())
         pictures = (f for f in sorted(files) if Path(f).suffix.lower() in SUFFIXES and not f.startswith("."))
         yield from (Path(where)/f for f in pictures)
 

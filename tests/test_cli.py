@@ -333,6 +333,50 @@ def test_corrupt_model(made, photos, tmp_path, harm):
     assert "model" in one_line(birdornot("predict", model, photos, cwd=tmp_path))
 
 
+@pytest.mark.parametrize("words", [
+    ("train", "set", "--seed", "-1"), ("train", "set", "--minutes", "-1"), ("train", "set", "--minutes", "nan"),
+    ("train", "set", "--size", "5"), ("train", "set", "--epochs", "0"), ("evaluate", "set", "--folds", "1"),
+    ("make", "bird", "forest", "--seed", "-1"), ("serve", "model", "--port", "99999"), ("serve", "model", "--port", "-1")])
+def test_numbers_that_cannot_be_meant(tmp_path, capsys, words):
+    from birdornot.cli import main
+    assert main(list(words)) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"birdornot: {words[-2]} is {words[-1]}") and "; give a number from " in said, said
+    assert said.count("\n") == 1
+
+
+def test_a_model_where_a_dataset_is_wanted(tmp_path, capsys, monkeypatch):
+    from birdornot.cli import main
+    monkeypatch.chdir(tmp_path)
+    Path("birds/model").mkdir(parents=True)
+    Path("birds/model/model.json").write_text("{}")
+    for words in (["evaluate", "birds/model"], ["evaluate", "birds/model", "--folds", "3"]):
+        assert main(words) == 1
+        assert "birdornot evaluate PHOTOS --model birds/model" in capsys.readouterr().err
+    assert main(["report", "birds/model"]) == 1
+    said = capsys.readouterr().err
+    assert "is a model folder; name the dataset folder" in said and "'birds'" in said
+    assert list(tree(tmp_path)) == ["birds/model/model.json"]
+
+
+def test_exam_in_the_dataset_itself(made):
+    "Its own model folder holds no photos of the exam, and a broken photo is told in one line"
+    cwd, _ = made
+    dest = shutil.copytree(cwd/"bird_or_forest", cwd/"exam")
+    (dest/"bird"/"broken.jpg").write_text("no photo")
+    done = birdornot("evaluate", "exam", "--model", "exam/model", "--json", cwd=cwd)
+    assert done.returncode == 0 and json.loads(done.stdout)["of"] > 50, done.stderr
+    assert done.stderr.startswith("evaluate  1 photos are left out") and "broken.jpg" in done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+
+
+def test_a_table_that_cannot_be_written(made, photos):
+    cwd, _ = made
+    for table, why in (("nodir/x.csv", "there is no folder 'nodir'"), (".", "is a folder")):
+        line = one_line(birdornot("predict", "bird_or_forest/model", photos, "--csv", table, cwd=cwd))
+        assert why in line and ".part" not in line
+
+
 def test_no_hits(tmp_path):
     line = one_line(birdornot("make", "unicorn", "bird", "--source", "sample", cwd=tmp_path))
     assert "unicorn" in line
