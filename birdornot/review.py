@@ -446,8 +446,9 @@ def review(
 ) -> int:  # how many decisions stand
     "Show the review page until it is stopped"
     with ReviewServer(path, port, who) as server:
-        print(server.url, flush=True)
-        if browser: webbrowser.open(server.url)
-        try: (wait or threading.Event().wait)()
+        try:
+            print(server.url, flush=True)
+            if browser: webbrowser.open(server.url)
+            (wait or threading.Event().wait)()
         except KeyboardInterrupt: pass
     return _overview(path)["decided"]

@@ -287,6 +287,13 @@ def test_review_from_the_command_line(dataset):
     assert job.returncode == 0 and "0 decisions stand" in err, err
 
 
+def test_stopped_while_the_browser_opens(dataset, monkeypatch):
+    def stop(url): raise KeyboardInterrupt
+    monkeypatch.setattr("webbrowser.open", stop)
+    from birdornot.review import review
+    assert review(dataset, who="tester") == 0
+
+
 def test_review_needs_a_dataset(tmp_path):
     done = birdornot("review", tmp_path)
     assert done.returncode == 1 and "no birdornot dataset" in done.stderr and "Traceback" not in done.stderr
