@@ -232,16 +232,56 @@ def _several(dest):
 def why(
     dest: Path,  # dataset folder
     photo: Path,  # picture to explain
-    k: int = 5,  # how many of the training pictures most like it
-    out: Path = None,  # write the photo and the pictures side by side into this JPEG file
+    k: int = 5,  # how many of the training pictures most like it, at least 1
+    out: Path = None,  # write the photo, the heat over it and the pictures into this file: .jpg, .png or .webp
 ):
-    "Show the training pictures most like a photo"
-    from birdornot.picture import MAX_SIZE, BadPicture, open_upright
+    "Say what is in a photo and why: the training pictures most like it and, with --out, the heat over it"
+    from birdornot.picture import MAX_SIZE, BadPicture, BirdornotError, open_upright
     from birdornot.why import nearest_pictures, show_nearest
+    if out and out.suffix.lower() not in (".jpg", ".jpeg", ".png", ".webp"):
+        raise BirdornotError(f"{str(out)!r} is no name for a picture; let it end in .jpg, .jpeg, .png or .webp")
     try: img = open_upright(photo, max_size=MAX_SIZE)
     except BadPicture as e: raise BadPicture(f"{photo}: {e}") from e
-    for r in nearest_pictures(dest, img, k): print(f"{r['similarity']:.2f}  {r['label']}  {r['file']}")
-    if out: show_nearest(dest, img, k).save(out)
+    near, answer = nearest_pictures(dest, img, k), _answer(dest, photo)
+    if answer: print(answer)
+    for r in near: print(f"{r['similarity']:.2f}  {r['label']}  {r['file']}")
+    if out: show_nearest(dest, img, k, _heat(dest, img, answer and answer.label)).save(out)
+
+# %% ../nbs/09_cli.ipynb #c2c10003
+def _answer(dest, photo):
+    "What was trained in a folder says of a photo, without torch; None, and the reason told, where it cannot"
+    from birdornot.picture import BirdornotError
+    from birdornot.probe import saved_facts
+    facts = saved_facts(dest)
+    if facts.get("kind") == "probe": return _probe_answer(dest, facts, photo)
+    if not facts: return _say(f"why       no answer: nothing has been trained yet; birdornot train {dest}")
+    if facts["fit"]["how"] != "probe": _say(f"why       compared by {facts['backbone']} as it was before training")
+    from birdornot.predict import Classifier
+    try: clf = Classifier(dest/"model")
+    except BirdornotError as e: return _say(f"why       no answer: {e}")
+    if clf.info.get("fit") == facts["fit"]: return clf(photo)
+    _say(f"why       no answer: {dest/'model'} is of an earlier training; birdornot export {dest} writes it anew")
+
+def _probe_answer(dest, facts, photo):
+    "What the probe kept in a folder says of a photo"
+    from safetensors.numpy import load_file
+    from birdornot.embed import Embedder
+    from birdornot.predict import _predictions
+    from birdornot.probe import head_logits, make_head
+    head = make_head(load_file(dest/".learner"/"head.safetensors"), facts["head"])
+    x = Embedder(facts["backbone"], facts["asked_size"]).one(photo)[None]
+    out = dict(logits=head_logits(head, x)) | (dict(novelty=head.novelty(x)) if head.novelty else {})
+    return _predictions(out, facts["head"], [str(photo)])[0]
+
+# %% ../nbs/09_cli.ipynb #c2c10004
+def _heat(dest, img, label):
+    "The photo with what speaks for the label in colour, by its caption; none, and the reason told, where it cannot be"
+    from birdornot.picture import BirdornotError
+    from birdornot.why import heatmaps, overlay, trained_learner
+    try: heat = overlay(img, heatmaps(trained_learner(dest), [img], label)[0])
+    except ImportError as e: return _say(f"why       no heat over the photo: it needs {e.name}; pip install birdornot")
+    except BirdornotError as e: return _say(f"why       no heat over the photo: {e}")
+    return {f"speaks for {label or 'its answer'}": heat}
 
 # %% ../nbs/09_cli.ipynb #a54bd889
 def _train(dest, how, backbone, size, epochs, seed, minutes=None, multilabel=False):

@@ -123,18 +123,77 @@ def test_export_alone_is_in_a_hurry(made):
         assert kept.exists() == known == ("without colours" in page.read_text())
 
 
+def ask_why(*words, cwd):
+    "Run `why` in a process that prints, last, what heavy it has imported; answer, rows and the rest"
+    code = ("import sys; from birdornot.cli import main; code = main(sys.argv[1:]); "
+            "print({'torch', 'fastai', 'matplotlib', 'pandas'} & set(sys.modules)); sys.exit(code)")
+    done = subprocess.run([sys.executable, "-c", code, "why", *map(str, words)], capture_output=True, text=True, cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    *said, heavy = done.stdout.splitlines()
+    return said, [line.split("  ") for line in said if line[0] in "01"], heavy, done.stderr
+
+
+def test_why_answers_and_names_the_nearest_without_torch(made, photos):
+    cwd, _ = made
+    photo = sorted((photos/"forest").glob("*.jpg"))[0]
+    (answer, *_), rows, heavy, said = ask_why("bird_or_forest", photo, "--k", "3", cwd=cwd)
+    assert heavy == "set()" and not said
+    assert answer == birdornot("predict", "bird_or_forest/model", photo, cwd=cwd).stdout.strip()
+    assert len(rows) == 3 and all((cwd/r[2]).parent.name == r[1] and (cwd/r[2]).exists() for r in rows)
+    assert float(rows[0][0]) >= float(rows[1][0]) >= float(rows[2][0])
+    assert "nothing.jpg" in one_line(birdornot("why", "bird_or_forest", "nothing.jpg", cwd=cwd))
+
+
+def test_why_goes_by_what_was_trained(made, photos):
+    "A probe at another size finds other likenesses, and nothing is embedded at the usual size"
+    cwd, _ = made
+    shutil.copytree(cwd/"bird_or_forest", cwd/"small", ignore=shutil.ignore_patterns(".embeddings", "model"))
+    assert birdornot("train", "small", "--how", "probe", "--size", "96", cwd=cwd).returncode == 0
+    photo = sorted((photos/"forest").glob("*.jpg"))[0]
+    (small, *_), near, *_ = ask_why("small", photo, cwd=cwd)
+    (large, *_), far, *_ = ask_why("bird_or_forest", photo, cwd=cwd)
+    assert small != large and [r[0] for r in near] != [r[0] for r in far]
+    assert all("-96-" in f.name for f in (cwd/"small"/".embeddings").glob("*.sqlite"))
+
+
 def test_why_writes_a_picture(made, photos):
+    from PIL import Image, ImageChops
+    cwd, _ = made
+    photo = sorted((photos/"forest").glob("*.jpg"))[0]
+    said, rows, heavy, told = ask_why("bird_or_forest", photo, "--k", "3", "--out", "why.png", cwd=cwd)
+    assert len(said) == 4 and len(rows) == 3 and "torch" in heavy and not told
+    img = Image.open(cwd/"why.png").convert("RGB")
+    assert img.width == 5*116  # the photo, the heat over it, three pictures
+    plain, hot = (ImageChops.difference(*im.split()[::2]).getextrema()[1] for im in
+                  (Image.open(photo).convert("L").convert("RGB"), img.crop((116, 0, 226, 110))))
+    assert plain == 0 and hot > 30, "the second field is the photo in grey with colour over it"
+
+
+def test_why_says_why_there_is_no_heat(made, photos):
     from PIL import Image
     cwd, _ = made
     photo = sorted((photos/"forest").glob("*.jpg"))[0]
-    done = birdornot("why", "bird_or_forest", photo, "--k", "3", "--out", "why.jpg", cwd=cwd)
-    assert done.returncode == 0, done.stderr
-    rows = [line.split("  ") for line in done.stdout.splitlines()]
-    assert len(rows) == 3 and all((cwd/r[2]).parent.name == r[1] and (cwd/r[2]).exists() for r in rows)
-    assert float(rows[0][0]) >= float(rows[1][0]) >= float(rows[2][0])
-    img = Image.open(cwd/"why.jpg")
-    assert img.format == "JPEG" and img.width > img.height > 50
-    assert "nothing.jpg" in one_line(birdornot("why", "bird_or_forest", "nothing.jpg", cwd=cwd))
+    code = ("import sys; sys.modules['torch'] = None; from birdornot.cli import main; sys.exit(main(sys.argv[1:]))")
+    done = subprocess.run([sys.executable, "-c", code, "why", "bird_or_forest", str(photo), "--out", "cold.jpg"],
+                          capture_output=True, text=True, cwd=cwd)
+    assert done.returncode == 0 and "no heat over the photo: it needs torch" in done.stderr, done.stderr
+    assert Image.open(cwd/"cold.jpg").format == "JPEG" and Image.open(cwd/"cold.jpg").width == 6*116
+    shutil.copytree(cwd/"bird_or_forest", cwd/"untrained", ignore=shutil.ignore_patterns(".learner", "model"))
+    done = birdornot("why", "untrained", photo, "--out", "cold.jpg", cwd=cwd)
+    assert done.returncode == 0 and len(done.stdout.splitlines()) == 5, done.stderr
+    assert "no answer: nothing has been trained" in done.stderr and "birdornot train" in done.stderr
+
+
+def test_why_refuses(made, photos, tmp_path):
+    cwd, _ = made
+    photo, before = sorted((photos/"forest").glob("*.jpg"))[0], tree(cwd/"bird_or_forest"/"model")
+    for words, text in ((["bird_or_forest/model", photo], "is a model folder"), ([tmp_path, photo], "there are no pictures in"),
+                        (["bird_or_forest", photo, "--out", "w.txt"], "end in .jpg, .jpeg, .png or .webp"),
+                        (["bird_or_forest", photo, "--k", "0"], "at least 1"), (["nowhere", photo], "there is no folder"),
+                        (["bird_or_forest", photo, "--k", "-3"], "at least 1")):
+        done = birdornot("why", *words, cwd=cwd)
+        assert text in one_line(done) and not done.stdout
+    assert tree(cwd/"bird_or_forest"/"model") == before and not tree(tmp_path)
 
 
 def both(bird, forest):
