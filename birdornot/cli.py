@@ -169,18 +169,19 @@ def report(
     except DatasetError as e:
         trained = result = None
         _say(f"report    says nothing of errors: {e}")
-    more = _strangers(trained) | (_shortcuts(trained, result, dest)[1] if trained else {})
+    more = _strangers(dest) | _shortcuts(trained, result, dest)[1] if trained else {}
     if leak:
         from birdornot.suspects import leak_report
         more["Leak"] = str(leak_report(dest))
     print(f"report    {write_report(dest, result, out, more)}")
 
 # %% ../nbs/09_cli.ipynb #b2result
-def _strangers(trained):
-    "A section for the report: what a probe said about pictures of none of its classes"
+def _strangers(dest):
+    "A section for the report: what probe or learner said about pictures of none of its classes"
+    from birdornot.probe import saved_facts
     met = [dict(kind=r["kind"], pictures=r["pictures"], unsure=r["unsure"],
                 called=", ".join(f"{n} {c}" for c, n in r["called"].items()))
-           for r in getattr(trained, "strangers", [])]
+           for r in saved_facts(dest).get("strangers", [])]
     return {"Pictures of none of its classes": met} if met else {}
 
 def _shortcuts(trained, result, dest, limit=60):
@@ -315,17 +316,19 @@ def _train_learner(dest, how, backbone, size, epochs, seed, minutes, multilabel)
     from birdornot.datablock import dataloaders
     from birdornot.embed import backbone_config
     from birdornot.finetune import fit
-    settings = dict(asked=how, epochs=epochs, seed=seed, minutes=minutes, multilabel=multilabel)
-    size = size or backbone_config(backbone)["size"]
-    dls, before = dataloaders(dest, size=size, seed=seed, multilabel=multilabel), learner.saved_facts(dest)
+    settings = dict(asked=how, epochs=epochs, seed=seed, minutes=minutes, multilabel=multilabel, valid_pct=0.2)
+    size, before, seconds = size or backbone_config(backbone)["size"], learner.saved_facts(dest), {}
+    with _clock("split", seconds):
+        dls = dataloaders(dest, size=size, valid_pct=settings["valid_pct"], seed=seed, multilabel=multilabel)
     wanted = dict(settings, backbone=backbone, size=size, data=learner.learner_fingerprint(dls))
     if wanted.items() <= before.items():
         _say("train     nothing new: the learner of the last run is taken")
         learn = learner.restore_learner(dest)
     else:
         learn = learner.vision_learner(dls, backbone, seed=seed)
-        with learn.no_bar() if not sys.stderr.isatty() else _nothing(): done = fit(learn, how, epochs, seed, minutes)
-        learner.save_learner(learn, dest, done, **settings)
+        with _clock("fit", seconds), learn.no_bar() if not sys.stderr.isatty() else _nothing():
+            done = fit(learn, how, epochs, seed, minutes)
+        learner.save_learner(learn, dest, done, seconds=seconds, **settings)
         _say(f"train     {done.how} in {done.seconds:.0f} s ({done.why})")
     return learn, learner.evaluate(learn)
 
@@ -430,8 +433,8 @@ def _export(trained, result, dest, model):
     from birdornot.probe import saved_facts
     from birdornot.slices import kept_shortcuts
     known, facts = kept_shortcuts(dest), saved_facts(dest)
-    more = dict(shortcuts=known) if known else {}
-    return export_model(trained, model, result, fit=facts["fit"], seed=facts["seed"], **more)
+    more = {k: facts[k] for k in ("fit", "seed", "valid_pct", "seconds") if k in facts}
+    return export_model(trained, model, result, **more, **(dict(shortcuts=known) if known else {}))
 
 # %% ../nbs/09_cli.ipynb #e6a47750
 @command("birdornot doctor")
@@ -636,7 +639,7 @@ def make(
     with _clock("export", seconds):
         sections = _shortcuts(trained, result, dest, 24 if source == "sample" else 60)[1]  # the tour is a quick one
         model = _export(trained, result, dest, dest/"model")
-        report = write_report(dest, result, more=_strangers(trained) | sections)
+        report = write_report(dest, result, more=_strangers(dest) | sections)
     print(result, f"model     {model}", f"report    {report}", sep="\n")
     print(f"try it    birdornot predict {model} {_pictures(trained)[-1]}")
     if json: print(_summary(result, model, seconds, _pictures(trained)))

@@ -18,7 +18,6 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -77,17 +76,16 @@ def _learner_body(learn, size):
 def _learner_parts(learn):
     "The parts of a learner made by `vision_learner`"
     import torch
-    from birdornot.learner import learner_head
-    size = learn.dls.one_batch()[0].shape[-1]
-    (body, stats), head = _learner_body(learn, size), learner_head(learn)
+    from birdornot.learner import learner_facts, learner_head
+    facts, head = learner_facts(learn), learner_head(learn)
+    body, stats = _learner_body(learn, facts["size"])
     weights = {f"body.{k}": v.detach().cpu().contiguous().numpy() for k, v in learn.model[0].state_dict().items()}
     def _expected(files):
         with learn.no_bar(), learn.no_logging():
             return learn.get_preds(dl=learn.dls.test_dl(files), act=torch.nn.Identity())[0].numpy()
     train, valid = (list(dl.items) for dl in (learn.dls.train_ds, learn.dls.valid_ds))
-    versions = {p: version(p) for p in ("birdornot", "torch", "fastai", "timm")}
     return _Parts(attach_head(body, head), head, weights | _head_weights(head), learn.backbone,
-                  Path(valid[0]).parents[1], train, valid, _expected, facts=dict(size=size, versions=versions) | stats)
+                  Path(valid[0]).parents[1], train, valid, _expected, facts=facts | stats)
 
 # %% ../nbs/05_export.ipynb #8678815c
 def _describe(parts):

@@ -6,11 +6,12 @@ Docs: https://birdornot.github.io/birdornot/learner.html.md"""
 
 # %% auto #0
 __all__ = ['class_numbers', 'vision_learner', 'embed', 'Fit', 'set_head', 'learner_head', 'training_folds', 'probe_learner',
-           'evaluate', 'learner_fingerprint', 'save_learner', 'restore_learner']
+           'evaluate', 'learner_fingerprint', 'learner_facts', 'save_learner', 'restore_learner']
 
 # %% ../nbs/04_learner.ipynb #d459dd15
 import json
 import os
+import platform
 import time
 import warnings
 from contextlib import nullcontext
@@ -30,7 +31,7 @@ from .head import stratified_folds
 from .novelty import stranger_files
 from .picture import BirdornotError
 from .probe import (Head, build_head, data_fingerprint, evaluate_head, head_arrays, head_facts, make_head,
-                             saved_facts)
+                             meet_strangers, saved_facts)
 from .split import duplicate_groups
 
 # %% ../nbs/04_learner.ipynb #f19149d9
@@ -183,6 +184,23 @@ def learner_fingerprint(
     places = range(len(train) + len(valid))
     return data_fingerprint(train + valid, places[:len(train)], places[len(train):])
 
+# %% ../nbs/04_learner.ipynb #1eaf4c71
+def _strangers(learn, head):
+    "What a learner says about pictures it should not answer for; nothing where its head has no thresholds"
+    if not head.unsure: return []
+    files = stranger_files(head.labels)
+    return meet_strangers(head, embed(learn, learn.dls.test_dl(files)), files)
+
+def learner_facts(
+    learn: Learner  # fitted learner made by `vision_learner`
+) -> dict:  # backbone, size, labels, multilabel, data, strangers, machine, versions; JSON values
+    "What a learner learned from, with what, and what it says about pictures of none of its classes"
+    head = learner_head(learn)
+    packages = "birdornot", "torch", "fastai", "timm", "numpy", "onnxruntime", "pillow"
+    return dict(backbone=learn.backbone, size=learn.dls.one_batch()[0].shape[-1], labels=list(learn.dls.vocab),
+                multilabel=head.multilabel, data=learner_fingerprint(learn.dls), strangers=_strangers(learn, head),
+                machine=platform.machine(), versions={p: version(p) for p in packages})
+
 # %% ../nbs/04_learner.ipynb #cf4fd3a6
 def save_learner(
     learn: Learner,  # fitted learner made by `vision_learner`
@@ -196,10 +214,7 @@ def save_learner(
     dest, head = Path(path)/".learner", learner_head(learn)
     dest.mkdir(exist_ok=True)
     weights = {k: v.detach().cpu().contiguous() for k, v in learn.model.state_dict().items()}
-    facts = dict(kind="learner", backbone=learn.backbone, size=learn.dls.one_batch()[0].shape[-1],
-                 labels=list(learn.dls.vocab), data=learner_fingerprint(learn.dls), fit=asdict(done),
-                 head=head_facts(head), **settings,
-                 versions={p: version(p) for p in ("birdornot", "torch", "fastai", "timm")})
+    facts = dict(kind="learner", fit=asdict(done), head=head_facts(head)) | learner_facts(learn) | settings
     save_file(weights, dest/"weights.part")
     save_arrays(head_arrays(head), dest/"head.part")
     (dest/"json.part").write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
@@ -218,7 +233,8 @@ def restore_learner(
     if facts.get("kind") != "learner":
         raise DatasetError(f"no learner has been trained in {str(path)!r} yet; "
                            "run `birdornot train --how both` on it first")
-    dls = dataloaders(path, size=facts["size"], seed=facts["seed"], multilabel=facts["head"]["multilabel"])
+    dls = dataloaders(path, size=facts["size"], valid_pct=facts.get("valid_pct", 0.2), seed=facts["seed"],
+                      multilabel=facts["head"]["multilabel"])
     if learner_fingerprint(dls) != facts["data"]:
         raise DatasetError(f"the pictures in {str(path)!r} have changed since training; run `birdornot train` again")
     learn = vision_learner(dls, facts["backbone"], pretrained=False)

@@ -110,6 +110,22 @@ def test_make_tests_for_shortcuts_without_torch(made, photos):
         assert text in page and text in card, text
 
 
+def test_a_learner_tells_what_a_probe_tells(made, photos, tmp_path):
+    "Card, model.json and report of what was trained with fastai: strangers, data, settings, times, versions"
+    shutil.copytree(made[0]/"bird_or_forest", tmp_path/"bird_or_forest")
+    model = tmp_path/"bird_or_forest"/"model"
+    probe = json.loads((model/"model.json").read_text())
+    done = birdornot("make", "bird", "forest", "--folder", photos, "--minutes", "0.001", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    card, info = (model/"MODEL_CARD.md").read_text(), json.loads((model/"model.json").read_text())
+    assert "torch" in info["versions"] and set(probe["versions"]) < set(info["versions"])
+    assert [info[k] for k in ("data", "machine", "valid_pct")] == [probe[k] for k in ("data", "machine", "valid_pct")]
+    assert min(info["seconds"][k] for k in ("split", "fit")) > 0
+    assert [r["pictures"] for r in info["strangers"]] == [r["pictures"] for r in probe["strangers"]]
+    assert info["data"] in card and "said unsure" in card and "not kept" not in card and "Not tested" not in card
+    assert "Pictures of none of its classes" in (model.parent/"report.html").read_text()
+
+
 def test_export_alone_is_in_a_hurry(made):
     "A model exported before anybody asked about shortcuts says so, and `report` mends it"
     cwd, _ = made
