@@ -134,4 +134,5 @@ def stranger_files(
                 if not folder.exists(): raise  # otherwise another process was faster
             else: os.mkdir(d)  # for the with statement to remove
     said = {word.removesuffix("s") for lbl in labels for word in re.split(r"[\W\d_]+", str(lbl).lower())}
-    return [f for f in sorted(folder.glob("*.jpg")) if f.name.split("-")[0] not in said]
+    def _named(kind): return any(w == kind or (w.endswith(kind) and kind != "thing") for w in said)  # blackbird; clothing
+    return [f for f in sorted(folder.glob("*.jpg")) if not _named(f.name.split("-")[0])]
