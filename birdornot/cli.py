@@ -698,7 +698,7 @@ def _parser(name):
     return p
 
 # %% ../nbs/09_cli.ipynb #c11range
-_RANGES = dict(epochs=(1, 1000), folds=(2, 1000), minutes=(0.1, 10_080), port=(0, 65_535), seed=(0, 2**32 - 1),
+_RANGES = dict(epochs=(1, 1000), folds=(2, 1000), minutes=(0.001, 10_080), port=(0, 65_535), seed=(0, 2**32 - 1),
                size=(32, 2048))
 
 def _check_numbers(args):
