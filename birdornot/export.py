@@ -144,7 +144,8 @@ def _check_room(dest, ours):
     "Refuse to replace what holds anything but `ours`, names of files and folders that an earlier export wrote"
     if dest.is_dir(): lost = sorted({f.name for f in dest.iterdir()} - set(ours))
     else: lost = [dest.name] if dest.exists() and not _is_model_zip(dest) else []
-    if lost: raise BirdornotError(f"{str(dest)!r} is in the way: {lost[0]!r} would be lost. Name another place, or move it")
+    if lost:
+        raise BirdornotError(f"{str(dest)!r} is in the way: {lost[0]!r} would be lost. Name another place, or move it")
 
 def _is_model_zip(file):
     "Whether `file` is a zip that `export_model` may have written"

@@ -134,5 +134,6 @@ def stranger_files(
                 if not folder.exists(): raise  # otherwise another process was faster
             else: os.mkdir(d)  # for the with statement to remove
     said = {word.removesuffix("s") for lbl in labels for word in re.split(r"[\W\d_]+", str(lbl).lower())}
-    def _named(kind): return any(w == kind or (w.endswith(kind) and kind != "thing") for w in said)  # blackbird; clothing
+    def _named(kind):  # a blackbird is a bird, clothing is no thing
+        return any(w == kind or (w.endswith(kind) and kind != "thing") for w in said)
     return [f for f in sorted(folder.glob("*.jpg")) if not _named(f.name.split("-")[0])]
