@@ -406,11 +406,8 @@ def export(
     allow: str = "",  # licence codes that --space shall let pass too, separated by commas: by-nc, unknown, …
 ):
     "Write the trained classifier as a folder that loads anywhere"
-    from birdornot.slices import kept_shortcuts
     model = _export(*_trained(dest), dest, out or dest/"model")
     print(f"model     {model}")
-    if not kept_shortcuts(dest):
-        _say("shortcuts not measured: `birdornot report` does it, and the next export puts them into the model card")
     if web: _web(model, web)
     if space: _space(model, space, allow)
 
@@ -433,6 +430,8 @@ def _export(trained, result, dest, model):
     from birdornot.probe import saved_facts
     from birdornot.slices import kept_shortcuts
     known, facts = kept_shortcuts(dest), saved_facts(dest)
+    if not known:
+        _say("shortcuts not measured: `birdornot report` does it, and the next export puts them into the model card")
     more = {k: facts[k] for k in ("fit", "seed", "valid_pct", "seconds") if k in facts}
     return export_model(trained, model, result, **more, **(dict(shortcuts=known) if known else {}))
 
