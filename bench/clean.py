@@ -138,7 +138,8 @@ def on_sample(quick: bool, folder: Path) -> dict:
                   transparent=20, animated=20, tiny=20)
     if quick: counts = {k: max(v//4, 5) for k, v in counts.items()}
     answers = make_sample(folder/"raw", n=75 if quick else 330, kinds=("bird", "forest"), faults=counts)
-    at = lambda name: folder/"raw"/name
+    def at(name):
+        return folder/"raw"/name
     rows, report = fate(folder/"set", [(a["kind"], at(a["path"])) for a in answers])
     found = defaultdict(list)
     for a in answers: found[a["fault"] or "good"].append(hit(a, rows, at))

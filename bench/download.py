@@ -180,8 +180,10 @@ def report(results) -> None:
         m = {k: statistics.median(r[k] for r in rs) for k in rs[0]}
         print(f"{PEERS[peer]:<26}{m['good'] / m['seconds']:>8.1f}{m['seconds']:>9.1f}{m['cpu']:>8.1f}{m['good']:>6.0f}"
               f"{m['lost']:>6.0f}{m['junk']:>6.0f}{m['rss']:>6.0f}")
-    rate = lambda r: r["good"] / r["seconds"]
-    ratio = lambda peer: round(statistics.median(rate(a) / rate(b) for a, b in zip(results["birdornot"], results[peer])), 2)
+    def rate(r):
+        return r["good"] / r["seconds"]
+    def ratio(peer):
+        return round(statistics.median(rate(a) / rate(b) for a, b in zip(results["birdornot"], results[peer])), 2)
     worst = {k: max(r[k] for r in results["birdornot"]) for k in ("lost", "junk", "rss")}
     print(json.dumps(dict(vs_fastai=ratio("fastai"), vs_fastai64=ratio("fastai64"), vs_img2dataset=ratio("img2dataset"),
                           lost=worst["lost"], junk=worst["junk"], rss_mb=round(worst["rss"]))))

@@ -105,7 +105,8 @@ def memory(pid) -> float:
 
 def run(code, *words) -> dict:
     "Seconds, processor seconds and most memory of a program"
-    used = lambda: sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+    def used():
+        return sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
     before = used()
     p = subprocess.Popen([sys.executable, "-c", code, *map(str, words)], stdout=subprocess.PIPE, text=True, start_new_session=True)
     peak, ended = [0.0], threading.Event()
@@ -193,8 +194,10 @@ def main() -> None:
     found = [series(photos, sizes, repeat, ("ours", "plain"), "photos")]
     if small: found.append(series(thumbnails(40), small, repeat, ("ours",), "thumbnails"))
     ours = [[f["ours", n] for k, n in f if k == "ours"] for f in found]
-    spread = lambda key: round(max(max(r[key] for r in rows) / min(r[key] for r in rows) for rows in ours), 3)
-    versus = lambda key: round(found[0]["plain", sizes[-1]][key] / found[0]["ours", sizes[-1]][key], 2)
+    def spread(key):
+        return round(max(max(r[key] for r in rows) / min(r[key] for r in rows) for rows in ours), 3)
+    def versus(key):
+        return round(found[0]["plain", sizes[-1]][key] / found[0]["ours", sizes[-1]][key], 2)
     print(json.dumps(dict(flat=spread("each"), vs_threads=versus("each"), flat_cpu=spread("cpu"), vs_threads_cpu=versus("cpu"),
                           start=round(ours[0][0]["start"], 1), rss_mb=round(ours[-1][-1]["mb"]),
                           growth_mb=round(ours[-1][-1]["mb"] - ours[-1][0]["mb"]))))

@@ -19,6 +19,7 @@ JPEG_HEAD = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(600)
 def picture(i: int) -> bytes:
     "A small good JPEG, another one for each `i`"
     import io
+
     from PIL import Image
     im = Image.effect_noise((64, 48), 20 + i % 60).convert("RGB")
     im.putpixel((0, 0), (i % 256, i // 256 % 256, 99))
@@ -134,6 +135,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_large(self): self.reply(JPEG_HEAD, length=10**10)
     def do_vast(self):
         import io
+
         from PIL import Image
         out = io.BytesIO()
         Image.new("1", (20_000, 20_000)).save(out, "PNG")

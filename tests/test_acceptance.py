@@ -67,7 +67,8 @@ def test_every_address_ends_as_it_must(tmp_path, n, kills):
     with RoughWeb() as web, RoughWeb("127.0.0.2") as calm:
         expected = addresses(n, web, calm)
         (tmp_path/"urls.txt").write_text("\n".join(expected))
-        asked = lambda url: (calm if url.startswith(calm.url) else web).asked["/" + url.split("/", 3)[3]]
+        def asked(url):
+            return (calm if url.startswith(calm.url) else web).asked["/" + url.split("/", 3)[3]]
         command = [sys.executable, "-c", CLIENT, str(tmp_path), web.host, calm.host]
         frozen = {}  # address whose end was known at a kill → how often it had been asked for
         for k in range(kills):
@@ -86,7 +87,8 @@ def test_every_address_ends_as_it_must(tmp_path, n, kills):
         assert max(asked(u) for u in expected) <= 3 + 3*kills
     with Ledger(tmp_path) as ledger: rows = {r["image_url"]: r for r in ledger.rows()}
     assert len(rows) == n
-    late = lambda u, r: u.split("/")[3][:4] in ("bomb", "endl") and r["reason"].startswith("took longer")  # on a busy machine
+    def late(u, r):
+        return u.split("/")[3][:4] in ("bomb", "endl") and r["reason"].startswith("took longer")  # on a busy machine
     wrong = {u: (r["status"], r["reason"]) for u, r in rows.items()
              if r["status"] == "failed" and r["reason"] != expected[u] and not late(u, r)
              or r["status"] != "failed" and r["sha256"] != hashlib.sha256(expected[u]).hexdigest()}

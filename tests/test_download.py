@@ -428,7 +428,9 @@ def test_a_notebook_shows_the_bar_and_the_table(web, tmp_path):
 
 def test_a_terminal_shows_done_failed_and_rate(web, tmp_path):
     pty = pytest.importorskip("pty", exc_type=ImportError)  # not on Windows
-    import fcntl, struct, termios
+    import fcntl
+    import struct
+    import termios
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
     code = BAR.format(dest=tmp_path, url=web.url, host=web.host)

@@ -3,7 +3,6 @@ import numpy as np
 import pytest
 
 
-
 @pytest.fixture(scope="module")
 def dls(tmp_path_factory):
     from birdornot.datablock import dataloaders
@@ -54,6 +53,7 @@ def test_predict_names_a_label_with_its_probability(dls, learn):
 
 def test_predict_takes_a_pillow_picture(learn):
     from fastai.vision.all import PILImage
+
     from birdornot.sample import draw
     assert learn.predict(PILImage.create(np.array(draw("bird", 0))))[0] in learn.dls.vocab
 
@@ -106,6 +106,7 @@ def test_imbalanced_classes_each_have_their_say(tmp_path):
 
 def test_why_prints_the_training_pictures_most_like_a_photo(tmp_path, capsys):
     from PIL import Image
+
     from birdornot.cli import main
     from birdornot.sample import draw, make_sample
     make_sample(tmp_path/"set", n=6, kinds=("bird", "forest"), seed=2)

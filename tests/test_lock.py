@@ -36,12 +36,13 @@ def test_the_same_again(web, lock, tmp_path):
     assert [r["kept"] for r in rows if r["status"] == "downloaded"] == [1]
     assert {r["author"] for r in rows if r["licence"]} == {"A. N. Öther"} and all(r["page_url"] for r in rows if r["licence"])
     write_lock(tmp_path/"e", tmp_path/"e.lock")
-    keep = lambda f: [{k: v for k, v in json.loads(line).items() if k != "reason"} for line in f.read_text().splitlines()]
+    def keep(f):
+        return [{k: v for k, v in json.loads(line).items() if k != "reason"} for line in f.read_text().splitlines()]
     assert keep(tmp_path/"e.lock") == keep(lock)
 
 
 def test_rot_is_told_and_a_second_run_asks_for_nothing(web, lock, tmp_path):
-    text = lock.read_text().replace("/good/3", "/missing?3").replace("/good/4\"", "/html/4\"").replace("/good/5", "/good/500")
+    text = lock.read_text().replace("/good/3", "/missing?3").replace('/good/4"', '/html/4"').replace("/good/5", "/good/500")
     lock.write_text(text)
     done = rebuild(lock, tmp_path/"e", allow_hosts=[web.host], progress=False)
     assert Counter(r["fate"] for r in done.rows) == {"same": 11, "changed": 1, "gone": 2}

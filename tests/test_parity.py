@@ -7,7 +7,6 @@ from birdornot.predict import Classifier
 from birdornot.sample import make_sample, sample_picture
 
 
-
 def odd_pictures(folder):
     "A drawing in all the forms that go wrong elsewhere: file name → file"
     import io

@@ -24,7 +24,6 @@ FLAGS = ("--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --
          "--disable-component-update --disable-sync").split()
 
 
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     "A small dataset: two classes, copies, one picture under both labels, one too small; ranked as suspects would"

@@ -1,13 +1,29 @@
 """The drawn sample as a whole: the same everywhere, true to its answers, and the same over HTTP."""
-import hashlib, io, json, subprocess, sys
+import hashlib
+import io
+import json
+import subprocess
+import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-import imagehash, pytest, requests
+import imagehash
+import pytest
+import requests
 from PIL import Image, ImageOps
 
-from birdornot.sample import (FAULTS, KINDS, NEAR_DUPLICATES, SampleWeb, draw, make_sample, near_duplicate_variant,
-                              parse_sample_name, sample_name, sample_picture)
+from birdornot.sample import (
+    FAULTS,
+    KINDS,
+    NEAR_DUPLICATES,
+    SampleWeb,
+    draw,
+    make_sample,
+    near_duplicate_variant,
+    parse_sample_name,
+    sample_name,
+    sample_picture,
+)
 
 SOME = [("bird", 5, ""), ("forest", 6, "near_duplicate"), ("thing", 3, "exif_rotated"), ("bird", 1, "animated"),
         ("forest", 2, "transparent"), ("thing", 4, "wrong_label")]
@@ -60,7 +76,7 @@ def test_make_sample(tmp_path):
         assert (o["truth"] == o["kind"]) == (o["fault"] not in ("wrong_label", "html"))
         assert files[o["path"]] == sample_picture(**parse_sample_name(f"5/{o['path']}"))
     same = Counter(map(digest, files.values()))
-    assert sum(n - 1 for n in same.values()) == 2 # the exact duplicates, and no accident besides
+    assert sum(n - 1 for n in same.values()) == 2  # the exact duplicates, and no accident besides
 
 
 def test_folder_is_what_was_asked_for(tmp_path):

@@ -24,7 +24,6 @@ from birdornot import scale as scaling  # noqa: E402
 from birdornot.scale import Scaled, scale  # noqa: E402
 
 
-
 @pytest.fixture
 def web():
     with RoughWeb() as w: yield w
@@ -36,7 +35,8 @@ def model(tmp_path): return tinymodel.folder(tmp_path/"model")
 
 def table(web, path, n, wait=0):
     "`n` addresses of which every ninth is missing and every tenth a web page"
-    kind = lambda i: "missing" if i % 9 == 4 else "html" if i % 10 == 3 else "good"
+    def kind(i):
+        return "missing" if i % 9 == 4 else "html" if i % 10 == 3 else "good"
     path.write_text("\n".join(f"{web.url}/{kind(i)}/{i}?wait={wait}" for i in range(n)))
     return path
 
@@ -144,7 +144,8 @@ def test_kill_a_worker_then_everything_and_go_on(web, model, tmp_path):
     file, done = table(web, tmp_path/"t.txt", 300, .05), tmp_path/"run/done"
     args = dict(model=str(model), allow_hosts=[web.host], workers=2, shard=10, in_flight=8, per_host=200)
     p = subprocess.Popen([sys.executable, "-c", SCRIPT, file, tmp_path/"run", json.dumps(args)])
-    there = lambda: {f.name: f.stat().st_mtime_ns for f in done.glob("[0-9]*.parquet")}
+    def there():
+        return {f.name: f.stat().st_mtime_ns for f in done.glob("[0-9]*.parquet")}
     def wait_for(n):
         until = time.monotonic() + 60
         while len(there()) < n and p.poll() is None and time.monotonic() < until: time.sleep(.02)

@@ -59,9 +59,9 @@ def test_what_machines_read(site):
 
 def test_links_of_a_page_to_its_notebook(site):
     page = (site/"datablock.html").read_text(encoding="utf-8")
-    for link in ("edit/main/nbs/03_datablock.ipynb", "colab.research.google.com/github/birdornot/birdornot/blob/main/nbs/03_",
-                 "kaggle.com/kernels/welcome?src=https://github.com/birdornot/birdornot/blob/main/nbs/03_",
-                 "mybinder.org/v2/gh/birdornot/birdornot/main?labpath=nbs%2F03_datablock.ipynb"): assert link in page
+    for link in ("edit/main/nbs/41_datablock.ipynb", "colab.research.google.com/github/birdornot/birdornot/blob/main/nbs/41_",
+                 "kaggle.com/kernels/welcome?src=https://github.com/birdornot/birdornot/blob/main/nbs/41_",
+                 "mybinder.org/v2/gh/birdornot/birdornot/main?labpath=nbs%2F41_datablock.ipynb"): assert link in page
 
 
 def complaints(site, address, mode, every=1) -> list[str]:

@@ -24,7 +24,8 @@ CORNERS = [[(2, 14), (2, 2), (14, 2)], [(50, 2), (62, 2), (62, 14)], [(62, 50), 
 
 def svg() -> str:
     "The logo as an SVG file"
-    at = lambda points: " ".join(f"{x:g},{y:g}" for x, y in points)
+    def at(points):
+        return " ".join(f"{x:g},{y:g}" for x, y in points)
     body = "".join(f'<ellipse cx="{s[1]}" cy="{s[2]}" rx="{s[3]}" ry="{s[4]}" fill="{s[5]}"/>' if s[0] == "disc"
                    else f'<polygon points="{at(s[1])}" fill="{s[2]}"/>' for s in SHAPES)
     frame = "".join(f'<polyline points="{at(c)}" fill="none" stroke="{LEAF}" stroke-width="4"/>' for c in CORNERS)

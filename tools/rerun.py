@@ -1,7 +1,7 @@
 """Run notebooks again, without a network, and show what came out differently; timings, addresses and paths do not count.
 
     python tools/rerun.py                      # all
-    python tools/rerun.py nbs/01_lock.ipynb    # one
+    python tools/rerun.py nbs/22_lock.ipynb    # one
 """
 import argparse
 import base64
@@ -21,20 +21,20 @@ import numpy as np
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
-OFFLINE = '''import socket
+OFFLINE = """import socket
 _connect = socket.socket.connect
 def connect(self, address):
     if self.family != socket.AF_UNIX and not str(address[0]).startswith(("127.", "::1", "localhost")):
         raise OSError(f"this run is offline, and {address[0]} is another machine")
     return _connect(self, address)
 socket.socket.connect = connect
-'''
-RUN = '''import sys
+"""
+RUN = """import sys
 from nbdev.config import get_config
 from nbdev.test import test_nb
 done, _ = test_nb(sys.argv[1], skip_flags=get_config(sys.argv[2]).tst_flags, basepath=sys.argv[2], save=True, profile=False)
 sys.exit(not done)
-'''
+"""
 UNIT = r"(?:ns|µs|us|ms|s|sec|secs|seconds?|min|minutes?|h)"
 CHANGING = [  # what may differ between two runs, and what it is called in the comparison
     (r"\x1b\[[0-9;]*[A-Za-z]", ""),

@@ -238,12 +238,14 @@ def finish(site: Path) -> None:
         if f.parent.name == "api":  # written from the code: nothing to edit
             page = re.sub(r'<div class="action-links"><a[^>]*href="[^"]*/nbs/api/.*?</a></div>', "", page)
         if f.name == "index.html":  # a listing shows what is in a page, not its card
-            seen = lambda m: m[0].replace(".card.png", ".thumb.jpg") if (f.parent/f"{m[1]}.thumb.jpg").exists() else m[0]
+            def seen(m):
+                return m[0].replace(".card.png", ".thumb.jpg") if (f.parent/f"{m[1]}.thumb.jpg").exists() else m[0]
             page = re.sub(r'<img src="([\w/-]+)\.card\.png"', seen, page)
         f.write_text(link.sub(lambda m: m[1] + sources.get(m[2], f"nbs/{m[2]}"), page), encoding="utf-8")
     if (llms := site/"llms.txt").exists():  # in the order one reads, not by the alphabet
         order = [Path(page_of(f)).with_suffix("").as_posix() for f in in_order(sidebar())]
-        place = lambda line: next((n for n, name in enumerate(order) if line.endswith(f"({URL}/{name}.llms.md)")), len(order))
+        def place(line):
+            return next((n for n, name in enumerate(order) if line.endswith(f"({URL}/{name}.llms.md)")), len(order))
         head, pages = llms.read_text(encoding="utf-8").split("## Pages\n\n")
         llms.write_text(f"{head}## Pages\n\n" + "\n".join(sorted(pages.splitlines(), key=place)) + "\n", encoding="utf-8")
     for f in site.rglob("*.css"):
