@@ -89,6 +89,6 @@ def dataloaders(
     path = Path(path)
     block, files = image_block(path, size, valid_pct, seed, multilabel), picture_files(path)
     train, valid = block.splitter(files)
-    dls = block.dataloaders(path, bs=bs or batch_size(len(train)), num_workers=num_workers)
+    dls = block.dataloaders(path, path=path, bs=bs or batch_size(len(train)), num_workers=num_workers)
     record_split(path, dls.train_ds.items, dls.valid_ds.items)
     return dls

@@ -28,6 +28,7 @@ from .model import LARGEST, SCHEMA, ModelError, ModelFolder, load_graph
 from .picture import MAX_SIZE, BirdornotError, model_input, open_upright
 from .probe import Head, Probe, attach_head, head_arrays, head_facts, head_logits, make_head
 from .quantise import write_int8
+from .split import dataset_folder
 
 # %% ../nbs/73_export.ipynb #10fe1c3e
 @dataclass
@@ -87,7 +88,7 @@ def _learner_parts(learn):
             return learn.get_preds(dl=learn.dls.test_dl(files), act=torch.nn.Identity())[0].numpy()
     train, valid = (list(dl.items) for dl in (learn.dls.train_ds, learn.dls.valid_ds))
     return _Parts(attach_head(body, head), head, weights | _head_weights(head), learn.backbone,
-                  Path(valid[0]).parents[1], train, valid, _expected, facts=facts | stats)
+                  dataset_folder(train + valid), train, valid, _expected, facts=facts | stats)
 
 # %% ../nbs/73_export.ipynb #8678815c
 def _describe(parts):

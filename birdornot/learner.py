@@ -49,7 +49,7 @@ from birdornot.probe import (
     meet_strangers,
     saved_facts,
 )
-from .split import duplicate_groups
+from .split import dataset_folder, duplicate_groups
 
 # %% ../nbs/60_learner.ipynb #f19149d9
 with warnings.catch_warnings():
@@ -168,7 +168,7 @@ def training_folds(
     "Folds of the training part; copies of a photo are in the same one"
     files = list(learn.dls.train_ds.items)
     labels = [str(y) for y in class_numbers(learn.dls.train_ds).tolist()]
-    return stratified_folds(labels, duplicate_groups(learn.dls.path, files), n_folds, seed)
+    return stratified_folds(labels, duplicate_groups(dataset_folder(files), files), n_folds, seed)
 
 # %% ../nbs/60_learner.ipynb #f487c29f
 def probe_learner(
