@@ -19,7 +19,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from .picture import MAX_BYTES, MAX_SIZE, BadPicture, BirdornotError, open_upright, sniff
+from .core import BirdornotError
+from .picture import MAX_BYTES, MAX_SIZE, BadPicture, open_upright, sniff
 
 # %% ../nbs/77_app.ipynb #21544662
 def _say(label): return label.replace("_", " ")

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from .core import BirdornotError
 from .embed import Embedder, backbone_onnx, installed_backbones
 from .evaluate import compare
-from .picture import MAX_SIZE, BirdornotError, open_upright
+from .picture import MAX_SIZE, open_upright
 from .probe import cross_validate
 from .split import picture_files
 

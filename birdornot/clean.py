@@ -21,11 +21,11 @@ import numpy as np
 from fastcore.basics import chunked, patch
 from PIL import Image, ImageStat
 
+from .core import BirdornotError, cores, count_table, disk_full_errors, progress_bar
 from .download import _list, _part_folder
 from .duplicates import best_copy, look_alikes, perceptual_hashes
-from .ledger import Ledger, _room, _table, at_work
-from .picture import MAX_SIZE, BadPicture, BirdornotError, _decode, _explain, contact_sheet, open_upright
-from .search import _bar
+from .ledger import Ledger, at_work
+from .picture import MAX_SIZE, BadPicture, _decode, _explain, contact_sheet, open_upright
 
 # %% ../nbs/31_clean.ipynb #578f45f7
 def _sharpness(grey):
@@ -128,7 +128,7 @@ def _in_workers(fn, jobs, workers=None, seconds=20, megabytes=400, at_once=8):
 
     from pebble import ProcessExpired, ProcessPool
     if not jobs: return
-    workers = min(workers or os.cpu_count() or 1, len(jobs))
+    workers = min(workers or cores(), len(jobs))
     at_once = max(1, min(at_once, len(jobs)//(4*workers)))  # enough jobs for all workers to end together
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else None)
     pool = ProcessPool(workers, initializer=_limit, initargs=(megabytes,), context=context)
@@ -299,9 +299,9 @@ def _repr_markdown_(self: CleanReport):
     if not self.rows: return "No pictures: download some first."
     why = {k: {"pictures": n} for k, n in self.reasons.most_common()}
     odd = Counter(f.partition(" (")[0] for r in self.odd for f in r["flags"].split("; "))
-    parts = ["*Nothing was changed.*" if self.dry_run else "", _table(self.counts, "label")]
-    parts += [_table(why, "why in quarantine") if why else "", ". ".join(self._notes())]
-    if odd: parts.append(_table({k: {"pictures": n} for k, n in odd.most_common()}, "odd, but clean"))
+    parts = ["*Nothing was changed.*" if self.dry_run else "", count_table(self.counts, "label")]
+    parts += [count_table(why, "why in quarantine") if why else "", ". ".join(self._notes())]
+    if odd: parts.append(count_table({k: {"pictures": n} for k, n in odd.most_common()}, "odd, but clean"))
     return "\n\n".join(p for p in parts if p)
 
 # %% ../nbs/31_clean.ipynb #286e0a07
@@ -331,7 +331,7 @@ def clean_images(
     progress: bool = True,  # show a progress bar where there is a terminal
 ) -> CleanReport:  # what is clean, what is in quarantine and why
     "Make an upright RGB working copy of each downloaded picture, or put it into quarantine"
-    with _room(dest), Ledger(dest, create=False, who="clean") as ledger, at_work(dest):
+    with disk_full_errors(dest), Ledger(dest, create=False, who="clean") as ledger, at_work(dest):
         ledger.add_columns(**_ADDED)
         _part_folder(dest)
         rows = {r["id"]: r for r in ledger.rows(status=["downloaded", "clean", "quarantined"])}
@@ -339,7 +339,7 @@ def clean_images(
         for i, reason in exact.items(): rows[i] = _settle(ledger, rows[i], dict(reason=reason), max_size, dry_run)
         todo = _unfinished(ledger, [r for r in rows.values() if r["status"] != "quarantined"], max_size)
         found = _in_workers(_clean_one, _jobs(ledger, todo, max_size, min_size, dry_run), workers, seconds, megabytes)
-        with closing(found), _bar(len(todo), "clean", progress) as bar:
+        with closing(found), progress_bar(len(todo), "clean", progress) as bar:
             for some in chunked(zip(todo, found), 16):
                 with _in_one_go(ledger):
                     for row, got in some: rows[row["id"]] = _settle(ledger, row, got, max_size, dry_run)

@@ -31,9 +31,9 @@ from urllib.request import url2pathname
 from fastcore.basics import patch
 
 from . import __version__
-from .ledger import DatasetError, DiskFull, Ledger, _is_full, _room, _table
-from .picture import BirdornotError, sniff
-from .search import _bar
+from .core import BirdornotError, count_table, disk_full_errors, progress_bar
+from .ledger import Ledger
+from .picture import sniff
 
 # %% ../nbs/21_download.ipynb #e41f811f
 class Refused(BirdornotError):
@@ -506,9 +506,9 @@ class Downloads:
         return f"{n['downloaded']} downloaded, {n['failed']} failed{f' ({why})' if why else ''}{there}"
 
     def _repr_markdown_(self):
-        parts = [_table(self.counts, "label")] if self.rows else []
+        parts = [count_table(self.counts, "label")] if self.rows else []
         why = {k: {"pictures": n} for k, n in self.reasons.most_common()}
-        if why: parts.append(_table(why, "why they failed"))
+        if why: parts.append(count_table(why, "why they failed"))
         if self.there: parts.append(f"{self.there} pictures were there before.")
         return "\n\n".join(parts) or "Nothing to download."
 
@@ -533,7 +533,7 @@ def download_images(
 ) -> Downloads:  # what became of each
     "Store the picture of each hit below `dest`, once, with a row in the ledger whatever happens"
     dest, rows, failed = Path(dest), [], 0
-    with _room(dest), Ledger(dest, who="download") as ledger, Fetcher(per_host=per_host, **kwargs) as fetcher:
+    with disk_full_errors(dest), Ledger(dest, who="download") as ledger, Fetcher(per_host=per_host, **kwargs) as fetcher:
         ledger.add(hits)
         there = len(ledger.rows(status=["downloaded", "clean", "quarantined"]))
         jobs = [_job(r) for r in _todo(ledger, retry_failed)]
@@ -541,7 +541,7 @@ def download_images(
         def fetch(job):
             return _fetch(job, dest, fetcher)
         settled = _fetch_all(jobs, fetch, workers, per_host, tries, max_wait, fetcher.watch.stop)
-        with closing(settled), _bar(len(jobs), "download", progress) as bar:
+        with closing(settled), progress_bar(len(jobs), "download", progress) as bar:
             for job, got in settled:
                 if isinstance(got, Refused): got = dict(status="failed", reason=got.reason)
                 elif isinstance(got, Exception): raise got

@@ -8,11 +8,12 @@ Docs: https://birdornot.github.io/birdornot/duplicates.html.md"""
 __all__ = ['perceptual_hashes', 'near_pairs', 'connected', 'look_alikes', 'best_copy']
 
 # %% ../nbs/30_duplicates.ipynb #186ffe28
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from PIL import Image
+
+from .core import cores
 
 # %% ../nbs/30_duplicates.ipynb #d558ab1c
 _WAVES = np.cos(np.pi/64*np.outer(np.arange(16), np.arange(64) + .5)).astype("float32")  # the 16 slowest over 64 pixels
@@ -75,7 +76,7 @@ def near_pairs(
         order = np.sort(_places(bits, pick)).astype("uint32").astype("int64")  # the lower half is the number of the row
         return _neighbours(words[:, order], order, window, most)
     found = np.empty(0, "int64")
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # numpy lets go of the interpreter while it sorts and compares
+    with ThreadPoolExecutor(cores()) as pool:  # numpy lets go of the interpreter while it sorts and compares
         for pairs in pool.map(one, _picks(chance, tables)):
             i, j = np.sort(pairs % n, 1).T
             found = np.union1d(found, (i*n + j)[i < j])

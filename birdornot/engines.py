@@ -19,8 +19,8 @@ from html import unescape
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
+from .core import BirdornotError
 from .hits import Hits, SourceFailed, _Ask, _hit, _http, _whole
-from .picture import BirdornotError
 
 # %% ../nbs/11_engines.ipynb #fc64b3ac
 USER_AGENT = "birdornot/0.1 (https://github.com/birdornot/birdornot; teaching image classification)"

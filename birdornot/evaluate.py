@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from fastcore.basics import patch
 
-from .picture import BirdornotError
+from .core import BirdornotError
 
 # %% ../nbs/52_evaluate.ipynb #bfa86a85
 def wilson(

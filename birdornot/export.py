@@ -23,9 +23,10 @@ from pathlib import Path
 import numpy as np
 
 from .card import attribution, model_card, slices, write_attribution
-from .embed import backbone_onnx, cores, embed_files, one_core_session, write_onnx
+from .core import BirdornotError, cores
+from .embed import backbone_onnx, embed_files, one_core_session, write_onnx
 from .model import LARGEST, SCHEMA, ModelError, ModelFolder, load_graph
-from .picture import MAX_SIZE, BirdornotError, model_input, open_upright
+from .picture import MAX_SIZE, model_input, open_upright
 from .probe import Head, Probe, attach_head, head_arrays, head_facts, head_logits, make_head
 from .quantise import write_int8
 from .split import dataset_folder

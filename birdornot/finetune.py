@@ -18,13 +18,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .core import BirdornotError, cores
 from .datablock import batch_size
-from .embed import cores, one_core_session, write_onnx
+from .embed import one_core_session, write_onnx
 from .evaluate import Evaluation
 from .head import calibrate, probabilities, solve_head
 from .learner import Fit, class_numbers, embed, probe_learner, set_head, training_folds
 from .novelty import choose_thresholds, fit_novelty, stranger_files
-from .picture import BirdornotError
 from .probe import Head, evaluate_head
 
 # %% ../nbs/61_finetune.ipynb #c9ab51dd

@@ -15,11 +15,11 @@ import os
 import re
 import unicodedata
 from dataclasses import asdict, dataclass, fields
-from html import escape, unescape
+from html import unescape
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from .picture import BirdornotError
+from .core import BirdornotError, html_table
 
 # %% ../nbs/10_hits.ipynb #a39414e8
 class NoHits(BirdornotError):
@@ -99,15 +99,6 @@ def _line(row):
     counts = [f"{row[k]} {said}" for k, said in words.items() if row.get(k) or k == "hits"]
     return f"{row['source']}: " + "; ".join([*counts, *filter(None, [row["problem"]])])
 
-
-def _table(rows):
-    "A list of dicts as a small HTML table"
-    if not rows: return ""
-    def cell(tag, x):
-        return f'<{tag} style="text-align:left">{escape(str(x))}</{tag}>'
-    body = "".join("<tr>" + "".join(cell("td", v) for v in r.values()) + "</tr>" for r in rows)
-    return f"<table><thead><tr>{''.join(cell('th', k) for k in rows[0])}</tr></thead><tbody>{body}</tbody></table>"
-
 # %% ../nbs/10_hits.ipynb #fa331979
 class Hits(list):
     "A list of `Hit` with a `report`: for each source what it gave, or why it did not"
@@ -128,7 +119,7 @@ class Hits(list):
         rows = [dict(title=h.title[:40], host=urlsplit(h.image_url).netloc, size=size(h), licence=h.licence,
             author=h.author[:30], source=h.source, rank=h.rank) for h in self[:4]]
         more = f"<p>and {len(self)-4} more</p>" if len(self) > 4 else ""
-        return f"<p><b>{len(self)} hits</b></p>" + _table(self.report) + _table(rows) + more
+        return f"<p><b>{len(self)} hits</b></p>" + html_table(self.report) + html_table(rows) + more
 
     def save(self,
         path,  # file to write, one JSON object a line

@@ -22,9 +22,9 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
+from .core import BACKBONE, BirdornotError, DatasetError
 from .datablock import dataloaders
 from birdornot.embed import (
-    BACKBONE,
     WeightsUnavailable,
     backbone_config,
     find_backbone,
@@ -35,9 +35,7 @@ from birdornot.embed import (
 )
 from .evaluate import Evaluation
 from .head import stratified_folds
-from .ledger import DatasetError
 from .novelty import stranger_files
-from .picture import BirdornotError
 from birdornot.probe import (
     Head,
     build_head,

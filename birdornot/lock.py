@@ -12,7 +12,8 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from .download import DatasetError, Ledger, _list, _table, download_images
+from .core import DatasetError, count_table
+from .download import Ledger, _list, download_images
 from .search import term_slug
 
 # %% ../nbs/22_lock.ipynb #455b3566
@@ -61,7 +62,7 @@ class Rebuilt:
         why = _list(Counter(r["reason"] for r in self.rows if r["fate"] == "gone"))
         return f"{n['same']} the same, {n['changed']} changed, {n['gone']} gone" + (f" ({why})" if why else "")
 
-    def _repr_markdown_(self): return f'{_table(self.counts, "label")}\n\n{self}'
+    def _repr_markdown_(self): return f'{count_table(self.counts, "label")}\n\n{self}'
 
 # %% ../nbs/22_lock.ipynb #430c3851
 def _fate(ledger, row, locked):

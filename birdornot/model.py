@@ -17,7 +17,8 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from .picture import BadPicture, BirdornotError, model_input, open_upright
+from .core import BirdornotError
+from .picture import BadPicture, model_input, open_upright
 
 # %% ../nbs/70_model.ipynb #66173a51
 SCHEMA = 1  # version of the folder's layout; a reader refuses a newer one

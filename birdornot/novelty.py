@@ -18,8 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from .embed import cache_dir
-from .picture import BirdornotError
+from .core import BirdornotError, cache_dir
 
 # %% ../nbs/54_novelty.ipynb #079faf06
 @dataclass

@@ -24,10 +24,10 @@ import numpy as np
 from fastcore.basics import patch
 from threadpoolctl import threadpool_limits
 
-from .embed import BACKBONE, Embedder, backbone_onnx, embed_files
+from .core import BACKBONE, DatasetError
+from .embed import Embedder, backbone_onnx, embed_files
 from .evaluate import Evaluation
 from .head import calibrate, probabilities, solve_head, stratified_folds
-from .ledger import DatasetError
 from .novelty import Novelty, choose_thresholds, fit_novelty, stranger_files
 from .split import duplicate_groups, split_files
 

@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 
 import birdornot
 from .card import read_attribution
+from .core import BirdornotError
 from .engines import LICENCES
 from .export import _check_room, _swap_in
 from .model import LARGEST, ModelError, ModelFolder
-from .picture import BirdornotError
 
 # %% ../nbs/78_publish.ipynb #43c8c19e
 class LicenceError(BirdornotError):

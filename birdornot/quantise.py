@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .embed import cores, one_core_session
+from .core import cores
+from .embed import one_core_session
 from .evaluate import wilson
 from .head import probabilities
 from .picture import model_input, open_upright

@@ -27,8 +27,9 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from .clean import _move
-from .ledger import DatasetError, Ledger, at_work
-from .picture import MAX_SIZE, BadPicture, BirdornotError, open_upright
+from .core import BirdornotError, DatasetError
+from .ledger import Ledger, at_work
+from .picture import MAX_SIZE, BadPicture, open_upright
 
 # %% ../nbs/57_review.ipynb #c841abae
 _DECISIONS = """CREATE TABLE IF NOT EXISTS decisions (id INTEGER PRIMARY KEY, at TEXT, who TEXT, action TEXT,

@@ -26,12 +26,12 @@ import numpy as np
 from PIL import Image
 
 from .clean import _examine, _in_workers
+from .core import BirdornotError, cores, count_table, disk_full_errors, progress_bar
 from .download import Fetcher, Refused, _fetch_in_memory
 from .duplicates import _SLOW, _codes, _neighbours, _picks, _places, connected
 from .hits import _our_names, _read_rows
-from .ledger import Ledger, _room, _table
-from .picture import MAX_SIZE, BirdornotError
-from .search import _bar
+from .ledger import Ledger
+from .picture import MAX_SIZE
 
 # %% ../nbs/81_scale.ipynb #911ef99e
 def _pyarrow():
@@ -178,7 +178,7 @@ def do_shard(
     pa = _pyarrow()
     if not target.exists():
         rows = pa.parquet.read_table(source).to_pylist()
-        with _room(target.parent):
+        with disk_full_errors(target.parent):
             fetched = _fetch_in_memory(rows, _fetcher(json.dumps(s["fetch"])), s["in_flight"])
             if careful: fetched = list(fetched)  # no threads while processes are forked
             found = [_result(row, got, s, careful) for row, got in fetched]
@@ -273,8 +273,7 @@ class _Ray:
 # %% ../nbs/81_scale.ipynb #616bb0e9
 def _engine(cluster, workers, patience):
     "Who does the work"
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return _Ray(cluster, patience) if cluster else _Home(workers or cores, patience)
+    return _Ray(cluster, patience) if cluster else _Home(workers or cores(), patience)
 
 # %% ../nbs/81_scale.ipynb #aa6fc3e0
 _DIED = "the process that worked on it died three times: run it on a machine with more memory"
@@ -355,7 +354,7 @@ class Scaled:
     def _repr_markdown_(self):
         lines = [*self.counts.items(), *((f"&nbsp; {r}", n) for r, n in self.reasons.items())]
         rows = {k: dict(pictures=n) for k, n in lines}
-        return _table(rows, "status and reason")
+        return count_table(rows, "status and reason")
 
 # %% ../nbs/81_scale.ipynb #5937b586
 def scale(
@@ -377,7 +376,7 @@ def scale(
         shards, n = _begin(table, dest, shard, s)
         todo = [pair for pair in shards if not Path(pair[1]).exists()]
         found = _run(engine, do_shard, todo, lambda pair, tries: (*pair, s, tries > 0), lambda pair: _give_up(*pair, s))
-        with _room(dest), closing(found), _bar(n, "scale", progress) as bar:
+        with disk_full_errors(dest), closing(found), progress_bar(n, "scale", progress) as bar:
             bar.update(min(n, shard*(len(shards) - len(todo))))
             failed = 0
             for counts in found:
@@ -432,7 +431,7 @@ def near_duplicates(
     for f in (dest/"near").iterdir(): f.unlink()
     np.save(dest/"near"/"codes.npy", np.concatenate([codes, _codes(t.phash_mirror.iloc[first])]))
     jobs = [(table, *r) for table in range(64) for r in _ranges(2*len(codes), rows_at_once)]
-    with closing(_engine(cluster, workers, 3600)) as engine, _bar(len(jobs), "near", progress, " sorts") as bar:
+    with closing(_engine(cluster, workers, 3600)) as engine, progress_bar(len(jobs), "near", progress, " sorts") as bar:
         found, n = np.empty(0, "int64"), len(codes)
         def task(job, tries):
             return (str(dest/"near"), *job, most)

@@ -16,6 +16,7 @@ import time
 from difflib import get_close_matches
 from pathlib import Path
 
+from .core import BirdornotError, html_table, progress_bar
 from birdornot.engines import (
     LICENCES,
     Reply,
@@ -30,8 +31,7 @@ from birdornot.engines import (
     fetch,
     licence_code,
 )
-from .hits import Hit, Hits, NoHits, SourceFailed, _Ask, _from_folder, _from_urls, _table, term_slug
-from .picture import BirdornotError
+from .hits import Hit, Hits, NoHits, SourceFailed, _Ask, _from_folder, _from_urls, term_slug
 
 # %% ../nbs/12_search.ipynb #6d5e5788
 def canonical_url(
@@ -97,18 +97,6 @@ def _from_sample(ask):
 SOURCES = dict(openverse=_openverse, duckduckgo=lambda ask: _ddgs(ask, "duckduckgo"),
     bing=lambda ask: _ddgs(ask, "bing"), commons=_commons, folder=_from_folder, urls=_from_urls, sample=_from_sample)
 AUTO = ("openverse", "duckduckgo", "bing", "commons")
-
-# %% ../nbs/12_search.ipynb #d16b279c
-def _bar(n, what, show=True, unit=" pictures"):
-    "A progress bar for `n` things, where a person looks on: at a terminal or in a notebook"
-    from warnings import catch_warnings, simplefilter
-
-    from fastcore.imports import ipython_shell
-    with catch_warnings():
-        simplefilter("ignore")  # a notebook without widgets gets a bar of text, and that will do
-        from tqdm.auto import tqdm
-    look = hasattr(ipython_shell(), "kernel")  # where output goes to a page, although not to a terminal
-    return tqdm(total=n, desc=what, unit=unit, disable=(False if look else None) if show else True)
 
 # %% ../nbs/12_search.ipynb #41d47c49
 def _which(source, folder, urls):
@@ -188,7 +176,7 @@ def search_images(
     rows = {m: dict(source=m, hits=0, duplicates=0, left_out=0, problem=why_not[m]) for m in names}
     asked = [m for m in names if not why_not[m]]
     web.begin()
-    with _bar(n, f"search {term}", unit=" hits") as bar:
+    with progress_bar(n, f"search {term}", unit=" hits") as bar:
         failed = _in_turn(asks, asked, n, hits, rows, memory, bar)
     hits.report = [r for r in rows.values() if any([*r.values()][1:])]
     if not hits: raise _nothing(term, rows, failed)
@@ -280,7 +268,7 @@ class Checkup(list):
     "What `doctor` found: dicts with source, works, seconds and finding"
     def __repr__(self):
         return "\n".join(f"{'yes' if r['works'] else 'NO '}  {r['source']:<11} {r['finding']}" for r in self)
-    def _repr_html_(self): return _table(self)
+    def _repr_html_(self): return html_table(self)
 
 
 def doctor(

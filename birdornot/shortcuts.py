@@ -19,8 +19,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
+from .core import BirdornotError
 from .evaluate import Evaluation, compare
-from .picture import BirdornotError, contact_sheet, open_upright
+from .picture import contact_sheet, open_upright
 
 # %% ../nbs/59_shortcuts.ipynb #1c8edc62
 def foreground(

@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 from fastcore.basics import patch
 
-from .embed import BACKBONE, embed_files
+from .core import BACKBONE, DatasetError
+from .embed import embed_files
 from .head import probabilities, solve_head, stratified_folds
-from .ledger import DatasetError, Ledger
+from .ledger import Ledger
 from .split import check_classes, duplicate_groups, ledger_rows, origin_groups, picture_files, split_by_group
 
 # %% ../nbs/56_suspects.ipynb #c7b4c71c

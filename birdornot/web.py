@@ -21,10 +21,9 @@ from importlib.resources import files
 from pathlib import Path
 
 from .app import example_pictures, page_title
-from .embed import cache_dir
+from .core import BirdornotError, cache_dir
 from .export import _swap_in
 from .model import ModelFolder
-from .picture import BirdornotError
 
 # %% ../nbs/76_web.ipynb #bf3abb3f
 class WebError(BirdornotError):

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from .embed import BACKBONE, Embedder, embed_files
-from .ledger import DatasetError
-from .picture import BirdornotError, contact_sheet, model_input, open_upright
+from .core import BACKBONE, BirdornotError, DatasetError
+from .embed import Embedder, embed_files
+from .picture import contact_sheet, model_input, open_upright
 from .probe import restore_probe, saved_facts
 from .split import ledger_rows, picture_files
 

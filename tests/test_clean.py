@@ -17,7 +17,8 @@ import pytest
 from PIL import Image
 
 from birdornot.clean import BadPicture, clean_images, open_upright, undo
-from birdornot.download import DatasetError, Ledger, download_images
+from birdornot.core import DatasetError
+from birdornot.download import Ledger, download_images
 from birdornot.duplicates import look_alikes, perceptual_hashes
 from birdornot.sample import sample_picture
 from birdornot.search import Hit
@@ -294,7 +295,7 @@ def test_full_disk(tmp_path):
     dest = dataset(tmp_path, {("bird", f"{i}"): saved(Image.merge("RGB", [Image.effect_noise((400, 400), 99) for _ in "rgb"])) for i in range(40)})
     size = sum(-(-p.stat().st_size // 4096) * 4 for p in dest.rglob("*") if p.is_file()) + 1000
     (tmp_path/"small").mkdir()
-    code = "import sys; from birdornot.clean import *; from birdornot.download import DiskFull\ntry: clean_images(sys.argv[1])\nexcept DiskFull as e: print(e)"
+    code = "import sys; from birdornot.clean import *; from birdornot.core import DiskFull\ntry: clean_images(sys.argv[1])\nexcept DiskFull as e: print(e)"
     inner = (f"cd {tmp_path} && mount -t tmpfs -o size={size}k tmpfs small && cp -r d small && {sys.executable} -c '{code}' small/d; ls small/d/.originals/.part small/d/bird; "
              "ls small/d/.originals/bird | wc -l")
     done = subprocess.run(["unshare", "-rm", "sh", "-c", inner], capture_output=True, text=True)

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from roughpictures import RoughWeb, picture
 
-from birdornot.download import DatasetError, DiskFull, Fetcher, Ledger, Refused, download_images
+from birdornot.core import DatasetError
+from birdornot.download import Fetcher, Ledger, Refused, download_images
 from birdornot.search import Hit
 
 CONNECTS = []  # every address this process connects to
@@ -368,7 +369,8 @@ def test_retry_failed(web, tmp_path):
 
 FULL = """
 import sys
-from birdornot.download import DiskFull, download_images
+from birdornot.core import DiskFull
+from birdornot.download import download_images
 from birdornot.search import Hit
 url, dest, host = sys.argv[1:]
 try: download_images(dest, [Hit("bird", f"{url}/sample/bird/{i}") for i in range(60)], per_host=4, allow_hosts=[host])

@@ -6,7 +6,8 @@ import pytest
 from roughpictures import RoughWeb
 
 from birdornot.clean import clean_images, undo
-from birdornot.download import DatasetError, Ledger, download_images
+from birdornot.core import DatasetError
+from birdornot.download import Ledger, download_images
 from birdornot.lock import rebuild, write_lock
 from birdornot.search import Hit
 

@@ -14,9 +14,9 @@ import tinymodel
 from PIL import Image
 from roughpictures import RoughWeb, picture
 
+from birdornot.core import BirdornotError
 from birdornot.download import Fetcher
 from birdornot.ledger import Ledger
-from birdornot.picture import BirdornotError
 from birdornot.predict import Classifier
 
 pd, pa = pytest.importorskip("pandas"), pytest.importorskip("pyarrow")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from birdornot.core import BirdornotError
 from birdornot.search import (
     AUTO,
-    BirdornotError,
     Hit,
     Hits,
     Memory,
