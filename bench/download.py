@@ -2,11 +2,12 @@
 
     python bench/download.py [--quick] [--photos DIR]
 
-A server on this machine answers each address after 0.2 to 1 s: 85 of 100 are good pictures, a sixth of these after a 503
-at first; the others are missing, web pages, cut short, or never answered. Each client runs as a process of its own, in turn
-with the others, with its default settings, and every file it leaves is compared with what was served. Times are taken
-around the call, without the start of Python. img2dataset gets its own virtual environment, made at the first run. The last
-line is JSON: birdornot's good pictures a second ÷ the peer's, good ones lost, files that are no good picture, memory in MB.
+A server on this machine answers each address after 0.2 to 1 s: 85 of 100 are good pictures, a sixth of these after a
+503 at first; the others are missing, web pages, cut short, or never answered. Each client runs as a process of its own,
+in turn with the others, with its default settings, and every file it leaves is compared with what was served. Times are
+taken around the call, without the start of Python. img2dataset gets its own virtual environment, made at the first run.
+The last line is JSON: birdornot's good pictures a second ÷ the peer's, good ones lost, files that are no good picture,
+memory in MB.
 """
 import argparse
 import asyncio
@@ -25,12 +26,13 @@ from pathlib import Path
 
 HOSTS = [f"127.0.1.{i}" for i in range(1, 101)] if sys.platform == "linux" else ["127.0.0.1"]
 KINDS = dict(good=709, late=139, missing=71, page=31, cut=30, hang=20)  # of 1000
-PEERS = dict(birdornot="birdornot", fastai="fastai, 8 threads", fastai64="fastai, 64 threads", img2dataset="img2dataset, 64 threads")
+PEERS = dict(birdornot="birdornot", fastai="fastai, 8 threads",
+             fastai64="fastai, 64 threads", img2dataset="img2dataset, 64 threads")
 IMG2DATASET = "img2dataset==1.47.0"
 
 
 def kinds(n: int) -> list:
-    "What the server does with each of `n` addresses; it hangs only in the full run, whose length hides the wait for that"
+    "What the server does with each of `n` addresses; it hangs only in the full run, whose length hides that wait"
     names = [k for k, share in KINDS.items() for _ in range(share) if k != "hang" or n >= 1000]
     names = [names[i * len(names) // n] for i in range(n)]
     random.Random(42).shuffle(names)
@@ -59,7 +61,8 @@ def serve(photos, n, port):
             seen.add(path)
             return b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", True
         if kind == "missing": return b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", True
-        body, mime = (b"<!DOCTYPE html><html>" + b" " * 5000, "text/html") if kind == "page" else (pictures[i], "image/jpeg")
+        body, mime = (b"<!DOCTYPE html><html>" + b" " * 5000, "text/html") if kind == "page" else (
+            pictures[i], "image/jpeg")
         head = f"HTTP/1.1 200 OK\r\nContent-Type: {mime}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
         return (head + body[:len(body) // 2], False) if kind == "cut" else (head + body, True)
 
@@ -89,7 +92,7 @@ def serve(photos, n, port):
 CLIENTS = dict(
     birdornot="""
 from birdornot.download import download_images
-from birdornot.search import Hit
+from birdornot.hits import Hit
 hits = [Hit("bird", u) for u in urls]
 go = lambda: download_images(dest, hits, allow_hosts={u.split("/")[2] for u in urls})""",
     fastai="""
@@ -100,7 +103,8 @@ from fastai.vision.utils import download_images
 go = lambda: download_images(dest, urls=urls, max_pics=len(urls), n_workers=64)""",
     img2dataset="""
 from img2dataset import download
-go = lambda: download(url_list=file, output_folder=dest, thread_count=64, processes_count=1, retries=1, resize_mode="no",
+go = lambda: download(url_list=file, output_folder=dest, thread_count=64, processes_count=1, retries=1,
+                      resize_mode="no",
                       disable_all_reencoding=True, number_sample_per_shard=len(urls))""")
 FRAME = """
 import json, resource, sys, time, warnings
@@ -142,18 +146,22 @@ def run(peer, python, port, n, round, photos, work) -> dict:
     file.write_text("\n".join(f"http://{HOSTS[i % len(HOSTS)]}:{port}/{peer}{round}/{i}.jpg" for i in range(n)) + "\n")
     env = dict(os.environ, NO_ALBUMENTATIONS_UPDATE="1")
     if peer == "img2dataset": env.pop("PYTHONPATH", None)
-    done = subprocess.run([python, script, file, dest], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run([python, script, file, dest], env=env,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if done.returncode: raise SystemExit(f"{peer} failed:\n{done.stderr[-3000:]}")
     good = {hashlib.sha256(bodies(photos, i)).digest() for i, kind in enumerate(kinds(n)) if kind in ("good", "late")}
     files = [p for p in dest.rglob("*") if p.is_file() and p.suffix in (".jpg", ".jpeg", ".png", ".webp")]
     left = [hashlib.sha256(p.read_bytes()).digest() for p in files]
     got = good & {*left}
-    return json.loads(done.stdout.splitlines()[-1]) | dict(good=len(got), lost=len(good - got), junk=len(left) - len(got))
+    return json.loads(done.stdout.splitlines()[-1]) | dict(good=len(got),
+                                                           lost=len(good - got), junk=len(left) - len(got))
 
 
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument("--quick", action="store_true", help="one round of 120 addresses, none of which hangs, instead of two of 1,000: the ratios are lower then")
+    p.add_argument("--quick", action="store_true",
+                   help="one round of 120 addresses, none of which hangs, "
+                   "instead of two of 1,000: the ratios are lower then")
     p.add_argument("--photos", type=Path, help="folder of JPEG photos to serve; drawn pictures otherwise")
     args = p.parse_args()
     n, rounds = (120, 1) if args.quick else (1000, 2)

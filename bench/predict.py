@@ -4,8 +4,9 @@
 
 One network is exported both ways. Cold: a fresh process from its start to its first answer, and the most memory it
 took. Warm: one photo at a time in a process that has answered before. Folder: 160 photos, ours on N threads against
-torch with N threads, one photo a step and sixteen a step (the faster one counts). All take turns, so that a slow machine
-slows all alike. DIR is any folder of photos; without it, pictures are drawn. The last line is JSON: the peer's figure ÷ ours.
+torch with N threads, one photo a step and sixteen a step (the faster one counts). All take turns, so that a slow
+machine slows all alike. DIR is any folder of photos; without it, pictures are drawn. The last line is JSON: the peer's
+figure ÷ ours.
 """
 import argparse
 import json

@@ -2,19 +2,20 @@
 
     python bench/scale.py [--quick] [--photos DIR] [--rows N ...]
 
-A server on this machine serves the same pictures again and again under distinct addresses. `birdornot.scale` takes tables
-of 1,000 and 10,000 of them through download, decode, measures, hashes and working copy, in two processes; a plain loop does
-the same work with 64 threads in one process, in turn. Tables of 1,000, 10,000 and 100,000 thumbnails follow, ours alone.
-Both write a file for every 100 rows. What a row costs is the time from when 200 rows are done to the end, for the rows
-between: the work under way. What comes before (imports, processes) is told apart, as `start`. Each program has a session of
-its own, as Linux shares the processor among sessions: what else runs takes the same from two processes as from 64 threads.
-Processor time is told, too, which other programs disturb less: that of all processes, less that of a table of two rows,
-one for each process. All but the longest table come three times, before it and after it.
+A server on this machine serves the same pictures again and again under distinct addresses. `birdornot.scale` takes
+tables of 1,000 and 10,000 of them through download, decode, measures, hashes and working copy, in two processes; a
+plain loop does the same work with 64 threads in one process, in turn. Tables of 1,000, 10,000 and 100,000 thumbnails
+follow, ours alone. Both write a file for every 100 rows. What a row costs is the time from when 200 rows are done to
+the end, for the rows between: the work under way. What comes before (imports, processes) is told apart, as `start`.
+Each program has a session of its own, as Linux shares the processor among sessions: what else runs takes the same from
+two processes as from 64 threads. Processor time is told, too, which other programs disturb less: that of all processes,
+less that of a table of two rows, one for each process. All but the longest table come three times, before it and after
+it.
 
 The last line is JSON: flat = dearest ÷ cheapest picture over the numbers of rows, the worse of photos and thumbnails;
-vs_threads = pictures a second ÷ the plain loop's; flat_cpu and vs_threads_cpu = the same for processor time; start = seconds
-not spent on rows; rss_mb = most memory of all processes together at the largest table; growth_mb = how much more that is
-than at the smallest table of such pictures.
+vs_threads = pictures a second ÷ the plain loop's; flat_cpu and vs_threads_cpu = the same for processor time; start =
+seconds not spent on rows; rss_mb = most memory of all processes together at the largest table; growth_mb = how much
+more that is than at the smallest table of such pictures.
 """
 import argparse
 import asyncio
@@ -28,7 +29,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections import defaultdict
 from pathlib import Path
 
@@ -64,7 +64,8 @@ Path(dest).mkdir()
 with Fetcher(allow_hosts=[host], per_host=128) as fetcher, ThreadPoolExecutor(64) as pool:
     rows = pool.map(one, enumerate(Path(table).read_text().split()))
     while some := list(islice(rows, 100)):
-        pa.parquet.write_table(pa.Table.from_pylist(some), f"{dest}/{some[0]['row']//100:06}.parquet", compression="zstd")
+        file = f"{dest}/{some[0]['row']//100:06}.parquet"
+        pa.parquet.write_table(pa.Table.from_pylist(some), file, compression="zstd")
 end = time.perf_counter()
 each = (end - done[199]) / (len(done) - 200) if len(done) > 200 else None
 print(json.dumps(dict(seconds=end - start, each=each)))
@@ -77,7 +78,8 @@ def serve(photos, port):
         try:
             while request := await reader.readuntil(b"\r\n\r\n"):
                 body = photos[int(request.split(b" ", 2)[1].rsplit(b"/", 1)[1]) % len(photos)]
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(body)
+                             + body)
                 await writer.drain()
         except (asyncio.IncompleteReadError, OSError): pass  # the client has gone
         finally: writer.close()
@@ -108,7 +110,8 @@ def run(code, *words) -> dict:
     def used():
         return sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
     before = used()
-    p = subprocess.Popen([sys.executable, "-c", code, *map(str, words)], stdout=subprocess.PIPE, text=True, start_new_session=True)
+    p = subprocess.Popen([sys.executable, "-c", code, *map(str, words)],
+                         stdout=subprocess.PIPE, text=True, start_new_session=True)
     peak, ended = [0.0], threading.Event()
     def look():
         while not ended.wait(.5): peak.append(memory(p.pid))
@@ -165,13 +168,15 @@ def series(pictures, sizes, repeat, kinds, show) -> dict:
             for k in kinds if turn % 2 else kinds[::-1]:
                 r, dests[k] = one(k, n)
                 got[k, n].append(r | dict(cpu=(r["cpu"] - idle[k]) / n, start=r["seconds"] - n*r["each"]))
-            if len(kinds) == 2 and not same(dests["ours"], dests["plain"]): raise SystemExit(f"the tables of {n} rows differ")
+            if len(kinds) == 2 and not same(dests["ours"], dests["plain"]):
+                raise SystemExit(f"the tables of {n} rows differ")
             for dest in dests.values(): shutil.rmtree(dest)
         for n in sizes:
             for k in kinds:
                 found[k, n] = r = {key: statistics.median(x[key] for x in got[k, n]) for key in got[k, n][0]}
                 ms = f"{1000*r['each']:>9.2f}{1000*r['cpu']:>9.2f}"
-                print(f"{f'{k}, {n:,} {show}':<28}{r['seconds']:>9.1f}{r['start']:>8.1f}{ms}{r['mb']:>7.0f}", flush=True)
+                print(f"{f'{k}, {n:,} {show}':<28}{r['seconds']:>9.1f}{r['start']:>8.1f}{ms}{r['mb']:>7.0f}",
+                      flush=True)
     server.kill()
     return found
 
@@ -198,7 +203,8 @@ def main() -> None:
         return round(max(max(r[key] for r in rows) / min(r[key] for r in rows) for rows in ours), 3)
     def versus(key):
         return round(found[0]["plain", sizes[-1]][key] / found[0]["ours", sizes[-1]][key], 2)
-    print(json.dumps(dict(flat=spread("each"), vs_threads=versus("each"), flat_cpu=spread("cpu"), vs_threads_cpu=versus("cpu"),
+    print(json.dumps(dict(flat=spread("each"), vs_threads=versus("each"),
+                          flat_cpu=spread("cpu"), vs_threads_cpu=versus("cpu"),
                           start=round(ours[0][0]["start"], 1), rss_mb=round(ours[-1][-1]["mb"]),
                           growth_mb=round(ours[-1][-1]["mb"] - ours[-1][0]["mb"]))))
 

@@ -2,12 +2,13 @@
 
     python bench/train.py [--quick] [--photos DIR] [--seeds N] [--ways lesson,probe,both]
 
-DIR holds bird/ and not_bird/ (default ../shared/photos, else drawings stand in). Whole processes in turn, from start to the
-first answer of what was trained, and exported, in it; pictures of 224 px, which the backbone was trained on, for all (the
-lesson itself takes 192). The backbone's weights, our ONNX file of it, and what it sees in our pictures of strangers are in
-the cache, as they are after a first run on any dataset. A second, harder set is the same pictures shrunk to 32 px and back.
-`--quick` is one seed at 128 px, without `both`, with one epoch of the lesson after the frozen one instead of ten; its ratios are measured,
-and smaller. The last line is JSON: ratios are lesson ÷ ours, errors are shares of the pictures held out, over all seeds.
+DIR holds bird/ and not_bird/ (default ../shared/photos, else drawings stand in). Whole processes in turn, from start to
+the first answer of what was trained, and exported, in it; pictures of 224 px, which the backbone was trained on, for
+all (the lesson itself takes 192). The backbone's weights, our ONNX file of it, and what it sees in our pictures of
+strangers are in the cache, as they are after a first run on any dataset. A second, harder set is the same pictures
+shrunk to 32 px and back. `--quick` is one seed at 128 px, without `both`, with one epoch of the lesson after the frozen
+one instead of ten; its ratios are measured, and smaller. The last line is JSON: ratios are lesson ÷ ours, errors are
+shares of the pictures held out, over all seeds.
 """
 import argparse
 import json
@@ -32,7 +33,8 @@ import sys, json, os, time, warnings
 warnings.simplefilter("ignore")
 from fastai.vision.all import *
 from birdornot.embed import packaged_weights
-path, epochs, seed, test, size = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]), int(sys.argv[5])
+path, test = Path(sys.argv[1]), Path(sys.argv[4])
+epochs, seed, size = (int(sys.argv[i]) for i in (2, 3, 5))
 set_seed(seed, reproducible=True)
 dls = DataBlock(blocks=(ImageBlock, CategoryBlock), get_items=get_image_files, get_y=parent_label,
                 splitter=RandomSplitter(valid_pct=0.2, seed=seed), item_tfms=[Resize(size, method="squish")]
@@ -60,7 +62,8 @@ from birdornot.predict import Classifier
 clf, files = Classifier(path/"model"), sorted(test.rglob("*.jpg"))
 clf(files[0])
 ready = [time.time(), sum(os.times()[:4])]
-answers = {str(f): [p.probabilities[k] for k in sorted(clf.labels)] + [p.unsure] for f, p in zip(files, clf.predict_many(files))}
+answers = {str(f): [p.probabilities[k] for k in sorted(clf.labels)] + [p.unsure]
+           for f, p in zip(files, clf.predict_many(files))}
 print(json.dumps([ready, answers]))
 """
 
@@ -68,8 +71,10 @@ print(json.dumps([ready, answers]))
 def run(program, *words):
     "Seconds, and processor seconds, of a Python process until it was ready to answer, and its answers"
     start = time.time()
-    compiled = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}  # modules, as pip would have done
-    done = subprocess.run([sys.executable, "-c", program, *map(str, words)], capture_output=True, text=True, env=compiled)
+    # modules, as pip would have done
+    compiled = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run([sys.executable, "-c", program, *map(str, words)],
+                          capture_output=True, text=True, env=compiled)
     if done.returncode: sys.exit(done.stderr[-3000:])
     (ready, cpu), answers = json.loads(done.stdout.splitlines()[-1])
     return ready - start, cpu, answers
@@ -121,20 +126,23 @@ def compare(photos, hard, ways, seeds, epochs, size, tmp):
             wall, cpu, answers = run(program, folder/"learn", how, seed, folder/"test", size)
             found[way].append(judge(answers))
             took[way].append((wall, cpu))
-            print(f"  seed {seed} {way:<7}{wall:8.1f} s{cpu:8.1f} s CPU   {found[way][-1].wrong} of {found[way][-1].n} wrong", flush=True)
+            print(f"  seed {seed} {way:<7}{wall:8.1f} s{cpu:8.1f} s CPU   "
+                  f"{found[way][-1].wrong} of {found[way][-1].n} wrong", flush=True)
     return {w: pooled(r) for w, r in found.items()}, {w: np.array(t) for w, t in took.items()}
 
 
 def ratio(took, way, column):
     "How many times longer the lesson took: median over the seeds of the lesson's time ÷ that of `way`"
-    return round(float(np.median(took["lesson"][:, column]/took[way][:, column])), 1) if {"lesson", way} <= took.keys() else None
+    return (round(float(np.median(took["lesson"][:, column]/took[way][:, column])), 1)
+            if {"lesson", way} <= took.keys() else None)
 
 
 def show(name, results, took):
     "A row per way, with Wilson's interval of its error"
     for way, r in results.items():
         (low, high), (wall, cpu) = r.interval, np.median(took[way], axis=0)
-        print(f"{name:<8}{way:<8}{wall:>9.1f} s{cpu:>9.1f} s CPU   error {r.error:6.1%} ({low:.1%}–{high:.1%}) of {r.n}   ECE {r.ece:.1%}")
+        print(f"{name:<8}{way:<8}{wall:>9.1f} s{cpu:>9.1f} s CPU   error "
+              f"{r.error:6.1%} ({low:.1%}–{high:.1%}) of {r.n}   ECE {r.ece:.1%}")
 
 
 def honesty(photos, n, seeds):
@@ -145,7 +153,8 @@ def honesty(photos, n, seeds):
     with tempfile.TemporaryDirectory() as d:
         drawn = Path(d)/"drawn"
         make_sample(drawn, n=n, kinds=("bird", "forest", "thing"), seed=7)
-        def _embed(folder): return embed_files(d, sorted(f for f in folder.glob("*.*") if f.suffix in (".jpg", ".jpeg", ".png")))
+        def _embed(folder):
+            return embed_files(d, sorted(f for f in folder.glob("*.*") if f.suffix in (".jpg", ".jpeg", ".png")))
         pictures = {k: _embed(drawn/k) for k in ("bird", "forest", "thing")}
         real = {k: _embed(photos/k) for k in ("bird", "not_bird")} if photos else None
         strangers = embed_files(d, stranger_files(["bird", "forest"]))
@@ -167,16 +176,19 @@ def honesty(photos, n, seeds):
                 inside.append(result.coverage)
             head, plain, result = _fit([pictures["bird"], pictures["forest"]], seed)
             if not real: before.append(plain), after.append(result)
-            drawn_foreign.append(1 - evaluate_head(head, pictures["thing"], np.zeros(len(pictures["thing"]), int)).coverage)
+            drawn_foreign.append(1 - evaluate_head(head, pictures["thing"],
+                                                   np.zeros(len(pictures["thing"]), int)).coverage)
             drawn_inside.append(result.coverage)
     rows = dict(unsure_foreign=foreign or drawn_foreign, coverage=inside or drawn_inside, unsure_drawn=drawn_foreign,
                 coverage_drawn=drawn_inside)
-    return dict(ece_before=pooled(before).ece, ece_after=pooled(after).ece, **{k: float(np.mean(v)) for k, v in rows.items()})
+    return dict(ece_before=pooled(before).ece, ece_after=pooled(after).ece,
+                **{k: float(np.mean(v)) for k, v in rows.items()})
 
 
 def growth(photos, sizes, tmp):
     "Seconds of ours for sets of several sizes: parts of the pictures, cut out and mirrored at random"
-    took, base = {}, {k: sorted((photos/k).glob("*.jpg")) for k in sorted(f.name for f in photos.iterdir() if f.is_dir())}
+    took, base = {}, {k: sorted((photos/k).glob("*.jpg"))
+                      for k in sorted(f.name for f in photos.iterdir() if f.is_dir())}
     for n in sizes:
         folder, rng = Path(tmp)/f"grow-{n}", np.random.default_rng(n)
         for i in range(n):
@@ -197,18 +209,23 @@ def growth(photos, sizes, tmp):
 
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument("--quick", action="store_true", help="one seed at 128 px, one epoch of the lesson; no both, no harder set, no growth")
-    p.add_argument("--photos", type=Path, default=Path(__file__).parents[2]/"shared"/"photos", help="folder with bird/ and not_bird/")
+    p.add_argument("--quick", action="store_true",
+                   help="one seed at 128 px, one epoch of the lesson; no both, no harder set, no growth")
+    p.add_argument("--photos", type=Path, default=Path(__file__).parents[2]/"shared"/"photos",
+                   help="folder with bird/ and not_bird/")
     p.add_argument("--seeds", type=int, default=5, help="splits")
-    p.add_argument("--ways", help="what to run, separated by commas; by default lesson,probe,both, with --quick lesson,probe")
+    p.add_argument("--ways",
+                   help="what to run, separated by commas; by default lesson,probe,both, with --quick lesson,probe")
     args = p.parse_args()
-    photos, ways = args.photos.resolve(), (args.ways or ("lesson,probe" if args.quick else "lesson,probe,both")).split(",")
+    photos, ways = args.photos.resolve(), (args.ways
+                                           or ("lesson,probe" if args.quick else "lesson,probe,both")).split(",")
     seeds, epochs, size = (1, 1, 128) if args.quick else (args.seeds, 10, 224)
     with tempfile.TemporaryDirectory() as tmp:
         if not (real := (photos/"not_bird").exists()):
             photos = Path(tmp)/"photos"
             make_sample(photos, n=80, kinds=("bird", "forest"), seed=1)
-        embed_files(stranger_files()[0].parent, stranger_files(), size=None if size == 224 else size)  # made once for all datasets
+        # made once for all datasets
+        embed_files(stranger_files()[0].parent, stranger_files(), size=None if size == 224 else size)
         results, took = compare(photos, False, ways, seeds, epochs, size, tmp)
         show("photos", results, took)
         hard = {}
@@ -223,7 +240,8 @@ def main() -> None:
     errors |= {f"error_{'ours' if w == 'probe' else w}": round(r.error, 4) for w, r in results.items()}
     print(json.dumps(dict(
         vs_lesson_time=ratio(took, "probe", 0), **errors, both_vs_lesson_time=ratio(took, "both", 0),
-        **{k: round(v, 4) for k, v in said.items()}, vs_lesson_cpu=ratio(took, "probe", 1), both_vs_lesson_cpu=ratio(took, "both", 1),
+        **{k: round(v, 4) for k, v in said.items()}, vs_lesson_cpu=ratio(took, "probe", 1),
+        both_vs_lesson_cpu=ratio(took, "both", 1),
         **{f"hard_{'error_ours' if w == 'probe' else f'error_{w}'}": round(r.error, 4) for w, r in hard.items()},
         seeds=seeds, size=size, lesson_epochs=epochs)))
 

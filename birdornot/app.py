@@ -170,7 +170,8 @@ class AppError(BirdornotError):
 def _gradio():
     "Gradio, which is an extra, with its telemetry off"
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    try: import gradio
+    try:
+        import gradio
     except ImportError as e:
         raise AppError("the page needs Gradio: pip install 'birdornot[app]' (or export --web, which needs none)") from e
     return gradio

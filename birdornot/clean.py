@@ -23,7 +23,8 @@ from PIL import Image, ImageStat
 
 from .core import BirdornotError, cores, count_table, disk_full_errors, progress_bar
 from .download import _list, _part_folder
-from .duplicates import best_copy, look_alikes, perceptual_hashes
+from .duplicates import best_copy, perceptual_hashes
+from .duplicates import look_alikes as group_look_alikes
 from .ledger import Ledger, at_work
 from .picture import MAX_SIZE, BadPicture, _decode, _explain, contact_sheet, open_upright
 
@@ -53,7 +54,8 @@ def measures(
 # %% ../nbs/31_clean.ipynb #81e25021
 LIMITS = {  # flag: measure, whether less or more is odd, limit
     "small": ("shorter side", "less", 100), "of an odd shape": ("long by short side", "more", 3),
-    "hardly any contrast": ("contrast", "less", 10), "dark": ("brightness", "less", 35), "bright": ("brightness", "more", 240),
+    "hardly any contrast": ("contrast", "less", 10), "dark": ("brightness", "less", 35),
+    "bright": ("brightness", "more", 240),
     "blurred": ("sharpness", "less", 25), "a text, a logo or a placeholder": ("colours", "less", 6),
     "a part is missing": ("missing", "more", .1)}
 
@@ -220,7 +222,7 @@ def _unfinished(ledger, rows, max_size):
 def _group(ledger, rows, near, dry_run):
     "Give each clean row its `dup_group`: the id of the best of the pictures that look like it"
     groups, rows = defaultdict(list), [r for r in rows if r["status"] == "clean"]
-    for r, first in zip(rows, look_alikes(rows, near)): groups[first].append(r)
+    for r, first in zip(rows, group_look_alikes(rows, near)): groups[first].append(r)
     with _in_one_go(ledger):
         for group in groups.values():
             best = best_copy(group)["id"]

@@ -479,7 +479,8 @@ def rebuild(
 def _watched(answers, n, quiet):
     "The answers, with a bar on the way where many are awaited and nothing else is written on the screen"
     show = n > 20 and (quiet or not sys.stdout.isatty())
-    try: from tqdm import tqdm
+    try:
+        from tqdm import tqdm
     except ImportError: return answers  # the light installation has none
     return tqdm(answers, "predict", n, disable=None if show else True, unit=" photos", leave=False)
 

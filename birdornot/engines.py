@@ -271,7 +271,8 @@ def _commons(ask, last_page=10):
 # %% ../nbs/11_engines.ipynb #b122c707
 class _Door:
     "Stands in for the HTTP client of a `ddgs` engine and sends its requests through a `Web`"
-    def __init__(self, web, source, client=None): self.web, self.source, self.client, self.text = web, source, client, ""
+    def __init__(self, web, source, client=None):
+        self.web, self.source, self.client, self.text = web, source, client, ""
 
     def request(self, method, url, params=None, **kwargs):
         reply = self.web.get(self.source, url, params, fetch=self._fetch)
@@ -324,8 +325,7 @@ def _ddgs(ask, name, last_page=10):
     seen = set()
     for page in range(1, last_page+1):
         results, sent = _ddgs_page(engine, door, ask.words, page, filters)
-        def url(u):
-            return _http(sent.get(u, u))
+        def url(u, sent=sent): return _http(sent.get(u, u))
         new = [r for r in results if r.image not in seen]
         for r in new:
             seen.add(r.image)
@@ -356,12 +356,12 @@ _DDG = dict(any="any", public="Public", commercial="ShareCommercially", modify="
 def _wanted(licences):
     "Names of groups or codes → set of codes; None when everything is welcome"
     if not licences: return None
-    names = re.split(r"[,\s]+", licences.strip(" ,")) if isinstance(licences, str) else [str(l) for l in licences]
+    names = re.split(r"[,\s]+", licences.strip(" ,")) if isinstance(licences, str) else [str(name) for name in licences]
     known = {*LICENCES["any"].split(), "other", "unknown"}
-    if bad := [l for l in names if l.lower() not in {*LICENCES, *known}]:
+    if bad := [name for name in names if name.lower() not in {*LICENCES, *known}]:
         groups, codes = ", ".join(LICENCES), ", ".join(sorted(known))
         raise BirdornotError(f"Unknown licence {bad[0]!r}: give groups ({groups}) or codes ({codes}).")
-    return frozenset(code for l in names for code in LICENCES.get(l.lower(), l.lower()).split())
+    return frozenset(code for name in names for code in LICENCES.get(name.lower(), name.lower()).split())
 
 
 def _ddg_group(licences):

@@ -14,7 +14,6 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -33,7 +32,6 @@ from fastai.callback.channelslast import ChannelsLast
 from fastai.callback.core import Callback, CancelFitException
 from fastai.data.core import DataLoaders, Datasets
 from fastai.data.load import DataLoader
-from fastai.data.transforms import get_c
 from fastai.learner import Learner
 from fastai.losses import BCEWithLogitsLossFlat, CrossEntropyLossFlat
 from fastai.torch_core import params, set_seed
@@ -308,8 +306,8 @@ def train_tail(
     work, folds = _Tail(learn, share, copies, seed), inner_folds(learn, seed)
     said = [work.train(rows, judge, epochs, lr) for rows, judge in folds]
     judged = np.concatenate([judge for _, judge in folds]) if folds else []
-    logits = [np.concatenate(each) for each in zip(*(l for l, _ in said))]
-    losses = [judged_loss(l, work.y[judged]) for l in logits] or [float("nan")]
+    logits = [np.concatenate(each) for each in zip(*(fold for fold, _ in said))]
+    losses = [judged_loss(z, work.y[judged]) for z in logits] or [float("nan")]
     kept, whole = int(np.argmin(losses)), np.arange(len(work.y))
     if not kept:
         work.tail.load_state_dict(work.start)

@@ -55,7 +55,8 @@ _MAX_WORK = 1_000_000_000  # pixels × scans of a JPEG; some 20 seconds
 def _formats():
     "The formats we open; HEIC (iPhone) where the library for it is installed"
     formats = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF")
-    try: import pillow_heif
+    try:
+        import pillow_heif
     except ImportError: return formats
     pillow_heif.register_heif_opener()
     return (*formats, "HEIF")
@@ -106,7 +107,8 @@ def _open(data):
 @lru_cache(maxsize=16)
 def _to_srgb(profile, mode):
     "The colour transform from an ICC profile to sRGB, or None where it is sRGB already or of no use"
-    try: from PIL import ImageCms
+    try:
+        from PIL import ImageCms
     except ImportError: return None  # a Pillow built without LittleCMS
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))

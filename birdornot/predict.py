@@ -69,7 +69,8 @@ def _bars(p):
 @lru_cache(maxsize=1)
 def _fetcher():
     "The downloader, loaded only when an address is asked for"
-    try: from birdornot.download import Fetcher
+    try:
+        from birdornot.download import Fetcher
     except ImportError as e:
         raise BadPicture(f"to fetch addresses, birdornot needs all of its packages ({e.name} is missing): "
                          "pip install birdornot, or download the photo yourself") from e
@@ -242,7 +243,8 @@ def _evaluate(clf, folder):
     files = find_photos(Path(folder))
     if not files: raise BirdornotError(f"no photos in {str(folder)!r}; put them in sub-folders named by label")
     found = list(clf.predict_many(files))
-    if bad := [p for p in found if p.error]: warnings.warn(f"{len(bad)} photos are left out, the first: {bad[0]}")
+    if bad := [p for p in found if p.error]:
+        warnings.warn(f"{len(bad)} photos are left out, the first: {bad[0]}", stacklevel=2)
     good, files = [p for p in found if not p.error], [f for f, p in zip(files, found) if not p.error]
     targets = _targets(files, Path(folder), clf.labels)
     if clf.info["multilabel"] and targets.ndim == 1: targets = np.eye(len(clf.labels), dtype=bool)[targets]

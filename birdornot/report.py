@@ -14,7 +14,6 @@ import time
 from base64 import b64encode
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -94,7 +93,7 @@ def _looks(path, rows, most=12):
     for lbl in sorted({r["label"] for r in rows}):
         mine = [r for r in rows if r["label"] == lbl and r["status"] == "clean"]
         some = mine[::max(1, len(mine)//most)][:most]
-        with ThreadPoolExecutor() as pool: small = pool.map(lambda r: thumb(path/r["file"], lbl, 120), some)
+        with ThreadPoolExecutor() as pool: small = pool.map(lambda r, lbl=lbl: thumb(path/r["file"], lbl, 120), some)
         out += [P(f"{lbl}, {len(some)} of {len(mine)}"), Div(*small, cls="grid")]
     return out
 

@@ -36,7 +36,8 @@ from .picture import MAX_SIZE
 # %% ../nbs/81_scale.ipynb #911ef99e
 def _pyarrow():
     "pyarrow, or an error with the remedy"
-    try: import pyarrow; import pyarrow.parquet
+    try:
+        import pyarrow.parquet
     except ImportError as e:
         raise BirdornotError('Tables in pieces need pyarrow: pip install "birdornot[scale]".') from e
     return pyarrow
@@ -244,7 +245,8 @@ class _Ray:
     "Does shards on the machines of a Ray cluster"
     def __init__(self, address, patience):
         os.environ |= dict(RAY_USAGE_STATS_ENABLED="0", DO_NOT_TRACK="1", RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0")
-        try: import ray
+        try:
+            import ray
         except ImportError as e: raise BirdornotError('A cluster needs Ray: pip install "birdornot[scale]".') from e
         try: ray.init(address, log_to_driver=False, logging_level="ERROR")
         except (ConnectionError, ValueError, RuntimeError) as e:

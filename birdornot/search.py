@@ -28,10 +28,9 @@ from birdornot.engines import (
     _ddgs,
     _openverse,
     _wanted,
-    fetch,
     licence_code,
 )
-from .hits import Hit, Hits, NoHits, SourceFailed, _Ask, _from_folder, _from_urls, term_slug
+from .hits import Hits, NoHits, SourceFailed, _Ask, _from_folder, _from_urls, term_slug
 
 # %% ../nbs/12_search.ipynb #6d5e5788
 def canonical_url(

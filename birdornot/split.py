@@ -96,7 +96,7 @@ def check_classes(
     what: str = "pictures"  # what the groups are: pictures (copies count once), authors, hosts
 ) -> None:
     "Raise `DatasetError` unless there are two classes with `MIN_GROUPS` groups each"
-    distinct = {lbl: len({g for l, g in zip(labels, groups) if l == lbl}) for lbl in sorted(set(labels))}
+    distinct = {lbl: len({g for each, g in zip(labels, groups) if each == lbl}) for lbl in sorted(set(labels))}
     counts = ", ".join(f"{lbl}: {n}" for lbl, n in distinct.items()) or "none"
     if len(distinct) < 2:
         raise DatasetError(f"a classifier needs pictures of at least two classes, found {counts}; "
@@ -109,7 +109,7 @@ def check_classes(
 # %% ../nbs/40_split.ipynb #51ce0020
 def _strata(labels, groups):
     "Labels to deal out by: of a combination such as bird+forest, if it is rare, only its first word"
-    distinct = {lbl: len({g for l, g in zip(labels, groups) if l == lbl}) for lbl in set(labels)}
+    distinct = {lbl: len({g for each, g in zip(labels, groups) if each == lbl}) for lbl in set(labels)}
     def _one(lbl): return lbl.split("+")[0] if distinct[lbl] < MIN_GROUPS and lbl.split("+")[0] in distinct else lbl
     return [_one(lbl) for lbl in labels]
 
@@ -150,7 +150,7 @@ def split_by_group(
     if not 0 < valid_pct <= 0.5: raise DatasetError(f"valid_pct is {valid_pct}; hold back more than 0 and at most 0.5")
     labels = _strata(labels, groups)
     check_classes(labels, groups, what)
-    per_class = [len({g for l, g in zip(labels, groups) if l == lbl}) for lbl in set(labels)]
+    per_class = [len({g for each, g in zip(labels, groups) if each == lbl}) for lbl in set(labels)]
     labels, groups = np.array(labels), np.unique([str(g) for g in groups], return_inverse=True)[1]
     n_splits, n_class = min(round(1/valid_pct), *per_class), len(per_class)
     fold_of = group_folds(labels, groups, n_splits, seed)

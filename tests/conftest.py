@@ -42,5 +42,6 @@ def package_source(tmp_path):
     "A copy of what a wheel is built from, without environments and datasets that may lie beside it"
     root, copy = Path(__file__).parents[1], tmp_path/"src"
     shutil.copytree(root/"birdornot", copy/"birdornot", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("setup.py", "settings.ini", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in"): shutil.copy(root/name, copy)
+    for name in ("setup.py", "settings.ini", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in"):
+        shutil.copy(root/name, copy)
     return copy

@@ -64,7 +64,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def reply(self, body=b"", code=200, length=None, **headers):
         self.send_response(code)
-        for k, v in {"Content-Type": "image/jpeg", "Content-Length": len(body) if length is None else length, **headers}.items():
+        for k, v in {"Content-Type": "image/jpeg",
+                     "Content-Length": len(body) if length is None else length, **headers}.items():
             self.send_header(k.replace("_", "-"), str(v))
         self.end_headers()
         self.wfile.write(body)

@@ -10,16 +10,18 @@ from collections import Counter
 import pytest
 from roughpictures import RoughWeb, picture
 
-from birdornot.download import Ledger
+from birdornot.ledger import Ledger
 
 BLOCKED = "leads to a private address: blocked for safety (allow_hosts permits it)"
 GOOD = "good good good good good good octet nolength zipped later heals reset cutonce busy same hops".split()
 BAD = dict(
     missing="no longer there (404)", gone="no longer there (410)", forbidden="the site refuses programs (403)",
-    broken="the server failed (500)", html="a web page, not a picture", svg="an SVG drawing, not a photo", empty="empty",
+    broken="the server failed (500)", html="a web page, not a picture",
+    svg="an SVG drawing, not a photo", empty="empty",
     json="data (JSON), not a picture", text="not a picture of a kind we know", truncated="the connection broke off",
     resets="the connection broke off", bomb="larger than 25 MB", endless="larger than 25 MB", large="larger than 25 MB",
-    notgzip="damaged on the way: cannot be decompressed", loop="more than 5 redirects", hang="took longer than 5 seconds",
+    notgzip="damaged on the way: cannot be decompressed", loop="more than 5 redirects",
+    hang="took longer than 5 seconds",
     drip="took longer than 5 seconds", drip_head="took longer than 5 seconds",
     overloaded="the site asks us to slow down (429): try again later",
     optout="the site asks not to use it (X-Robots-Tag: noai)", to=BLOCKED)
@@ -29,7 +31,7 @@ CLIENT = """
 import sys
 from pathlib import Path
 from birdornot.download import download_images
-from birdornot.search import Hit
+from birdornot.hits import Hit
 dest, *hosts = sys.argv[1:]
 hits = [Hit("bird", u) for u in Path(dest, "urls.txt").read_text().split()]
 print("go", flush=True)
@@ -43,11 +45,13 @@ def addresses(n, web, calm):
     "`n` addresses with what shall become of each: the bytes of a picture, or the reason why there is none"
     out, others = {}, [k for k in BAD if k not in ONCE]
     for i in range(n):
-        kind = ONCE[i // 100 % 2] if i % 100 == 50 else others[i // 7 % len(others)] if i % 7 == 0 else GOOD[i % len(GOOD)]
+        kind = (ONCE[i // 100 % 2] if i % 100 == 50 else
+                others[i // 7 % len(others)] if i % 7 == 0 else GOOD[i % len(GOOD)])
         host = calm if kind in ("busy", "overloaded") else web  # who asks us to slow down is left alone for a while
-        rest = {"to": f"?url=http://10.0.0.1/{i}", "optout": f"?tag=noai&i={i}", "hops": str(i % 5) + f"?i={i}"}.get(kind, str(i))
-        path = kind.replace("_", "-") + (f"?i={i}" if kind in ("gone", "forbidden", "broken", "svg", "json", "empty", "text", "bomb",
-                                         "large", "notgzip", "loop") else f"/{rest}")
+        rest = {"to": f"?url=http://10.0.0.1/{i}", "optout": f"?tag=noai&i={i}",
+                "hops": str(i % 5) + f"?i={i}"}.get(kind, str(i))
+        asked = ("gone", "forbidden", "broken", "svg", "json", "empty", "text", "bomb", "large", "notgzip", "loop")
+        path = kind.replace("_", "-") + (f"?i={i}" if kind in asked else f"/{rest}")
         out[f"{host.url}/{path}"] = BAD.get(kind) or picture(dict(same=12345, hops=777).get(kind, i))
     return out
 
@@ -75,7 +79,8 @@ def test_every_address_ends_as_it_must(tmp_path, n, kills):
             p = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             assert p.stdout.readline() == "go\n", p.stderr.read()
             time.sleep(rng.uniform(.1, 1.2))
-            while k == kills - 1 and not frozen and not settled(tmp_path) and p.poll() is None: time.sleep(.1)  # a slow machine
+            while k == kills - 1 and not frozen and not settled(tmp_path) and p.poll() is None:  # a slow machine
+                time.sleep(.1)
             p.kill()
             p.communicate()
             frozen |= {u: asked(u) for u in settled(tmp_path) if u not in frozen}
@@ -95,7 +100,8 @@ def test_every_address_ends_as_it_must(tmp_path, n, kills):
     assert not wrong
     assert all((tmp_path/r["file"]).stat().st_size == r["bytes"] for r in rows.values() if r["file"])
     assert Counter(r["status"] for r in rows.values())["downloaded"] == sum(type(v) is bytes for v in expected.values())
-    assert {p.name for p in (tmp_path/".originals/bird").iterdir()} == {r["file"].rpartition("/")[2] for r in rows.values() if r["file"]}
+    assert {p.name for p in (tmp_path/".originals/bird").iterdir()} == {r["file"].rpartition("/")[2]
+                                                                        for r in rows.values() if r["file"]}
     assert int(done.stdout.split()[1]) < 300
     assert seconds < 20 + n/25
     assert kills == 0 or frozen

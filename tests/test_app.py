@@ -43,7 +43,8 @@ def page(app):
 
 def send(page, data, name="photo.jpg"):
     "Upload a file as a visitor does; the text of the answer"
-    if page.locator("#photo button[aria-label='Remove Image']").count(): page.locator("#photo button[aria-label='Remove Image']").click()
+    if page.locator("#photo button[aria-label='Remove Image']").count():
+        page.locator("#photo button[aria-label='Remove Image']").click()
     page.wait_for_selector("#answer :text('The answer will stand here')")
     page.set_input_files("#photo input[type=file]", [dict(name=name, mimeType="image/jpeg", buffer=data)])
     page.wait_for_selector("#answer .answer")
@@ -179,7 +180,8 @@ def test_after_all_of_them_the_page_still_answers(app):
 def test_neither_paths_nor_addresses_are_taken_for_photos(app, dataset):
     with socket.create_server(("127.0.0.1", 0)) as trap:
         trap.settimeout(.5)
-        for photo in (f"http://127.0.0.1:{trap.getsockname()[1]}/x.jpg", "/etc/passwd", str(dataset/"ledger.sqlite"), "file:///etc/passwd"):
+        for photo in (f"http://127.0.0.1:{trap.getsockname()[1]}/x.jpg",
+                      "/etc/passwd", str(dataset/"ledger.sqlite"), "file:///etc/passwd"):
             said = call(app, dict(path=photo, meta={"_type": "gradio.FileData"}))
             assert "error" in said and "root:" not in said and 'class="answer"' not in said, (photo, said)
         with pytest.raises(TimeoutError): trap.accept()
@@ -204,5 +206,7 @@ def test_a_model_outside_a_dataset_takes_no_corrections(dataset, tmp_path):
     import shutil
     shutil.copytree(dataset/"model", tmp_path/"model")
     app = serve(tmp_path/"model", browser=False, block=False)
-    try: assert "#save" not in json.dumps(app.config, default=str) and '"save"' not in json.dumps(app.config, default=str)
+    try:
+        assert "#save" not in json.dumps(app.config, default=str)
+        assert '"save"' not in json.dumps(app.config, default=str)
     finally: close_app(app)

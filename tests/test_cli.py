@@ -103,7 +103,8 @@ def test_make_tests_for_shortcuts_without_torch(made, photos):
                           capture_output=True, text=True, cwd=cwd)
     assert done.stdout.splitlines()[-1] == "set()", done.stderr
     model = cwd/"bird_or_forest"/"model"
-    page, rows = (model.parent/"report.html").read_text(), json.loads((model/"model.json").read_text())["shortcuts"]["slices"]
+    page = (model.parent/"report.html").read_text()
+    rows = json.loads((model/"model.json").read_text())["shortcuts"]["slices"]
     assert len(rows) == 7 and all(r["low"] <= r["error"] <= r["high"] and r["pictures"] > 9 for r in rows)
     card = (model/"MODEL_CARD.md").read_text().split("## Shortcuts")[1].split("\n## ")[0]
     for text in (*SHOWN, "95 % interval", "The first row is the picture as it is"):
@@ -144,7 +145,8 @@ def ask_why(*words, cwd):
     "Run `why` in a process that prints, last, what heavy it has imported; answer, rows and the rest"
     code = ("import sys; from birdornot.cli import main; code = main(sys.argv[1:]); "
             "print({'torch', 'fastai', 'matplotlib', 'pandas'} & set(sys.modules)); sys.exit(code)")
-    done = subprocess.run([sys.executable, "-c", code, "why", *map(str, words)], capture_output=True, text=True, cwd=cwd)
+    done = subprocess.run([sys.executable, "-c", code, "why", *map(str, words)],
+                          capture_output=True, text=True, cwd=cwd)
     assert done.returncode == 0, done.stderr
     *said, heavy = done.stdout.splitlines()
     return said, [line.split("  ") for line in said if line[0] in "01"], heavy, done.stderr
@@ -204,9 +206,11 @@ def test_why_says_why_there_is_no_heat(made, photos):
 def test_why_refuses(made, photos, tmp_path):
     cwd, _ = made
     photo, before = sorted((photos/"forest").glob("*.jpg"))[0], tree(cwd/"bird_or_forest"/"model")
-    for words, text in ((["bird_or_forest/model", photo], "is a model folder"), ([tmp_path, photo], "there are no pictures in"),
+    for words, text in ((["bird_or_forest/model", photo], "is a model folder"),
+                        ([tmp_path, photo], "there are no pictures in"),
                         (["bird_or_forest", photo, "--out", "w.txt"], "end in .jpg, .jpeg, .png or .webp"),
-                        (["bird_or_forest", photo, "--k", "0"], "at least 1"), (["nowhere", photo], "there is no folder"),
+                        (["bird_or_forest", photo, "--k", "0"], "at least 1"),
+                        (["nowhere", photo], "there is no folder"),
                         (["bird_or_forest", photo, "--k", "-3"], "at least 1")):
         done = birdornot("why", *words, cwd=cwd)
         assert text in one_line(done) and not done.stdout
@@ -224,7 +228,8 @@ def both(bird, forest):
 @pytest.fixture(scope="module")
 def several(photos, tmp_path_factory):
     "Folders bird, forest and bird+forest, two others, and new photos of both in a folder of their own"
-    folder, drawn = tmp_path_factory.mktemp("several"), {k: sorted((photos/k).glob("0*.jpg")) for k in ("bird", "forest")}
+    folder, drawn = tmp_path_factory.mktemp("several"), {k: sorted((photos/k).glob("0*.jpg"))
+                                                         for k in ("bird", "forest")}
     for name in ("bird", "forest", "forest+bird", "bird+sea", "empty"): (folder/"photos"/name).mkdir(parents=True)
     (folder/"new").mkdir()
     for k, files in drawn.items():
@@ -264,7 +269,8 @@ def test_several_labels_are_judged_as_such(several):
     assert done.returncode == 0, done.stderr
     assert [r["label"] for r in json.loads(done.stdout)["per_class"]] == ["bird", "forest"]
     code = ("import sys, birdornot.backbones as b; from birdornot.cli import main; whole = b.compare_backbones\n"
-            "b.compare_backbones = lambda *a, **k: (t := whole(*a, **k), print([r.labels for r in t.results.values()]))[0]\n"
+            "b.compare_backbones = lambda *a, **k: (t := whole(*a, **k), "
+            "print([r.labels for r in t.results.values()]))[0]\n"
             "main(['backbones', 'bird_or_forest', '--names', 'tf_efficientnet_lite0'])")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=several)
     assert done.stdout.startswith("[['bird', 'forest']]"), done.stdout + done.stderr
@@ -287,7 +293,8 @@ def test_classes_of_very_different_size(photos, tmp_path):
     assert done.returncode == 0, done.stderr
     dest = tmp_path/"bird_or_forest_or_thing"
     assert json.loads(done.stdout.splitlines()[-1])["pictures"] == dict(bird=30, forest=8, thing=8)
-    held = {r["label"]: r["pictures"] for r in json.loads((dest/"model"/"model.json").read_text())["error"]["per_class"]}
+    held = {r["label"]: r["pictures"]
+            for r in json.loads((dest/"model"/"model.json").read_text())["error"]["per_class"]}
     assert all(held.values()) and held["bird"] > 2*held["thing"]
     assert "The thing or the background?" in (dest/"report.html").read_text()
     for kind in ("forest", "thing"):  # the small ones are not swallowed by the large one
@@ -315,7 +322,8 @@ def test_predict_json(made, photos):
     refused = rows.pop("bird/notes.jpg")
     assert refused["error"] and refused["label"] is None
     for r in rows.values():
-        assert r["label"] in r["probabilities"] and abs(sum(r["probabilities"].values()) - 1) < 1e-5 and "error" not in r
+        assert r["label"] in r["probabilities"] and abs(sum(r["probabilities"].values()) - 1) < 1e-5
+        assert "error" not in r
     right = [k.startswith(r["label"] + "/") for k, r in rows.items()]
     assert sum(right)/len(right) > 0.9
 
@@ -412,7 +420,8 @@ def test_corrupt_model(made, photos, tmp_path, harm):
 @pytest.mark.parametrize("words", [
     ("train", "set", "--seed", "-1"), ("train", "set", "--minutes", "-1"), ("train", "set", "--minutes", "nan"),
     ("train", "set", "--size", "5"), ("train", "set", "--epochs", "0"), ("evaluate", "set", "--folds", "1"),
-    ("make", "bird", "forest", "--seed", "-1"), ("serve", "model", "--port", "99999"), ("serve", "model", "--port", "-1")])
+    ("make", "bird", "forest", "--seed", "-1"), ("serve", "model", "--port", "99999"),
+    ("serve", "model", "--port", "-1")])
 def test_numbers_that_cannot_be_meant(tmp_path, capsys, words):
     from birdornot.cli import main
     assert main(list(words)) == 1

@@ -1,4 +1,4 @@
-"""Downloading from a web that misbehaves: what is good arrives, what is not gets a row and a reason, nothing leaves this machine."""
+"""Downloading from a web that misbehaves: good pictures arrive, others get a reason, nothing leaves this machine."""
 import errno
 import os
 import signal
@@ -6,17 +6,16 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from roughpictures import RoughWeb, picture
 
 from birdornot.core import DatasetError
-from birdornot.download import Fetcher, Ledger, Refused, download_images
-from birdornot.search import Hit
+from birdornot.download import Fetcher, Refused, download_images
+from birdornot.hits import Hit
+from birdornot.ledger import Ledger
 
 CONNECTS = []  # every address this process connects to
 
@@ -47,14 +46,15 @@ def reason(web, dest, path, **kwargs): return fetch(web, dest, path, **kwargs)[p
 
 # ---- what is good arrives
 
-GOOD = ["/good/1", "/good/7", "/octet/2", "/nolength/3", "/zipped/4", "/hops/5", "/busy/5", "/later/6", "/heals/8", "/reset/9",
+GOOD = ["/good/1", "/good/7", "/octet/2", "/nolength/3", "/zipped/4",
+        "/hops/5", "/busy/5", "/later/6", "/heals/8", "/reset/9",
         "/cutonce/10", "/good/11?w=1&x=a%20b", "/optout/?tag=otherbot:%20noai", "/optout/?tag=all"]
 
 
 def test_good_pictures_arrive_whatever_the_server_does_first(web, tmp_path):
     rows = fetch(web, tmp_path, *GOOD)
     assert {p: r["reason"] for p, r in rows.items() if r["status"] != "downloaded"} == {}
-    for p, r in rows.items():
+    for r in rows.values():
         data = (tmp_path/r["file"]).read_bytes()
         assert len(data) == r["bytes"] and r["file"].endswith((".png", ".jpg"))
     assert (tmp_path/rows["/octet/2"]["file"]).read_bytes() == picture(2)
@@ -89,13 +89,16 @@ def test_same_bytes_are_stored_once(web, tmp_path):
 
 BLOCKED = "leads to a private address: blocked for safety (allow_hosts permits it)"
 BAD = {
-    "/missing": "no longer there (404)", "/gone": "no longer there (410)", "/forbidden": "the site refuses programs (403)",
+    "/missing": "no longer there (404)", "/gone": "no longer there (410)",
+    "/forbidden": "the site refuses programs (403)",
     "/broken": "the server failed (500)", "/html": "a web page, not a picture", "/svg": "an SVG drawing, not a photo",
     "/json": "data (JSON), not a picture", "/empty": "empty", "/text": "not a picture of a kind we know",
     "/truncated": "the connection broke off", "/resets": "the connection broke off", "/bomb": "larger than 25 MB",
-    "/endless": "larger than 25 MB", "/large": "larger than 25 MB", "/notgzip": "damaged on the way: cannot be decompressed",
+    "/endless": "larger than 25 MB", "/large": "larger than 25 MB",
+    "/notgzip": "damaged on the way: cannot be decompressed",
     "/loop": "more than 5 redirects", "/hops/6": "more than 5 redirects",
-    "/to?url=http://169.254.169.254/latest/meta-data/": "leads to a private address: blocked for safety (allow_hosts permits it)",
+    "/to?url=http://169.254.169.254/latest/meta-data/":
+        "leads to a private address: blocked for safety (allow_hosts permits it)",
     "/to?url=http://127.0.0.1:1/": "leads to a private address: blocked for safety (allow_hosts permits it)",
     "/to?url=file:///etc/passwd": "redirects to what is no http or https address",
     "/to?url=sample://pictures/42/bird/0000.jpg": "redirects to what is no http or https address",
@@ -110,7 +113,8 @@ BAD = {
 def test_every_failure_has_its_reason(web, tmp_path):
     rows = fetch(web, tmp_path, *BAD)
     assert {p: r["reason"] for p, r in rows.items()} == BAD
-    assert not [p for p in tmp_path.rglob("*") if p.is_file() and not p.name.startswith("ledger")]  # nothing half is left
+    # nothing half is left
+    assert not [p for p in tmp_path.rglob("*") if p.is_file() and not p.name.startswith("ledger")]
     assert web.asked["/missing"] == web.asked["/forbidden"] == 1  # asking again cannot help
     assert web.asked["/broken"] == web.asked["/resets"] == 3
 
@@ -136,7 +140,8 @@ def test_endless_bodies_cost_little_memory(web, tmp_path):
 
 def test_a_host_that_never_recovers_is_given_up(web, tmp_path):
     rows = fetch(web, tmp_path, *(f"/tired/{i}" for i in range(60)), per_host=2, workers=4)
-    assert {r["reason"] for r in rows.values()} == {"the site asks us to slow down (429): try again later"} and len(rows) == 60
+    assert {r["reason"] for r in rows.values()} == {"the site asks us to slow down (429): try again later"}
+    assert len(rows) == 60
     assert sum(web.asked.values()) < 20
 
 
@@ -151,29 +156,33 @@ def test_a_closed_port_is_given_up(tmp_path):
 
 # ---- nothing private is ever connected to
 
-HOSTILE = """http://127.0.0.1/ http://127.1/ http://127.0.0.1:22/ http://2130706433/ http://0x7f000001/ http://0177.0.0.1/
-http://0x7f.1/ http://0/ http://0.0.0.0/ http://localhost/ http://LOCALHOST:80/ http://localhost./ http://[::1]/ http://[::]/
-http://[::ffff:127.0.0.1]/ http://[::ffff:7f00:1]/ http://[::127.0.0.1]/ http://[64:ff9b::7f00:1]/ http://[fe80::1]/
-http://[fc00::1]/ http://[fd00:ec2::254]/ http://[ff02::1]/ http://[2002:7f00:1::]/ http://169.254.169.254/latest/meta-data/
-http://2852039166/ http://[::ffff:a9fe:a9fe]/ http://10.0.0.1/ http://172.16.0.1/ http://192.168.1.1/ http://100.64.0.1/
-http://100.100.100.200/ http://192.0.0.192/ http://168.63.129.16/ http://224.0.0.1/ http://255.255.255.255/ http://198.18.0.1/
-http://user:pass@127.0.0.1/ http://user@example.com/ http://example.com@127.0.0.1/ http://127.0.0.1\\@example.com/
-http://example.com#@127.0.0.1/ file:///etc/passwd file://localhost/etc/passwd FILE:///etc/passwd ftp://127.0.0.1/x
-gopher://127.0.0.1/ data:image/png;base64,iVBORw0KGgo= javascript:alert(1) dict://127.0.0.1:11211/ jar:http://127.0.0.1!/
-//127.0.0.1/ /etc/passwd 127.0.0.1 http:127.0.0.1 http:/127.0.0.1 http:///127.0.0.1 http:// http://[::1 http://[x]/
-http://127.0.0.1:99999/ http://127.0.0.1:-1/ http://①②⑦.⓪.⓪.①/ http://127。0。0。1/ http://\x00127.0.0.1/ http://a..b/
-http://%31%32%37.0.0.1/ ://""".split() + ["", " ", "http://127.0.0.1 /", "http://" + "a" * 300 + "/", "ht\ntp://127.0.0.1/"]
+HOSTILE = """http://127.0.0.1/ http://127.1/ http://127.0.0.1:22/ http://2130706433/ http://0x7f000001/
+http://0177.0.0.1/ http://0x7f.1/ http://0/ http://0.0.0.0/ http://localhost/ http://LOCALHOST:80/
+http://localhost./ http://[::1]/ http://[::]/ http://[::ffff:127.0.0.1]/ http://[::ffff:7f00:1]/
+http://[::127.0.0.1]/ http://[64:ff9b::7f00:1]/ http://[fe80::1]/ http://[fc00::1]/ http://[fd00:ec2::254]/
+http://[ff02::1]/ http://[2002:7f00:1::]/ http://169.254.169.254/latest/meta-data/ http://2852039166/
+http://[::ffff:a9fe:a9fe]/ http://10.0.0.1/ http://172.16.0.1/ http://192.168.1.1/ http://100.64.0.1/
+http://100.100.100.200/ http://192.0.0.192/ http://168.63.129.16/ http://224.0.0.1/ http://255.255.255.255/
+http://198.18.0.1/ http://user:pass@127.0.0.1/ http://user@example.com/ http://example.com@127.0.0.1/
+http://127.0.0.1\\@example.com/ http://example.com#@127.0.0.1/ file:///etc/passwd file://localhost/etc/passwd
+FILE:///etc/passwd ftp://127.0.0.1/x gopher://127.0.0.1/ data:image/png;base64,iVBORw0KGgo= javascript:alert(1)
+dict://127.0.0.1:11211/ jar:http://127.0.0.1!/ //127.0.0.1/ /etc/passwd 127.0.0.1 http:127.0.0.1 http:/127.0.0.1
+http:///127.0.0.1 http:// http://[::1 http://[x]/ http://127.0.0.1:99999/ http://127.0.0.1:-1/ http://①②⑦.⓪.⓪.①/
+http://127。0。0。1/ http://\x00127.0.0.1/ http://a..b/ http://%31%32%37.0.0.1/ ://""".split() + ["",
+" ", "http://127.0.0.1 /",
+                                          "http://" + "a" * 300 + "/", "ht\ntp://127.0.0.1/"]
 
 
 @pytest.fixture
 def names(monkeypatch):
-    "A resolver of our own: name → a list of addresses, one for each time it is asked; anything else as the system says, offline"
+    "A resolver of our own: name → addresses, one for each time it is asked; other names as the system says, offline"
     real, table = socket.getaddrinfo, {"example.com": ["93.184.215.14"]}
 
     def resolve(host, port, *args, **kwargs):
         if host in table:
             addr = table[host].pop(0) if len(table[host]) > 1 else table[host][0]
-            return [(socket.AF_INET6 if ":" in a else socket.AF_INET, socket.SOCK_STREAM, 6, "", (a, port or 0)) for a in addr.split()]
+            return [(socket.AF_INET6 if ":" in a else socket.AF_INET, socket.SOCK_STREAM, 6, "", (a, port or 0))
+                    for a in addr.split()]
         if host and host.strip("[].").replace(".", "").isalpha() and host.lower().rstrip(".") != "localhost":
             raise socket.gaierror(socket.EAI_NONAME, "no such name")
         return real(host, port, *args, **kwargs)
@@ -193,16 +202,18 @@ def test_no_hostile_address_leads_to_a_connection(names, tmp_path):
     assert private() == []
 
 
-# every range that is not the public internet: this network, private, shared (CGNAT), loopback, link-local, cloud metadata
-# (Amazon, Google, Azure, Alibaba, Oracle), protocol, documentation, benchmarking, multicast, reserved, broadcast
+# every range that is not the public internet: this network, private, shared (CGNAT), loopback, link-local, cloud
+# metadata (Amazon, Google, Azure, Alibaba, Oracle), protocol, documentation, benchmarking, multicast, reserved,
+# broadcast
 V4 = """0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.254 100.64.0.1 100.127.255.254 100.100.100.200 127.0.0.1 127.255.255.254
-168.63.129.16 169.254.0.1 169.254.169.254 169.254.170.2 172.16.0.1 172.31.255.254 192.0.0.1 192.0.0.192 192.0.2.1 192.88.99.1
-192.168.0.1 192.168.255.254 198.18.0.1 198.19.255.254 198.51.100.1 203.0.113.1 224.0.0.1 239.255.255.250 240.0.0.1
-255.255.255.255""".split()
-V6 = """:: ::1 100::1 2001:db8::1 3fff::1 4000::1 5f00::1 fe80::1 febf::1 fec0::1 fc00::1 fd00::1 fd00:ec2::254 fd20:ce::254
-ff00::1 ff02::1 ff05::1:3""".split()
+168.63.129.16 169.254.0.1 169.254.169.254 169.254.170.2 172.16.0.1 172.31.255.254 192.0.0.1 192.0.0.192 192.0.2.1
+192.88.99.1 192.168.0.1 192.168.255.254 198.18.0.1 198.19.255.254 198.51.100.1 203.0.113.1 224.0.0.1 239.255.255.250
+240.0.0.1 255.255.255.255""".split()
+V6 = """:: ::1 100::1 2001:db8::1 3fff::1 4000::1 5f00::1 fe80::1 febf::1 fec0::1 fc00::1 fd00::1 fd00:ec2::254
+fd20:ce::254 ff00::1 ff02::1 ff05::1:3""".split()
 # IPv4 in IPv6 dress: mapped, compatible, translated, NAT64 (well-known and local), 6to4, Teredo
-DRESSES = ["::ffff:{0}", "::ffff:{1}", "::{1}", "::ffff:0:{1}", "64:ff9b::{1}", "64:ff9b:1::{1}", "2002:{1}::1", "2001:0:{1}::1"]
+DRESSES = ["::ffff:{0}", "::ffff:{1}", "::{1}", "::ffff:0:{1}", "64:ff9b::{1}",
+           "64:ff9b:1::{1}", "2002:{1}::1", "2001:0:{1}::1"]
 
 
 def dressed(address):
@@ -213,19 +224,22 @@ def dressed(address):
 NOT_PUBLIC = [*V4, *V6, *dict.fromkeys(d for a in V4 for d in dressed(a))]
 
 
-@pytest.mark.parametrize("way", ["in the address", "by redirect", "by DNS", "by DNS beside a public one", "by DNS the second time"])
+@pytest.mark.parametrize("way", ["in the address", "by redirect", "by DNS",
+                                 "by DNS beside a public one", "by DNS the second time"])
 def test_what_is_not_public_is_never_connected_to(names, web, way):
     with Fetcher(allow_hosts=[web.host]) as fetcher:
         for i, a in enumerate(NOT_PUBLIC):
             plain = f"http://[{a}]/x" if ":" in a else f"http://{a}/x"
             names[f"evil{i}.example"] = dict(zip(["by DNS", "by DNS beside a public one", "by DNS the second time"],
                                                  [[a], [f"93.184.215.14 {a}"], ["93.184.215.14", a]])).get(way, [])
-            url = {"in the address": plain, "by redirect": f"{web.url}/to?url={plain}"}.get(way, f"http://evil{i}.example/x")
+            url = {"in the address": plain,
+                   "by redirect": f"{web.url}/to?url={plain}"}.get(way, f"http://evil{i}.example/x")
             for _ in range(1 + (way == "by DNS the second time")):
                 CONNECTS.clear()
                 with pytest.raises(Refused) as e: fetcher.get(url)
                 public = "the site cannot be reached"  # the one public address of this test, which does not answer
-                assert e.value.reason in (BLOCKED, public if "the second" in way or "beside" in way else BLOCKED), (a, e.value.reason)
+                assert e.value.reason in (BLOCKED, public if "the second" in way
+                                          or "beside" in way else BLOCKED), (a, e.value.reason)
                 assert {*CONNECTS} <= {"93.184.215.14", "127.0.0.1" if way == "by redirect" else ""}, (a, CONNECTS)
             assert e.value.reason == BLOCKED or "beside" in way, a
 
@@ -262,7 +276,7 @@ def test_we_say_who_we_are_and_keep_no_cookies(web):
             self.reply(picture(1), Set_Cookie="track=me")
     web.RequestHandlerClass = Nosy
     with Fetcher(allow_hosts=[web.host]) as fetcher:
-        for i in range(2): fetcher.get(web.url + "/good/1")
+        for _ in range(2): fetcher.get(web.url + "/good/1")
     assert "+https://github.com/birdornot" in seen[0]["User-Agent"]
     assert not {"Cookie", "X-Forwarded-For", "Referer", "Authorization"} & {*seen[1]}
 
@@ -270,11 +284,14 @@ def test_we_say_who_we_are_and_keep_no_cookies(web):
 def test_a_file_address_is_read_only_for_a_hit_of_a_folder(tmp_path):
     (tmp_path/"x.jpg").write_bytes(picture(1))
     url = (tmp_path/"x.jpg").as_uri()
-    rows = download_images(tmp_path/"d", [Hit("a", url, source="folder"), Hit("b", url, source="urls"), Hit("c", url, source="bing")]).rows
+    rows = download_images(tmp_path/"d",
+                           [Hit("a", url, source="folder"), Hit("b", url, source="urls"),
+                            Hit("c", url, source="bing")]).rows
     assert {r["label"]: r["status"] for r in rows} == {"a": "downloaded", "b": "failed", "c": "failed"}
 
 
-@pytest.mark.parametrize("term", ["../../evil", "/etc", "..", ".", "", "con", "a/b\\c", "-rf", "x" * 300, "\0", ".quarantine"])
+@pytest.mark.parametrize("term",
+                         ["../../evil", "/etc", "..", ".", "", "con", "a/b\\c", "-rf", "x" * 300, "\0", ".quarantine"])
 def test_no_label_leaves_the_dataset(tmp_path, web, term):
     r, = download_images(tmp_path/"d/e", [Hit(term, web.url + "/good/1")], allow_hosts=[web.host]).rows
     file = (tmp_path/"d/e"/r["file"]).resolve()
@@ -304,7 +321,7 @@ def test_a_hundred_in_flight(web, tmp_path):
 SCRIPT = """
 import sys
 from birdornot.download import download_images
-from birdornot.search import Hit
+from birdornot.hits import Hit
 url, dest, host = sys.argv[1:]
 print("go", flush=True)
 download_images(dest, [Hit("bird", f"{url}/good/{i}?wait=.05") for i in range(150)], per_host=8, allow_hosts=[host])
@@ -312,7 +329,8 @@ download_images(dest, [Hit("bird", f"{url}/good/{i}?wait=.05") for i in range(15
 
 
 def start(web, dest):
-    p = subprocess.Popen([sys.executable, "-c", SCRIPT, web.url, str(dest), web.host], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    p = subprocess.Popen([sys.executable, "-c", SCRIPT, web.url, str(dest), web.host],
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     p.stdout.readline()
     return p
 
@@ -327,7 +345,7 @@ def until(ready, seconds=20):
 def test_kill_and_resume(web, tmp_path):
     for n in (20, 55, 100):
         p = start(web, tmp_path)
-        until(lambda: sum(web.asked.values()) >= n)
+        until(lambda n=n: sum(web.asked.values()) >= n)
         p.kill()
         p.communicate()
     p = start(web, tmp_path)
@@ -352,7 +370,8 @@ def test_ctrl_c_ends_at_once_and_keeps_what_came(web, tmp_path):
 
 def test_ctrl_c_does_not_wait_for_a_server_that_hangs(web, tmp_path):
     code = SCRIPT.replace("/good/{i}?wait=.05", "/hang/{i}")
-    p = subprocess.Popen([sys.executable, "-c", code, web.url, str(tmp_path), web.host], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    p = subprocess.Popen([sys.executable, "-c", code, web.url, str(tmp_path), web.host],
+                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     until(lambda: web.flying >= 8)
     p.send_signal(signal.SIGINT)
     begin = time.monotonic()
@@ -369,9 +388,9 @@ def test_retry_failed(web, tmp_path):
 
 FULL = """
 import sys
-from birdornot.core import DiskFull
 from birdornot.download import download_images
-from birdornot.search import Hit
+from birdornot.core import DiskFull
+from birdornot.hits import Hit
 url, dest, host = sys.argv[1:]
 try: download_images(dest, [Hit("bird", f"{url}/sample/bird/{i}") for i in range(60)], per_host=4, allow_hosts=[host])
 except DiskFull as e: print(e)
@@ -380,9 +399,11 @@ except DiskFull as e: print(e)
 
 def test_full_disk(web, tmp_path):
     "A file system of one megabyte, mounted where only this test sees it"
-    inner = f"mount -t tmpfs -o size=1m tmpfs {tmp_path} && {sys.executable} -c '{FULL}' {web.url} {tmp_path}/d {web.host}; ls -R {tmp_path}/d/.originals/bird"
+    inner = (f"mount -t tmpfs -o size=1m tmpfs {tmp_path} && {sys.executable} "
+             f"-c '{FULL}' {web.url} {tmp_path}/d {web.host}; ls -R {tmp_path}/d/.originals/bird")
     done = subprocess.run(["unshare", "-rm", "sh", "-c", inner], capture_output=True, text=True)
-    if "unshare" in done.stderr or "mount:" in done.stderr: pytest.skip("no private mounts here: " + done.stderr.strip())
+    if "unshare" in done.stderr or "mount:" in done.stderr:
+        pytest.skip("no private mounts here: " + done.stderr.strip())
     assert "is full. Nothing is lost: free some space" in done.stdout, done.stderr
     assert done.stdout.count(".jpg") > 5  # what had come stayed
 
@@ -408,8 +429,9 @@ def test_it_runs_inside_an_event_loop(web, tmp_path):
 
 BAR = """
 from birdornot.download import download_images
-from birdornot.search import Hit
-done = download_images("{dest}", [Hit("bird", "{url}/" + p + "?wait=.3") for p in ("good/1", "good/2", "missing", "good/3")], allow_hosts=["{host}"])
+from birdornot.hits import Hit
+hits = [Hit("bird", "{url}/" + p + "?wait=.3") for p in ("good/1", "good/2", "missing", "good/3")]
+done = download_images("{dest}", hits, allow_hosts=["{host}"])
 """
 
 
@@ -418,8 +440,12 @@ def test_a_notebook_shows_the_bar_and_the_table(web, tmp_path):
     from jupyter_client.manager import start_new_kernel
     manager, client = start_new_kernel(kernel_name="python3")
     shown = []
-    def hear(msg): shown.append(str(msg["content"].get("data") or msg["content"].get("text") or msg["content"].get("traceback", "")))
-    try: client.execute_interactive(BAR.format(dest=tmp_path, url=web.url, host=web.host) + "done", timeout=60, output_hook=hear)
+    def hear(msg):
+        shown.append(str(msg["content"].get("data") or msg["content"].get("text")
+                         or msg["content"].get("traceback", "")))
+    try:
+        client.execute_interactive(BAR.format(dest=tmp_path, url=web.url, host=web.host) + "done",
+                                   timeout=60, output_hook=hear)
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)

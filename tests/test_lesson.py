@@ -54,7 +54,7 @@ def test_predict_names_a_label_with_its_probability(dls, learn):
 def test_predict_takes_a_pillow_picture(learn):
     from fastai.vision.all import PILImage
 
-    from birdornot.sample import draw
+    from birdornot.drawing import draw
     assert learn.predict(PILImage.create(np.array(draw("bird", 0))))[0] in learn.dls.vocab
 
 
@@ -108,10 +108,12 @@ def test_why_prints_the_training_pictures_most_like_a_photo(tmp_path, capsys):
     from PIL import Image
 
     from birdornot.cli import main
-    from birdornot.sample import draw, make_sample
+    from birdornot.drawing import draw
+    from birdornot.sample import make_sample
     make_sample(tmp_path/"set", n=6, kinds=("bird", "forest"), seed=2)
     draw("bird", 40).save(tmp_path/"photo.jpg")
-    assert main(["why", str(tmp_path/"set"), str(tmp_path/"photo.jpg"), "--k", "3", "--out", str(tmp_path/"why.jpg")]) == 0
+    assert main(["why", str(tmp_path/"set"), str(tmp_path/"photo.jpg"),
+                 "--k", "3", "--out", str(tmp_path/"why.jpg")]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3 and all(Image.open(line.split("  ")[2]) for line in lines)
     assert [line[:4] for line in lines] == sorted((line[:4] for line in lines), reverse=True)

@@ -1,4 +1,4 @@
-"""Models from strangers: whatever is wrong with one, it is refused with a reason, and nothing of it is run or written."""
+"""Models from elsewhere: a faulty one is refused with a reason, and nothing of it is run or written."""
 import json
 import os
 import pickle
@@ -38,7 +38,8 @@ def test_a_good_one_answers(tmp_path):
     clf = Classifier(tinymodel.folder(tmp_path/"model"))
     assert clf(tmp_path/"model"/"probe.png").label == "sunset"
     for top in ("", "model/"):
-        assert Classifier(tinymodel.zipped(tmp_path/"model", tmp_path/"m.zip", top))(tmp_path/"model"/"probe.png").label == "sunset"
+        assert Classifier(tinymodel.zipped(tmp_path/"model", tmp_path/"m.zip",
+                                           top))(tmp_path/"model"/"probe.png").label == "sunset"
 
 
 @pytest.mark.parametrize("name", ["learner.pkl", "weights.pth", "pytorch_model.bin", "notes.txt"])
@@ -98,7 +99,8 @@ def test_a_size_that_lies(tmp_path):
 @pytest.mark.parametrize("changes, words", [
     (dict(size=10**9), ["'size'", "2,048"]), (dict(size=-1), ["'size'"]), (dict(max_size=10**9), ["'max_size'"]),
     (dict(labels=["a"]*10), ["'labels'", "different"]), (dict(labels=[f"{i}" for i in range(30_000)]), ["'labels'"]),
-    (dict(labels={"a": 1}), ["'labels'"]), (dict(temperature=0), ["'temperature'"]), (dict(temperature=float("nan")), ["'temperature'"]),
+    (dict(labels={"a": 1}), ["'labels'"]), (dict(temperature=0), ["'temperature'"]),
+    (dict(temperature=float("nan")), ["'temperature'"]),
     (dict(schema=2), ["update birdornot"]), (dict(schema="1"), ["no schema"]), (dict(probe=[]), ["'probe'"]),
     (dict(unsure="yes"), ["'unsure'"]), (dict(multilabel=1), ["'multilabel'"])])
 def test_absurd_values(tmp_path, changes, words):
@@ -106,7 +108,8 @@ def test_absurd_values(tmp_path, changes, words):
     refused(tinymodel.folder(tmp_path/"model", net, **changes), *words)
 
 
-@pytest.mark.parametrize("text", ["", "null", "[" * 200_000, '{"a":' * 200_000, '{"schema": 1' + "0" * 5000 + "}", '{"schema":1} x', "\xff"])
+@pytest.mark.parametrize("text", ["", "null", "[" * 200_000, '{"a":' * 200_000,
+                                  '{"schema": 1' + "0" * 5000 + "}", '{"schema":1} x', "\xff"])
 def test_broken_json(tmp_path, text):
     model = tinymodel.folder(tmp_path/"model")
     (model/"model.json").write_text(text, encoding="latin-1")

@@ -54,7 +54,8 @@ def test_forms_of_the_same_picture_agree(exported):
     clf = Classifier(model)
     vectors = {name: clf.run(clf.pixels(f)[None])["embedding"][0] for name, f in odd.items()}
     def _alike(a, b): return vectors[a] @ vectors[b]/np.linalg.norm(vectors[a])/np.linalg.norm(vectors[b])
-    for a, b in (("plain.jpg", "cmyk.jpg"), ("plain.jpg", "progressive.jpg"), ("grey.jpg", "deep.png"), ("alpha.png", "alpha.webp")):
+    for a, b in (("plain.jpg", "cmyk.jpg"), ("plain.jpg", "progressive.jpg"),
+                 ("grey.jpg", "deep.png"), ("alpha.png", "alpha.webp")):
         assert _alike(a, b) > 0.9, (a, b, _alike(a, b))
     assert _alike("plain.jpg", "turned.jpg") < 0.98  # it is turned, and that is seen
 
@@ -65,7 +66,8 @@ def test_eight_bits_see_nearly_the_same(exported, tmp_path):
     from birdornot.quantise import quantise
     learn, model, odd = exported
     import onnxruntime as ort
-    small = quantise(model/"model.onnx", tmp_path/"small.onnx", list(learn.dls.train_ds.items)[:16], ModelFolder(model).info)
+    small = quantise(model/"model.onnx", tmp_path/"small.onnx",
+                     list(learn.dls.train_ds.items)[:16], ModelFolder(model).info)
     assert small.stat().st_size < (model/"model.onnx").stat().st_size/2.5
     clf, session = Classifier(model), ort.InferenceSession(str(small), providers=["CPUExecutionProvider"])
     alike = []

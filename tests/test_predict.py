@@ -1,4 +1,4 @@
-"""Answers from the command line and in an installation of three packages: nothing is lost, written over or fetched unasked."""
+"""Answers from the command line and with three packages alone: nothing is lost, written over or fetched unasked."""
 import csv
 import json
 import os
@@ -28,7 +28,8 @@ def place(tmp_path):
     tinymodel.folder(tmp_path/"model")
     for kind, n, colour in (("sunset", 30, (230, 120, 40)), ("sea", 20, (30, 90, 200))):
         (tmp_path/"photos"/kind).mkdir(parents=True)
-        for i in range(n): Image.new("RGB", (60, 40), tuple(c + i//2 for c in colour)).save(tmp_path/"photos"/kind/f"{i:02}.jpg")
+        for i in range(n):
+            Image.new("RGB", (60, 40), tuple(c + i//2 for c in colour)).save(tmp_path/"photos"/kind/f"{i:02}.jpg")
     (tmp_path/"photos"/"sea"/"note.jpg").write_text("buy milk")
     return tmp_path
 
@@ -38,8 +39,11 @@ def test_json_has_a_row_for_each(place):
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 1 and len(rows) == 51 and "Traceback" not in done.stderr
     for r in rows:
-        assert set(r) == {"path", "label", "labels", "probabilities", "unsure"} | ({"error"} if r["label"] is None else set())
-        if r["label"]: assert r["labels"] == [r["label"]] == [Path(r["path"]).parent.name] and abs(sum(r["probabilities"].values()) - 1) < 1e-6
+        also = {"error"} if r["label"] is None else set()
+        assert set(r) == {"path", "label", "labels", "probabilities", "unsure"} | also
+        if r["label"]:
+            assert r["labels"] == [r["label"]] == [Path(r["path"]).parent.name]
+            assert abs(sum(r["probabilities"].values()) - 1) < 1e-6
     assert [r["path"] for r in rows] == sorted((r["path"] for r in rows), key=lambda p: (p.split("/")[1], p))
 
 
@@ -60,7 +64,8 @@ def test_table(place):
 
 def test_sorting_copies_and_never_overwrites(place):
     before = {f: f.read_bytes() for f in (place/"photos").rglob("*.jpg")}
-    for _ in range(2): assert birdornot("predict", "model", "photos", "--sort-into", "sorted", cwd=place).returncode == 1
+    for _ in range(2):
+        assert birdornot("predict", "model", "photos", "--sort-into", "sorted", cwd=place).returncode == 1
     there = {f: f.read_bytes() for f in (place/"sorted").rglob("*") if f.is_file()}
     assert {f: f.read_bytes() for f in (place/"photos").rglob("*.jpg")} == before
     assert sorted(there.values()) == sorted(before.values())
@@ -143,7 +148,9 @@ def test_three_packages_are_enough(place, package_source):
     "An environment with ONNX Runtime, numpy and Pillow, and a wheel of ours installed without dependencies"
     venv.create(place/"env", with_pip=False)
     python = str(place/"env"/("Scripts" if os.name == "nt" else "bin")/"python")
-    try: got = subprocess.run([*_installer(python), "onnxruntime", "numpy", "pillow"], capture_output=True, text=True, timeout=180)
+    try:
+        got = subprocess.run([*_installer(python), "onnxruntime", "numpy", "pillow"],
+                             capture_output=True, text=True, timeout=180)
     except subprocess.TimeoutExpired: pytest.skip("the package index did not answer within three minutes")
     if got.returncode: pytest.skip(f"no package index can be reached: {got.stderr.strip()[-200:]}")
     subprocess.run([*_installer(python), "--no-deps", _wheel(package_source, place)], check=True, capture_output=True)
@@ -154,6 +161,8 @@ print(sorted({'torch', 'fastai', 'fastcore', 'pandas', 'onnx', 'requests', 'matp
     done = subprocess.run([python, "-I", "-c", code], cwd=place, capture_output=True, text=True, env=clean)
     answers, heavy = done.stdout.splitlines() or [done.stderr, ""]
     assert "sea (" in answers and "refused" in answers and "pip install birdornot" in answers and heavy == "[]", done
-    listed = subprocess.run([python, "-I", "-c", "import importlib.metadata as m; print(*sorted({d.name.lower() for d in m.distributions()}))"],
+    listed = subprocess.run([python, "-I", "-c",
+                             "import importlib.metadata as m; "
+                             "print(*sorted({d.name.lower() for d in m.distributions()}))"],
                             capture_output=True, text=True).stdout.split()
     assert not {"torch", "fastai", "fastcore", "requests"} & set(listed), listed

@@ -11,7 +11,8 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT/"tools"))
 from rerun import differences, rerun, shown, steady  # noqa: E402
 
-NOTEBOOKS = sorted(f.relative_to(ROOT).as_posix() for f in (ROOT/"nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in f.parts)
+NOTEBOOKS = sorted(f.relative_to(ROOT).as_posix() for f in (ROOT/"nbs").rglob("*.ipynb")
+                   if ".ipynb_checkpoints" not in f.parts)
 
 
 def test_a_short_notebook_puts_out_the_same_again():
@@ -35,8 +36,10 @@ def test_offline_means_offline(tmp_path):
     finally: file.unlink()
 
 
-@pytest.mark.parametrize("a,b", [("took 3.2 s", "took 11 s"), ("at 0x7f3a91b2c3d0", "at 0x55d0aa01bc20"), ("12 ms ± 3 ms", "9 ms ± 1 ms"),
-                                 ("http://127.0.0.1:40123/a", "http://127.0.0.1:39999/a"), ("epoch 0 00:12", "epoch 0 01:03"),
+@pytest.mark.parametrize("a,b", [("took 3.2 s", "took 11 s"),
+                                 ("at 0x7f3a91b2c3d0", "at 0x55d0aa01bc20"), ("12 ms ± 3 ms", "9 ms ± 1 ms"),
+                                 ("http://127.0.0.1:40123/a", "http://127.0.0.1:39999/a"),
+                                 ("epoch 0 00:12", "epoch 0 01:03"),
                                  ("50%\r100%", "100%"), ("<Image size=4x2>", "<Image size=4x2 at 0x7FAF13E86650>"),
                                  ("bird 0.0001619291410653155", "bird 0.00016192914106531492"),
                                  ("{'seconds': 3.5, 'n': 2}", "{'seconds': 0.126, 'n': 2}"),
@@ -47,18 +50,21 @@ def test_offline_means_offline(tmp_path):
 def test_what_changes_at_every_run_does_not_count(a, b): assert steady(a) == steady(b)
 
 
-@pytest.mark.parametrize("a,b", [("error 3.2 %", "error 3.3 %"), ("120 pictures", "121 pictures"), ("bird 58%", "bird 57%"),
-                                 ("{'error rate': 0.52}", "{'error rate': 0.25}"), ("{'seconds': 3, 'n': 2}", "{'seconds': 3, 'n': 1}"),
-                                 ('"seconds": {"search": 1}', '"seconds": {"train": 1}'), ("second: 2", "second: 3"),
-                                 ("takes seconds, wrong: 3", "takes seconds, wrong: 4"), ("{'terms': 2}", "{'terms': 3}"),
-                                 ("bird 0.0001619291410653155", "bird 0.0001619291411653155")])
+@pytest.mark.parametrize("a,b",
+                         [("error 3.2 %", "error 3.3 %"), ("120 pictures", "121 pictures"), ("bird 58%", "bird 57%"),
+                          ("{'error rate': 0.52}", "{'error rate': 0.25}"),
+                          ("{'seconds': 3, 'n': 2}", "{'seconds': 3, 'n': 1}"),
+                          ('"seconds": {"search": 1}', '"seconds": {"train": 1}'), ("second: 2", "second: 3"),
+                          ("takes seconds, wrong: 3", "takes seconds, wrong: 4"), ("{'terms': 2}", "{'terms': 3}"),
+                          ("bird 0.0001619291410653155", "bird 0.0001619291411653155")])
 def test_what_says_something_counts(a, b): assert steady(a) != steady(b)
 
 
 def a_table(error, seconds, *others) -> dict:
     "A cell that shows a data frame with an error, seconds and `others`, milliseconds"
     import pandas as pd
-    rows = pd.DataFrame([{"error": error, "seconds": seconds, "ms a picture, one core": ms} for ms in others], index=["lite0"]*len(others))
+    rows = pd.DataFrame([{"error": error, "seconds": seconds, "ms a picture, one core": ms} for ms in others],
+                        index=["lite0"]*len(others))
     return dict(outputs=[dict(data={"text/html": rows._repr_html_(), "text/plain": repr(rows)})])
 
 

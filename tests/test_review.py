@@ -13,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from birdornot.clean import clean_images
-from birdornot.download import Ledger, download_images
+from birdornot.download import download_images
+from birdornot.ledger import Ledger
 from birdornot.review import ReviewServer, decide, decisions, undo_decision
 from birdornot.sample import make_sample
 from birdornot.search import search_images
@@ -38,8 +39,10 @@ def made(tmp_path_factory):
                            suspicion="REAL")
         for i, r in enumerate(ledger.rows(status="clean")):
             other = "forest" if r["label"] == "bird" else "bird"
-            ledger.update(r["id"], suggested=other, label_quality=i/40, likely_wrong=int(i < 4), typicality=i/40, suspicion=1 - i/40)
-        ledger.update(ledger.rows(status="clean")[0]["id"], title="<img src=x onerror=alert(1)>", page_url="javascript:alert(1)")
+            ledger.update(r["id"], suggested=other, label_quality=i/40,
+                          likely_wrong=int(i < 4), typicality=i/40, suspicion=1 - i/40)
+        ledger.update(ledger.rows(status="clean")[0]["id"],
+                      title="<img src=x onerror=alert(1)>", page_url="javascript:alert(1)")
     return folder/"set"
 
 
@@ -99,9 +102,11 @@ def test_keys_decide_and_reload_loses_nothing(page, dataset):
     said(page, "Discarded")
     page.keyboard.press("2")
     said(page, "Moved to forest")
-    assert (status(dataset, first), status(dataset, second), status(dataset, third)) == ("clean", "quarantined", "quarantined")
+    assert (status(dataset, first), status(dataset,
+                                           second), status(dataset, third)) == ("clean", "quarantined", "quarantined")
     assert [(d["who"], d["action"], d["picture"]) for d in decisions(dataset)] == [
-        ("tester, in review", "keep", first), ("tester, in review", "discard", second), ("tester, in review", "move", third)]
+        ("tester, in review", "keep", first), ("tester, in review", "discard", second),
+        ("tester, in review", "move", third)]
     page.reload()
     page.wait_for_selector(".card")
     assert not {first, second, third} & set(card_ids(page))
@@ -147,7 +152,8 @@ def test_an_overtaken_answer_is_not_shown(page, dataset):
         route.continue_()
     page.route("**/api/queue?view=labels*", _late)
     with page.expect_response("**/api/queue?view=labels*"):
-        page.evaluate("() => { document.querySelector('#tab-labels').click(); document.querySelector('#tab-copies').click() }")
+        page.evaluate("() => { document.querySelector('#tab-labels').click(); "
+                      "document.querySelector('#tab-copies').click() }")
     page.wait_for_timeout(200)
     assert page.locator("#queue.wide .group").first.locator(".card").count() >= 2
 
@@ -174,10 +180,13 @@ def test_readable_on_a_phone_and_without_eyes(page):
         page.click(f"#tab-{tab}")
         page.wait_for_selector(f"#main[aria-labelledby=tab-{tab}] .card")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab
-        small = page.evaluate("[...document.querySelectorAll('.acts button, .acts select')].filter(b => b.getBoundingClientRect().height < 36).length")
+        small = page.evaluate("[...document.querySelectorAll('.acts button, .acts select')]"
+                              ".filter(b => b.getBoundingClientRect().height < 36).length")
         assert small == 0, tab
-        assert page.evaluate("[...document.querySelectorAll('img')].filter(i => i.closest('.card') && !i.alt).length") == 0
-        assert page.evaluate("[...document.querySelectorAll('button')].filter(b => !(b.ariaLabel || b.textContent.trim())).length") == 0
+        assert page.evaluate("[...document.querySelectorAll('img')]"
+                             ".filter(i => i.closest('.card') && !i.alt).length") == 0
+        assert page.evaluate("[...document.querySelectorAll('button')]"
+                             ".filter(b => !(b.ariaLabel || b.textContent.trim())).length") == 0
     assert page.evaluate("document.querySelector('#said').getAttribute('aria-live')") == "polite"
     assert page.evaluate("document.documentElement.lang") == "en"
 
@@ -186,8 +195,11 @@ def contrast(page, selector):
     "Contrast of text and ground, as WCAG defines it"
     return page.evaluate("""selector => {
       const el = document.querySelector(selector), rgb = s => s.match(/[\\d.]+/g).map(Number)
-      const ground = e => { const c = rgb(getComputedStyle(e).backgroundColor); return c[3] === 0 ? ground(e.parentElement) : c }
-      const light = c => { const [r, g, b] = c.slice(0, 3).map(v => (v /= 255) <= .03928 ? v/12.92 : ((v + .055)/1.055)**2.4); return .2126*r + .7152*g + .0722*b }
+      const ground = e => { const c = rgb(getComputedStyle(e).backgroundColor);
+                            return c[3] === 0 ? ground(e.parentElement) : c }
+      const light = c => { const [r, g, b] = c.slice(0, 3).map(
+                             v => (v /= 255) <= .03928 ? v/12.92 : ((v + .055)/1.055)**2.4);
+                           return .2126*r + .7152*g + .0722*b }
       const [a, b] = [light(rgb(getComputedStyle(el).color)), light(ground(el))].sort((x, y) => y - x)
       return (a + .05)/(b + .05)}""", selector)
 
@@ -236,7 +248,8 @@ def test_killed_in_the_middle(dataset):
     "kill -9 while deciding: afterwards ledger and files agree, and cleaning has nothing to mend that it cannot"
     with Ledger(dataset) as ledger: ids = [r["id"] for r in ledger.rows(status="clean")]
     script = (f"from birdornot.review import decide, undo_decision\nimport itertools\nprint('go', flush=True)\n"
-              f"for i in itertools.cycle({ids}):\n    decide({str(dataset)!r}, i, 'discard', who='x'); undo_decision({str(dataset)!r})\n")
+              f"for i in itertools.cycle({ids}):\n    decide({str(dataset)!r}, "
+              f"i, 'discard', who='x'); undo_decision({str(dataset)!r})\n")
     for wait in (0.15, 0.4, 0.7):
         job = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, env=os.environ)
         assert job.stdout.readline() == b"go\n"

@@ -12,12 +12,11 @@ import pytest
 import requests
 from PIL import Image, ImageOps
 
+from birdornot.drawing import KINDS, draw
 from birdornot.sample import (
     FAULTS,
-    KINDS,
     NEAR_DUPLICATES,
     SampleWeb,
-    draw,
     make_sample,
     near_duplicate_variant,
     parse_sample_name,
@@ -39,15 +38,18 @@ def test_same_in_another_process():
     "Neither the hash seed of Python nor global random state nor the order of calls may matter."
     program = ("import sys, json, hashlib, random, numpy; random.seed(1); numpy.random.seed(1)\n"
                "from birdornot.sample import sample_picture\n"
-               "print(json.dumps([hashlib.sha256(sample_picture(k, i, fault=f)).hexdigest() for k, i, f in json.loads(sys.argv[1])]))")
-    there = subprocess.run([sys.executable, "-c", program, json.dumps(SOME[::-1])], capture_output=True, text=True, check=True,
+               "print(json.dumps([hashlib.sha256(sample_picture(k, i, "
+               "fault=f)).hexdigest() for k, i, f in json.loads(sys.argv[1])]))")
+    there = subprocess.run([sys.executable, "-c", program, json.dumps(SOME[::-1])],
+                           capture_output=True, text=True, check=True,
                            env={"PYTHONHASHSEED": "7", "PATH": ""})
     assert json.loads(there.stdout)[::-1] == [digest(sample_picture(k, i, fault=f)) for k, i, f in SOME]
 
 
 def test_same_in_threads():
     alone = [digest(sample_picture(k, i, fault=f)) for k, i, f in SOME]
-    with ThreadPoolExecutor(6) as pool: assert list(pool.map(lambda o: digest(sample_picture(o[0], o[1], fault=o[2])), SOME)) == alone
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(lambda o: digest(sample_picture(o[0], o[1], fault=o[2])), SOME)) == alone
 
 
 def test_seeds_and_kinds_differ():
@@ -56,7 +58,7 @@ def test_seeds_and_kinds_differ():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_pictures_look_different(kind):
-    "Originals stay farther apart than the threshold for near duplicates; their copies, also mirrored back, stay within."
+    "Originals stay farther apart than the threshold for near duplicates; copies, also mirrored back, stay within."
     hashes = [phash(draw(kind, i, 7)) for i in range(18)]
     assert min(a - b for k, a in enumerate(hashes) for b in hashes[:k]) > 70
     for i in range(0, 18, 2):
@@ -70,7 +72,8 @@ def test_make_sample(tmp_path):
     files = {f.relative_to(tmp_path).as_posix(): f.read_bytes() for f in tmp_path.rglob("*") if f.is_file()}
     assert sorted(files) == sorted(o["path"] for o in answers) and len(files) == 2*2 + 2*len(FAULTS)
     assert Counter(o["fault"] for o in answers) == {"": 4} | dict.fromkeys(FAULTS, 2)
-    assert all(sum(o["kind"] == kind for o in answers if o["fault"] == fault) == 1 for fault in FAULTS for kind in ("bird", "forest"))
+    assert all(sum(o["kind"] == kind for o in answers if o["fault"] == fault) == 1
+               for fault in FAULTS for kind in ("bird", "forest"))
     for o in answers:
         assert o["path"].startswith(o["kind"] + "/") and (o["original"] in files) == o["fault"].endswith("duplicate")
         assert (o["truth"] == o["kind"]) == (o["fault"] not in ("wrong_label", "html"))
@@ -89,22 +92,27 @@ def test_folder_is_what_was_asked_for(tmp_path):
 
 def test_every_variant_is_real():
     original = Image.open(io.BytesIO(sample_picture("thing", 0)))
-    sizes = {near_duplicate_variant(i): Image.open(io.BytesIO(sample_picture("thing", i, fault="near_duplicate"))).size for i in range(6)}
+    sizes = {near_duplicate_variant(i): Image.open(io.BytesIO(sample_picture("thing", i, fault="near_duplicate"))).size
+             for i in range(6)}
     assert set(sizes) == set(NEAR_DUPLICATES) and original.format == "JPEG" and original.mode == "RGB"
 
 
 def test_web_serves_the_sample():
     with SampleWeb(seed=3, n=25) as web:
         for kind in KINDS:
-            replies = [requests.get(f"{web.url}/v1/images/", params=dict(q=kind, page=page)).json() for page in (1, 2, 3)]
+            replies = [requests.get(f"{web.url}/v1/images/", params=dict(q=kind, page=page)).json()
+                       for page in (1, 2, 3)]
             works = [work for reply in replies for work in reply["results"]]
-            assert [reply["page_count"] for reply in replies] == [2, 2, 2] and len(works) == replies[0]["result_count"] == 25
+            assert [reply["page_count"] for reply in replies] == [2, 2, 2]
+            assert len(works) == replies[0]["result_count"] == 25
             answers = web.answers(kind)
             assert [work["url"] for work in works] == [f"sample://pictures/{o['name']}" for o in answers]
             assert sum(o["fault"] != "" for o in answers) == 2 and len({work["id"] for work in works}) == 25
-        names = [sample_name("bird", 2, 3), sample_name("thing", 9, 8, "html"), sample_name("forest", 1, 3, "transparent"),
+        names = [sample_name("bird", 2, 3), sample_name("thing", 9, 8, "html"),
+                 sample_name("forest", 1, 3, "transparent"),
                  sample_name("forest", 1, 3, "animated")]
-        with ThreadPoolExecutor(8) as pool: got = list(pool.map(lambda name: requests.get(f"{web.url}/pictures/{name}"), names*4))
+        with ThreadPoolExecutor(8) as pool:
+            got = list(pool.map(lambda name: requests.get(f"{web.url}/pictures/{name}"), names*4))
     assert [r.content for r in got] == [sample_picture(**parse_sample_name(name)) for name in names]*4
     assert [r.headers["Content-Type"] for r in got[:4]] == ["image/jpeg", "image/jpeg", "image/png", "image/gif"]
 
@@ -112,7 +120,8 @@ def test_web_serves_the_sample():
 def test_replies_do_not_depend_on_the_port():
     with SampleWeb(n=5) as one, SampleWeb(n=5) as two:
         assert one.url != two.url
-        assert requests.get(f"{one.url}/v1/images/?q=bird").content == requests.get(f"{two.url}/v1/images/?q=bird").content
+        said = [requests.get(f"{w.url}/v1/images/?q=bird").content for w in (one, two)]
+        assert said[0] == said[1]
 
 
 def test_no_faults_and_faults_all_in_turn():

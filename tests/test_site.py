@@ -59,13 +59,14 @@ def test_what_machines_read(site):
 
 def test_links_of_a_page_to_its_notebook(site):
     page = (site/"datablock.html").read_text(encoding="utf-8")
-    for link in ("edit/main/nbs/41_datablock.ipynb", "colab.research.google.com/github/birdornot/birdornot/blob/main/nbs/41_",
+    for link in ("edit/main/nbs/41_datablock.ipynb",
+                 "colab.research.google.com/github/birdornot/birdornot/blob/main/nbs/41_",
                  "kaggle.com/kernels/welcome?src=https://github.com/birdornot/birdornot/blob/main/nbs/41_",
                  "mybinder.org/v2/gh/birdornot/birdornot/main?labpath=nbs%2F41_datablock.ipynb"): assert link in page
 
 
 def complaints(site, address, mode, every=1) -> list[str]:
-    "What the browser says of the pages: console errors, requests elsewhere, pictures that fail, pages wider than the screen"
+    "What the browser says of the pages: console errors, requests elsewhere, failed pictures, pages too wide"
     playwright = pytest.importorskip("playwright.sync_api")
     pages, faults, seen = sorted(f.relative_to(site).as_posix() for f in site.rglob("*.html")), [], []
     with playwright.sync_playwright() as p:
@@ -114,7 +115,8 @@ def test_search_and_copy_work(site, address):
         browser.close()
 
 
-BAD = """<a href="gone.html">x</a> <a href="other.html#nowhere">x</a> <a href="#here">x</a> <a href="https://example.org">x</a>
+BAD = """<a href="gone.html">x</a> <a href="other.html#nowhere">x</a> <a href="#here">x</a>
+<a href="https://example.org">x</a>
 <img src="a.png"> <img src="a.png" alt="a wren"> <script src="https://cdn.example.org/x.js"></script> <b id="here"></b>
 [<code>f</code>](f.ipynb) <pre>x[0](1)</pre>
 /x/site-packages/y.py:1: UserWarning"""
@@ -126,7 +128,8 @@ def test_the_check_finds_what_is_wrong(tmp_path):
     (tmp_path/"a.png").write_bytes(bytes(1_600_000))
     (tmp_path/"x.css").write_text("@import url('https://fonts.example.org/f.css');", encoding="utf-8")
     assert sorted(check_site(tmp_path)) == [
-        "page.html: a link that was not made one: ](f.ipynb)", "page.html: broken link gone.html", "page.html: loads https://cdn.example.org/x.js from another server",
+        "page.html: a link that was not made one: ](f.ipynb)",
+        "page.html: broken link gone.html", "page.html: loads https://cdn.example.org/x.js from another server",
         "page.html: no such anchor other.html#nowhere", "page.html: picture without alt text: a.png",
         "page.html: shows a warning or a machine's path: /x/site-packages/y.py:1:",
         f"page.html: weighs {1_600_000 + len(BAD):,} bytes, more than 1,500,000",

@@ -30,13 +30,16 @@ def lab(tmp_path):
     pytest.importorskip("jupyterlab_rise")
     shutil.copy(NBS/"tutorials"/"slides.ipynb", tmp_path)
     own = os.environ | {"JUPYTER_CONFIG_DIR": str(tmp_path/"config"), "JUPYTER_DATA_DIR": str(tmp_path/"data")}
-    trust = [sys.executable, "-m", "jupyter", "trust", "slides.ipynb"]  # JupyterLab shows no drawing in a stranger's notebook
+    # JupyterLab shows no drawing in a stranger's notebook
+    trust = [sys.executable, "-m", "jupyter", "trust", "slides.ipynb"]
     subprocess.run(trust, cwd=tmp_path, env=own, check=True, capture_output=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    words = ["--no-browser", "--allow-root", f"--port={port}", "--IdentityProvider.token=", f"--ServerApp.root_dir={tmp_path}"]
-    server = subprocess.Popen([sys.executable, "-m", "jupyterlab", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=own)
+    words = ["--no-browser", "--allow-root", f"--port={port}",
+             "--IdentityProvider.token=", f"--ServerApp.root_dir={tmp_path}"]
+    server = subprocess.Popen([sys.executable, "-m", "jupyterlab", *words],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=own)
     try:
         for _ in range(120):
             try:

@@ -17,7 +17,7 @@ from birdornot.drawing import draw
 from birdornot.picture import open_upright
 from birdornot.predict import Classifier
 from birdornot.sample import sample_picture
-from birdornot.web import RUNTIME, WebError, web_runtime, write_page
+from birdornot.web import WebError, web_runtime, write_page
 
 pytestmark = needs_chromium
 PHOTOS = sorted((Path(__file__).parents[2]/"shared"/"photos").rglob("*.jpg"))
@@ -45,9 +45,11 @@ def odd_ones():
     large = Image.fromarray((np.asarray(im.resize((2300, 1700))) + noise).clip(0, 255).astype("uint8"))
     return turned | {
         "CMYK": saved(im.convert("CMYK"), "JPEG"), "grey JPEG": saved(grey, "JPEG"), "grey PNG": saved(grey, "PNG"),
-        "16 bit": saved(Image.fromarray(np.asarray(grey).astype("uint16")*257), "PNG"), "palette": saved(im.quantize(), "PNG"),
+        "16 bit": saved(Image.fromarray(np.asarray(grey).astype("uint16")*257), "PNG"),
+        "palette": saved(im.quantize(), "PNG"),
         "alpha PNG": saved(faint, "PNG"), "alpha WebP": saved(faint, "WEBP"), "1 bit": saved(im.convert("1"), "PNG"),
-        "GIF": saved(im, "GIF"), "BMP": saved(im, "BMP"), "AVIF": saved(im, "AVIF"), "4:4:4": saved(im, "JPEG", subsampling=0),
+        "GIF": saved(im, "GIF"), "BMP": saved(im, "BMP"), "AVIF": saved(im, "AVIF"),
+        "4:4:4": saved(im, "JPEG", subsampling=0),
         "progressive": saved(im, "JPEG", progressive=True), "quality 20": saved(im, "JPEG", quality=20),
         "profile": saved(im, "JPEG", icc_profile=profile), "4 megapixels": saved(large, "JPEG"),
         "4 megapixels PNG": saved(large, "PNG", compress_level=1), "tiny": saved(im.resize((40, 30)), "PNG"),
@@ -81,7 +83,8 @@ def visit(browser, site):
 @pytest.fixture
 def page(visit):
     "The page without answers of earlier tests"
-    visit.evaluate("document.getElementById('answers').replaceChildren(), document.activeElement.blur(), scrollTo(0, 0)")
+    visit.evaluate("document.getElementById('answers').replaceChildren(), "
+                   "document.activeElement.blur(), scrollTo(0, 0)")
     return visit
 
 
@@ -137,7 +140,8 @@ def test_a_visitor_chooses_photos(page):
 DROP = """([b64, kind]) => {
   const data = new DataTransfer();
   data.items.add(new File([Uint8Array.from(atob(b64), c => c.charCodeAt(0))], "dropped.jpg", {type: "image/jpeg"}));
-  dispatchEvent(kind === "drop" ? new DragEvent("drop", {dataTransfer: data}) : new ClipboardEvent("paste", {clipboardData: data}));
+  dispatchEvent(kind === "drop" ? new DragEvent("drop", {dataTransfer: data})
+                                 : new ClipboardEvent("paste", {clipboardData: data}));
 }"""
 
 
@@ -149,14 +153,16 @@ def test_a_visitor_drops_or_pastes(page, kind):
 
 def test_a_visitor_uses_the_camera(page):
     page.click("#camera")
-    page.evaluate("new Promise(done => { const v = document.querySelector('video'); v.onplaying = done; if (v.videoWidth) done(); })")
+    page.evaluate("new Promise(done => { const v = document.querySelector('video'); "
+                  "v.onplaying = done; if (v.videoWidth) done(); })")
     page.click("#shoot")
     page.wait_for_selector("article")
     assert page.evaluate("document.querySelector('video').srcObject === null && !document.querySelector('dialog').open")
 
 
 def test_what_is_no_picture_is_refused_with_a_reason(page):
-    for name, data in (("notes.jpg", b"milk, bread"), ("page.png", b"<html>"), ("cut.png", saved(draw("bird", 1), "PNG")[:3000])):
+    for name, data in (("notes.jpg", b"milk, bread"), ("page.png", b"<html>"),
+                       ("cut.png", saved(draw("bird", 1), "PNG")[:3000])):
         page.set_input_files("#file", [dict(name=name, mimeType="image/jpeg", buffer=data)])
         page.wait_for_selector(f"article.refused:has-text('{name}')")
     page.set_input_files("#file", [dict(name="after.jpg", mimeType="image/jpeg", buffer=sample_picture("bird", 9_001))])
@@ -181,8 +187,10 @@ def test_by_keyboard_alone(browser, site):
 def test_screen_readers_get_names(page):
     page.set_input_files("#file", [dict(name="a.jpg", mimeType="image/jpeg", buffer=sample_picture("bird", 9_001))])
     page.wait_for_selector("article")
-    nameless = page.evaluate("""[...document.querySelectorAll("button, input, img, canvas, main a, dialog, video, progress")].filter(e =>
-      !(e.textContent.trim() || e.labels?.length || e.getAttribute("aria-label") || e.hasAttribute("alt") || e.querySelector("img[alt]")))
+    nameless = page.evaluate("""
+      [...document.querySelectorAll("button, input, img, canvas, main a, dialog, video, progress")].filter(e =>
+      !(e.textContent.trim() || e.labels?.length || e.getAttribute("aria-label")
+        || e.hasAttribute("alt") || e.querySelector("img[alt]")))
       .map(e => e.outerHTML)""")
     assert nameless == []
     assert page.evaluate("document.documentElement.lang") == "en" and page.locator("h1").count() == 1
@@ -228,7 +236,8 @@ def test_rules_of_the_answer(page):
     base = dict(labels=["bird", "forest"], temperature=2.0)
     both = dict(base, multilabel=True)
     strange = dict(base, unsure=dict(min_confidence=.6, max_novelty=1.5))
-    cases = [[base, [2, 0], None], [both, [2, 4], None], [both, [-3, -2], None], [strange, [9, 0], 1.4], [strange, [9, 0], 1.6],
+    cases = [[base, [2, 0], None], [both, [2, 4], None], [both, [-3, -2], None],
+             [strange, [9, 0], 1.4], [strange, [9, 0], 1.6],
              [strange, [.1, 0], 0]]
     torn = dict(both, unsure=dict(min_confidence=.6))  # of several labels, the least sure one decides
     cases += [[torn, [9, .1], None], [torn, [-9, -8], None]]
@@ -239,7 +248,8 @@ def test_rules_of_the_answer(page):
     assert [bool(g["unsure"]) for g in got] == [False, False, False, False, True, True, True, False]
 
 
-@pytest.mark.parametrize("harm, says", [("gone", "model.onnx is missing (404)"), ("cut", "not the file that was exported")])
+@pytest.mark.parametrize("harm, says",
+                         [("gone", "model.onnx is missing (404)"), ("cut", "not the file that was exported")])
 def test_a_damaged_page_says_so(browser, site, tmp_path, harm, says):
     broken = shutil.copytree(site, tmp_path/"broken")
     if harm == "gone": (broken/"model.onnx").unlink()
@@ -284,7 +294,8 @@ def _try_to_send(browser, url):
 
 
 def test_a_wheel_brings_the_page(tmp_path, package_source):
-    done = subprocess.run([sys.executable, "setup.py", "-q", "build_py", "-d", str(tmp_path/"built"), "sdist", "-d", str(tmp_path)],
+    done = subprocess.run([sys.executable, "setup.py", "-q", "build_py",
+                           "-d", str(tmp_path/"built"), "sdist", "-d", str(tmp_path)],
                           cwd=package_source, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     page = {f.name for f in (Path(__file__).parents[1]/"birdornot"/"page").iterdir()}

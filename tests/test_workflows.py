@@ -29,9 +29,10 @@ def tool(name: str) -> str:
     return found or pytest.skip(f"{name} is not installed")
 
 
-@pytest.mark.parametrize("schema,files", [("github-workflows", ".github/workflows/*.yml"), ("dependabot", ".github/dependabot.yml"),
-                                          ("github-issue-forms", ".github/ISSUE_TEMPLATE/[bi]*.yml"),
-                                          ("github-issue-config", ".github/ISSUE_TEMPLATE/config.yml")])
+@pytest.mark.parametrize("schema,files",
+                         [("github-workflows", ".github/workflows/*.yml"), ("dependabot", ".github/dependabot.yml"),
+                          ("github-issue-forms", ".github/ISSUE_TEMPLATE/[bi]*.yml"),
+                          ("github-issue-config", ".github/ISSUE_TEMPLATE/config.yml")])
 def test_schema(schema, files):
     found = sorted(ROOT.glob(files))
     assert found
@@ -70,13 +71,15 @@ def test_every_supported_python_is_tested():
     pythons = {"3.11", *matrix["python"], *(o["python"] for o in matrix["include"])}
     oldest = int(re.search(r'requires-python = ">=3\.(\d+)"', (ROOT/"pyproject.toml").read_text(encoding="utf-8"))[1])
     assert pythons == {f"3.{n}" for n in range(oldest, 14)}
-    assert {"ubuntu", "macos", "windows"} == {o.split("-")[0] for o in [*matrix["os"], *(o["os"] for o in matrix["include"])]}
+    assert {"ubuntu", "macos", "windows"} == {o.split("-")[0]
+                                              for o in [*matrix["os"], *(o["os"] for o in matrix["include"])]}
     ini = ConfigParser(delimiters=["="], interpolation=None)
     ini.read(ROOT/"settings.ini", encoding="utf-8")
     assert "birdornot[docs]" in ini["DEFAULT"]["dev_requirements"]
 
 
-@pytest.mark.parametrize("target", re.findall(r"^(\w+):.*##", (ROOT/"Makefile").read_text(encoding="utf-8"), flags=re.M))
+@pytest.mark.parametrize("target",
+                         re.findall(r"^(\w+):.*##", (ROOT/"Makefile").read_text(encoding="utf-8"), flags=re.M))
 def test_make_knows_what_contributing_names(target):
     done = run(tool("make"), "--dry-run", target)
     assert done.returncode == 0, done.stderr

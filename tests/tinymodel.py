@@ -14,11 +14,13 @@ INFO = dict(schema=1, labels=["sunset", "sea"], size=32, max_size=400, temperatu
 def graph(info=INFO, weight=((8., -8.), (0., 0.), (-8., 8.))):
     "mean colour → embedding N×3 → logits N×2, as an onnx.ModelProto"
     values = dict(w=np.array(weight, np.float32), b=np.zeros(2, np.float32))
-    nodes = [helper.make_node("GlobalAveragePool", ["pixels"], ["mean"]), helper.make_node("Flatten", ["mean"], ["embedding"]),
+    nodes = [helper.make_node("GlobalAveragePool", ["pixels"], ["mean"]),
+             helper.make_node("Flatten", ["mean"], ["embedding"]),
              helper.make_node("Gemm", ["embedding", "w", "b"], ["logits"])]
     shapes = dict(pixels=["n", 3, info["size"], info["size"]], logits=["n", 2], embedding=["n", 3])
     ports = [helper.make_tensor_value_info(k, TensorProto.FLOAT, s) for k, s in shapes.items()]
-    net = helper.make_graph(nodes, "tiny", ports[:1], ports[1:], [numpy_helper.from_array(v, k) for k, v in values.items()])
+    net = helper.make_graph(nodes, "tiny", ports[:1], ports[1:],
+                            [numpy_helper.from_array(v, k) for k, v in values.items()])
     model = helper.make_model(net, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     helper.set_model_props(model, {"birdornot": json.dumps(info)})
     return model

@@ -13,7 +13,8 @@ MAX_PAGE = 1_500_000  # bytes a page may weigh with all that it loads
 
 class Page(HTMLParser):
     "What a page links to, loads, shows and can be linked at"
-    LOADS = {("img", "src"), ("script", "src"), ("source", "src"), ("iframe", "src"), ("video", "src"), ("audio", "src")}
+    LOADS = {("img", "src"), ("script", "src"), ("source", "src"),
+             ("iframe", "src"), ("video", "src"), ("audio", "src")}
 
     def __init__(self, text: str):
         super().__init__()
@@ -26,7 +27,8 @@ class Page(HTMLParser):
         self.code += tag in ("pre", "code", "script", "style")
         self.ids |= {a[k] for k in ("id", "name") if a.get(k)}
         if tag == "a" and a.get("href"): self.links.append(a["href"])
-        if tag == "link" and {"stylesheet", "icon", "preload"} & set(a.get("rel", "").split()): self.loads.append(a.get("href", ""))
+        if tag == "link" and {"stylesheet", "icon", "preload"} & set(a.get("rel", "").split()):
+            self.loads.append(a.get("href", ""))
         for t, key in self.LOADS:
             if tag == t and a.get(key): self.loads.append(a[key])
         if tag == "img": self.pictures.append((a.get("alt"), a.get("src", "")[:60]))
@@ -70,7 +72,8 @@ def check_page(site: Path, file: Path, ids: dict[Path, set[str]], page: Page) ->
     faults += [f"picture without alt text: {src}" for alt, src in page.pictures if not (alt or "").strip()]
     faults += [f"shows a warning or a machine's path: {path}" for path in page.warnings]
     faults += [f"a link that was not made one: {text}" for text in page.unmade]
-    if (size := weight(site, file, page.loads)) > MAX_PAGE: faults.append(f"weighs {size:,} bytes, more than {MAX_PAGE:,}")
+    if (size := weight(site, file, page.loads)) > MAX_PAGE:
+        faults.append(f"weighs {size:,} bytes, more than {MAX_PAGE:,}")
     return faults
 
 

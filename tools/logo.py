@@ -19,7 +19,8 @@ SHAPES = [
     ("poly", [(26, 50), (28, 50), (28, 57), (26, 57)], BEAK),
     ("poly", [(33, 50), (35, 50), (35, 57), (33, 57)], BEAK),
 ]
-CORNERS = [[(2, 14), (2, 2), (14, 2)], [(50, 2), (62, 2), (62, 14)], [(62, 50), (62, 62), (50, 62)], [(14, 62), (2, 62), (2, 50)]]
+CORNERS = [[(2, 14), (2, 2), (14, 2)], [(50, 2), (62, 2), (62, 14)],
+           [(62, 50), (62, 62), (50, 62)], [(14, 62), (2, 62), (2, 50)]]
 
 
 def svg() -> str:
@@ -29,7 +30,8 @@ def svg() -> str:
     body = "".join(f'<ellipse cx="{s[1]}" cy="{s[2]}" rx="{s[3]}" ry="{s[4]}" fill="{s[5]}"/>' if s[0] == "disc"
                    else f'<polygon points="{at(s[1])}" fill="{s[2]}"/>' for s in SHAPES)
     frame = "".join(f'<polyline points="{at(c)}" fill="none" stroke="{LEAF}" stroke-width="4"/>' for c in CORNERS)
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64" role="img" aria-label="A bird in a viewfinder">'
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64" '
+            f'role="img" aria-label="A bird in a viewfinder">'
             f'{frame}{body}</svg>\n')
 
 

@@ -47,7 +47,8 @@ def main() -> int:
     new, file = readme(ROOT/"nbs"/"index.ipynb"), ROOT/"README.md"
     old = file.read_text(encoding="utf-8") if file.exists() else ""
     if check and new != old:
-        sys.stderr.writelines(difflib.unified_diff(old.splitlines(True), new.splitlines(True), "README.md", "index.ipynb"))
+        sys.stderr.writelines(difflib.unified_diff(old.splitlines(True),
+                                                   new.splitlines(True), "README.md", "index.ipynb"))
         return 1
     if not check: file.write_text(new, encoding="utf-8")
     return 0

@@ -1,4 +1,5 @@
-"""Run notebooks again, without a network, and show what came out differently; timings, addresses and paths do not count.
+"""Run notebooks again, without a network, and show what came out differently; timings, addresses and paths do not
+count.
 
     python tools/rerun.py                      # all
     python tools/rerun.py nbs/22_lock.ipynb    # one
@@ -32,7 +33,8 @@ socket.socket.connect = connect
 RUN = """import sys
 from nbdev.config import get_config
 from nbdev.test import test_nb
-done, _ = test_nb(sys.argv[1], skip_flags=get_config(sys.argv[2]).tst_flags, basepath=sys.argv[2], save=True, profile=False)
+done, _ = test_nb(sys.argv[1], skip_flags=get_config(sys.argv[2]).tst_flags, basepath=sys.argv[2], save=True,
+                  profile=False)
 sys.exit(not done)
 """
 UNIT = r"(?:ns|µs|us|ms|s|sec|secs|seconds?|min|minutes?|h)"
@@ -45,7 +47,8 @@ CHANGING = [  # what may differ between two runs, and what it is called in the c
     (r"\b\d\d?:\d\d(:\d\d)?(\.\d+)?\b", "TIME"),
     (rf"\b\d[\d,.]*( ?± ?\d[\d,.]*)? ?{UNIT}\b", "TIME"),
     (r"\b\d[\d,.]* ?(it|pictures|rows|img|images|files)/s", "RATE"),
-    (r"\d+\.\d{13,}(e[+-]?\d+)?", lambda m: f"{float(m[0]):.12g}"),  # sums depend on the order of threads in their last digits
+    # sums depend on the order of threads in their last digits
+    (r"\d+\.\d{13,}(e[+-]?\d+)?", lambda m: f"{float(m[0]):.12g}"),
 ]
 
 
@@ -99,7 +102,8 @@ def shown(cell: dict) -> tuple[str, list[str]]:
     texts, pictures = [], []
     for out in cell.get("outputs", []):
         data = dict(out.get("data", {}))
-        if (table := joined(data.get("text/html"))) != without_times(table): data.pop("text/plain", None)  # says the same
+        if (table := joined(data.get("text/html"))) != without_times(table):  # says the same
+            data.pop("text/plain", None)
         for kind, value in sorted(data.items()):
             if kind in ("image/png", "image/jpeg"): pictures.append(joined(value))
             elif kind.startswith("text/") or kind == "image/svg+xml": texts.append(joined(value))
@@ -117,9 +121,13 @@ def differences(old: dict, new: dict) -> list[str]:
     lines, fresh = [], {c["id"]: c for c in new["cells"]}
     for n, cell in enumerate(old["cells"]):
         (was, pics), (now, new_pics) = shown(cell), shown(fresh[cell["id"]])
-        if was != now: lines += [f"cell {n} ({cell['id']})", *list(difflib.unified_diff(was.splitlines(), now.splitlines(), lineterm="", n=0))[2:]]
-        if len(pics) != len(new_pics): lines.append(f"cell {n} ({cell['id']}): {len(pics)} pictures became {len(new_pics)}")
-        elif not of_times(cell) and not all(map(same_picture, pics, new_pics)): lines.append(f"cell {n} ({cell['id']}): a picture looks different")
+        if was != now:
+            lines += [f"cell {n} ({cell['id']})",
+                      *list(difflib.unified_diff(was.splitlines(), now.splitlines(), lineterm="", n=0))[2:]]
+        if len(pics) != len(new_pics):
+            lines.append(f"cell {n} ({cell['id']}): {len(pics)} pictures became {len(new_pics)}")
+        elif not of_times(cell) and not all(map(same_picture, pics, new_pics)):
+            lines.append(f"cell {n} ({cell['id']}): a picture looks different")
     return lines
 
 
@@ -141,11 +149,13 @@ def rerun(file: Path) -> list[str]:
 def main() -> int:
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("notebooks", nargs="*", type=Path, help="which; without any, all below nbs/")
-    files = p.parse_args().notebooks or sorted(f for f in (ROOT/"nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in f.parts)
+    files = p.parse_args().notebooks or sorted(f for f in (ROOT/"nbs").rglob("*.ipynb")
+                                               if ".ipynb_checkpoints" not in f.parts)
     changed = 0
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for file, lines in zip(files, pool.map(rerun, files)):
-            print(f"{file}: {'only timings differ' if not lines else ''}", *lines, sep="\n" if lines else "", flush=True)
+            print(f"{file}: {'only timings differ' if not lines else ''}",
+                  *lines, sep="\n" if lines else "", flush=True)
             changed += bool(lines)
     print(f"{len(files)} notebooks, {changed} put out something else")
     return bool(changed)

@@ -46,7 +46,8 @@ def shoot_app(browser, model):
 def shoot_web(browser, model, folder):
     from birdornot.web import write_page
     with static_server(write_page(model, folder)) as url:
-        for name, size, scheme in (("web.jpg", DESKTOP, "light"), ("web-dark.jpg", DESKTOP, "dark"), ("web-phone.jpg", PHONE, "light")):
+        for name, size, scheme in (("web.jpg", DESKTOP, "light"),
+                                   ("web-dark.jpg", DESKTOP, "dark"), ("web-phone.jpg", PHONE, "light")):
             page = browser.new_page(color_scheme=scheme, **size)
             page.goto(url)
             page.wait_for_selector("body[data-ready]")

@@ -65,7 +65,8 @@ def notebooks() -> list[str]:
     listed = [f for f in in_order(sidebar()) if f.endswith(".ipynb")]
     if missing := sorted(there - set(listed) - {f for f in there if f.startswith("posts/")}):
         sys.exit(f"in no place of nbs/sidebar.yml: {', '.join(missing)}; add a line for each")
-    if gone := sorted(set(listed) - there): sys.exit(f"nbs/sidebar.yml names files that do not exist: {', '.join(gone)}")
+    if gone := sorted(set(listed) - there):
+        sys.exit(f"nbs/sidebar.yml names files that do not exist: {', '.join(gone)}")
     return listed + sorted(there - set(listed))
 
 
@@ -113,7 +114,9 @@ def thumbnail(nb, file: Path) -> None:
     if not shown: return
     picture = Image.open(io.BytesIO(base64.b64decode("".join(max(shown, key=len))))).convert("RGB")
     whole = 1.2 < picture.width/picture.height < 3  # such as a plot, of which nothing may be cut off
-    small = ImageOps.pad(picture, (480, 240), color="white") if whole else ImageOps.fit(picture, (480, 240), centering=(0, 0))
+    small = ImageOps.pad(picture, (480,
+                                   240), color="white") if whole else ImageOps.fit(picture,
+                                                                                   (480, 240), centering=(0, 0))
     small.save(file, quality=80)
 
 
@@ -131,7 +134,8 @@ def stage(name: str) -> None:
     meta.pop("output-file", None)
     above = "birdornot" if name == "index.ipynb" else f"birdornot · {kind_of(name)}"
     picture = Path(page).with_suffix(".card.png")
-    card(PAGES/picture, *(re.sub(r"[`*]", "", meta.get(k, d)) for k, d in (("title", name), ("description", ""))), above)
+    card(PAGES/picture, *(re.sub(r"[`*]", "", meta.get(k, d)) for k, d in (("title", name), ("description", ""))),
+         above)
     thumbnail(nb, PAGES/Path(page).with_suffix(".thumb.jpg"))
     meta = {"image": picture.name, "image-alt": f"A picture from {meta.get('title', name)}", **meta}
     nb.cells[0].source = f"---\n{yaml.safe_dump(meta, allow_unicode=True, sort_keys=False)}---"
@@ -143,7 +147,8 @@ def stage(name: str) -> None:
                 out["text"] = as_in_a_terminal(text)
                 if not out["text"]: cell.outputs.remove(out)
             for kind in ("text/markdown", "text/html"):
-                if kind in out.get("data", {}): out["data"][kind] = relink(plain_types("".join(out["data"][kind])), page)
+                if kind in out.get("data", {}):
+                    out["data"][kind] = relink(plain_types("".join(out["data"][kind])), page)
     write_nb(nb, PAGES/page)
 
 
@@ -153,7 +158,9 @@ def numbered(contents: list, titles: dict[str, str]) -> list:
     for entry in contents:
         if isinstance(entry, dict):
             new.append(entry | ({"contents": numbered(entry["contents"], titles)} if "contents" in entry else {}))
-        elif entry in chapters(): new.append(dict(text=f"{chapters().index(entry) + 1} {titles[entry][:1].upper()}{titles[entry][1:]}", href=entry))
+        elif entry in chapters():
+            new.append(dict(text=f"{chapters().index(entry) + 1} {titles[entry][:1].upper()}{titles[entry][1:]}",
+                            href=entry))
         else: new.append(entry)
     return new
 
@@ -176,7 +183,8 @@ def write_config() -> None:
     modules = [f"api/{f.name}" for f in sorted((PAGES/"api").glob("*.qmd")) if f.stem != "index"]
     config["website"]["navbar"]["left"] += [reference, dict(text="Changes", href="changelog.md")]
     config["website"]["sidebar"]["contents"] = numbered(sidebar(), titles) + [
-        dict(section="Reference", contents=[reference["href"], dict(section="Modules", contents=modules)]), "changelog.md"]
+        dict(section="Reference", contents=[reference["href"], dict(section="Modules", contents=modules)]),
+        "changelog.md"]
     text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
     (PAGES/"_quarto.yml").write_text(re.sub(r"[\w./-]+\.ipynb", lambda m: page_of(m[0]), text), encoding="utf-8")
 
@@ -204,11 +212,13 @@ def write_api() -> None:
                                             source=f"https://github.com/{REPO}/blob/main")))
     for f in [PAGES/"_symbols.json", PAGES/"api"/".smalldocs-api"]: f.unlink()
     for f in (PAGES/"api").glob("*.qmd"):
-        text = re.sub(rf"^Docs: {URL}/(\w+)\.html\.md$", r"[Read the chapter](../\1.ipynb)", f.read_text(encoding="utf-8"), flags=re.M)
+        text = re.sub(rf"^Docs: {URL}/(\w+)\.html\.md$", r"[Read the chapter](../\1.ipynb)",
+                      f.read_text(encoding="utf-8"), flags=re.M)
         f.write_text(plain_types(text), encoding="utf-8")
     rows = [f"| [{f.stem}]({f.name}) | {yaml.safe_load(f.read_text(encoding='utf-8').split('---')[1])['description']} |"
             for f in sorted((PAGES/"api").glob("*.qmd"))]
-    head = "---\ntitle: API reference\ndescription: Every public name of every module\n---\n\n| module | what it is for |\n|---|---|\n"
+    head = ("---\ntitle: API reference\ndescription: Every public name of every module\n---\n\n"
+            "| module | what it is for |\n|---|---|\n")
     (PAGES/"api"/"index.qmd").write_text(head + "\n".join(rows) + "\n", encoding="utf-8")
 
 
@@ -238,7 +248,7 @@ def finish(site: Path) -> None:
         if f.parent.name == "api":  # written from the code: nothing to edit
             page = re.sub(r'<div class="action-links"><a[^>]*href="[^"]*/nbs/api/.*?</a></div>', "", page)
         if f.name == "index.html":  # a listing shows what is in a page, not its card
-            def seen(m):
+            def seen(m, f=f):
                 return m[0].replace(".card.png", ".thumb.jpg") if (f.parent/f"{m[1]}.thumb.jpg").exists() else m[0]
             page = re.sub(r'<img src="([\w/-]+)\.card\.png"', seen, page)
         f.write_text(link.sub(lambda m: m[1] + sources.get(m[2], f"nbs/{m[2]}"), page), encoding="utf-8")
@@ -247,7 +257,8 @@ def finish(site: Path) -> None:
         def place(line):
             return next((n for n, name in enumerate(order) if line.endswith(f"({URL}/{name}.llms.md)")), len(order))
         head, pages = llms.read_text(encoding="utf-8").split("## Pages\n\n")
-        llms.write_text(f"{head}## Pages\n\n" + "\n".join(sorted(pages.splitlines(), key=place)) + "\n", encoding="utf-8")
+        llms.write_text(f"{head}## Pages\n\n" + "\n".join(sorted(pages.splitlines(), key=place)) + "\n",
+                        encoding="utf-8")
     for f in site.rglob("*.css"):
         css = f.read_text(encoding="utf-8")
         f.write_text(re.sub(r"@import\s*url\([\"']?https://fonts\.[^)]*\);?", "", css), encoding="utf-8")
