@@ -71,8 +71,8 @@ def notebooks() -> list[str]:
 
 
 def chapters() -> list[str]:
-    "The numbered chapters: the notebooks in the sidebar's first section"
-    return next(e["contents"] for e in sidebar() if isinstance(e, dict) and "contents" in e)
+    "The numbered chapters, which stand in the sidebar's parts"
+    return [name for name in in_order(sidebar()) if re.match(r"\d\d_", name)]
 
 
 def front_matter(cell) -> dict:
@@ -81,8 +81,8 @@ def front_matter(cell) -> dict:
 
 
 def kind_of(name: str) -> str:
-    "What a reader calls the page: `chapter 3 of 17`, `tutorial` or `post`"
-    if name in chapters(): return f"chapter {chapters().index(name) + 1} of {len(chapters())}"
+    "What a reader calls the page: `chapter 41`, as its file is numbered, `tutorial` or `post`"
+    if name in chapters(): return f"chapter {int(name[:2])}"
     return dict(tutorials="tutorial", posts="post").get(name.split("/")[0], "")
 
 
@@ -114,9 +114,8 @@ def thumbnail(nb, file: Path) -> None:
     if not shown: return
     picture = Image.open(io.BytesIO(base64.b64decode("".join(max(shown, key=len))))).convert("RGB")
     whole = 1.2 < picture.width/picture.height < 3  # such as a plot, of which nothing may be cut off
-    small = ImageOps.pad(picture, (480,
-                                   240), color="white") if whole else ImageOps.fit(picture,
-                                                                                   (480, 240), centering=(0, 0))
+    small = (ImageOps.pad(picture, (480, 240), color="white") if whole else
+             ImageOps.fit(picture, (480, 240), centering=(0, 0)))
     small.save(file, quality=80)
 
 
@@ -153,14 +152,13 @@ def stage(name: str) -> None:
 
 
 def numbered(contents: list, titles: dict[str, str]) -> list:
-    "A sidebar's entries, chapters with their numbers"
+    "A sidebar's entries, chapters with the numbers of their files"
     new = []
     for entry in contents:
         if isinstance(entry, dict):
             new.append(entry | ({"contents": numbered(entry["contents"], titles)} if "contents" in entry else {}))
         elif entry in chapters():
-            new.append(dict(text=f"{chapters().index(entry) + 1} {titles[entry][:1].upper()}{titles[entry][1:]}",
-                            href=entry))
+            new.append(dict(text=f"{int(entry[:2])} {titles[entry][:1].upper()}{titles[entry][1:]}", href=entry))
         else: new.append(entry)
     return new
 
