@@ -1,9 +1,17 @@
-"""Tests marked `net`, `slow` or `gpu` run only when `BIRDORNOT_FLAGS` names the mark, as flagged cells do."""
+"""Tests marked `net`, `slow` or `gpu` run only when `BIRDORNOT_FLAGS` names the mark, as flagged cells do.
+
+What makes two cores last: a file to a worker, the long ones first; one thread of arithmetic to a process; and a picture
+of the sample is drawn once (80 ms) and then read from pytest's cache, which is another one when the drawing changes."""
+import contextlib
+import functools
+import hashlib
 import os
 import shutil
 import signal
 from pathlib import Path
 
+import numpy
+import PIL
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
@@ -11,6 +19,8 @@ FLAGS = ("net", "slow", "gpu")
 
 
 def pytest_configure(config):
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"): os.environ.setdefault(name, "1")
+    _keep_drawings(config)
     for flag in FLAGS: config.addinivalue_line("markers", f"{flag}: runs only with BIRDORNOT_FLAGS={flag}")
 
 
@@ -20,6 +30,26 @@ def pytest_collection_modifyitems(items):
         for flag in FLAGS:
             if flag in item.keywords and flag not in wanted:
                 item.add_marker(pytest.mark.skip(reason=f"flagged {flag}: run with BIRDORNOT_FLAGS={flag}"))
+
+
+def _keep_drawings(config):
+    "Let `sample_picture` read what another test has drawn; chapter 99 and other processes draw their own"
+    from birdornot import core, drawing, sample
+    if not hasattr(config, "cache"): return  # pytest was started without it
+    draw, key = sample.sample_picture, hashlib.sha256(f"{numpy.__version__} {PIL.__version__}".encode())
+    for module in (drawing, sample): key.update(Path(module.__file__).read_bytes())
+    folder = config.cache.mkdir(f"drawings-{key.hexdigest()[:12]}")
+
+    @functools.wraps(draw)
+    def sample_picture(kind, i, seed=42, fault=""):
+        file = folder/f"{seed}-{kind}-{i}-{fault}"
+        if file.exists(): return file.read_bytes()
+        data = draw(kind, i, seed, fault)
+        with contextlib.suppress(PermissionError), core.atomic_file(file) as part:  # Windows: another reads it just now
+            part.write_bytes(data)
+        return data
+
+    sample.sample_picture = sample_picture
 
 
 class _Scheduler(LoadFileScheduling):

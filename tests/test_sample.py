@@ -1,5 +1,6 @@
 """The drawn sample as a whole: the same everywhere, true to its answers, and the same over HTTP."""
 import hashlib
+import inspect
 import io
 import json
 import subprocess
@@ -28,6 +29,9 @@ SOME = [("bird", 5, ""), ("forest", 6, "near_duplicate"), ("thing", 3, "exif_rot
         ("forest", 2, "transparent"), ("thing", 4, "wrong_label")]
 
 
+drawn = inspect.unwrap(sample_picture)  # now, and not by an earlier test
+
+
 def digest(data): return hashlib.sha256(data).hexdigest()
 
 
@@ -43,13 +47,13 @@ def test_same_in_another_process():
     there = subprocess.run([sys.executable, "-c", program, json.dumps(SOME[::-1])],
                            capture_output=True, text=True, check=True,
                            env={"PYTHONHASHSEED": "7", "PATH": ""})
-    assert json.loads(there.stdout)[::-1] == [digest(sample_picture(k, i, fault=f)) for k, i, f in SOME]
+    assert json.loads(there.stdout)[::-1] == [digest(drawn(k, i, fault=f)) for k, i, f in SOME]
 
 
 def test_same_in_threads():
-    alone = [digest(sample_picture(k, i, fault=f)) for k, i, f in SOME]
+    alone = [digest(drawn(k, i, fault=f)) for k, i, f in SOME]
     with ThreadPoolExecutor(6) as pool:
-        assert list(pool.map(lambda o: digest(sample_picture(o[0], o[1], fault=o[2])), SOME)) == alone
+        assert list(pool.map(lambda o: digest(drawn(o[0], o[1], fault=o[2])), SOME)) == alone
 
 
 def test_seeds_and_kinds_differ():
