@@ -14,6 +14,7 @@ import json
 from collections import Counter, defaultdict
 from pathlib import Path
 
+from .core import markdown_table
 from .engines import licence_code
 from .evaluate import wilson
 from .ledger import Ledger
@@ -87,12 +88,6 @@ def slices(
 # %% ../nbs/71_card.ipynb #b6f4c0e8
 def _percent(v): return "–" if v is None else f"{v:.1%}"
 
-
-def _table(head, rows):
-    "Rows as a markdown table"
-    clean = [[str(v).replace("|", "\\|").replace("\n", " ") for v in row] for row in rows]
-    return "\n".join("| " + " | ".join(r) + " |" for r in [head, ["---"]*len(head), *clean])
-
 # %% ../nbs/71_card.ipynb #ac205bfc
 def _front_matter(info, title):
     "The YAML at the head of the card"
@@ -125,7 +120,7 @@ def _errors(info):
                  f"{_percent(limits['error'])} of those wrong.")
     classes = [[r["label"], r["pictures"], _percent(r["precision"]), _percent(r["recall"]),
                 f"{_percent(r['recall_low'])} to {_percent(r['recall_high'])}"] for r in e.get("per_class", [])]
-    return f"{text}\n\n{_table(['label', 'pictures', 'precision', 'recall', '95 % interval of it'], classes)}"
+    return f"{text}\n\n{markdown_table(classes, ['label', 'pictures', 'precision', 'recall', '95 % interval of it'])}"
 
 
 def _by_slice(info):
@@ -133,22 +128,22 @@ def _by_slice(info):
     rows = [[s["slice"], f"{s['wrong']} of {s['of']}", f"{_percent(s['low'])} to {_percent(s['high'])}"]
             for s in info.get("slices") or []]
     if not rows: return "No slice of the held-out pictures was large enough to say something."
-    return _table(["slice", "wrong", "95 % interval"], rows)
+    return markdown_table(rows, ["slice", "wrong", "95 % interval"])
 
 
 def _shortcuts(info):
     "What the card says of pictures changed so that a shortcut would show"
     parts = shortcut_sections(info.get("shortcuts")).values()
-    return "\n\n".join(p if isinstance(p, str) else _table(list(p[0]), [r.values() for r in p]) for p in parts)
+    return "\n\n".join(p if isinstance(p, str) else markdown_table(p) for p in parts)
 
 # %% ../nbs/71_card.ipynb #034df776
 def _pizza(info):
     "What the card says of pictures of something else"
     rows = info.get("strangers")
     if not rows: return "Not tested: expect a confident wrong answer to a picture of something else."
-    table = _table(["shown", "pictures", "said unsure", "called the others"],
-                   [[r["kind"], r["pictures"], r["unsure"], ", ".join(f"{k}: {n}" for k, n in r["called"].items())]
-                    for r in rows])
+    said = [[r["kind"], r["pictures"], r["unsure"], ", ".join(f"{k}: {n}" for k, n in r["called"].items())]
+            for r in rows]
+    table = markdown_table(said, ["shown", "pictures", "said unsure", "called the others"])
     if info.get("unsure"): return f"What it says to pictures of none of its labels:\n\n{table}"
     return f"It has no threshold for *unsure*, so it names a label whatever it is shown:\n\n{table}"
 
@@ -156,10 +151,10 @@ def _pizza(info):
 def _data(info, rows):
     "What the card says of the pictures"
     counts, codes = info.get("pictures") or {}, Counter(r["code"] for r in rows)
-    table = _table(["label", "pictures"], counts.items())
+    table = markdown_table(counts.items(), ["label", "pictures"])
     sources = Counter(r["source"] or "unknown" for r in rows)
-    return "\n\n".join([table, _table(["licence", "pictures"], codes.most_common()),
-                        _table(["found by", "pictures"], sources.most_common()),
+    return "\n\n".join([table, markdown_table(codes.most_common(), ["licence", "pictures"]),
+                        markdown_table(sources.most_common(), ["found by", "pictures"]),
                         "`ATTRIBUTION.csv` names page, author and licence of each. "
                         f"SHA-256 of the list of pictures and their split: `{info.get('data') or 'not kept'}`."])
 

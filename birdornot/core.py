@@ -81,12 +81,13 @@ def html_table(
 ) -> str:  # '' where there is neither row nor head
     "Lay out rows as an HTML table, with every cell escaped"
     head, rows = _cells(rows, head)
-    def line(tag, cells):
-        sides = ["left"] + ["right" if right else "left"]*len(cells)
-        return "".join(f'<{tag} style="text-align:{s}">{escape(str(c))}</{tag}>' for s, c in zip(sides, cells))
+    def line(tag, cells, scope=""):
+        sides = ["left"] + ["right;white-space:nowrap" if right else "left"]*len(cells)
+        return "".join(f'<{tag}{scope} style="text-align:{s}">{escape(str(c))}</{tag}>' for s, c in zip(sides, cells))
     if not head: return ""
     body = "".join(f"<tr>{line('td', r)}</tr>" for r in rows)
-    return f"<table><thead><tr>{line('th', head)}</tr></thead><tbody>{body}</tbody></table>"
+    names = line("th", head, ' scope="col"')
+    return f"<table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>"
 
 # %% ../nbs/00_core.ipynb #9a4c87ed
 def markdown_table(

@@ -9,8 +9,6 @@ __all__ = ['COMPARED', 'ExportError', 'onnx_logits', 'export_model', 'to_learner
 
 # %% ../nbs/73_export.ipynb #c94d907d
 import json
-import os
-import shutil
 import tempfile
 import time
 import zipfile
@@ -23,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from .card import attribution, model_card, slices, write_attribution
-from .core import BirdornotError, cores
+from .core import BirdornotError, cores, put_in_place
 from .embed import backbone_onnx, embed_files, one_core_session, write_onnx
 from .model import LARGEST, SCHEMA, ModelError, ModelFolder, load_graph
 from .picture import MAX_SIZE, model_input, open_upright
@@ -160,15 +158,6 @@ def _is_model_zip(file):
     with zipfile.ZipFile(file) as z: return {Path(n).name for n in z.namelist()} <= set(LARGEST)
 
 
-def _swap_in(new, dest):
-    "Put the finished folder or file `new` in the place of `dest`"
-    old = dest.with_name(f".{dest.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if dest.is_dir(): os.rename(dest, old)
-    os.replace(new, dest)
-    shutil.rmtree(old, ignore_errors=True)
-
-
 def _zip(folder, file):
     "One file of the folder; weights do not get smaller, so they are stored as they are"
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as z:
@@ -228,7 +217,7 @@ def export_model(
         new = Path(d)/dest.stem
         new.mkdir()
         _write_folder(parts, new, result or parts.result, more, dest.name)
-        _swap_in(_zip(new, Path(d)/dest.name) if dest.suffix == ".zip" else new, dest)
+        put_in_place(_zip(new, Path(d)/dest.name) if dest.suffix == ".zip" else new, dest)
     return dest
 
 # %% ../nbs/73_export.ipynb #8c71c308

@@ -11,7 +11,6 @@ __all__ = ['NoHits', 'SourceFailed', 'Hit', 'Hits', 'term_slug']
 import csv
 import json
 import mimetypes
-import os
 import re
 import unicodedata
 from dataclasses import asdict, dataclass, fields
@@ -19,7 +18,7 @@ from html import unescape
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from .core import BirdornotError, html_table
+from .core import BirdornotError, atomic_file, html_table
 
 # %% ../nbs/10_hits.ipynb #a39414e8
 class NoHits(BirdornotError):
@@ -127,9 +126,8 @@ class Hits(list):
         "Write the hits as JSON lines; an interrupted save leaves the old file"
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        part.write_text("".join(json.dumps(asdict(h), ensure_ascii=False) + "\n" for h in self), encoding="utf-8")
-        os.replace(part, path)
+        lines = "".join(json.dumps(asdict(h), ensure_ascii=False) + "\n" for h in self)
+        with atomic_file(path) as part: part.write_text(lines, encoding="utf-8")
         return path
 
     @classmethod

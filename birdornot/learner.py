@@ -10,7 +10,6 @@ __all__ = ['class_numbers', 'vision_learner', 'embed', 'Fit', 'set_head', 'learn
 
 # %% ../nbs/60_learner.ipynb #d459dd15
 import json
-import os
 import platform
 import time
 import warnings
@@ -22,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from .core import BACKBONE, BirdornotError, DatasetError
+from .core import BACKBONE, BirdornotError, DatasetError, atomic_file
 from .datablock import dataloaders
 from birdornot.embed import (
     WeightsUnavailable,
@@ -231,11 +230,11 @@ def save_learner(
     dest.mkdir(exist_ok=True)
     weights = {k: v.detach().cpu().contiguous() for k, v in learn.model.state_dict().items()}
     facts = dict(kind="learner", fit=asdict(done), head=head_facts(head)) | learner_facts(learn) | settings
-    save_file(weights, dest/"weights.part")
-    save_arrays(head_arrays(head), dest/"head.part")
-    (dest/"json.part").write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
-    for part, name in (("weights", "weights.safetensors"), ("head", "head.safetensors"), ("json", "learner.json")):
-        os.replace(dest/f"{part}.part", dest/name)
+    with atomic_file(dest/"learner.json") as described, atomic_file(dest/"head.safetensors") as arrays, \
+            atomic_file(dest/"weights.safetensors") as part:
+        save_file(weights, part)
+        save_arrays(head_arrays(head), arrays)
+        described.write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
     return dest
 
 # %% ../nbs/60_learner.ipynb #13002bde

@@ -12,7 +12,6 @@ __all__ = ['Head', 'head_logits', 'evaluate_head', 'attach_head', 'Probe', 'data
 # %% ../nbs/55_probe.ipynb #e783bade
 import hashlib
 import json
-import os
 import platform
 import time
 from collections import Counter
@@ -24,7 +23,7 @@ import numpy as np
 from fastcore.basics import patch
 from threadpoolctl import threadpool_limits
 
-from .core import BACKBONE, DatasetError
+from .core import BACKBONE, DatasetError, atomic_file, html_table
 from .embed import Embedder, backbone_onnx, embed_files
 from .evaluate import Evaluation
 from .head import calibrate, probabilities, solve_head, stratified_folds
@@ -247,12 +246,10 @@ def _size(backbone, size):
 # %% ../nbs/55_probe.ipynb #33e2af93
 @patch
 def _repr_html_(self: Probe):
-    rows = "".join(f"<tr><td>{r['kind']}</td><td>{r['pictures']}</td><td>{r['unsure']}</td>"
-                   f"<td>{', '.join(f'{n} {c}' for c, n in r['called'].items())}</td></tr>" for r in self.strangers)
+    rows = [r | dict(called=", ".join(f"{n} {c}" for c, n in r["called"].items())) for r in self.strangers]
     took = ", ".join(f"{k} {v:.2f} s" for k, v in self.facts["seconds"].items())
     return (f"{self.result._repr_html_()}<p>answers {self.result.coverage:.0%} of the pictures held back; "
-            "of pictures of none of its classes:</p><table><tr><th>kind<th>pictures<th>unsure<th>called</tr>"
-            f"{rows}</table><p>{took}</p>")
+            f"of pictures of none of its classes:</p>{html_table(rows)}<p>{took}</p>")
 
 # %% ../nbs/55_probe.ipynb #12b80f56
 _ARRAYS = ("mean", "scale", "centre", "axes", "less")
@@ -295,12 +292,12 @@ def save_probe(
     dest = probe.path/".learner"
     dest.mkdir(exist_ok=True)
     left_out = dict(left_out=probe.left_out.probabilities, left_out_novelty=probe.left_out.novelty)
-    save_file(head_arrays(probe.head) | {k: np.asarray(v, np.float32) for k, v in left_out.items()}, dest/"head.part")
+    arrays = head_arrays(probe.head) | {k: np.asarray(v, np.float32) for k, v in left_out.items()}
     found = dict(head=head_facts(probe.head), strangers=probe.strangers, result=probe.result.as_dict())
     facts = probe.facts | found | more
-    (dest/"json.part").write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
-    os.replace(dest/"head.part", dest/"head.safetensors")
-    os.replace(dest/"json.part", dest/"learner.json")
+    with atomic_file(dest/"learner.json") as described, atomic_file(dest/"head.safetensors") as head:
+        save_file(arrays, head)
+        described.write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
     return dest
 
 # %% ../nbs/55_probe.ipynb #1e02a4ba

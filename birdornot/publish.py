@@ -9,16 +9,15 @@ __all__ = ['LicenceError', 'check_licences', 'write_space']
 
 # %% ../nbs/78_publish.ipynb #66aa6eec
 import shutil
-import tempfile
 from collections import defaultdict
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import birdornot
 from .card import read_attribution
-from .core import BirdornotError
+from .core import BirdornotError, atomic_folder
 from .engines import LICENCES
-from .export import _check_room, _swap_in
+from .export import _check_room
 from .model import LARGEST, ModelError, ModelFolder
 
 # %% ../nbs/78_publish.ipynb #43c8c19e
@@ -85,15 +84,12 @@ def write_space(
                          "export it again")
     check_licences(read_attribution(model.checked("ATTRIBUTION.csv").decode()), allow)
     _check_room(dest, ["app.py", "requirements.txt", "README.md", "model", "birdornot", ".gradio", "__pycache__"])
-    dest.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=dest.parent, prefix=f".{dest.name}.") as d:
-        new = Path(d)/"new"
-        (new/"model").mkdir(parents=True)
+    with atomic_folder(dest) as new:
+        (new/"model").mkdir()
         for f in names: (new/"model"/f).write_bytes(model.read(f) if f == "model.json" else model.checked(f))
         ours, left_out = Path(birdornot.__file__).parent, shutil.ignore_patterns("__pycache__", "_modidx.py")
         shutil.copytree(ours, new/"birdornot", ignore=left_out)
         (new/"app.py").write_text(_APP, encoding="utf-8")
         (new/"requirements.txt").write_text(_REQUIREMENTS.replace(" ", "\n") + "\n", encoding="utf-8")
         (new/"README.md").write_text(_readme(model.info, model.read("MODEL_CARD.md").decode()), encoding="utf-8")
-        _swap_in(new, dest)
     return dest

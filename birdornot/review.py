@@ -12,7 +12,6 @@ import getpass
 import hmac
 import io
 import json
-import os
 import re
 import secrets
 import shutil
@@ -27,7 +26,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from .clean import _move
-from .core import BirdornotError, DatasetError
+from .core import BirdornotError, DatasetError, atomic_file
 from .ledger import Ledger, at_work
 from .picture import MAX_SIZE, BadPicture, open_upright
 
@@ -101,17 +100,15 @@ ACTIONS = dict(keep=_keep, move=_move_to, discard=_discard)  # name → function
 # %% ../nbs/57_review.ipynb #4c04cf3e
 def _make_copy(ledger, row, file):
     "See that the working copy `file` is there, from another copy of the same picture or from its original"
-    target, part = ledger.dest/file, ledger.dest/".originals"/f".{secrets.token_hex(8)}.jpg"
+    target, parts = ledger.dest/file, ledger.dest/".originals"
     if target.exists(): return
-    target.parent.mkdir(exist_ok=True)
-    part.parent.mkdir(exist_ok=True)
+    for folder in (target.parent, parts): folder.mkdir(exist_ok=True)
     copies = [r["file"] for r in ledger.rows(sha256=row["sha256"], status="clean") if (ledger.dest/r["file"]).exists()]
     try:
-        if copies: shutil.copyfile(ledger.dest/copies[0], part)
-        else: open_upright(ledger.dest/row["original"], row["side"] or MAX_SIZE).save(part, "JPEG", quality=92)
-        os.replace(part, target)
+        with atomic_file(target, parts) as part:
+            if copies: shutil.copyfile(ledger.dest/copies[0], part)
+            else: open_upright(ledger.dest/row["original"], row["side"] or MAX_SIZE).save(part, "JPEG", quality=92)
     except BadPicture as e: raise DatasetError(f"picture {row['id']} cannot be brought back: {e}") from None
-    finally: part.unlink(missing_ok=True)
 
 # %% ../nbs/57_review.ipynb #7a1146d8
 def _sweep(ledger, rows):

@@ -10,7 +10,6 @@ __all__ = ['SLICES', 'SHOWN', 'READING', 'foreground', 'without_thing', 'Shortcu
 
 # %% ../nbs/59_shortcuts.ipynb #29cc4555
 import json
-import os
 import tempfile
 from dataclasses import dataclass
 from hashlib import sha256
@@ -19,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
-from .core import BirdornotError
+from .core import BirdornotError, atomic_file
 from .evaluate import Evaluation, compare
 from .picture import contact_sheet, open_upright
 
@@ -254,8 +253,7 @@ def measure_shortcuts(
     if facts := kept_shortcuts(dest): return facts
     try: facts = shortcut_test(result.files, result.targets, result.labels, trained_answers(trained), limit).as_dict()
     except BirdornotError as e: facts = dict(not_measured=str(e))
-    part = Path(dest)/".learner"/"shortcuts.part"
     kept = dict(model=_model_mark(dest), facts=facts)
-    part.write_text(json.dumps(kept, indent=1, ensure_ascii=False), encoding="utf-8")
-    os.replace(part, part.with_suffix(".json"))
+    with atomic_file(Path(dest)/".learner"/"shortcuts.json") as part:
+        part.write_text(json.dumps(kept, indent=1, ensure_ascii=False), encoding="utf-8")
     return facts

@@ -16,13 +16,11 @@ import shutil
 import subprocess
 import sysconfig
 import tarfile
-import tempfile
 from importlib.resources import files
 from pathlib import Path
 
 from .app import example_pictures, page_title
-from .core import BirdornotError, cache_dir
-from .export import _swap_in
+from .core import BirdornotError, atomic_folder, cache_dir
 from .model import ModelFolder
 
 # %% ../nbs/76_web.ipynb #bf3abb3f
@@ -100,10 +98,8 @@ def write_page(
     "Write a folder that any static web server turns into a page that answers as the model does"
     model, dest = ModelFolder(model), Path(dest)
     _check_place(dest)
-    dest.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=dest.parent, prefix=f".{dest.name}.") as d:
-        new = Path(d)/"new"
-        for sub in ("ort", "examples"): (new/sub).mkdir(parents=True)
+    with atomic_folder(dest) as new:
+        for sub in ("ort", "examples"): (new/sub).mkdir()
         for name, data in web_runtime(cache).items(): (new/"ort"/name).write_bytes(data)
         for f in _PAGE.iterdir(): (new/f.name).write_bytes(f.read_bytes())
         (new/"ort-LICENSE.txt").replace(new/"ort"/"LICENSE.txt")
@@ -111,5 +107,4 @@ def write_page(
         (new/"page.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
         page = (new/"index.html").read_text(encoding="utf-8")
         (new/"index.html").write_text(_fill(page, title or page_title(model.info["labels"])), encoding="utf-8")
-        _swap_in(new, dest)
     return dest
