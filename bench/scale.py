@@ -48,14 +48,14 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 import pyarrow as pa, pyarrow.parquet
-from birdornot.clean import _examine
+from birdornot.clean import examine_picture
 from birdornot.download import Fetcher
 table, dest, host = sys.argv[1:4]
 start = time.perf_counter()
 def one(job):
     row, url = job
     fetcher.save(url, out := io.BytesIO())
-    im, seen = _examine(out.getvalue())
+    im, seen = examine_picture(out.getvalue())
     im.save(copy := io.BytesIO(), "JPEG", quality=92)
     done.append(time.perf_counter())
     return dict(row=row, image_url=url, bytes=len(out.getvalue()), picture=copy.getvalue(), **seen)

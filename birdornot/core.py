@@ -6,8 +6,8 @@ Docs: https://birdornot.github.io/birdornot/core.html.md"""
 
 # %% auto #0
 __all__ = ['BACKBONE', 'WANTED', 'PICTURE_SUFFIXES', 'BirdornotError', 'DatasetError', 'DiskFull', 'is_disk_full',
-           'disk_full_errors', 'progress_bar', 'html_table', 'markdown_table', 'count_table', 'atomic_file',
-           'put_in_place', 'atomic_folder', 'cores', 'cache_dir']
+           'disk_full_errors', 'progress_bar', 'html_table', 'markdown_table', 'count_table', 'list_counts',
+           'atomic_file', 'put_in_place', 'atomic_folder', 'cores', 'cache_dir']
 
 # %% ../nbs/00_core.ipynb #ebfdcf37
 import errno
@@ -15,6 +15,7 @@ import os
 import secrets
 import shutil
 import sqlite3
+from collections import Counter
 from contextlib import contextmanager
 from html import escape
 from pathlib import Path
@@ -109,6 +110,13 @@ def count_table(
     "Lay out counts of counts as a Markdown table; what a name lacks is 0"
     cols = list(dict.fromkeys(c for row in counts.values() for c in row))
     return markdown_table([[name, *(row.get(c, 0) for c in cols)] for name, row in counts.items()], [first, *cols])
+
+# %% ../nbs/00_core.ipynb #b246d72f
+def list_counts(
+    counts: Counter,  # what → how often
+) -> str:  # such as '3 × no longer there (404), 1 × too slow'
+    "Say in one line how often what happened, the most frequent first"
+    return ", ".join(f"{n} × {what}" for what, n in counts.most_common())
 
 # %% ../nbs/00_core.ipynb #91763968
 @contextmanager

@@ -60,14 +60,14 @@ class Ledger:
             raise DatasetError(f"{str(self.path)!r} {what}") from None
 
     def _prepare(self):
-        self.db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
-        self.db.row_factory = lambda cursor, row: {d[0]: v for d, v in zip(cursor.description, row)}
-        try: self.db.execute("PRAGMA journal_mode=WAL")
+        self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
+        self._db.row_factory = lambda cursor, row: {d[0]: v for d, v in zip(cursor.description, row)}
+        try: self._db.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError: pass  # some network drives cannot; the slower default is as safe
-        self.db.execute("PRAGMA synchronous=NORMAL")
-        self.db.executescript(_SCHEMA)
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.executescript(_SCHEMA)
 
-    def close(self): self.db.close()
+    def close(self): self._db.close()
     def __enter__(self): return self
     def __exit__(self, *args): self.close()
 
@@ -75,7 +75,7 @@ class Ledger:
 @patch
 def columns(self: Ledger) -> list:  # names
     "The columns that a picture has by now"
-    return [r["name"] for r in self.db.execute("PRAGMA table_info(pictures)")]
+    return [r["name"] for r in self._db.execute("PRAGMA table_info(pictures)")]
 
 
 @patch
@@ -99,31 +99,51 @@ def add_columns(self: Ledger,
         if not re.fullmatch(r"[a-z]\w*", name): raise ValueError(f"{name!r} is no column name: use a-z, 0-9 and _.")
         if kind not in ("TEXT", "INTEGER", "REAL", "BLOB"):
             raise ValueError(f"{kind!r} is no column type: use TEXT, INTEGER, REAL or BLOB.")
-        if name not in have: self.db.execute(f"ALTER TABLE pictures ADD COLUMN {name} {kind}")
+        if name not in have: self._db.execute(f"ALTER TABLE pictures ADD COLUMN {name} {kind}")
+
+# %% ../nbs/20_ledger.ipynb #eabe2f18
+@patch
+def execute(self: Ledger,
+    sql: str,  # one statement
+    args=(),  # values for its question marks
+) -> list:  # dicts, the rows that it gives
+    "Run a statement, for questions that `rows` cannot answer and for the tables of later chapters"
+    with self._lock: return self._db.execute(sql, args).fetchall()
 
 # %% ../nbs/20_ledger.ipynb #ee0fde1d
 @patch
-def _insert(self: Ledger, rows):
-    "Add those of `rows` whose label does not have the address yet, all or none; → how many"
-    keys = [k for k in _COLUMNS if k in rows[0]] if rows else ["label"]
-    sql = f"INSERT INTO pictures ({','.join(keys)}) VALUES ({','.join(':'+k for k in keys)}) ON CONFLICT DO NOTHING"
+@contextmanager
+def transaction(self: Ledger):
+    "Write what changes inside a `with` block all or not at all, and to the disk once; may be nested"
     with self._lock:
-        before = self.db.total_changes
-        self.db.execute("BEGIN IMMEDIATE")
-        try: self.db.executemany(sql, rows)
-        except sqlite3.Error:
-            self.db.execute("ROLLBACK")
-            raise
-        self.db.execute("COMMIT")
-        return self.db.total_changes - before
+        if self._db.in_transaction: return (yield)  # the outer one decides
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        finally:
+            if self._db.in_transaction: self._db.execute("ROLLBACK")
 
+# %% ../nbs/20_ledger.ipynb #a0b186e0
+@patch
+def insert(self: Ledger,
+    rows: list,  # dicts of column = value, all with the same columns; what is no column is left out
+) -> int:  # how many are new
+    "Add those rows whose label does not have the address yet, all or none"
+    keys = [k for k in self.columns() if k != "id" and k in rows[0]] if rows else ["label"]
+    sql = f"INSERT INTO pictures ({','.join(keys)}) VALUES ({','.join(':'+k for k in keys)}) ON CONFLICT DO NOTHING"
+    with self.transaction():
+        before = self._db.total_changes
+        self._db.executemany(sql, rows)
+        return self._db.total_changes - before
 
+# %% ../nbs/20_ledger.ipynb #fc426905
 @patch
 def add(self: Ledger,
     hits,  # iterable of `Hit`
 ) -> int:  # how many are new
     "Write a row with status 'found' for each hit that is not there yet"
-    return self._insert([{**asdict(h), "label": term_slug(h.term), "status": "found"} for h in hits])
+    return self.insert([{**asdict(h), "label": term_slug(h.term), "status": "found"} for h in hits])
 
 # %% ../nbs/20_ledger.ipynb #da0fd584
 @patch
@@ -138,7 +158,7 @@ def rows(self: Ledger,
         where.append(f"({k} IN (SELECT value FROM json_each(?))" + (f" OR {k} IS NULL)" if None in values else ")"))
         args.append(json.dumps([v for v in values if v is not None]))
     sql = f"SELECT * FROM pictures WHERE {' AND '.join(where)} ORDER BY id"
-    with self._lock: return self.db.execute(sql, args).fetchall()
+    return self.execute(sql, args)
 
 # %% ../nbs/20_ledger.ipynb #776e7659
 @patch
@@ -150,10 +170,10 @@ def update(self: Ledger,
     self._know(values)
     at = datetime.now(timezone.utc).isoformat(timespec="seconds")
     with self._lock:
-        self.db.execute(f"UPDATE pictures SET {','.join(f'{k}=?' for k in values)} WHERE id=?", [*values.values(), id])
+        self._db.execute(f"UPDATE pictures SET {','.join(f'{k}=?' for k in values)} WHERE id=?", [*values.values(), id])
         if "status" in values:
             row = id, at, self.who, values["status"], values.get("reason") or ""
-            self.db.execute("INSERT INTO history VALUES (?,?,?,?,?)", row)
+            self._db.execute("INSERT INTO history VALUES (?,?,?,?,?)", row)
 
 # %% ../nbs/20_ledger.ipynb #8bdd85ae
 @patch
@@ -161,7 +181,7 @@ def counts(self: Ledger) -> dict:  # label → status → how many
     "How many pictures of each label have each status"
     out = defaultdict(dict)
     sql = "SELECT label, status, count(*) AS n FROM pictures GROUP BY 1, 2"
-    for r in self.db.execute(sql): out[r["label"]][r["status"]] = r["n"]
+    for r in self._db.execute(sql): out[r["label"]][r["status"]] = r["n"]
     return dict(out)
 
 

@@ -12,8 +12,8 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from .core import DatasetError, count_table
-from .download import Ledger, _list, download_images
+from .core import DatasetError, count_table, list_counts
+from .download import Ledger, download_images
 from .search import term_slug
 
 # %% ../nbs/22_lock.ipynb #455b3566
@@ -59,7 +59,7 @@ class Rebuilt:
 
     def __repr__(self):
         n = Counter(r["fate"] for r in self.rows)
-        why = _list(Counter(r["reason"] for r in self.rows if r["fate"] == "gone"))
+        why = list_counts(Counter(r["reason"] for r in self.rows if r["fate"] == "gone"))
         return f"{n['same']} the same, {n['changed']} changed, {n['gone']} gone" + (f" ({why})" if why else "")
 
     def _repr_markdown_(self): return f'{count_table(self.counts, "label")}\n\n{self}'
@@ -86,7 +86,7 @@ def rebuild(
     "Make the dataset of a lockfile again, and compare every hash"
     locked = [r | dict(label=term_slug(r["label"])) for r in _read_lock(lockfile)]
     new = [{k: r.get(k, "") for k in _FROM_HIT} | dict(status="found") for r in locked]
-    with Ledger(dest, who="rebuild") as ledger: ledger._insert(new)
+    with Ledger(dest, who="rebuild") as ledger: ledger.insert(new)
     download_images(dest, **kwargs)
     with Ledger(dest, who="rebuild") as ledger:
         rows = {(r["label"], r["image_url"]): r for r in ledger.rows()}

@@ -17,7 +17,7 @@ import birdornot
 from .card import read_attribution
 from .core import BirdornotError, atomic_folder
 from .engines import LICENCES
-from .export import _check_room
+from .export import check_replaceable
 from .model import LARGEST, ModelError, ModelFolder
 
 # %% ../nbs/78_publish.ipynb #43c8c19e
@@ -83,7 +83,7 @@ def write_space(
         raise ModelError(f"{model.name} lacks {', '.join(sorted(lost))}, so nobody knows whose pictures it is made of; "
                          "export it again")
     check_licences(read_attribution(model.checked("ATTRIBUTION.csv").decode()), allow)
-    _check_room(dest, ["app.py", "requirements.txt", "README.md", "model", "birdornot", ".gradio", "__pycache__"])
+    check_replaceable(dest, ["app.py", "requirements.txt", "README.md", "model", "birdornot", ".gradio", "__pycache__"])
     with atomic_folder(dest) as new:
         (new/"model").mkdir()
         for f in names: (new/"model"/f).write_bytes(model.read(f) if f == "model.json" else model.checked(f))

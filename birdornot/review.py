@@ -25,7 +25,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from .clean import _move
+from .clean import move_original
 from .core import BirdornotError, DatasetError, atomic_file
 from .ledger import Ledger, at_work
 from .picture import MAX_SIZE, BadPicture, open_upright
@@ -40,7 +40,7 @@ def _ledger(path, who=None):
     "The ledger, made ready for decisions"
     with Ledger(path, create=False, who=f"{who or _me()}, in review") as ledger:
         ledger.add_columns(verdict="TEXT", likely_wrong="INTEGER", side="INTEGER", dup_group="INTEGER")
-        ledger.db.execute(_DECISIONS)
+        ledger.execute(_DECISIONS)
         yield ledger
 
 
@@ -122,35 +122,30 @@ def _place(ledger, row):
     "Originals of discarded pictures lie in the quarantine, those of pictures in use do not"
     used = row["status"] == "clean" or any(r["status"] == "clean" for r in ledger.rows(original=row["original"]))
     here, there = (".originals/", ".quarantine/")[::-1 if used else 1]
-    if row["original"].startswith(here): _move(ledger, row["original"], there + row["original"][len(here):])
+    if row["original"].startswith(here): move_original(ledger, row["original"], there + row["original"][len(here):])
 
 # %% ../nbs/57_review.ipynb #c7c07d70
 def _write(ledger, action, picture, label, why, plan, undoes=None):
     "Rows, history and decision in one transaction; → number of the decision, and the numbers of the rows it touched"
     at, changes = datetime.now(timezone.utc).isoformat(timespec="seconds"), []
-    with ledger._lock:
-        ledger.db.execute("BEGIN IMMEDIATE")
-        try:
-            for row, new in plan:
-                back = dict(status="quarantined", verdict="move", file=row["original"],
-                            reason=f"moved back to {plan[0][0]['label']} in review")
-                before = {k: row[k] for k in new} if row["id"] else back
-                changes.append([_add(ledger, row) if row["id"] is None else row["id"], before, new])
-                ledger.update(changes[-1][0], **new)
-            if any(row["id"] is None for row, _ in plan): changes[0][1]["kept"] = 1  # taken back: wanted here after all
-            values = at, ledger.who, action, picture, label, why, json.dumps(changes), undoes
-            number = ledger.db.execute("INSERT INTO decisions VALUES (NULL,?,?,?,?,?,?,?,?)", values).lastrowid
-            ledger.db.execute("COMMIT")
-        except BaseException:
-            ledger.db.execute("ROLLBACK")
-            raise
+    with ledger.transaction():
+        for row, new in plan:
+            back = dict(status="quarantined", verdict="move", file=row["original"],
+                        reason=f"moved back to {plan[0][0]['label']} in review")
+            before = {k: row[k] for k in new} if row["id"] else back
+            changes.append([_add(ledger, row) if row["id"] is None else row["id"], before, new])
+            ledger.update(changes[-1][0], **new)
+        if any(row["id"] is None for row, _ in plan): changes[0][1]["kept"] = 1  # taken back: wanted here after all
+        ledger.execute("INSERT INTO decisions VALUES (NULL,?,?,?,?,?,?,?,?)",
+                       [at, ledger.who, action, picture, label, why, json.dumps(changes), undoes])
+        number = ledger.execute("SELECT last_insert_rowid() AS id")[0]["id"]
     return number, [id for id, *_ in changes]
 
 
 def _add(ledger, row):
-    names = [k for k in row if k != "id"]
-    sql = f"INSERT INTO pictures ({','.join(names)}) VALUES ({','.join('?'*len(names))})"
-    return ledger.db.execute(sql, [row[k] for k in names]).lastrowid
+    "Add a row; → its number"
+    ledger.insert([row])
+    return ledger.rows(label=row["label"], image_url=row["image_url"])[-1]["id"]
 
 # %% ../nbs/57_review.ipynb #29917d05
 def _carry_out(ledger, plan, *decision, undoes=None):
@@ -185,7 +180,7 @@ def decisions(
     path: str | Path  # dataset folder with a ledger
 ) -> list[dict]:  # id, at, who, action, picture, label, why, undoes, undone; the newest last
     "All that was ever decided, what was taken back included"
-    with _ledger(path) as ledger: rows = ledger.db.execute("SELECT * FROM decisions ORDER BY id").fetchall()
+    with _ledger(path) as ledger: rows = ledger.execute("SELECT * FROM decisions ORDER BY id")
     undone = {r["undoes"] for r in rows}
     return [{k: v for k, v in r.items() if k != "changes"} | dict(undone=r["id"] in undone) for r in rows]
 
@@ -201,7 +196,7 @@ def undo_decision(
         number = number or max(standing, default=0)
         if number not in standing:
             raise DatasetError(f"there is no decision {number or 'left'} to undo; reload the page")
-        told = ledger.db.execute("SELECT id, changes FROM decisions")
+        told = ledger.execute("SELECT id, changes FROM decisions")
         changes = {d["id"]: json.loads(d["changes"]) for d in told}
         mine = {id for id, *_ in changes[number]}
         if later := [n for n in standing if n > number and mine & {id for id, *_ in changes[n]}]:

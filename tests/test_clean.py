@@ -209,7 +209,7 @@ def test_clean_and_undo_on_the_command_line(tmp_path, capsys):
     assert "would bring 1 pictures back" in says("--undo", "--dry-run") and "1 in quarantine" in says()
     assert "1 pictures brought back from quarantine" in says("--undo") and "4 clean, 0 in quarantine" in says()
     with Ledger(dest) as ledger:
-        assert {r["who"] for r in ledger.db.execute("SELECT who FROM history")} == {"download", "clean", "undo"}
+        assert {r["who"] for r in ledger.execute("SELECT who FROM history")} == {"download", "clean", "undo"}
 
 
 def test_a_conflict_found_later_takes_the_working_copy_along(tmp_path):

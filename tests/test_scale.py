@@ -118,11 +118,11 @@ def patched(tmp_path, monkeypatch):
 
 def test_a_picture_that_kills_its_decoder_costs_itself_only(web, tmp_path, patched):
     patched(f"""
-real = scale._examine
+real = scale.examine_picture
 def examine(data, *args):
     if hashlib.sha256(data).hexdigest() == {hashlib.sha256(picture(77)).hexdigest()!r}: os.abort()
     return real(data, *args)
-scale._examine = examine""")
+scale.examine_picture = examine""")
     (tmp_path/"t.txt").write_text("\n".join(f"{web.url}/good/{i}" for i in (*range(14), 77, *range(20, 34))))
     t = run(web, tmp_path/"t.txt", tmp_path/"run").table()
     assert t.reason[14] == "the decoder crashes on it" and (t.status == "clean").sum() == 28
