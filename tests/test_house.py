@@ -1,0 +1,180 @@
+"""The order of the house: chapters in the order they are read and imported, and what may not cross a wall
+
+Nothing of birdornot is imported here: the sources are parsed, so that the whole file takes a second.
+"""
+import ast
+import json
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DRAWINGS = "the drawn sample, an appendix, stands in for the web or for photos at hand"
+FASTAI = "what was fine-tuned is explained by the learner itself; imported only where one was trained"
+ALLOWED = {  # (module, module with a higher number that it imports) → why
+    ("search", "sample"): DRAWINGS,
+    ("download", "sample"): DRAWINGS,
+    ("novelty", "drawing"): DRAWINGS,
+    ("web", "drawing"): DRAWINGS,
+    ("web", "sample"): DRAWINGS,
+    ("why", "finetune"): FASTAI,
+    ("why", "learner"): FASTAI,
+    ("shortcuts", "learner"): FASTAI,
+}
+LIGHT = "core", "picture", "model", "predict"
+HEAVY = {"torch", "fastai", "pandas", "matplotlib"}
+
+
+def chapters():
+    "Names of the notebooks that are chapters, sorted"
+    return sorted(f.name for f in (ROOT/"nbs").glob("[0-9]*.ipynb"))
+
+
+@cache
+def numbers():
+    "module → number of its chapter"
+    found = {}
+    for name in chapters():
+        cells = json.loads((ROOT/"nbs"/name).read_text(encoding="utf-8"))["cells"]
+        said = [m[1] for c in cells if (m := re.match(r"#\| *default_exp +(\w+)", "".join(c["source"])))]
+        assert said == [name[3:-6]], f"{name} writes {said}: chapter and module have one name"
+        found[said[0]] = int(name[:2])
+    return found
+
+
+@cache
+def sources():
+    "module → its source"
+    return {f.stem: f.read_text(encoding="utf-8") for f in (ROOT/"birdornot").glob("*.py") if f.stem != "_modidx"}
+
+
+parsed = cache(ast.parse)
+
+
+def modules_of(node, known):
+    "The modules of ours that an import statement names, as pairs of module and name there ('' for the module itself)"
+    if isinstance(node, ast.Import):
+        for a in node.names:
+            if a.name.startswith("birdornot."): yield a.name.split(".")[1], ""
+    if isinstance(node, ast.ImportFrom):
+        module = "birdornot" + f".{node.module}"*bool(node.module) if node.level else node.module
+        if module == "birdornot": yield from ((a.name, "") for a in node.names if a.name in known)
+        elif module.startswith("birdornot."): yield from ((module.split(".")[1], a.name) for a in node.names)
+
+
+def aliases(tree, known):
+    "Names in a source that stand for a module of ours"
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import): names |= {a.asname for a in node.names if a.name.startswith("birdornot.")}
+        if isinstance(node, ast.ImportFrom) and (node.module == "birdornot" or (node.level and not node.module)):
+            names |= {a.asname or a.name for a in node.names if a.name in known}
+    return names
+
+
+def at_import(tree):
+    "The nodes that run when a module is imported: all but the bodies of functions"
+    for node in ast.iter_child_nodes(tree):
+        yield node
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)): yield from at_import(node)
+
+
+def upward(sources, numbers):
+    "Pairs of a module and one of a higher number, or of the same, that it imports, anywhere in its source"
+    pairs = {(name, other) for name, text in sources.items() if name in numbers
+             for node in ast.walk(parsed(text)) for other, _ in modules_of(node, sources)}
+    return {(name, other) for name, other in pairs if numbers.get(other, 100) >= numbers[name] and other != name}
+
+
+def private(sources):
+    "Private names of other modules that a module imports, or reaches through the module: 'module line name'"
+    found = []
+    for name, text in sources.items():
+        tree = parsed(text)
+        modules = aliases(tree, sources)
+        for node in ast.walk(tree):
+            for other, what in modules_of(node, sources):
+                if re.match("_[^_]", what) and other != name: found.append(f"{name} {node.lineno} {other}.{what}")
+            if isinstance(node, ast.Attribute) and re.match("_[^_]", node.attr):
+                owner = ast.unparse(node.value)
+                if owner in modules or owner.startswith("birdornot."):
+                    found.append(f"{name} {node.lineno} {owner}.{node.attr}")
+    return found
+
+
+def heavy(sources, name):
+    "Heavy packages that a module loads when it is imported, directly or through another module of ours"
+    found, seen, todo = [], set(), [(name, name)]
+    while todo:
+        name, way = todo.pop()
+        if name in seen: continue
+        seen.add(name)
+        for node in at_import(parsed(sources[name])):
+            if isinstance(node, ast.Import): packages = {a.name.split(".")[0] for a in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level: packages = {node.module.split(".")[0]}
+            else: packages = set()
+            found += [f"{way} → {p}" for p in sorted(packages & HEAVY)]
+            todo += [(other, f"{way} → {other}") for other, _ in modules_of(node, sources) if other in sources]
+    return found
+
+
+def sql(sources):
+    "Modules that reach into the ledger's database, or begin a transaction of their own"
+    nodes = ((name, n) for name, text in sources.items() if name != "ledger" for n in ast.walk(parsed(text)))
+    return sorted({name for name, n in nodes if (isinstance(n, ast.Attribute) and n.attr in ("db", "_db")) or
+                   (isinstance(n, ast.Constant) and isinstance(n.value, str) and re.match(r"\s*BEGIN\b", n.value))})
+
+
+def test_chapters_are_numbered_once_and_stand_in_the_sidebar_in_this_order():
+    names = chapters()
+    assert len(names) > 30 and all(re.fullmatch(r"\d\d_[a-z]+\.ipynb", n) for n in names), names
+    assert len({n[:2] for n in names}) == len(names), "two chapters have the same number"
+    sidebar = (ROOT/"nbs"/"sidebar.yml").read_text(encoding="utf-8")
+    assert re.findall(r"^ *- (\d\d\w*\.ipynb)$", sidebar, re.M) == names
+
+
+def test_every_module_is_written_by_a_chapter():
+    assert {n for n in sources() if not n.startswith("__")} == set(numbers())
+
+
+def test_no_module_imports_one_that_comes_later():
+    found = upward(sources(), numbers())
+    assert not found - set(ALLOWED), "imports a later chapter: move what is needed to a lower room"
+    assert not set(ALLOWED) - found, "no longer needed: take it off the list of exceptions"
+
+
+def test_no_module_uses_a_private_name_of_another():
+    assert private(sources()) == []
+
+
+def test_only_the_ledger_talks_to_its_database():
+    assert sql(sources()) == []
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_light_modules_load_nothing_heavy(name):
+    assert heavy(sources(), name) == []
+
+
+def test_the_rules_find_what_breaks_them():
+    numbers = dict(low=1, high=2)
+    for line in ("from .high import x", "from birdornot.high import x", "from birdornot import high",
+                 "from . import high", "import birdornot.high", "import birdornot.high as h",
+                 "def f():\n    from .high import x"):
+        assert upward(dict(low=line, high=""), numbers) == {("low", "high")}, line
+        assert upward(dict(low="", high=line.replace("high", "low")), numbers) == set()
+    for line in ("from .high import _x", "from birdornot.high import y, _x", "def f():\n    from .high import _x",
+                 "from birdornot import high\nhigh._x", "from . import high as h\nh._x()",
+                 "import birdornot.high as h\nh._x", "import birdornot.high\nbirdornot.high._x"):
+        assert len(private(dict(low=line, high=""))) == 1, line
+    for line in ("from .high import x", "from .high import __doc__", "import os\nos._exit(0)", "self._x",
+                 "from . import high"):
+        assert private(dict(low=line, high="")) == [], line
+    for line in ("import torch", "try: from fastai.vision.all import *\nexcept ImportError: pass",
+                 "class A:\n    import pandas"):
+        assert len(heavy(dict(low="from .high import x", high=line), "low")) == 1, line
+    assert heavy(dict(low="def f():\n    import torch", high=""), "low") == []
+    broken = dict(a="ledger.db.execute(x)", b="con.execute('BEGIN IMMEDIATE')")
+    assert sql(broken | dict(ledger="self.db", c="x")) == ["a", "b"]
