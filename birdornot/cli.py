@@ -270,12 +270,12 @@ def _probe_answer(dest, facts, photo):
     from safetensors.numpy import load_file
 
     from birdornot.embed import Embedder
-    from birdornot.predict import _predictions
+    from birdornot.predict import make_predictions
     from birdornot.probe import head_logits, make_head
     head = make_head(load_file(dest/".learner"/"head.safetensors"), facts["head"])
     x = Embedder(facts["backbone"], facts["asked_size"]).one(photo)[None]
     out = dict(logits=head_logits(head, x)) | (dict(novelty=head.novelty(x)) if head.novelty else {})
-    return _predictions(out, facts["head"], [str(photo)])[0]
+    return make_predictions(out, facts["head"], [str(photo)])[0]
 
 # %% ../nbs/90_cli.ipynb #c2c10004
 def _heat(dest, img, label):

@@ -7,22 +7,34 @@ Docs: https://birdornot.github.io/birdornot/finetune.html.md"""
 # %% auto #0
 __all__ = ['MEMORY', 'SMALL', 'ENOUGH', 'CannotCut', 'cut_body', 'cuts', 'keep_activations', 'inner_folds', 'balanced_loss',
            'Answers', 'judged_loss', 'judged_head', 'train_tail', 'KeepBest', 'finetune', 'estimate_seconds',
-           'choose_fit', 'fit']
+           'choose_fit', 'fit', 'train_distributed', 'main']
 
 # %% ../nbs/61_finetune.ipynb #0cb6a542
+import argparse
+import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
 import numpy as np
 
-from .core import BirdornotError, cores
-from .datablock import batch_size
+from .core import BACKBONE, BirdornotError, cores
+from .datablock import batch_size, dataloaders
 from .embed import one_core_session, write_onnx
 from .evaluate import Evaluation
 from .head import calibrate, probabilities, solve_head
-from .learner import Fit, class_numbers, embed, probe_learner, set_head, training_folds
+from birdornot.learner import (
+    Fit,
+    class_numbers,
+    embed,
+    probe_learner,
+    save_learner,
+    set_head,
+    training_folds,
+    vision_learner,
+)
 from .novelty import choose_thresholds, fit_novelty, stranger_files
 from .probe import Head, evaluate_head
 
@@ -474,3 +486,53 @@ def fit(
     if how == "probe": probe_learner(learn, seed)
     elif not kept: why += "; no epoch of training improved on the probe, so the probe stays"
     return Fit(how, why, round(time.monotonic() - start, 2), kept)
+
+# %% ../nbs/61_finetune.ipynb #f7480b17
+@contextmanager
+def _on_any_device():
+    "Inside, fastai shares the order of the pictures on the device of the batches, which need not be a GPU"
+    from fastai.distributed import DistributedDL
+    from torch import distributed
+    def _broadcast(self, t, rank):
+        t = torch.tensor(t, dtype=torch.long, device=self.device or "cpu")
+        distributed.broadcast(t, rank)
+        return t.cpu().tolist()
+    before = DistributedDL._broadcast
+    DistributedDL._broadcast = _broadcast
+    try: yield
+    finally: DistributedDL._broadcast = before
+
+# %% ../nbs/61_finetune.ipynb #80f8f01b
+def train_distributed(
+    dest: str | Path,  # dataset folder, cleaned
+    epochs: int = 5,  # epochs of fine-tuning after the first, frozen one
+    backbone: str = BACKBONE,  # any name in timm or torchvision
+    size: int = 224,  # side of the square the model sees, pixels
+    bs: int = 32,  # pictures a batch, all processes together
+    seed: int = 42  # for the split and the first weights
+):  # the learner, fitted, on every process
+    "Fine-tune on all the processes that `torchrun` has started, and keep the learner"
+    import fastai.distributed  # noqa: F401  gives learners a `distrib_ctx`
+    from fastai.torch_core import rank_distrib
+    gpu = torch.cuda.is_available()
+    learn = vision_learner(dataloaders(dest, size=size, bs=bs, seed=seed), backbone, seed=seed)
+    with _on_any_device(), learn.distrib_ctx(sync_bn=gpu, cpu=not gpu), learn.no_bar():
+        learn.fine_tune(epochs)
+        n = torch.distributed.get_world_size()
+        done = Fit("finetune", f"on {n} processes", 0.0)
+        if not rank_distrib(): save_learner(learn, dest, done, asked="finetune", epochs=epochs, seed=seed)
+        torch.distributed.barrier()
+    return learn
+
+# %% ../nbs/61_finetune.ipynb #8df8f6ad
+def main() -> None:
+    "What each process of `torchrun -m birdornot.finetune` does"
+    command = "torchrun --standalone --nproc_per_node 2 -m birdornot.finetune DEST"
+    p = argparse.ArgumentParser(description=f"Fine-tune on several processes: {command}")
+    p.add_argument("dest", type=Path, help="dataset folder, cleaned")
+    for name, value in dict(epochs=5, backbone=BACKBONE, size=224, bs=32, seed=42).items():
+        p.add_argument(f"--{name}", type=type(value), default=value, help=f"by default {value}")
+    train_distributed(**vars(p.parse_args()))
+
+
+if __name__ == "__main__" and sys.argv[0].endswith("finetune.py"): main()

@@ -116,7 +116,9 @@ def execute(self: Ledger,
 def transaction(self: Ledger):
     "Write what changes inside a `with` block all or not at all, and to the disk once; may be nested"
     with self._lock:
-        if self._db.in_transaction: return (yield)  # the outer one decides
+        if self._db.in_transaction:
+            yield  # the outer one decides
+            return
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield

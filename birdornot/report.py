@@ -9,7 +9,6 @@ __all__ = ['thumb', 'write_report']
 
 # %% ../nbs/74_report.ipynb #45af5f7a
 import io
-import os
 import time
 from base64 import b64encode
 from collections import Counter, defaultdict
@@ -50,6 +49,7 @@ from fastcore.xml import (
     to_xml,
 )
 
+from .core import atomic_file, html_table
 from .ledger import Ledger
 from .picture import BadPicture, open_upright
 from .split import picture_files
@@ -73,10 +73,7 @@ def _figure(file, text, size=150): return Figure(thumb(file, text, size), Figcap
 # %% ../nbs/74_report.ipynb #6304ddd0
 def _table(head, rows, right=True):
     "A table; all columns but the first are numbers unless `right` is false"
-    def kind(i):
-        return dict(cls="n") if right and i else {}
-    return Div(Table(Thead(Tr(*[Th(h, scope="col", **kind(i)) for i, h in enumerate(head)])),
-                     Tbody(*[Tr(*[Td(str(v), **kind(i)) for i, v in enumerate(row)]) for row in rows])), cls="wide")
+    return Div(NotStr(html_table(rows, head, right)), cls="wide")
 
 # %% ../nbs/74_report.ipynb #73753a49
 def _counts(path, rows):
@@ -254,8 +251,8 @@ def _decisions(path, rows):
     if not (path/"ledger.sqlite").exists(): return [P("There is no ledger.")]
     sql = "SELECT who, action, count(*) AS n, max(at) AS last FROM decisions GROUP BY 1, 2"
     with Ledger(path) as ledger:
-        reviewed = ledger.db.execute("SELECT 1 FROM sqlite_master WHERE name='decisions'").fetchone()
-        made = ledger.db.execute(sql).fetchall() if reviewed else []
+        reviewed = ledger.execute("SELECT 1 FROM sqlite_master WHERE name='decisions'")
+        made = ledger.execute(sql) if reviewed else []
     if not made: return [P("Nobody has reviewed this set yet.")]
     rows = [[r["who"], r["action"], r["n"], r["last"][:10]] for r in made]
     return [_table(["who", "decision", "pictures", "last"], rows, right=False)]
@@ -327,10 +324,8 @@ def write_report(
                                           ("Mistakes", _mistakes(result)), ("Trust", _trust(result))]
     sections += [(name, _extra(v)) for name, v in (more or {}).items()]
     sections += [(name, part(path, rows)) for name, part in _PARTS.items()]
-    part = file.with_name(f".{file.name}.part")
     page = _page(" or ".join(labels[:4]) + (" …" if len(labels) > 4 else "") + "?", head, sections)
-    part.write_text("<!doctype html>\n" + to_xml(page), encoding="utf-8")
-    os.replace(part, file)
+    with atomic_file(file) as part: part.write_text("<!doctype html>\n" + to_xml(page), encoding="utf-8")
     return file
 
 # %% ../nbs/74_report.ipynb #ab89ac03

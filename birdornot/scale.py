@@ -25,11 +25,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from .clean import _examine, _in_workers
-from .core import BirdornotError, cores, count_table, disk_full_errors, progress_bar
-from .download import Fetcher, Refused, _fetch_in_memory
-from .duplicates import _SLOW, _codes, _neighbours, _picks, _places, connected
-from .hits import _our_names, _read_rows
+from .clean import examine_picture, run_in_workers
+from .core import BirdornotError, atomic_file, cores, count_table, disk_full_errors, progress_bar
+from .download import Fetcher, Refused, fetch_in_memory
+from .duplicates import BIT_CHANCE, connected, hash_codes, similar_neighbours, sort_keys, sorting_bits
+from .hits import known_columns, read_rows
 from .ledger import Ledger
 from .picture import MAX_SIZE
 
@@ -60,8 +60,8 @@ def _table_rows(path):
     if path.is_dir() or path.suffix == ".sqlite":
         with Ledger(path if path.is_dir() else path.parent, create=False) as ledger: rows = ledger.rows()
         return iter(rows)
-    if path.suffix == ".parquet" and path.exists(): return map(_our_names, _parquet_rows(path))
-    return (_our_names(row) for _, row in _read_rows(path))
+    if path.suffix == ".parquet" and path.exists(): return map(known_columns, _parquet_rows(path))
+    return (known_columns(row) for _, row in read_rows(path))
 
 # %% ../nbs/81_scale.ipynb #c962b424
 _TEXTS = ("image_url", "label", "title", "licence", "author", "page_url", "source")
@@ -91,11 +91,7 @@ def _cut(table, folder, shard):
 def _write(table, file):
     "Write a Parquet file, whole or not at all"
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{file.name}.{os.uname().nodename if hasattr(os, 'uname') else ''}{os.getpid()}")
-    try:
-        _pyarrow().parquet.write_table(table, part, compression="zstd")
-        os.replace(part, file)
-    finally: part.unlink(missing_ok=True)
+    with atomic_file(file) as part: _pyarrow().parquet.write_table(table, part, compression="zstd")
 
 # %% ../nbs/81_scale.ipynb #026e89cc
 @lru_cache(maxsize=1)
@@ -116,10 +112,10 @@ def _embedder(backbone):
 def _answer(im, s):
     "What the model of the settings says to a picture: embedding, label, probabilities, unsure, novelty"
     if not s["model"]: return dict(embedding=_embedder(s["backbone"]).one(im)) if s["backbone"] else {}
-    from birdornot.predict import _predictions
+    from birdornot.predict import make_predictions
     clf = _classifier(s["model"])
     out = clf.run(clf.pixels(im)[None])
-    p = _predictions(out, clf.info, [""])[0]
+    p = make_predictions(out, clf.info, [""])[0]
     probs = {f"p_{k}": v for k, v in p.probabilities.items()}
     vector = out["embedding"][0] if "embedding" in out else None
     return dict(embedding=vector, prediction=p.label, answer=p.answer, unsure=p.unsure, novelty=p.novelty, **probs)
@@ -127,13 +123,13 @@ def _answer(im, s):
 # %% ../nbs/81_scale.ipynb #1faadeda
 def _look(data, s):
     "Decode and measure the bytes of a picture: pixels H×W×3 or None, and the measures with a reason"
-    im, seen = _examine(data, s["max_size"], s["min_size"])
+    im, seen = examine_picture(data, s["max_size"], s["min_size"])
     return dict(seen, pixels=None if "reason" in seen else np.asarray(im))
 
 
 def _look_from_afar(data, s):
     "The same in a process that may die of it"
-    with closing(_in_workers(_look, [(data, s)], 1)) as found: return next(found)
+    with closing(run_in_workers(_look, [(data, s)], 1)) as found: return next(found)
 
 
 def _result(row, got, s, careful):
@@ -156,7 +152,7 @@ def _schema(s):
     "The columns of a result"
     pa = _pyarrow()
     Image.effect_noise((64, 64), 50).save(noise := io.BytesIO(), "PNG")
-    found = _examine(noise.getvalue())[1]
+    found = examine_picture(noise.getvalue())[1]
     measured = {k: pa.string() if isinstance(v, str) else pa.float64() for k, v in found.items()}
     cols = dict(row=pa.int64(), **{k: pa.string() for k in (*_TEXTS, "status", "reason", "sha256")},
                 bytes=pa.int64(), **measured | dict.fromkeys(("width", "height"), pa.int64()))
@@ -180,7 +176,7 @@ def do_shard(
     if not target.exists():
         rows = pa.parquet.read_table(source).to_pylist()
         with disk_full_errors(target.parent):
-            fetched = _fetch_in_memory(rows, _fetcher(json.dumps(s["fetch"])), s["in_flight"])
+            fetched = fetch_in_memory(rows, _fetcher(json.dumps(s["fetch"])), s["in_flight"])
             if careful: fetched = list(fetched)  # no threads while processes are forked
             found = [_result(row, got, s, careful) for row, got in fetched]
             found.sort(key=lambda r: r["row"])
@@ -314,8 +310,8 @@ def _begin(table, dest, shard, s):
     try: began = json.loads((dest/"run.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         began = wanted | dict(rows=_cut(table, dest/"todo", shard))
-        (dest/"run.json.part").write_text(json.dumps(began, ensure_ascii=False, indent=1), encoding="utf-8")
-        os.replace(dest/"run.json.part", dest/"run.json")
+        text = json.dumps(began, ensure_ascii=False, indent=1)
+        with atomic_file(dest/"run.json") as part: part.write_text(text, encoding="utf-8")
     if other := [k for k in wanted if wanted[k] != began.get(k)]:
         raise BirdornotError(f"{str(dest)!r} was begun with another {other[0]}: "
                              "give the same again, or another folder.")
@@ -397,19 +393,17 @@ def _ranges(n, most_rows):
 
 def _pairs_in_range(folder, table, low, high, most, window=8):
     "Look-alikes among the rows whose key in sort `table` is from `low` to `high`, as a file in `folder`"
-    file, pick = Path(folder)/f"{table:02}-{low:010}.npy", _picks(_SLOW, 64)[table]
+    file, pick = Path(folder)/f"{table:02}-{low:010}.npy", sorting_bits(BIT_CHANCE, 64)[table]
     if file.exists(): return str(file)
     codes = np.load(Path(folder)/"codes.npy", mmap_mode="r")
     blocks = ((i, np.unpackbits(codes[i:i+2**16], axis=1).T) for i in range(0, len(codes), 2**16))
-    places = np.concatenate([_places(bits, pick, i) for i, bits in blocks])
+    places = np.concatenate([sort_keys(bits, pick, i) for i, bits in blocks])
     low, high = np.uint64(low << 32), np.uint64(min(high << 32, 2**64 - 1))
     ours, after = places[(places >= low) & (places < high)], places[places >= high]
     after = np.sort(after[np.argpartition(after, window)[:window]]) if len(after) > window else after
     order = np.sort(np.concatenate([ours, after])).astype("uint32").astype("int64")  # the lower half: the row's number
-    pairs = _neighbours(np.ascontiguousarray(codes.view("uint64")[order].T), order, window, most)
-    part = file.with_suffix(f".{os.getpid()}.part")
-    with part.open("wb") as f: np.save(f, pairs)
-    os.replace(part, file)
+    pairs = similar_neighbours(np.ascontiguousarray(codes.view("uint64")[order].T), order, window, most)
+    with atomic_file(file) as part, part.open("wb") as f: np.save(f, pairs)
     return str(file)
 
 # %% ../nbs/81_scale.ipynb #2c6cae68
@@ -428,10 +422,10 @@ def near_duplicates(
     "Which pictures of a run look alike, mirrored or not, over all its shards"
     pa, dest = _pyarrow(), Path(dest)
     t = Scaled(dest).table(["row", "status", "phash", "phash_mirror"]).query("status == 'clean'")
-    codes, first, which = np.unique(_codes(t.phash), axis=0, return_index=True, return_inverse=True)
+    codes, first, which = np.unique(hash_codes(t.phash), axis=0, return_index=True, return_inverse=True)
     (dest/"near").mkdir(exist_ok=True)
     for f in (dest/"near").iterdir(): f.unlink()
-    np.save(dest/"near"/"codes.npy", np.concatenate([codes, _codes(t.phash_mirror.iloc[first])]))
+    np.save(dest/"near"/"codes.npy", np.concatenate([codes, hash_codes(t.phash_mirror.iloc[first])]))
     jobs = [(table, *r) for table in range(64) for r in _ranges(2*len(codes), rows_at_once)]
     with closing(_engine(cluster, workers, 3600)) as engine, progress_bar(len(jobs), "near", progress, " sorts") as bar:
         found, n = np.empty(0, "int64"), len(codes)

@@ -9,28 +9,27 @@ __all__ = ['SOURCES', 'AUTO', 'canonical_url', 'Memory', 'search_images', 'queri
 
 # %% ../nbs/12_search.ipynb #41bf35bb
 import json
-import os
 import re
 import threading
 import time
 from difflib import get_close_matches
 from pathlib import Path
 
-from .core import BirdornotError, html_table, progress_bar
+from .core import BirdornotError, atomic_file, html_table, progress_bar
 from birdornot.engines import (
     LICENCES,
     Reply,
     Tape,
     Web,
-    _ago,
-    _commons,
-    _ddg_group,
-    _ddgs,
-    _openverse,
-    _wanted,
+    commons_hits,
+    ddgs_hits,
+    duckduckgo_group,
+    duration_text,
     licence_code,
+    licence_codes,
+    openverse_hits,
 )
-from .hits import Hits, NoHits, SourceFailed, _Ask, _from_folder, _from_urls, term_slug
+from .hits import Hits, NoHits, Query, SourceFailed, folder_hits, term_slug, url_hits
 
 # %% ../nbs/12_search.ipynb #6d5e5788
 def canonical_url(
@@ -77,11 +76,9 @@ class Memory:
         rows = self.read()
         if failed is None and rows.pop(source, None) is None: return
         if failed: rows[source] = [self.now() + min(failed.wait, 86_400), failed.text]
-        part = self.path.with_name(f"{self.path.name}.{os.getpid()}")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps(rows), encoding="utf-8")
-            os.replace(part, self.path)
+            with atomic_file(self.path) as part: part.write_text(json.dumps(rows), encoding="utf-8")
         except OSError: return  # where nothing can be written, the next search knocks once more, and that is all
 
 # %% ../nbs/12_search.ipynb #3f08e9f4
@@ -90,11 +87,13 @@ def _from_sample(ask):
     from birdornot.sample import KINDS, SampleWeb
     kind = term_slug(ask.term)
     if kind not in KINDS: raise NoHits(f"The sample draws no {ask.term!r}: choose from {', '.join(KINDS)}.")
-    with SampleWeb() as server: yield from _openverse(_Ask(kind, ask.term, Web(pause=0), base=server.url), "sample")
+    with SampleWeb() as server:
+        yield from openverse_hits(Query(kind, ask.term, Web(pause=0), base=server.url), "sample")
 
 
-SOURCES = dict(openverse=_openverse, duckduckgo=lambda ask: _ddgs(ask, "duckduckgo"),
-    bing=lambda ask: _ddgs(ask, "bing"), commons=_commons, folder=_from_folder, urls=_from_urls, sample=_from_sample)
+SOURCES = dict(openverse=openverse_hits, duckduckgo=lambda ask: ddgs_hits(ask, "duckduckgo"),
+    bing=lambda ask: ddgs_hits(ask, "bing"), commons=commons_hits,
+    folder=folder_hits, urls=url_hits, sample=_from_sample)
 AUTO = ("openverse", "duckduckgo", "bing", "commons")
 
 # %% ../nbs/12_search.ipynb #41d47c49
@@ -115,11 +114,11 @@ def _not_asked(name, names, wanted, memory):
     "Why there is no point in asking this source, or ''"
     strict = wanted and "unknown" not in wanted
     if strict and name == "bing": return "not asked: it knows no licences."
-    if strict and name == "duckduckgo" and not _ddg_group(wanted):
+    if strict and name == "duckduckgo" and not duckduckgo_group(wanted):
         return f"not asked: it knows only the groups {', '.join(LICENCES)}."
     if len(names) == 1 or name not in AUTO: return ""
     until, text = memory.read().get(name, (0, ""))
-    return text and f"left alone for {_ago(until-memory.now())} more, as it {text.partition(':')[0]}."
+    return text and f"left alone for {duration_text(until-memory.now())} more, as it {text.partition(':')[0]}."
 
 # %% ../nbs/12_search.ipynb #a4a71b5e
 def _take(name, found, ask, until, hits, seen, row, bar):
@@ -169,8 +168,9 @@ def search_images(
     "Search for pictures of `term`, asking one source after the other"
     if not str(term).strip(): raise BirdornotError("The term is empty: say what to search for, such as 'bird'.")
     if n < 1: raise BirdornotError(f"n={n} is no number of hits: give 1 or more.")
-    names, wanted, web, memory = _which(source, folder, urls), _wanted(licences), web or Web(), memory or Memory()
-    hits, asks = Hits(), [_Ask(phrase, term, web, wanted, folder, urls) for phrase in phrases or [term]]
+    names, wanted = _which(source, folder, urls), licence_codes(licences)
+    web, memory = web or Web(), memory or Memory()
+    hits, asks = Hits(), [Query(phrase, term, web, wanted, folder, urls) for phrase in phrases or [term]]
     why_not = {m: _not_asked(m, names, wanted, memory) for m in names}
     rows = {m: dict(source=m, hits=0, duplicates=0, left_out=0, problem=why_not[m]) for m in names}
     asked = [m for m in names if not why_not[m]]
@@ -253,7 +253,7 @@ def hard_negatives(
 def _check(name, term, fetch, seconds, found):
     "Ask one source for a few hits and put (hits, seconds, error) into `found`"
     start, hits, error = time.monotonic(), 0, None
-    source = SOURCES[name](_Ask(term, term, Web(fetch, tries=1, timeout=min(5, seconds), deadline=seconds)))
+    source = SOURCES[name](Query(term, term, Web(fetch, tries=1, timeout=min(5, seconds), deadline=seconds)))
     try: hits = sum(1 for h, _ in zip(filter(None, source), range(5)))
     except BirdornotError as e: error = e
     except Exception as e:  # a check-up reports whatever it meets
@@ -284,7 +284,7 @@ def doctor(
     until = time.monotonic() + seconds + 1
     for t in threads: t.start()
     for t in threads: t.join(max(0, until - time.monotonic()))
-    late = SourceFailed("", "timeout", f"no answer in {_ago(seconds)}: check the network connection.")
+    late = SourceFailed("", "timeout", f"no answer in {duration_text(seconds)}: check the network connection.")
     rows = Checkup()
     for name in sources:
         _, spent, error = found.get(name, (0, seconds, late))
