@@ -1,11 +1,15 @@
-"""nbdev's processors, as the site uses them. A module of its own: worker processes have to find it by name."""
+"""nbdev's processors, as the site uses them."""
 import os
 import warnings
+from functools import cache
 from pathlib import Path
 
 from fastcore.nbio import mk_cell, read_nb, write_nb
+from nbdev import config, processors
 from nbdev.config import nbpath2html
 from nbdev.processors import FilterDefaults, exec_show_docs
+
+processors.get_config = cache(config.get_config)  # nbdev reads pyproject.toml again for every cell
 
 
 class exec_definitions(exec_show_docs):

@@ -17,9 +17,6 @@ import re
 import shutil
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from urllib.parse import quote
 
@@ -273,9 +270,9 @@ def build(quarto: bool = False) -> None:
         dest = PAGES/Path(f).relative_to(NBS)
         dest.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(f, dest)
-    with ProcessPoolExecutor(max_workers=os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        list(pool.map(partial(run_processors, NBS, PAGES), names))
-    for name in names: stage(name)
+    for name in names:
+        run_processors(NBS, PAGES, name)
+        stage(name)
     write_api()
     write_changelog()
     write_config()
