@@ -372,7 +372,7 @@ def undo(
     with Ledger(dest, create=False, who="undo") as ledger, at_work(dest):
         rows = {r["id"]: r for r in ledger.rows(status="quarantined")}
         wrong = [i for i in ids or () if i not in rows]
-        if wrong: raise BirdornotError(f"Not in quarantine: {', '.join(map(str, wrong))}. The ledger says which are.")
+        if wrong: raise BirdornotError(f"not in quarantine: {', '.join(map(str, wrong))}; the ledger says which are")
         rows = [rows[i] for i in (rows if ids is None else ids)]
         # an exact duplicate, or a picture that `review` moved, has no file of its own here
         rows = [r for r in rows if not r["reason"].startswith(("exact duplicate", "moved "))]

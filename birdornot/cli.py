@@ -599,7 +599,7 @@ def _hits_together(term, n, source, folder, urls):
     "Hits for bird+forest: pictures found for the words bird forest; none, and the reason told, where there are none"
     from birdornot.search import NoHits, SourceFailed
     try: return _hits(term, n, source, folder, urls, phrases=[term.replace("+", " ")])
-    except (NoHits, SourceFailed) as e: _say(f"search    {term}: left out. {e}")
+    except (NoHits, SourceFailed) as e: _say(f"search    {term}: left out: {e}")
     return []
 
 # %% ../nbs/90_cli.ipynb #a20ca000

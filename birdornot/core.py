@@ -48,7 +48,7 @@ def disk_full_errors(
     try: yield
     except (OSError, sqlite3.OperationalError) as e:
         if not is_disk_full(e): raise
-        raise DiskFull(f"The disk of {str(dest)!r} is full. Nothing is lost: free some space and run it again.") from e
+        raise DiskFull(f"the disk of {str(dest)!r} is full; free some space and run it again, nothing is lost") from e
 
 # %% ../nbs/00_core.ipynb #5770d510
 def progress_bar(

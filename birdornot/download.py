@@ -205,7 +205,7 @@ def _retry_after(value):
 
 
 _MEANING = {401: "not open to everyone (401)", 403: "the site refuses programs (403)", 404: "no longer there (404)",
-    410: "no longer there (410)", 429: "the site asks us to slow down (429): try again later",
+    410: "no longer there (410)", 429: "the site asks us to slow down (429); try again later",
     451: "blocked for legal reasons (451)"}
 
 
@@ -231,7 +231,7 @@ def _translate(e):
     from urllib3 import exceptions as u3
     if isinstance(e, Refused): return e
     if isinstance(e, AntiSSRFError):
-        return Refused("leads to a private address: blocked for safety (allow_hosts permits it)")
+        return Refused("leads to a private address, blocked for safety; allow_hosts permits it")
     if e2 := _find(e, socket.gaierror):
         if e2.errno == socket.EAI_AGAIN: return _Again("the name of the site cannot be looked up", host=True)
         return Refused("there is no site of this name", host=True)
@@ -242,7 +242,7 @@ def _translate(e):
     if _find(e, rq.ContentDecodingError, u3.DecodeError): return Refused("damaged on the way: cannot be decompressed")
     if isinstance(e, (rq.RequestException, u3.HTTPError)): return _Again("the connection broke off")
     if isinstance(e, OSError): raise e  # not the network: a full disk, say
-    return Refused(f"failed in a way we did not foresee ({type(e).__name__}: {e})")
+    return Refused(f"failed in a way we did not foresee ({type(e).__name__}: {e}); please report it")
 
 # %% ../nbs/21_download.ipynb #1e0efda8
 def _picture(head):

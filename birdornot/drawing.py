@@ -21,8 +21,8 @@ _SIZES = ((640, 427), (640, 480), (600, 400), (600, 450), (480, 640), (427, 640)
 
 def _rng(seed, kind, i):
     "The generator of picture `i` of `kind`."
-    if kind not in KINDS: raise ValueError(f'kind {kind!r} is not known: choose from {", ".join(KINDS)}')
-    if seed < 0 or i < 0: raise ValueError(f"seed and i must be 0 or more, not seed={seed}, i={i}")
+    if kind not in KINDS: raise ValueError(f'kind {kind!r} is not known; choose from {", ".join(KINDS)}')
+    if seed < 0 or i < 0: raise ValueError(f"seed={seed}, i={i} draws nothing; give whole numbers from 0")
     return np.random.default_rng([seed, zlib.crc32(kind.encode()), i])
 
 

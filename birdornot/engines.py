@@ -84,24 +84,24 @@ def _refusal(source, reply):
     def fail(kind, text, wait=0):
         return SourceFailed(source, kind, text.format(s=s, wait=duration_text(wait)), wait)
     if s in (429, 503):
-        return fail("limited", "wants fewer requests (HTTP {s}): wait {wait}, or use another source.", wait or 600)
+        return fail("limited", "wants fewer requests (HTTP {s}); wait {wait}, or use another source", wait or 600)
     if s in (202, 401, 403, 418, 451):
-        return fail("blocked", "refuses this computer (HTTP {s}): wait {wait}, or use another source.", wait or 3600)
-    if s >= 500: return fail("unreachable", "is out of order (HTTP {s}): try later, or use another source.")
-    if s == 200: return fail("rubbish", "sent an empty page: try later, or use another source.")
-    return fail("rubbish", "no longer answers as it did (HTTP {s}): update with `pip install -U birdornot ddgs`.")
+        return fail("blocked", "refuses this computer (HTTP {s}); wait {wait}, or use another source", wait or 3600)
+    if s >= 500: return fail("unreachable", "is out of order (HTTP {s}); try later, or use another source")
+    if s == 200: return fail("rubbish", "sent an empty page; try later, or use another source")
+    return fail("rubbish", "no longer answers as it did (HTTP {s}); update with `pip install -U birdornot ddgs`")
 
 
 def _no_reply(source, error):
     "What a failed connection means"
     words = f"{type(error).__name__} {error}".lower()
     for kind, text, signs in (
-        ("rubbish", "sent more than a page of results ever is: use another source.", "longer than"),
-        ("timeout", "did not answer in time: try again, or use another source.", "timeout|timed out|no whole reply"),
-        ("unreachable", "cannot be found from here: check the network connection.", r"resolv|addrinfo|\bdns|not known"),
-        ("reset", "broke off the connection: try again, or another source.", "reset|abort|incompl|brok|closed|body"),
-        ("unreachable", "has no certificate this computer trusts: check its clock and proxy.", "ssl|certificate|tls"),
-        ("unreachable", "cannot be reached from here: check the network connection.", "")):
+        ("rubbish", "sent more than a page of results ever is; use another source", "longer than"),
+        ("timeout", "did not answer in time; try again, or use another source", "timeout|timed out|no whole reply"),
+        ("unreachable", "cannot be found from here; check the network connection", r"resolv|addrinfo|\bdns|not known"),
+        ("reset", "broke off the connection; try again, or use another source", "reset|abort|incompl|brok|closed|body"),
+        ("unreachable", "has no certificate this computer trusts; check its clock and proxy", "ssl|certificate|tls"),
+        ("unreachable", "cannot be reached from here; check the network connection", "")):
         if re.search(signs, words): return SourceFailed(source, kind, text)
 
 # %% ../nbs/11_engines.ipynb #e5b27cd0
@@ -157,9 +157,9 @@ def _once(self, source, url, params, fetch, timeout):
 def _late(self, source):
     "The error for a source whose time, or everybody's, is over"
     if self.clock() >= self._until:
-        said = f"not asked further, the search has taken {duration_text(self.total)}: search again."
+        said = f"not asked further, the search has taken {duration_text(self.total)}; search again"
         return SourceFailed(source, "timeout", said)
-    return SourceFailed(source, "timeout", f"took {duration_text(self.deadline)}: ask another source too.")
+    return SourceFailed(source, "timeout", f"took {duration_text(self.deadline)}; ask another source too")
 
 
 Web._once, Web._late = _once, _late
@@ -207,13 +207,13 @@ def _json(source, reply):
     try: data = json.loads(reply.text)
     except (ValueError, RecursionError): data = None
     if isinstance(data, dict): return data
-    raise SourceFailed(source, "rubbish", "sent something that is no JSON: try later, or use another source.")
+    raise SourceFailed(source, "rubbish", "sent something that is no JSON; try later, or use another source")
 
 
 def _dicts(source, rows):
     "The dicts in a list, which `rows` had better be"
     if isinstance(rows, list): return [r for r in rows if isinstance(r, dict)]
-    raise SourceFailed(source, "rubbish", "answers in an unknown format: update with `pip install -U birdornot`.")
+    raise SourceFailed(source, "rubbish", "answers in an unknown format; update with `pip install -U birdornot`")
 
 # %% ../nbs/11_engines.ipynb #13f5746f
 def _openverse_licence(item):
@@ -266,8 +266,8 @@ def commons_hits(
 ):  # generator of `Hit`, None for what is no picture; raises `SourceFailed`
     "Page through the search of Wikimedia Commons"
     params = _COMMONS | dict(gsrsearch=f"filetype:bitmap {ask.words}")
-    strange = SourceFailed("commons", "rubbish", "answers in an unknown way: update with `pip install -U birdornot`.")
-    busy = SourceFailed("commons", "limited", "cannot search just now: try later, or use another source.", 600)
+    strange = SourceFailed("commons", "rubbish", "answers in an unknown way; update with `pip install -U birdornot`")
+    busy = SourceFailed("commons", "limited", "cannot search just now; try later, or use another source", 600)
     for _ in range(last_page):
         data = _json("commons", ask.web.get("commons", "https://commons.wikimedia.org/w/api.php", params))
         if "error" in data: raise busy
@@ -309,7 +309,7 @@ def _ddgs_page(engine, door, words, page, filters):
     "One page of a `ddgs` engine: its results, and the addresses as sent"
     def fail(kind, text, wait=0):
         return SourceFailed(engine.name, kind, text, wait)
-    closed = fail("blocked", "sent a page that keeps programs out: wait an hour, or use another source.", 3600)
+    closed = fail("blocked", "sent a page that keeps programs out; wait an hour, or use another source", 3600)
     def puzzle():
         return re.search("captcha|challenge|unusual traffic", door.text, re.I)
     try:
@@ -318,7 +318,7 @@ def _ddgs_page(engine, door, words, page, filters):
     except SourceFailed: raise
     except Exception as e:  # a parser that meets an unknown page fails in any way it likes
         if "vqd" in str(e) or puzzle(): raise closed from e
-        raise fail("rubbish", "sent a page that ddgs cannot read: update with `pip install -U ddgs`.") from e
+        raise fail("rubbish", "sent a page that ddgs cannot read; update with `pip install -U ddgs`") from e
     if not results and page == 1 and puzzle(): raise closed
     return results, sent
 
@@ -331,7 +331,7 @@ def ddgs_hits(
     "Page through an image engine of `ddgs` until it has nothing new"
     from ddgs.engines import ENGINES
     if name not in ENGINES["images"]:
-        raise SourceFailed(name, "rubbish", "is not in this version of ddgs: update with `pip install -U ddgs`.")
+        raise SourceFailed(name, "rubbish", "is not in this version of ddgs; update with `pip install -U ddgs`")
     engine = ENGINES["images"][name](proxy=os.environ.get("DDGS_PROXY"), timeout=int(ask.web.timeout))
     engine.http_client = door = _Door(ask.web, name, engine.http_client.client)
     group = duckduckgo_group(ask.licences) if name == "duckduckgo" else ""
@@ -377,7 +377,7 @@ def licence_codes(
     known = {*LICENCES["any"].split(), "other", "unknown"}
     if bad := [name for name in names if name.lower() not in {*LICENCES, *known}]:
         groups, codes = ", ".join(LICENCES), ", ".join(sorted(known))
-        raise BirdornotError(f"Unknown licence {bad[0]!r}: give groups ({groups}) or codes ({codes}).")
+        raise BirdornotError(f"{bad[0]!r} is no known licence; give groups ({groups}) or codes ({codes})")
     return frozenset(code for name in names for code in LICENCES.get(name.lower(), name.lower()).split())
 
 # %% ../nbs/11_engines.ipynb #f640f124

@@ -132,7 +132,7 @@ def _check_parity(parts, said, limit=1e-4):
     diff = np.abs(wanted - said)
     if not (diff <= limit*np.maximum(1, np.abs(wanted))).all():
         raise ExportError(f"the ONNX graph and the trained model differ by {diff.max():.2g} in a logit (limit "
-                          f"{limit:g}); nothing was written: please report this with the name of the backbone")
+                          f"{limit:g}); nothing was written, so please report this with the name of the backbone")
     return float(diff.max())
 
 # %% ../nbs/73_export.ipynb #548a768f
@@ -152,7 +152,7 @@ def check_replaceable(
     if dest.is_dir(): lost = sorted({f.name for f in dest.iterdir()} - set(ours))
     else: lost = [dest.name] if dest.exists() and not _is_model_zip(dest) else []
     if lost:
-        raise BirdornotError(f"{str(dest)!r} is in the way: {lost[0]!r} would be lost. Name another place, or move it")
+        raise BirdornotError(f"{str(dest)!r} is in the way: {lost[0]!r} would be lost; name another place, or move it")
 
 # %% ../nbs/73_export.ipynb #baebe535
 def _is_model_zip(file):

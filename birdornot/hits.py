@@ -155,13 +155,13 @@ def read_rows(
 ):  # generator of (line number, dict); raises `BirdornotError` for a line that cannot be read
     "Yield the rows of a file of addresses, as they are read"
     path = Path(path)
-    if not path.is_file(): raise BirdornotError(f"There is no file {str(path)!r}: give a .txt, .csv or .jsonl file.")
+    if not path.is_file(): raise BirdornotError(f"there is no file {str(path)!r}; give a .txt, .csv or .jsonl file")
     kind = kind or path.suffix.lower().lstrip(".")
     read = _table_rows if kind in ("csv", "tsv") else _line_rows
     try:
         newline = "" if kind in ("csv", "tsv") else None
         with path.open(encoding="utf-8-sig", newline=newline) as f: yield from read(path, f, kind)
-    except UnicodeDecodeError: raise BirdornotError(f"{str(path)!r} is not UTF-8 text: save it as UTF-8.") from None
+    except UnicodeDecodeError: raise BirdornotError(f"{str(path)!r} is not UTF-8 text; save it as UTF-8") from None
 
 # %% ../nbs/10_hits.ipynb #9915a7eb
 def _table_rows(path, f, kind):
@@ -169,7 +169,7 @@ def _table_rows(path, f, kind):
     rows = csv.DictReader(f, delimiter="," if kind == "csv" else "\t")
     try: yield from ((rows.line_num, {k: v for k, v in r.items() if k}) for r in rows)
     except csv.Error as e:
-        text = f"{str(path)!r} line {rows.line_num} is no row ({e}): save the table again as {kind}."
+        text = f"{str(path)!r} line {rows.line_num} is no row ({e}); save the table again as {kind}"
         raise BirdornotError(text) from None
 
 
@@ -188,7 +188,7 @@ def _json_row(path, i, line):
     except (ValueError, RecursionError): row = None
     if isinstance(row, str): return dict(image_url=row)
     if isinstance(row, dict): return row
-    raise BirdornotError(f"{str(path)!r} line {i} is no JSON object: give one object a line.")
+    raise BirdornotError(f"{str(path)!r} line {i} is no JSON object; give one object a line")
 
 
 def _saved_hit(path, line, row):
@@ -197,7 +197,7 @@ def _saved_hit(path, line, row):
     term, url, rank = row.pop("term"), row.pop("image_url"), positive_int(row.pop("rank")) or 0
     row["source"] = str(row["source"] or "")
     if term and isinstance(url, str) and url: return make_hit(term, url, rank=rank, **row)
-    raise BirdornotError(f"{str(path)!r} line {line} has no term or no image_url: give a file written by `Hits.save`.")
+    raise BirdornotError(f"{str(path)!r} line {line} has no term or no image_url; give a file written by `Hits.save`")
 
 # %% ../nbs/10_hits.ipynb #b4fff3ef
 def term_slug(
@@ -234,15 +234,16 @@ def _names(names):
 
 def _term_folder(term, folder):
     "The folder in `folder` that belongs to `term`"
-    if folder is None: raise BirdornotError("Source 'folder' needs folder=DIR: it holds a folder for each term.")
+    if folder is None:
+        raise BirdornotError("source 'folder' needs folders; give folder=DIR, with a folder for each term")
     folder = Path(folder)
     if not folder.is_dir():
-        raise BirdornotError(f"There is no folder {str(folder)!r}: give one that holds a folder for each term.")
+        raise BirdornotError(f"there is no folder {str(folder)!r}; give one that holds a folder for each term")
     subs = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
     found = [p for p in subs if p.name == term] or [p for p in subs if term_slug(p.name) == term_slug(term)]
     if found: return found[0]
     there = _names(p.name for p in subs)
-    raise NoHits(f"{str(folder)!r} has no folder for {term!r} (folders there: {there}): use one of those, or add it.")
+    raise NoHits(f"{str(folder)!r} has no folder for {term!r} (folders there: {there}); use one of those, or add it")
 
 # %% ../nbs/10_hits.ipynb #f35b1538
 def folder_hits(
@@ -255,9 +256,9 @@ def folder_hits(
     files = sorted(p for p in sub.rglob("*") if p.is_file() and shown(p))
     pictures = [p for p in files if (mimetypes.guess_type(p.name)[0] or "").startswith("image/")]
     for rank, p in enumerate(pictures, 1): yield make_hit(ask.term, p.resolve().as_uri(), "folder", rank, title=p.name)
-    if not pictures: raise NoHits(f"{str(sub)!r} holds no pictures: put some there, or search elsewhere.")
+    if not pictures: raise NoHits(f"{str(sub)!r} holds no pictures; put some there, or search elsewhere")
     if others := len(files) - len(pictures):
-        raise SourceFailed("folder", "rubbish", f"left out {others} files that have no picture's name.")
+        raise SourceFailed("folder", "rubbish", f"left out {others} files not named as pictures; rename those that are")
 
 # %% ../nbs/10_hits.ipynb #01fd147d
 _COLUMNS = dict(image_url="image_url url image picture link", page_url="page_url page foreign_landing_url",
@@ -278,7 +279,8 @@ def url_hits(
     ask: Query,  # its `term` and `urls` matter
 ):  # generator of `Hit`; raises `NoHits` or `SourceFailed` when there are no more
     "Yield a hit for each row of the table that belongs to the term"
-    if ask.urls is None: raise BirdornotError("Source 'urls' needs urls=FILE, a list or table of picture addresses.")
+    if ask.urls is None:
+        raise BirdornotError("source 'urls' needs a file; give urls=FILE, a list or table of picture addresses")
     name, labels, bad, rank = str(ask.urls), set(), [], 0
     for line, row in read_rows(ask.urls):
         row = known_columns(row)
@@ -288,8 +290,8 @@ def url_hits(
         hit = make_hit(ask.term, http_url(row.pop("image_url", "")), "urls", rank, **row)
         if hit: yield hit
         else: bad.append(line)
-    if not labels: raise NoHits(f"{name!r} has no rows: put one http(s) address on each line.")
-    if not rank: raise NoHits(f"{name!r} has no row for {ask.term!r} (labels: {_names(labels)}): use one of them.")
+    if not labels: raise NoHits(f"{name!r} has no rows; put one http(s) address on each line")
+    if not rank: raise NoHits(f"{name!r} has no row for {ask.term!r} (labels: {_names(labels)}); use one of them")
     if bad:
         where = f"{name!r} line {bad[0]}" + (f" and {len(bad)-1} more" if len(bad) > 1 else "")
-        raise SourceFailed("urls", "rubbish", f"no http(s) address in {where}: put it in column 'url' or on a line.")
+        raise SourceFailed("urls", "rubbish", f"no http(s) address in {where}; put it in column 'url' or on a line")

@@ -48,15 +48,15 @@ class Ledger:
         self.dest, self.who, self._lock = Path(dest), who, threading.RLock()
         self.path = self.dest/"ledger.sqlite"
         if not create and not self.path.exists():
-            raise DatasetError(f"{str(dest)!r} is no birdornot dataset (no ledger): download pictures into it first.")
+            raise DatasetError(f"{str(dest)!r} is no birdornot dataset (no ledger); download pictures into it first")
         try:
             self.dest.mkdir(parents=True, exist_ok=True)
             self._prepare()
         except (OSError, sqlite3.Error) as e:
             if is_disk_full(e): raise
-            what = f"cannot be opened ({e}): name a folder that you may write to."
+            what = f"cannot be opened ({e}); name a folder that you may write to"
             if type(e) is sqlite3.DatabaseError:
-                what = f"is damaged ({e}): rename it and run again; no picture is lost."
+                what = f"is damaged ({e}), but no picture is lost; rename it and run again"
             raise DatasetError(f"{str(self.path)!r} {what}") from None
 
     def _prepare(self):
@@ -86,7 +86,7 @@ def _know(self: Ledger, names):
     self._sure = frozenset(have)
     for name in names:
         if name in have: continue
-        raise ValueError(f"The ledger has no column {name!r}: use one of {', '.join(have)}, or add_columns first.")
+        raise ValueError(f"the ledger has no column {name!r}; use one of {', '.join(have)}, or add_columns first")
 
 
 @patch
@@ -96,9 +96,9 @@ def add_columns(self: Ledger,
     "Add the columns that are missing, so that a later stage can write down what it finds"
     have = self.columns()
     for name, kind in types.items():
-        if not re.fullmatch(r"[a-z]\w*", name): raise ValueError(f"{name!r} is no column name: use a-z, 0-9 and _.")
+        if not re.fullmatch(r"[a-z]\w*", name): raise ValueError(f"{name!r} is no column name; use a-z, 0-9 and _")
         if kind not in ("TEXT", "INTEGER", "REAL", "BLOB"):
-            raise ValueError(f"{kind!r} is no column type: use TEXT, INTEGER, REAL or BLOB.")
+            raise ValueError(f"{kind!r} is no column type; use TEXT, INTEGER, REAL or BLOB")
         if name not in have: self._db.execute(f"ALTER TABLE pictures ADD COLUMN {name} {kind}")
 
 # %% ../nbs/20_ledger.ipynb #eabe2f18
@@ -207,7 +207,7 @@ def at_work(
     lock = FileLock(Path(dest)/".lock", timeout=wait)
     try: lock.acquire()
     except Timeout:
-        said = f"Another birdornot is at work in {str(dest)!r}: wait until it is done, then try again."
+        said = f"another birdornot is at work in {str(dest)!r}; wait until it is done, then try again"
         raise DatasetError(said) from None
     try: yield
     finally: lock.release()

@@ -39,9 +39,9 @@ def _read_lock(file):
     try:
         head, *rows = [json.loads(line) for line in Path(file).read_text(encoding="utf-8").splitlines()]
         if head["birdornot_lock"] == 1 and all(r["image_url"] and r["sha256"] and r["label"] for r in rows): return rows
-    except FileNotFoundError: raise DatasetError(f"There is no lockfile {str(file)!r}: write_lock makes one.") from None
+    except FileNotFoundError: raise DatasetError(f"there is no lockfile {str(file)!r}; write_lock makes one") from None
     except (ValueError, KeyError, TypeError, OSError): pass  # the same remedy for all of them
-    raise DatasetError(f"{str(file)!r} is no birdornot lockfile, or is damaged: write it again with write_lock.")
+    raise DatasetError(f"{str(file)!r} is no birdornot lockfile, or is damaged; write it again with write_lock")
 
 # %% ../nbs/22_lock.ipynb #66956379
 class Rebuilt:

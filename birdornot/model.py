@@ -100,8 +100,8 @@ def _check_names(self):
     for name in names:
         head = self._take(name, 2)
         if Path(name).suffix.lower() in _PICKLES or (head[:1] == b"\x80" and head[1:] in (b"\2", b"\3", b"\4", b"\5")):
-            raise ModelError(f"{self.name} holds {name!r}, a pickle: whoever opens one runs the code in it. Models of "
-                             "birdornot have none; get the folder from someone you trust")
+            raise ModelError(f"{self.name} holds {name!r}, a pickle, and whoever opens one runs the code in it; "
+                             "models of birdornot have none, so get the folder from someone you trust")
 
 
 ModelFolder._check_names = _check_names
@@ -120,7 +120,8 @@ def _read(self, name):
     most = LARGEST[name]
     data = self._take(name, most + 1) if self.files.size(name) <= most else None
     if data is None or len(data) > most:
-        raise ModelError(f"{name} in {self.name} has more than {most//MB:,} MB; no model of ours does: do not use it")
+        raise ModelError(f"{name} in {self.name} has more than {most//MB:,} "
+                         f"MB; no model of ours does, so do not use it")
     return data
 
 
@@ -180,7 +181,7 @@ def _check_info(model):
         if not sound(value):
             said = json.dumps(value)[:60] if key in model.info else "nothing"
             raise ModelError(f"model.json in {model.name} says {said} for {key!r}; "
-                             f"expected {should}. Export the model again")
+                             f"expected {should}, so export the model again")
     if len(model.info["probe"]["logits"]) != len(model.info["labels"]):
         raise ModelError(f"model.json in {model.name} has {len(model.info['labels'])} labels and "
                           f"{len(model.info['probe']['logits'])} logits for its probe; export the model again")
@@ -295,8 +296,8 @@ def _check_self(model, session, name):
     for key in _SAME:
         if said.get(key) != model.info[key]:
             ours, theirs = (json.dumps(d.get(key))[:60] for d in (model.info, said))
-            raise ModelError(f"model.json in {model.name} says {ours} for {key!r}, {name} says {theirs}: "
-                             "they are of two exports; copy the model again")
+            raise ModelError(f"model.json in {model.name} says {ours} for {key!r}, {name} says {theirs}; "
+                             "they are of two exports, so copy the model again")
     size, inputs = model.info["size"], [(i.name, i.type, i.shape[1:]) for i in session.get_inputs()]
     outputs = [o.name for o in session.get_outputs()]
     if inputs != [("pixels", "tensor(float)", [3, size, size])] or "logits" not in outputs:
@@ -320,5 +321,5 @@ def _check_probe(model, session, name):
     if got.shape != want.shape or not (np.abs(got - want) <= near*np.maximum(1, np.abs(want))).all():
         ours, theirs = (np.round(v[:5], 3).tolist() for v in (got, want))
         raise ModelError(f"{name} in {model.name} does not answer its probe picture as it should: {ours} instead of "
-                         f"{theirs}; with this onnxruntime or Pillow it cannot be trusted: install other versions, "
+                         f"{theirs}; with this onnxruntime or Pillow it cannot be trusted, so install other versions, "
                          "or export it again")

@@ -72,7 +72,7 @@ def _fetcher():
     try:
         from birdornot.download import Fetcher
     except ImportError as e:
-        raise BadPicture(f"to fetch addresses, birdornot needs all of its packages ({e.name} is missing): "
+        raise BadPicture(f"{e.name} is missing, which fetching an address needs; "
                          "pip install birdornot, or download the photo yourself") from e
     return Fetcher(optout=False)  # to look at a photo is not to train on it
 
@@ -227,7 +227,8 @@ def find_photos(
         elif path.is_dir(): some = list(_below(path))
         elif path.exists(): some = [path]
         else: some = [Path(f) for f in sorted(glob.glob(str(name), recursive=True)) if os.path.isfile(f)]
-        if not some and not path.is_dir(): raise BirdornotError(f"there is no file or folder {str(name)!r}")
+        if not some and not path.is_dir():
+            raise BirdornotError(f"there is no file or folder {str(name)!r}; name photos, folders of them, or lists")
         found += some
     return found
 

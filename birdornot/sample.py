@@ -104,7 +104,7 @@ def sample_picture(
     fault: str = "",  # one of `FAULTS` to plant in picture `i`, or '' for none
 ) -> bytes:  # the content of a JPEG, PNG, GIF or (for `html`) text file
     "The file of picture `i` of `kind`, with `fault` planted."
-    if fault not in ("", *FAULTS): raise ValueError(f'fault {fault!r} is not known: choose from {", ".join(FAULTS)}')
+    if fault not in ("", *FAULTS): raise ValueError(f'fault {fault!r} is not known; choose from {", ".join(FAULTS)}')
     if fault == "wrong_label": return sample_picture(_other(kind, i), i + _OTHER, seed)
     if fault == "html": return _PAGE.format(i=i).encode()
     im = draw(kind, i, seed)
@@ -139,7 +139,7 @@ def parse_sample_name(
         about = dict(kind=kind, i=int(i), seed=int(seed), fault=fault)
     except ValueError: about = None
     if about is None or kind not in KINDS or fault not in ("", *FAULTS) or sample_name(**about) != name:
-        raise ValueError(f'{name!r} names no sample picture: names look like {sample_name("bird", 7)}')
+        raise ValueError(f'{name!r} names no sample picture; names look like {sample_name("bird", 7)}')
     return about
 
 # %% ../nbs/99_sample.ipynb #69d2712c
@@ -156,11 +156,12 @@ def _answer(label, i, seed, fault):
 def _plan(n, kinds, seed, faults):
     "The answers for a folder: first the good pictures, then the faults, each spread over the kinds."
     for kind in kinds:
-        if kind not in KINDS: raise ValueError(f'kind {kind!r} is not known: choose from {", ".join(KINDS)}')
+        if kind not in KINDS: raise ValueError(f'kind {kind!r} is not known; choose from {", ".join(KINDS)}')
         yield from (_answer(kind, i, seed, "") for i in range(n))
     for fault, count in faults.items():
-        if fault not in FAULTS: raise ValueError(f'fault {fault!r} is not known: choose from {", ".join(FAULTS)}')
-        if fault in _COPIES and count > n: raise ValueError(f"{count} of {fault} need as many good pictures, not n={n}")
+        if fault not in FAULTS: raise ValueError(f'fault {fault!r} is not known; choose from {", ".join(FAULTS)}')
+        if fault in _COPIES and count > n:
+            raise ValueError(f"n={n} good pictures are too few for {count} of {fault}; make n at least {count}")
         for j in range(count):
             yield _answer(kinds[j % len(kinds)], j if fault in _COPIES else n + j, seed, fault)
 
@@ -289,7 +290,7 @@ def _reply(web, path):
     if url.path.startswith("/v1/images/"): return _api(web, url)
     room, _, name = unquote(url.path).lstrip("/").partition("/")
     try:
-        if room != "pictures": raise ValueError(f"nothing is kept at {url.path}: pictures are below /pictures/")
+        if room != "pictures": raise ValueError(f"nothing is kept at {url.path}; pictures are below /pictures/")
         return 200, _TYPES[name[-3:]], web.picture(name), {}
     except (ValueError, KeyError) as e: return 404, "text/plain; charset=utf-8", str(e).encode(), {}
 
@@ -302,7 +303,8 @@ class SampleWeb:
         n: int = 200,  # hits for each kind; a search shows at most 240
         faults: float = .1,  # share of hits that are planted faults, which go through `FAULTS` in turn
     ):
-        if not 0 <= faults <= .5: raise ValueError(f"faults={faults}: give a share from 0 to 0.5 (.1: every tenth hit)")
+        if not 0 <= faults <= .5:
+            raise ValueError(f"faults={faults} is no share of the hits; give 0 to 0.5 (.1: every tenth hit)")
         self.seed, self.n, self.faults = seed, n, faults
         self.picture = lru_cache(maxsize=64)(lambda name: sample_picture(**parse_sample_name(name)))
 

@@ -39,7 +39,7 @@ def _pyarrow():
     try:
         import pyarrow.parquet
     except ImportError as e:
-        raise BirdornotError('Tables in pieces need pyarrow: pip install "birdornot[scale]".') from e
+        raise BirdornotError('pyarrow is missing, which tables in pieces need; pip install "birdornot[scale]"') from e
     return pyarrow
 
 # %% ../nbs/81_scale.ipynb #49a0502c
@@ -50,7 +50,7 @@ def _parquet_rows(path):
         with pa.parquet.ParquetFile(path) as f:
             for batch in f.iter_batches(1000): yield from batch.to_pylist()
     except (pa.ArrowException, OSError) as e:
-        said = f"{str(path)!r} is no Parquet file ({str(e)[:80]}): give .parquet, .csv, .jsonl or .txt."
+        said = f"{str(path)!r} is no Parquet file ({str(e)[:80]}); give .parquet, .csv, .jsonl or .txt"
         raise BirdornotError(said) from e
 
 
@@ -73,10 +73,10 @@ def _cut(table, folder, shard):
     schema = pa.schema([("row", pa.int64()), *((k, pa.string()) for k in _TEXTS)])
     rows, n = _table_rows(table), 0
     first = next(rows, None)
-    if first is None: raise BirdornotError(f"{str(table)!r} has no rows: put one address on each line.")
+    if first is None: raise BirdornotError(f"{str(table)!r} has no rows; put one address on each line")
     if "image_url" not in first:
-        raise BirdornotError(f"{str(table)!r} has no column of addresses: name it url, "
-                             "and give one http(s) address a row.")
+        raise BirdornotError(f"{str(table)!r} has no column of addresses; name it url, "
+                             "and give one http(s) address a row")
     def text(v):
         return v if isinstance(v, str) else None
     rows = chain([first], rows)
@@ -190,8 +190,8 @@ def _settings(model=None, backbone=None, copies=True, max_size=None, min_size=32
     if model:
         info = _classifier(str(model)).info
         if max_size not in (None, info["max_size"]):
-            raise BirdornotError(f"max_size={max_size} does not fit the model, which wants {info['max_size']}: "
-                                 "leave it out.")
+            raise BirdornotError(f"max_size={max_size} does not fit the model, which wants {info['max_size']}; "
+                                 "leave it out")
         max_size = info["max_size"]
     fetch = dict(fetch, per_host=max(1, per_host//processes), allow_hosts=sorted(fetch.get("allow_hosts", ())))
     return dict(model=str(Path(model).resolve()) if model else None, backbone=None if model else backbone,
@@ -243,10 +243,11 @@ class _Ray:
         os.environ |= dict(RAY_USAGE_STATS_ENABLED="0", DO_NOT_TRACK="1", RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0")
         try:
             import ray
-        except ImportError as e: raise BirdornotError('A cluster needs Ray: pip install "birdornot[scale]".') from e
+        except ImportError as e:
+            raise BirdornotError('Ray is missing, which a cluster needs; pip install "birdornot[scale]"') from e
         try: ray.init(address, log_to_driver=False, logging_level="ERROR")
         except (ConnectionError, ValueError, RuntimeError) as e:
-            said = f"No Ray cluster answers at {address!r} ({str(e)[:80]}): start one with `ray start --head`."
+            said = f"no Ray cluster answers at {address!r} ({str(e)[:80]}); start one with `ray start --head`"
             raise BirdornotError(said) from e
         self.ray, self.patience, self.started, self.died = ray, patience, {}, ray.exceptions.RayError
         self.slots = int(ray.cluster_resources().get("CPU", 1)) + 1
@@ -313,8 +314,8 @@ def _begin(table, dest, shard, s):
         text = json.dumps(began, ensure_ascii=False, indent=1)
         with atomic_file(dest/"run.json") as part: part.write_text(text, encoding="utf-8")
     if other := [k for k in wanted if wanted[k] != began.get(k)]:
-        raise BirdornotError(f"{str(dest)!r} was begun with another {other[0]}: "
-                             "give the same again, or another folder.")
+        raise BirdornotError(f"{str(dest)!r} was begun with another {other[0]}; "
+                             "give the same again, or another folder")
     return [(str(f), str(dest/"done"/f.name)) for f in sorted((dest/"todo").glob("*.parquet"))], began["rows"]
 
 # %% ../nbs/81_scale.ipynb #d18bc384
@@ -324,7 +325,7 @@ class Scaled:
                  dest: str | Path  # folder of a run
                  ):
         self.dest, self.files = Path(dest), sorted((Path(dest)/"done").glob("*.parquet"))
-        if not self.files: raise BirdornotError(f"{str(dest)!r} holds no results: run `birdornot scale` into it first.")
+        if not self.files: raise BirdornotError(f"{str(dest)!r} holds no results; run `birdornot scale` into it first")
 
     def table(self,
               columns=None  # names of columns; None: all but the pictures and embeddings
@@ -408,7 +409,7 @@ def _pairs_in_range(folder, table, low, high, most, window=8):
 
 # %% ../nbs/81_scale.ipynb #2c6cae68
 def _died_searching(job):
-    raise BirdornotError(f"The search for look-alikes dies at {job}: give it more memory, and run it again.")
+    raise BirdornotError(f"the search for look-alikes dies at {job}; give it more memory, and run it again")
 
 
 def near_duplicates(

@@ -86,7 +86,7 @@ def _from_sample(ask):
     "Drawn pictures, from a server on this computer that answers as Openverse does"
     from birdornot.sample import KINDS, SampleWeb
     kind = term_slug(ask.term)
-    if kind not in KINDS: raise NoHits(f"The sample draws no {ask.term!r}: choose from {', '.join(KINDS)}.")
+    if kind not in KINDS: raise NoHits(f"the sample draws no {ask.term!r}; choose from {', '.join(KINDS)}")
     with SampleWeb() as server:
         yield from openverse_hits(Query(kind, ask.term, Web(pause=0), base=server.url), "sample")
 
@@ -106,8 +106,8 @@ def _which(source, folder, urls):
     bad = [m for m in names if m not in SOURCES]
     if names and not bad: return list(dict.fromkeys(names))
     like = get_close_matches(bad[0], SOURCES, 1) if bad else []
-    advice = f"did you mean {like[0]!r}?" if like else f"choose from auto, {', '.join(SOURCES)}."
-    raise BirdornotError(f"Unknown source {bad[0] if bad else ''!r}: {advice}")
+    advice = f"did you mean {like[0]!r}?" if like else f"choose from auto, {', '.join(SOURCES)}"
+    raise BirdornotError(f"{bad[0] if bad else ''!r} is no known source; {advice}")
 
 
 def _not_asked(name, names, wanted, memory):
@@ -118,7 +118,7 @@ def _not_asked(name, names, wanted, memory):
         return f"not asked: it knows only the groups {', '.join(LICENCES)}."
     if len(names) == 1 or name not in AUTO: return ""
     until, text = memory.read().get(name, (0, ""))
-    return text and f"left alone for {duration_text(until-memory.now())} more, as it {text.partition(':')[0]}."
+    return text and f"left alone for {duration_text(until-memory.now())} more, as it {text.partition(';')[0]}"
 
 # %% ../nbs/12_search.ipynb #a4a71b5e
 def _take(name, found, ask, until, hits, seen, row, bar):
@@ -166,8 +166,8 @@ def search_images(
     memory: Memory | None = None,  # who refused lately
 ) -> Hits:  # at most `n`, with a report of what each source gave, or why it did not
     "Search for pictures of `term`, asking one source after the other"
-    if not str(term).strip(): raise BirdornotError("The term is empty: say what to search for, such as 'bird'.")
-    if n < 1: raise BirdornotError(f"n={n} is no number of hits: give 1 or more.")
+    if not str(term).strip(): raise BirdornotError("the term is empty; say what to search for, such as 'bird'")
+    if n < 1: raise BirdornotError(f"n={n} is no number of hits; give 1 or more")
     names, wanted = _which(source, folder, urls), licence_codes(licences)
     web, memory = web or Web(), memory or Memory()
     hits, asks = Hits(), [Query(phrase, term, web, wanted, folder, urls) for phrase in phrases or [term]]
@@ -194,16 +194,16 @@ def _nothing(term, rows, failed):
     if len(rows) == 1 and failed: return next(iter(failed.values()))
     why = {}
     for r in rows.values():
-        if r["problem"]: why.setdefault(r["problem"].rstrip("."), []).append(r["source"])
-    why = "; ".join(f"{', '.join(names)}: {text}" for text, names in why.items())
+        if r["problem"]: why.setdefault(r["problem"], []).append(r["source"])
+    why = ". ".join(f"{', '.join(names)}: {text}" for text, names in why.items())
     answered = [m for m, r in rows.items() if not r["problem"]]
     if not answered:
-        text = f"no source could be asked for {term!r} ({why}). Ask `birdornot doctor`, or use a folder of your own."
+        text = f"no source could be asked for {term!r} ({why}); ask `birdornot doctor`, or use a folder of your own"
         return SourceFailed("auto", "unreachable", text)
     if dropped := sum(r["left_out"] for r in rows.values()):
-        return NoHits(f"None of {dropped} pictures of {term!r} has a wanted licence: allow more, or add 'unknown'.")
-    said = "; ".join(filter(None, [f"{', '.join(answered)}: nothing", why]))
-    return NoHits(f"No pictures of {term!r} ({said}): check the spelling, or use a more common word.")
+        return NoHits(f"none of {dropped} pictures of {term!r} has a wanted licence; allow more, or add 'unknown'")
+    said = ". ".join(filter(None, [f"{', '.join(answered)}: nothing", why]))
+    return NoHits(f"no pictures of {term!r} ({said}); check the spelling, or use a more common word")
 
 # %% ../nbs/12_search.ipynb #b728ab3a
 def queries(
@@ -257,9 +257,9 @@ def _check(name, term, fetch, seconds, found):
     try: hits = sum(1 for h, _ in zip(filter(None, source), range(5)))
     except BirdornotError as e: error = e
     except Exception as e:  # a check-up reports whatever it meets
-        error = SourceFailed(name, "rubbish", f"fails in an unknown way ({type(e).__name__}: {e}): please report it.")
+        error = SourceFailed(name, "rubbish", f"fails in an unknown way ({type(e).__name__}: {e}); please report it")
     finally: source.close()
-    if not (hits or error): error = NoHits(f"answers, but has nothing for {term!r}: try another word.")
+    if not (hits or error): error = NoHits(f"answers, but has nothing for {term!r}; try another word")
     found[name] = hits, time.monotonic()-start, error
 
 # %% ../nbs/12_search.ipynb #663eefaf
@@ -284,7 +284,7 @@ def doctor(
     until = time.monotonic() + seconds + 1
     for t in threads: t.start()
     for t in threads: t.join(max(0, until - time.monotonic()))
-    late = SourceFailed("", "timeout", f"no answer in {duration_text(seconds)}: check the network connection.")
+    late = SourceFailed("", "timeout", f"no answer in {duration_text(seconds)}; check the network connection")
     rows = Checkup()
     for name in sources:
         _, spent, error = found.get(name, (0, seconds, late))

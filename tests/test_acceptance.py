@@ -12,7 +12,7 @@ from roughpictures import RoughWeb, picture
 
 from birdornot.ledger import Ledger
 
-BLOCKED = "leads to a private address: blocked for safety (allow_hosts permits it)"
+BLOCKED = "leads to a private address, blocked for safety; allow_hosts permits it"
 GOOD = "good good good good good good octet nolength zipped later heals reset cutonce busy same hops".split()
 BAD = dict(
     missing="no longer there (404)", gone="no longer there (410)", forbidden="the site refuses programs (403)",
@@ -23,7 +23,7 @@ BAD = dict(
     notgzip="damaged on the way: cannot be decompressed", loop="more than 5 redirects",
     hang="took longer than 5 seconds",
     drip="took longer than 5 seconds", drip_head="took longer than 5 seconds",
-    overloaded="the site asks us to slow down (429): try again later",
+    overloaded="the site asks us to slow down (429); try again later",
     optout="the site asks not to use it (X-Robots-Tag: noai)", to=BLOCKED)
 ONCE = ("bomb", "endless")  # they keep the machine busy: one in a hundred addresses is enough
 

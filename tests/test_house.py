@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 DRAWINGS = "the drawn sample, an appendix, stands in for the web or for photos at hand"
@@ -135,6 +136,51 @@ def test_chapters_are_numbered_once_and_stand_in_the_sidebar_in_this_order():
     assert re.findall(r"^ *- (\d\d\w*\.ipynb)$", sidebar, re.M) == names
 
 
+def parts_of_sidebar():
+    "The sidebar's parts that hold chapters, in order: title and files"
+    contents = yaml.safe_load((ROOT/"nbs"/"sidebar.yml").read_text(encoding="utf-8"))["website"]["sidebar"]["contents"]
+    parts = [(e["section"], e["contents"]) for e in contents if isinstance(e, dict) and "section" in e]
+    return [(title, files) for title, files in parts if re.match(r"\d", files[0])]
+
+
+def parts_of_table():
+    "The parts of the README's table of chapters, each a row in bold, and the files that its rows link to"
+    cells = json.loads((ROOT/"nbs"/"index.ipynb").read_text(encoding="utf-8"))["cells"]
+    table = next("".join(c["source"]) for c in cells if "".join(c["source"]).startswith("| chapter |"))
+    parts = []
+    for row in table.split("\n\n")[0].splitlines()[2:]:
+        if part := re.match(r"\| \*\*(.+?)\*\* \|", row): parts.append((part[1], []))
+        else: parts[-1][1].append(re.match(r"\| \[\w+\]\((\w+\.ipynb)\) \|", row)[1])
+    return parts
+
+
+def test_readme_has_every_chapter_in_the_parts_and_the_order_of_the_sidebar():
+    assert parts_of_table() == parts_of_sidebar(), "the table in nbs/index.ipynb has a row for each line of sidebar.yml"
+
+
+NEXT, BEFORE = r"\bnext chapter\b|\bchapter after\b|^next$", r"\b(?:last|previous) chapter\b|\bchapter before\b"
+
+
+def false_neighbours(texts):
+    "Words such as `next chapter` that are no link to the neighbour; `texts` is chapter → its Markdown, in order"
+    wrong, order = [], list(texts)
+    for before, name, after in zip([None, *order], order, [*order[1:], None]):
+        links = re.findall(r"\[([^\]]*)\]\(([^)]*)\)", texts[name])
+        plain = re.sub(r"\[[^\]]*\]\([^)]*\)", "", texts[name])
+        for words, neighbour in ((NEXT, after), (BEFORE, before)):
+            wrong += [f"{name}: [{said}]({to}), not {neighbour}" for said, to in links
+                      if re.search(words, said, flags=re.I) and to.split("#")[0] != neighbour]
+            wrong += [f"{name}: {m[0]!r} is no link; link it to {neighbour}, or name the chapter"
+                      for m in re.finditer(words, plain, flags=re.I)]
+    return wrong
+
+
+def test_next_and_last_chapter_are_the_neighbours_in_the_folder():
+    cells = {name: json.loads((ROOT/"nbs"/name).read_text(encoding="utf-8"))["cells"] for name in chapters()}
+    assert false_neighbours({name: "\n".join("".join(c["source"]) for c in some if c["cell_type"] == "markdown")
+                             for name, some in cells.items()}) == []
+
+
 def test_every_module_is_written_by_a_chapter():
     assert {n for n in sources() if not n.startswith("__")} == set(numbers())
 
@@ -178,3 +224,7 @@ def test_the_rules_find_what_breaks_them():
     assert heavy(dict(low="def f():\n    import torch", high=""), "low") == []
     broken = dict(a="ledger.db.execute(x)", b="con.execute('BEGIN IMMEDIATE')")
     assert sql(broken | dict(ledger="self.db", c="x")) == ["a", "b"]
+    for text in ("the next chapter", "[Next](a)", "[the last chapter](b)", "[chapter before](c)", "[next chapter](a)"):
+        assert len(false_neighbours(dict(a="", b=text, c=""))) == 1, text
+    for text in ("[the next chapter](c)", "[Next](c#x)", "[the last chapter](a)", "the next two chapters", "[c](a)"):
+        assert false_neighbours(dict(a="", b=text, c="")) == [], text

@@ -93,7 +93,7 @@ def test_tables_of_every_kind(web, tmp_path, kind):
 def test_addresses_of_a_table_reach_no_private_place(tmp_path):
     (tmp_path/"t.txt").write_text("http://127.0.0.1/a.jpg\nhttp://169.254.169.254/x\nfile:///etc/passwd\n")
     assert {*scale(tmp_path/"t.txt", tmp_path/"run", workers=1).reasons} == {
-        "leads to a private address: blocked for safety (allow_hosts permits it)", "not an http or https address"}
+        "leads to a private address, blocked for safety; allow_hosts permits it", "not an http or https address"}
 
 
 def test_a_run_goes_on_only_with_what_it_was_begun_with(web, model, tmp_path):
@@ -250,4 +250,4 @@ def test_from_the_command_line(web, model, tmp_path):
     assert (tmp_path/"run/near.parquet").exists()
     again = subprocess.run([*program, "scale", "no.csv", "other"], cwd=tmp_path,
                            capture_output=True, text=True, timeout=60)
-    assert again.returncode == 1 and "There is no file" in again.stderr and "Traceback" not in again.stderr
+    assert again.returncode == 1 and "there is no file" in again.stderr and "Traceback" not in again.stderr
