@@ -78,6 +78,15 @@ def test_every_supported_python_is_tested():
     assert "birdornot[docs]" in ini["DEFAULT"]["dev_requirements"]
 
 
+@pytest.mark.parametrize("flag", ["net", "slow"])
+def test_what_is_flagged_is_run_on_a_schedule(flag):
+    flows = [yaml.safe_load(f.read_text(encoding="utf-8")) for f in WORKFLOWS]
+    on_time = [flow for flow in flows if "schedule" in flow[True]]  # YAML reads `on` as a truth value
+    steps = [step for flow in on_time for job in flow["jobs"].values() for step in job["steps"]]
+    assert any(flag in step.get("env", {}).get("BIRDORNOT_FLAGS", "").split() and "pytest" in step["run"]
+               for step in steps)
+
+
 @pytest.mark.parametrize("target",
                          re.findall(r"^(\w+):.*##", (ROOT/"Makefile").read_text(encoding="utf-8"), flags=re.M))
 def test_make_knows_what_contributing_names(target):
