@@ -18,7 +18,7 @@ from .core import BirdornotError
 from .embed import Embedder, backbone_onnx, installed_backbones
 from .evaluate import compare
 from .picture import MAX_SIZE, open_upright
-from .probe import cross_validate
+from .probe import cross_validate, trained_multilabel
 from .split import picture_files
 
 # %% ../nbs/62_backbones.ipynb #2c199a20
@@ -44,6 +44,13 @@ class BackboneTable:
         lines = [f"{first} against {b}: {compare(self.results[first], self.results[b])}" for b in others]
         return "\n".join([f"{first}: {self.results[first]}", *lines])
 
+    def as_text(self) -> str:
+        "Write down a line for each backbone, and how sure the differences are"
+        lines = [f"{r['backbone']:<28} error {r['error']:.1%} ({r['low']:.1%}–{r['high']:.1%})   "
+                 f"{r['seconds']:.1f} s to embed   {r['ms_a_picture']:.0f} ms a picture   {r['MB']:.0f} MB"
+                 for r in self.rows]
+        return "\n".join([*lines, *str(self).splitlines()[1:]])
+
     def _repr_html_(self):
         import pandas as pd
         shown = dict.fromkeys(("error", "low", "high"), "{:.1%}".format)
@@ -56,10 +63,11 @@ def compare_backbones(
     dest: str | Path,  # dataset folder
     names: list[str] | None = None,  # any names in timm or torchvision; by default the installed ones
     seed: int = 42,  # same seed, same folds
-    multilabel: bool = False  # can a picture show several things at once?
+    multilabel: bool | None = None  # can a picture show several things at once? by default as trained last there
 ) -> BackboneTable:  # raises `WeightsUnavailable` where the weights of one cannot be had
     "Error with its interval, seconds to train, milliseconds a picture and megabytes of some backbones"
     files, results, rows = picture_files(dest), {}, []
+    if multilabel is None: multilabel = trained_multilabel(dest)
     for name in dict.fromkeys(names or installed_backbones()):
         embedder = Embedder(name)
         start = time.perf_counter()

@@ -301,6 +301,18 @@ def as_dict(self: Evaluation) -> dict:  # JSON values only
     return dict(wrong=self.wrong, of=self.n, error=self.error, low=low, high=high, ece=self.ece, coverage=self.coverage,
                 answered_error=self.answered_error, per_class=self.per_class)
 
+# %% ../nbs/52_evaluate.ipynb #b8aedbfc
+@patch
+def as_text(self: Evaluation) -> str:  # several lines
+    "Write down the error, what is answered, and a row for each class"
+    def share(v): return "" if v is None else f"{v:.1%}"
+    width = max(map(len, self.labels)) + 2
+    rows = [f"{r['label']:<{width}}{r['pictures']:>9}{share(r['precision']):>11}{share(r['recall']):>9}"
+            f"{share(r['f1']):>8}" for r in self.per_class]
+    return "\n".join([str(self), f"answers {self.coverage:.0%} of the pictures, {share(self.answered_error)} of them "
+                      f"wrongly; confidence is off by {self.ece:.1%} on average", "",
+                      f"{'':<{width}}{'pictures':>9}{'precision':>11}{'recall':>9}{'F1':>8}", *rows])
+
 # %% ../nbs/52_evaluate.ipynb #c328b0b2
 @patch
 def plot(self: Evaluation):  # matplotlib figure

@@ -14,7 +14,6 @@ import time
 import zipfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
@@ -22,88 +21,27 @@ import numpy as np
 
 from .card import attribution, model_card, slices, write_attribution
 from .core import BirdornotError, cores, put_in_place
-from .embed import backbone_onnx, embed_files, one_core_session, write_onnx
+from .embed import one_core_session
 from .model import LARGEST, SCHEMA, ModelError, ModelFolder, load_graph
 from .picture import MAX_SIZE, model_input, open_upright
-from .probe import Head, Probe, attach_head, head_arrays, head_facts, head_logits, make_head
+from .probe import head_facts, make_head
 from .quantise import write_int8
-from .split import dataset_folder
-
-# %% ../nbs/73_export.ipynb #10fe1c3e
-@dataclass
-class _Parts:
-    "What a model folder is made from"
-    graph: object  # onnx ModelProto with the outputs logits, embedding and, where the head knows it, novelty
-    head: Head
-    weights: dict  # name → array: body.* and head.*
-    backbone: str
-    path: Path  # dataset folder
-    train: list  # files
-    valid: list  # files
-    expected: object  # function from files to the logits N×K that the trained model gives them
-    result: object = None  # `Evaluation` on `valid`
-    facts: dict = field(default_factory=dict)  # of the training
-
-
-def _head_weights(head): return {f"head.{k}": v for k, v in head_arrays(head).items()}
-
-# %% ../nbs/73_export.ipynb #0f8fe3b8
-def _probe_parts(probe):
-    "The parts of a `Probe`; torch is not needed"
-    import onnx
-    from safetensors.numpy import load_file
-    size = probe.facts.get("asked_size", probe.size)  # None: the backbone's own
-    body = backbone_onnx(probe.backbone, size)
-    weights = load_file(body.with_suffix(".safetensors")) | _head_weights(probe.head)
-    def _expected(files): return head_logits(probe.head, embed_files(probe.path, files, probe.backbone, size))
-    train, valid = ([probe.files[i] for i in part] for part in (probe.train, probe.valid))
-    graph = attach_head(onnx.load(body), probe.head)
-    facts = {k: v for k, v in probe.facts.items() if k != "kind"} | dict(strangers=probe.strangers)
-    return _Parts(graph, probe.head, weights, probe.backbone, probe.path, train, valid, _expected, probe.result, facts)
-
-# %% ../nbs/73_export.ipynb #52e38069
-def _learner_body(learn, size):
-    "All but the last layer of a learner, normalisation in front, as an onnx ModelProto"
-    import torch
-    from torchvision.transforms import Normalize
-    norm = next(f for f in learn.dls.after_batch.fs if type(f).__name__ == "Normalize")
-    stats = [t.flatten().tolist() for t in (norm.mean, norm.std)]
-    body = torch.nn.Sequential(Normalize(*stats), learn.model[0], *learn.model[1][:-1]).cpu().eval()
-    with tempfile.TemporaryDirectory() as d: graph = write_onnx(body, size, f"{d}/body.onnx")
-    learn.model.to(learn.dls.device)
-    return graph, dict(zip(("mean", "std"), stats))
-
-# %% ../nbs/73_export.ipynb #d735f71f
-def _learner_parts(learn):
-    "The parts of a learner made by `vision_learner`"
-    import torch
-
-    from birdornot.learner import learner_facts, learner_head
-    facts, head = learner_facts(learn), learner_head(learn)
-    body, stats = _learner_body(learn, facts["size"])
-    weights = {f"body.{k}": v.detach().cpu().contiguous().numpy() for k, v in learn.model[0].state_dict().items()}
-    def _expected(files):
-        with learn.no_bar(), learn.no_logging():
-            return learn.get_preds(dl=learn.dls.test_dl(files), act=torch.nn.Identity())[0].numpy()
-    train, valid = (list(dl.items) for dl in (learn.dls.train_ds, learn.dls.valid_ds))
-    return _Parts(attach_head(body, head), head, weights | _head_weights(head), learn.backbone,
-                  dataset_folder(train + valid), train, valid, _expected, facts=facts | stats)
 
 # %% ../nbs/73_export.ipynb #8678815c
-def _describe(parts):
+def _describe(graph, head, backbone):
     "What a reader must know to use the graph"
-    head, size = parts.head, parts.graph.graph.input[0].type.tensor_type.shape.dim[-1].dim_value
-    return dict(schema=SCHEMA, labels=list(head.labels), backbone=parts.backbone, size=size, max_size=MAX_SIZE,
+    size = graph.graph.input[0].type.tensor_type.shape.dim[-1].dim_value
+    return dict(schema=SCHEMA, labels=list(head.labels), backbone=backbone, size=size, max_size=MAX_SIZE,
                 resize="squish, bilinear", input="pixels: float32 N×3×size×size, RGB, 0–1",
                 output="logits: float32 N×labels", temperature=float(head.temperature),
                 multilabel=bool(head.multilabel), unsure=head.unsure)
 
 
-def _write_graph(parts, info, file):
+def _write_graph(graph, info, file):
     "The graph with `info` in its metadata"
     import onnx
-    onnx.helper.set_model_props(parts.graph, {"birdornot": json.dumps(info, ensure_ascii=False)})
-    onnx.save(parts.graph, file)
+    onnx.helper.set_model_props(graph, {"birdornot": json.dumps(info, ensure_ascii=False)})
+    onnx.save(graph, file)
 
 # %% ../nbs/73_export.ipynb #d953e1d4
 class ExportError(BirdornotError):
@@ -126,9 +64,9 @@ def onnx_logits(
 COMPARED = 4  # held-out pictures on which graph and trained model are compared
 
 
-def _check_parity(parts, said, limit=1e-4):
+def _check_parity(trained, said, limit=1e-4):
     "Largest difference from the trained model in `said`, the graph's logits M×K for the first held-out pictures"
-    wanted = parts.expected(parts.valid[:len(said)])
+    wanted = trained.logits(trained.valid_files[:len(said)])
     diff = np.abs(wanted - said)
     if not (diff <= limit*np.maximum(1, np.abs(wanted))).all():
         raise ExportError(f"the ONNX graph and the trained model differ by {diff.max():.2g} in a logit (limit "
@@ -168,29 +106,29 @@ def _zip(folder, file):
     return file
 
 # %% ../nbs/73_export.ipynb #ad230659
-def _facts(parts, info, result, rows, more):
+def _facts(trained, info, result, rows, more):
     "What is worth knowing about a model and not needed to run it"
     pictures = Counter(label for r in rows for label in r["label"].split("+"))
-    judged = result is not None
-    return parts.facts | dict(
+    return trained.describe() | dict(
         info, created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), pictures=dict(pictures),
-        licences=dict(Counter(r["code"] for r in rows)), error=result.as_dict() if judged else None,
-        slices=slices(result, parts.path) if judged and result.files else [], head=head_facts(parts.head)) | more
+        licences=dict(Counter(r["code"] for r in rows)), error=result.as_dict(),
+        slices=slices(result, trained.dataset) if result.files else [], head=head_facts(trained.head)) | more
 
 # %% ../nbs/73_export.ipynb #15b623db
-def _write_folder(parts, new, result, more, name):
+def _write_folder(trained, new, result, more, name):
     "Write and check all files of a model into the empty folder `new`"
     from safetensors.numpy import save
-    info = _describe(parts)
-    _write_graph(parts, info, new/"model.onnx")
-    photos = [_make_probe(new), *parts.valid[:COMPARED]]
+    graph, train, valid = trained.graph(), trained.train_files, trained.valid_files
+    info = _describe(graph, trained.head, trained.backbone)
+    _write_graph(graph, info, new/"model.onnx")
+    photos = [_make_probe(new), *valid[:COMPARED]]
     probe, *said = onnx_logits(new/"model.onnx", photos, info["size"])
-    diff = _check_parity(parts, np.array(said))
-    (new/"model.safetensors").write_bytes(save(parts.weights, metadata=dict(backbone=parts.backbone)))
-    rows = attribution(parts.path, parts.train + parts.valid)
+    diff = _check_parity(trained, np.array(said))
+    (new/"model.safetensors").write_bytes(save(trained.weights(), metadata=dict(backbone=trained.backbone)))
+    rows = attribution(trained.dataset, train + valid)
     write_attribution(rows, new/"ATTRIBUTION.csv")
-    info = _facts(parts, info, result, rows, more)
-    small = write_int8(new, info, parts.train, parts.valid, _targets(parts.valid, info))
+    info = _facts(trained, info, result, rows, more)
+    small = write_int8(new, info, train, valid, _targets(valid, info))
     info |= dict(largest_logit_difference=diff, int8=small, probe=dict(file=photos[0].name, logits=probe.tolist()))
     if (small_graph := new/"model-int8.onnx").exists():
         info["probe"][small_graph.name] = onnx_logits(small_graph, photos[:1], info["size"])[0].tolist()
@@ -209,17 +147,17 @@ def _targets(files, info):
 def export_model(
     trained,  # `Probe`, or a fitted learner made by `vision_learner`
     dest: str | Path,  # folder to write, or a zip; an earlier export there is replaced when this one is complete
-    result=None,  # `Evaluation` on held-out pictures; a probe brings its own
+    result=None,  # `Evaluation` on held-out pictures; by default that of the trained model
     **more  # further facts for the description, JSON values
 ) -> Path:  # `dest`; raises `ExportError` where the graph and the trained model disagree
     "Write a model folder, and check that it answers as the trained model does"
-    dest, parts = Path(dest), _probe_parts(trained) if isinstance(trained, Probe) else _learner_parts(trained)
+    dest = Path(dest)
     check_replaceable(dest, LARGEST)
     dest.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=dest.parent, prefix=f".{dest.name}.") as d:
         new = Path(d)/dest.stem
         new.mkdir()
-        _write_folder(parts, new, result or parts.result, more, dest.name)
+        _write_folder(trained, new, result or trained.result, more, dest.name)
         put_in_place(_zip(new, Path(d)/dest.name) if dest.suffix == ".zip" else new, dest)
     return dest
 
@@ -237,13 +175,12 @@ def to_learner(
     arrays = load(model.checked("model.safetensors"))
     import torch
 
-    from birdornot.learner import vision_learner
+    from birdornot.learner import set_head, vision_learner
     learn = vision_learner(dls, model.info["backbone"], pretrained=False)
     parts = {p: {k[5:]: v for k, v in arrays.items() if k.startswith(f"{p}.")} for p in ("body", "head")}
     try:
         learn.model[0].load_state_dict({k: torch.from_numpy(v) for k, v in parts["body"].items()})
-        learn.head = make_head(parts["head"], model.info["head"])
-        learn.model[1][-1].load_state_dict({k: torch.from_numpy(parts["head"][k]) for k in ("weight", "bias")})
+        set_head(learn, make_head(parts["head"], model.info["head"]))
     except (RuntimeError, KeyError, TypeError, ValueError) as e:
         raise ModelError(f"model.safetensors in {model.name} does not fit {model.info['backbone']} ({str(e)[:120]}); "
                          "export the model again") from e

@@ -6,8 +6,8 @@ Docs: https://birdornot.github.io/birdornot/probe.html.md"""
 
 # %% auto #0
 __all__ = ['Head', 'head_logits', 'evaluate_head', 'attach_head', 'Probe', 'data_fingerprint', 'class_targets', 'meet_strangers',
-           'build_head', 'fit_probe', 'head_arrays', 'head_facts', 'make_head', 'save_probe', 'saved_facts',
-           'unchanged', 'restore_probe', 'cross_validate']
+           'build_head', 'fit_probe', 'training_folder', 'head_arrays', 'head_facts', 'make_head', 'save_probe',
+           'saved_facts', 'trained_multilabel', 'saved_head', 'unchanged', 'restore_probe', 'cross_validate']
 
 # %% ../nbs/55_probe.ipynb #e783bade
 import hashlib
@@ -116,7 +116,7 @@ class Probe:
     head: Head
     backbone: str  # name of the network that makes the embeddings
     size: int  # side of the square it sees, pixels
-    path: Path  # dataset folder
+    dataset: Path  # dataset folder
     files: list  # all pictures
     train: list  # positions of the training part in `files`
     valid: list  # positions of the part held back
@@ -131,7 +131,7 @@ class Probe:
               files: list  # picture files
               ) -> np.ndarray:  # float32, N×C
         "Embeddings as this probe needs them, kept with its pictures"
-        return embed_files(self.path, files, self.backbone, self.facts["asked_size"])
+        return embed_files(self.dataset, files, self.backbone, self.facts["asked_size"])
 
 # %% ../nbs/55_probe.ipynb #99d7168c
 def data_fingerprint(
@@ -251,6 +251,13 @@ def _repr_html_(self: Probe):
     return (f"{self.result._repr_html_()}<p>answers {self.result.coverage:.0%} of the pictures held back; "
             f"of pictures of none of its classes:</p>{html_table(rows)}<p>{took}</p>")
 
+# %% ../nbs/55_probe.ipynb #cd36efb4
+def training_folder(
+    dest: str | Path  # dataset folder
+) -> Path:  # it need not be there
+    "Name the folder in which a dataset keeps what was trained on it last"
+    return Path(dest)/".learner"
+
 # %% ../nbs/55_probe.ipynb #12b80f56
 _ARRAYS = ("mean", "scale", "centre", "axes", "less")
 
@@ -286,10 +293,10 @@ def make_head(
 def save_probe(
     probe: Probe,  # from `fit_probe`
     **more  # further facts to keep, JSON values
-) -> Path:  # the folder written, `probe.path`/.learner
+) -> Path:  # the folder written
     "Keep a probe in its dataset folder"
     from safetensors.numpy import save_file
-    dest = probe.path/".learner"
+    dest = training_folder(probe.dataset)
     dest.mkdir(exist_ok=True)
     left_out = dict(left_out=probe.left_out.probabilities, left_out_novelty=probe.left_out.novelty)
     arrays = head_arrays(probe.head) | {k: np.asarray(v, np.float32) for k, v in left_out.items()}
@@ -305,10 +312,25 @@ def saved_facts(
     dest: str | Path  # dataset folder
 ) -> dict:  # how the last training in this folder was done; empty if nothing was kept
     "What was written down with the learner or probe of a folder"
-    file = Path(dest)/".learner"/"learner.json"
+    file = training_folder(dest)/"learner.json"
     try: return json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError: return {}
     except ValueError as e: raise DatasetError(f"{file} is damaged ({e}); run `birdornot train` again") from e
+
+# %% ../nbs/55_probe.ipynb #558f8738
+def trained_multilabel(
+    dest: str | Path  # dataset folder
+) -> bool:  # False where nothing was trained
+    "Tell whether the last training in a folder was one in which a picture can show several things"
+    return bool(saved_facts(dest).get("head", {}).get("multilabel"))
+
+# %% ../nbs/55_probe.ipynb #6e85a7b5
+def saved_head(
+    dest: str | Path  # dataset folder in which something was trained
+) -> Head:  # that of the last training
+    "Read the head that was kept with a dataset"
+    from safetensors.numpy import load_file
+    return make_head(load_file(training_folder(dest)/"head.safetensors"), saved_facts(dest)["head"])
 
 # %% ../nbs/55_probe.ipynb #351f5030
 def unchanged(
@@ -332,7 +354,7 @@ def restore_probe(
     files, names, train, valid = split_files(dest, facts["valid_pct"], facts["seed"], record=False)
     if data_fingerprint(files, train, valid) != facts["data"]:
         raise DatasetError(f"the pictures in {str(dest)!r} have changed since training; run `birdornot train` again")
-    arrays = load_file(Path(dest)/".learner"/"head.safetensors")
+    arrays = load_file(training_folder(dest)/"head.safetensors")
     head, y = make_head(arrays, facts["head"]), class_targets(names, facts["multilabel"])[1]
     x = embed_files(dest, files, facts["backbone"], facts["asked_size"])
     left_out = Evaluation(head.labels, y[train], arrays["left_out"], [files[i] for i in train],
@@ -341,6 +363,55 @@ def restore_probe(
     return Probe(head, facts["backbone"], facts["size"], Path(dest), files, train, valid,
                  evaluate_head(head, x[valid], y[valid], [files[i] for i in valid]), left_out, facts["strangers"],
                  {k: v for k, v in facts.items() if k not in ("head", "strangers", "result")})
+
+# %% ../nbs/55_probe.ipynb #c466845f
+@patch(as_prop=True)
+def train_files(self: Probe) -> list:
+    "The pictures trained on"
+    return [self.files[i] for i in self.train]
+
+
+@patch(as_prop=True)
+def valid_files(self: Probe) -> list:
+    "The pictures held back"
+    return [self.files[i] for i in self.valid]
+
+# %% ../nbs/55_probe.ipynb #417ba8d5
+@patch
+def describe(self: Probe) -> dict:  # JSON values
+    "Say what was learned from, with what, and what is said about pictures of none of its classes"
+    return {k: v for k, v in self.facts.items() if k != "kind"} | dict(strangers=self.strangers)
+
+# %% ../nbs/55_probe.ipynb #e7eff583
+@patch
+def logits(self: Probe,
+           files: list  # picture files
+           ) -> np.ndarray:  # N×K
+    "Answer picture files"
+    return head_logits(self.head, self.embed(files))
+
+
+@patch
+def embed_pictures(self: Probe,
+                   pictures: list  # Pillow pictures
+                   ) -> np.ndarray:  # float32, N×C
+    "Embed pictures in memory"
+    return Embedder(self.backbone, self.facts["asked_size"])(pictures)
+
+# %% ../nbs/55_probe.ipynb #1f70a709
+@patch
+def graph(self: Probe):  # onnx ModelProto: outputs `logits`, `embedding` and, where the head knows it, `novelty`
+    "Put backbone and head together as one ONNX graph"
+    import onnx
+    return attach_head(onnx.load(backbone_onnx(self.backbone, self.facts["asked_size"])), self.head)
+
+
+@patch
+def weights(self: Probe) -> dict:  # name → float32 array: body.* and head.*
+    "Read the weights of the backbone, and add those of the head"
+    from safetensors.numpy import load_file
+    body = backbone_onnx(self.backbone, self.facts["asked_size"]).with_suffix(".safetensors")
+    return load_file(body) | {f"head.{k}": v for k, v in head_arrays(self.head).items()}
 
 # %% ../nbs/55_probe.ipynb #74cfd90a
 def cross_validate(

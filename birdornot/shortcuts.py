@@ -10,7 +10,6 @@ __all__ = ['SLICES', 'SHOWN', 'READING', 'foreground', 'without_thing', 'Shortcu
 
 # %% ../nbs/59_shortcuts.ipynb #29cc4555
 import json
-import tempfile
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -183,22 +182,11 @@ def trained_answers(
     "How a probe (without torch) or a learner answers pictures in memory"
     from birdornot.head import probabilities
     from birdornot.probe import head_logits
-    if hasattr(trained, "dls"): embed, head = _learner_embeds(trained)
-    else:
-        from birdornot.embed import Embedder
-        embed, head = Embedder(trained.backbone, trained.facts["asked_size"]), trained.head
-    return lambda pictures: probabilities(head_logits(head, embed(pictures)), head.temperature, head.multilabel)
-
-
-def _learner_embeds(learn):
-    "How a learner embeds pictures in memory, and its head"
-    from birdornot.learner import embed, learner_head
-    def _embed(pictures):
-        with tempfile.TemporaryDirectory() as d:
-            files = [Path(d)/f"{i:05}.png" for i in range(len(pictures))]
-            for picture, file in zip(pictures, files): picture.save(file, compress_level=1)
-            return embed(learn, learn.dls.test_dl(files))
-    return _embed, learner_head(learn)
+    head = trained.head
+    def _answer(pictures):
+        logits = head_logits(head, trained.embed_pictures(pictures))
+        return probabilities(logits, head.temperature, head.multilabel)
+    return _answer
 
 # %% ../nbs/59_shortcuts.ipynb #51ce0004
 READING = (
@@ -230,7 +218,8 @@ def kept_shortcuts(
     dest: str | Path  # dataset folder
 ) -> dict | None:  # what `measure_shortcuts` found for what was trained there last, None if it has not been asked
     "What is known already"
-    file = Path(dest)/".learner"/"shortcuts.json"
+    from birdornot.probe import training_folder
+    file = training_folder(dest)/"shortcuts.json"
     try: kept = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError): return None  # it is measured again
     return kept["facts"] if kept["model"] == _model_mark(dest) else None
@@ -238,8 +227,8 @@ def kept_shortcuts(
 
 def _model_mark(dest):
     "Changes with the model and with its pictures"
-    from birdornot.probe import saved_facts
-    head = (Path(dest)/".learner"/"head.safetensors").read_bytes()
+    from birdornot.probe import saved_facts, training_folder
+    head = (training_folder(dest)/"head.safetensors").read_bytes()
     return f"{saved_facts(dest)['data']} {sha256(head).hexdigest()}"
 
 # %% ../nbs/59_shortcuts.ipynb #51ce0008
@@ -250,10 +239,11 @@ def measure_shortcuts(
     limit: int = 60  # pictures at most; each costs about a tenth of a second
 ) -> dict:  # from `ShortcutTest.as_dict`, or with the reason under `not_measured`
     "The shortcut test of what was trained last, done once and kept in the dataset folder"
+    from birdornot.probe import training_folder
     if facts := kept_shortcuts(dest): return facts
     try: facts = shortcut_test(result.files, result.targets, result.labels, trained_answers(trained), limit).as_dict()
     except BirdornotError as e: facts = dict(not_measured=str(e))
     kept = dict(model=_model_mark(dest), facts=facts)
-    with atomic_file(Path(dest)/".learner"/"shortcuts.json") as part:
+    with atomic_file(training_folder(dest)/"shortcuts.json") as part:
         part.write_text(json.dumps(kept, indent=1, ensure_ascii=False), encoding="utf-8")
     return facts

@@ -349,6 +349,13 @@ def test_predict_imports_nothing_heavy(made, photos):
     assert done.stdout.splitlines()[-1] == "set()"
 
 
+def test_python_runs_the_package_too(tmp_path):
+    from birdornot import __version__
+    words = [sys.executable, "-m", "birdornot", "--version"]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, f"birdornot {__version__}\n"), done.stderr
+
+
 def test_help_everywhere(tmp_path):
     from birdornot.cli import COMMANDS
     assert birdornot("--help", cwd=tmp_path).returncode == 0

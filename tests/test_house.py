@@ -22,7 +22,6 @@ ALLOWED = {  # (module, module with a higher number that it imports) → why
     ("web", "sample"): DRAWINGS,
     ("why", "finetune"): FASTAI,
     ("why", "learner"): FASTAI,
-    ("shortcuts", "learner"): FASTAI,
 }
 LIGHT = "core", "picture", "model", "predict"
 HEAVY = {"torch", "fastai", "pandas", "matplotlib"}
