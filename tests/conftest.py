@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items):
     wanted = os.environ.get("BIRDORNOT_FLAGS", "").split()
     for item in items:
         for flag in FLAGS:
-            if flag in item.keywords and flag not in wanted:
+            if item.get_closest_marker(flag) and flag not in wanted:
                 item.add_marker(pytest.mark.skip(reason=f"flagged {flag}: run with BIRDORNOT_FLAGS={flag}"))
 
 
