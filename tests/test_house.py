@@ -157,6 +157,21 @@ def test_readme_has_every_chapter_in_the_parts_and_the_order_of_the_sidebar():
     assert parts_of_table() == parts_of_sidebar(), "the table in nbs/index.ipynb has a row for each line of sidebar.yml"
 
 
+def house():
+    "CONTRIBUTING.md: the parts of the house with their chapters, and all tests that its tables name"
+    text = (ROOT/"CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = [[c.strip() for c in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| ")]
+    parts = [(row[0], re.findall(r"\d\d \w+", row[1])) for row in rows if re.match(r"\d\d \w+", row[1])]
+    return parts, {name for row in rows for name in re.findall(r"\w+", row[-1]) if row[0] not in ("part", "what")}
+
+
+def test_contributing_shows_every_room_and_where_its_tests_are():
+    parts, tests = house()
+    rooms = [(title, [f[:-6].replace("_", " ") for f in files]) for title, files in parts_of_sidebar()]
+    assert parts == rooms, "the table in CONTRIBUTING.md has the parts and chapters of nbs/sidebar.yml"
+    assert tests == {f.stem.removeprefix("test_") for f in (ROOT/"tests").glob("test_*.py")}
+
+
 NEXT, BEFORE = r"\bnext chapter\b|\bchapter after\b|^next$", r"\b(?:last|previous) chapter\b|\bchapter before\b"
 
 

@@ -1,4 +1,5 @@
 """The site as a reader gets it: built by the one command, then opened page by page in Chromium."""
+import re
 import shutil
 import subprocess
 import sys
@@ -63,6 +64,13 @@ def test_links_of_a_page_to_its_notebook(site):
                  "colab.research.google.com/github/birdornot/birdornot/blob/main/nbs/41_",
                  "kaggle.com/kernels/welcome?src=https://github.com/birdornot/birdornot/blob/main/nbs/41_",
                  "mybinder.org/v2/gh/birdornot/birdornot/main?labpath=nbs%2F41_datablock.ipynb"): assert link in page
+
+
+def test_sidebar_folds_its_parts_and_opens_the_one_read(site):
+    page = (site/"datablock.html").read_text(encoding="utf-8")
+    parts = re.findall(r'aria-expanded="(\w+)"><span class="menu-text">([^<]+)</span></a>', page)
+    assert [title for opened, title in parts if opened == "true"] == ["Data"] and len(parts) > 9
+    assert '<span class="menu-text">41 ' in page and "Chapter 41" in page
 
 
 def complaints(site, address, mode, every=1) -> list[str]:

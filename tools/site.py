@@ -79,7 +79,7 @@ def front_matter(cell) -> dict:
 
 def kind_of(name: str) -> str:
     "What a reader calls the page: `chapter 41`, as its file is numbered, `tutorial` or `post`"
-    if name in chapters(): return f"chapter {int(name[:2])}"
+    if name in chapters(): return f"chapter {name[:2]}"
     return dict(tutorials="tutorial", posts="post").get(name.split("/")[0], "")
 
 
@@ -155,7 +155,7 @@ def numbered(contents: list, titles: dict[str, str]) -> list:
         if isinstance(entry, dict):
             new.append(entry | ({"contents": numbered(entry["contents"], titles)} if "contents" in entry else {}))
         elif entry in chapters():
-            new.append(dict(text=f"{int(entry[:2])} {titles[entry][:1].upper()}{titles[entry][1:]}", href=entry))
+            new.append(dict(text=f"{entry[:2]} {titles[entry][:1].upper()}{titles[entry][1:]}", href=entry))
         else: new.append(entry)
     return new
 
