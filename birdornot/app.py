@@ -137,7 +137,8 @@ def undo_feedback(
     from birdornot.ledger import Ledger, at_work
     with Ledger(dest, create=False, who="feedback") as ledger, at_work(dest):
         rows = ledger.rows(id=id, source="feedback")
-        if not rows: raise FeedbackError(f"picture {id} of {str(dest)!r} did not come by feedback: nothing is undone")
+        if not rows:
+            raise FeedbackError(f"picture {id} of {str(dest)!r} did not come by feedback; give the id of a correction")
         if rows[0]["status"] != "quarantined": quarantine(ledger, rows[0], "feedback taken back")
 
 # %% ../nbs/77_app.ipynb #9085dd59

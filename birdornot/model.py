@@ -57,12 +57,12 @@ class _Zip:
     def __init__(self, path):
         self.zip = zipfile.ZipFile(path)
         entries = self.zip.infolist()
-        if len(entries) > 1000: raise ModelError(f"holds {len(entries):,} files; a model has a dozen")
-        if fault := next(filter(None, map(_zip_fault, entries)), ""): raise ModelError(fault)
+        if len(entries) > 1000: raise ValueError(f"holds {len(entries):,} files, a model has a dozen")
+        if fault := next(filter(None, map(_zip_fault, entries)), ""): raise ValueError(fault)
         paths = [PurePosixPath(e.filename) for e in entries if not e.is_dir()]
         top = next((p.parent for p in paths if p.name == "model.json" and len(p.parts) < 3), PurePosixPath())
         self.entries = {e.filename.split("/")[-1]: e for e in entries if PurePosixPath(e.filename).parent == top}
-        if len(set(paths)) < len(paths): raise ModelError("holds two files of one name")
+        if len(set(paths)) < len(paths): raise ValueError("holds two files of one name")
 
     def names(self): return list(self.entries)
     def size(self, name): return self.entries[name].file_size
@@ -81,7 +81,7 @@ class ModelFolder:
         if not self.path.exists():
             raise ModelError(f"there is no model folder at {self.name}; `birdornot make` or `export` writes one")
         try: self.files = _Folder(self.path) if self.path.is_dir() else _Zip(self.path)
-        except ModelError as e:
+        except ValueError as e:
             raise ModelError(f"{self.name} {e}; do not use it, and get it from someone you trust") from None
         except (zipfile.BadZipFile, NotImplementedError, OSError) as e:
             raise ModelError(f"{self.name} is no model folder and no readable zip of one ({e}); copy it again") from e

