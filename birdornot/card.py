@@ -19,6 +19,7 @@ from .engines import licence_code
 from .evaluate import wilson
 from .ledger import Ledger
 from .shortcuts import shortcut_sections
+from .split import path_below
 
 # %% ../nbs/71_card.ipynb #7473b541
 COLUMNS = ("file", "label", "title", "author", "licence", "code", "source", "page_url", "image_url")
@@ -33,7 +34,7 @@ def attribution(
     if (path/"ledger.sqlite").exists():
         with Ledger(path) as ledger: known = {r["file"]: r for r in ledger.rows()}
     rows = []
-    for name in sorted(Path(f).relative_to(path).as_posix() for f in files):
+    for name in sorted(path_below(path, f) for f in files):
         row = {k: known.get(name, {}).get(k) or "" for k in COLUMNS}
         rows.append(row | dict(file=name, label=name.split("/")[0], code=licence_code(row["licence"])))
     return rows
@@ -78,7 +79,7 @@ def slices(
     if not (path/"ledger.sqlite").exists(): return []
     with Ledger(path) as ledger: known = {r["file"]: r for r in ledger.rows()}
     for file, right in zip(result.files, result.right):
-        for name in _slices_of(known.get(Path(file).relative_to(path).as_posix(), {})): members[name].append(right)
+        for name in _slices_of(known.get(path_below(path, file), {})): members[name].append(right)
     found = []
     for name, right in sorted(members.items()):
         wrong, n = len(right) - int(sum(right)), len(right)
