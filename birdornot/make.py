@@ -131,7 +131,7 @@ def _found(dest, label, n):
 def _find_together(term, **asked):
     "Hits for bird+forest: pictures found for the words bird forest; none, and the reason told, where there are none"
     try: return find_pictures(term, phrases=[term.replace("+", " ")], **asked)
-    except (NoHits, SourceFailed) as e: say("search", f"{term}: left out. {e}")
+    except (NoHits, SourceFailed) as e: say("search", f"{term}: left out: {e}")
     return []
 
 # %% ../nbs/80_make.ipynb #d2a709c2
