@@ -154,10 +154,10 @@ def honesty(photos, n, seeds):
         drawn = Path(d)/"drawn"
         make_sample(drawn, n=n, kinds=("bird", "forest", "thing"), seed=7)
         def _embed(folder):
-            return embed_files(d, sorted(f for f in folder.glob("*.*") if f.suffix in (".jpg", ".jpeg", ".png")))
+            return embed_files(sorted(f for f in folder.glob("*.*") if f.suffix in (".jpg", ".jpeg", ".png")))
         pictures = {k: _embed(drawn/k) for k in ("bird", "forest", "thing")}
         real = {k: _embed(photos/k) for k in ("bird", "not_bird")} if photos else None
-        strangers = embed_files(d, stranger_files(["bird", "forest"]))
+        strangers = embed_files(stranger_files(["bird", "forest"]))
         def _fit(parts, seed):
             x, y = np.concatenate(parts), np.repeat(range(len(parts)), [len(p) for p in parts])
             outer = stratified_folds(y, np.arange(len(y)), 4, seed)
@@ -225,7 +225,7 @@ def main() -> None:
             photos = Path(tmp)/"photos"
             make_sample(photos, n=80, kinds=("bird", "forest"), seed=1)
         # made once for all datasets
-        embed_files(stranger_files()[0].parent, stranger_files(), size=None if size == 224 else size)
+        embed_files(stranger_files(), size=None if size == 224 else size)
         results, took = compare(photos, False, ways, seeds, epochs, size, tmp)
         show("photos", results, took)
         hard = {}

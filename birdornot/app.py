@@ -94,7 +94,7 @@ class FeedbackError(BirdornotError):
 def _feedback_rows(dest, sha256, label):
     "The ledger of a dataset nobody else works on now, and the feedback row of a picture under a label, if there is one"
     from birdornot.ledger import Ledger, at_work
-    with Ledger(dest, create=False, who="feedback") as ledger, at_work(dest):
+    with Ledger(dest, create=False, who="feedback") as ledger, at_work(ledger.layout):
         rows = ledger.rows(label=label, source="feedback", sha256=sha256)
         yield ledger, rows[0] if rows else None
 
@@ -113,8 +113,8 @@ def save_feedback(
         if not set(label.split("+")) <= set(known):
             raise FeedbackError(f"{label!r} is no class of {str(dest)!r}: choose {', '.join(known)}")
         if row and row["status"] != "quarantined": return row["id"]
-        name = f".originals/{label}/{sha256[:16]}.{ext}"
-        _store(dest/name, data)
+        name = f"originals/{label}/{sha256[:16]}.{ext}"
+        _store(ledger.locate(name), data)
         new = dict(status="downloaded", reason="", original=name, file=name, kept=1)
         if row: ledger.update(row["id"], **new)
         else: ledger.insert([dict(label=label, term=label, source="feedback", image_url=f"feedback:{sha256}",

@@ -17,9 +17,9 @@ from pathlib import Path
 from .core import markdown_table
 from .engines import licence_code
 from .evaluate import wilson
-from .ledger import Ledger
+from .project import layout_of
 from .shortcuts import shortcut_sections
-from .split import path_below
+from .split import ledger_rows
 
 # %% ../nbs/71_card.ipynb #7473b541
 COLUMNS = ("file", "label", "title", "author", "licence", "code", "source", "page_url", "image_url")
@@ -30,12 +30,9 @@ def attribution(
     files: list  # the pictures below it that the model learned from or was tested on
 ) -> list[dict]:  # for each a dict with `COLUMNS`; `code` is the licence's short code, 'unknown' where there is none
     "Author, licence, page and address of each picture, as far as the ledger knows"
-    path, known = Path(path), {}
-    if (path/"ledger.sqlite").exists():
-        with Ledger(path) as ledger: known = {r["file"]: r for r in ledger.rows()}
-    rows = []
-    for name in sorted(path_below(path, f) for f in files):
-        row = {k: known.get(name, {}).get(k) or "" for k in COLUMNS}
+    rows, layout = [], layout_of(path)
+    for name, known in sorted(zip(map(layout.place, files), ledger_rows(path, files)), key=lambda pair: pair[0]):
+        row = {k: (known or {}).get(k) or "" for k in COLUMNS}
         rows.append(row | dict(file=name, label=name.split("/")[0], code=licence_code(row["licence"])))
     return rows
 
@@ -75,11 +72,9 @@ def slices(
     least: int = 5  # pictures a slice needs to be listed
 ) -> list[dict]:  # slice, wrong, of, low, high
     "Mistakes by where a picture came from, its shape and its size, with 95 % intervals"
-    path, members = Path(path), defaultdict(list)
-    if not (path/"ledger.sqlite").exists(): return []
-    with Ledger(path) as ledger: known = {r["file"]: r for r in ledger.rows()}
-    for file, right in zip(result.files, result.right):
-        for name in _slices_of(known.get(path_below(path, file), {})): members[name].append(right)
+    members = defaultdict(list)
+    for row, right in zip(ledger_rows(path, result.files), result.right):
+        for name in _slices_of(row or {}): members[name].append(right)
     found = []
     for name, right in sorted(members.items()):
         wrong, n = len(right) - int(sum(right)), len(right)

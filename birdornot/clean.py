@@ -23,10 +23,9 @@ from fastcore.basics import chunked, patch
 from PIL import Image, ImageStat
 
 from .core import BirdornotError, atomic_file, cores, count_table, disk_full_errors, list_counts, progress_bar
-from .download import parts_folder
 from .duplicates import best_copy, perceptual_hashes
 from .duplicates import look_alikes as group_look_alikes
-from .ledger import Ledger, at_work
+from .ledger import Ledger, at_work, content_hash, unfinished_files
 from .picture import MAX_SIZE, BadPicture, contact_sheet, decode_upright, decoding_failure, open_upright
 
 # %% ../nbs/31_clean.ipynb #578f45f7
@@ -96,16 +95,17 @@ def examine_picture(
     return im, out
 
 # %% ../nbs/31_clean.ipynb #b956a785
-def _clean_one(src, dst, max_size, min_size, kept):
+def _clean_one(src, dst, parts, max_size, min_size, kept):
     "Examine `src` and write its working copy to `dst` ('' writes none), if it is of use"
     im, out = examine_picture(src, max_size, min_size, kept)
-    if dst and "reason" not in out: _save(im, dst)
+    if dst and "reason" not in out: out["copy_sha256"] = _save(im, dst, parts)
     return out
 
 
-def _save(im, dst):
-    "Write a working copy: whole, or not at all"
-    with atomic_file(dst, Path(dst).parents[1]/".originals/.part") as part: im.save(part, "JPEG", quality=92)
+def _save(im, dst, parts):
+    "Write a working copy whole or not at all, by way of the folder `parts`; → its SHA-256"
+    with atomic_file(dst, parts) as part: im.save(part, "JPEG", quality=92)
+    return content_hash(dst)
 
 # %% ../nbs/31_clean.ipynb #982a3d21
 def limit_memory(
@@ -162,7 +162,7 @@ def run_in_workers(
         pool.join()
 
 # %% ../nbs/31_clean.ipynb #dec26095
-def _copy_name(row): return f"{row['label']}/{row['sha256'][:16]}.jpg"
+def _copy_name(row): return f"photos/{row['label']}/{row['sha256'][:16]}.jpg"
 
 
 def _exact(rows):
@@ -180,13 +180,14 @@ def _exact(rows):
 # %% ../nbs/31_clean.ipynb #b81a5674
 def move_original(
     ledger: Ledger,  # of the dataset
-    old: str,  # where the original lies, below the dataset folder
+    old: str,  # where the original lies, as the ledger names it
     new: str,  # where it belongs
 ):
     "Move an original; all rows that share it follow"
     if old == new: return
-    (ledger.dest/new).parent.mkdir(parents=True, exist_ok=True)
-    if (ledger.dest/old).exists(): os.replace(ledger.dest/old, ledger.dest/new)
+    here, there = ledger.locate(old), ledger.locate(new)
+    there.parent.mkdir(parents=True, exist_ok=True)
+    if here.exists(): os.replace(here, there)
     for r in ledger.rows(original=old):
         ledger.update(r["id"], original=new, file=new if r["file"] == old else r["file"])
 
@@ -200,9 +201,9 @@ def quarantine(
     "Refuse a picture: its original moves aside, unless it is its twin's too, and its working copy goes"
     file = row["original"]
     if not reason.startswith("exact duplicate"):
-        file = file.replace(".originals/", ".quarantine/", 1)
+        file = file.replace("originals/", "quarantine/", 1)
         move_original(ledger, row["original"], file)
-        (ledger.dest/_copy_name(row)).unlink(missing_ok=True)
+        ledger.locate(_copy_name(row)).unlink(missing_ok=True)
     new = dict(status="quarantined", reason=reason, original=file, file=file, dup_group=None)
     ledger.update(row["id"], **new, **measures)
     return new
@@ -221,12 +222,12 @@ def _settle(ledger, row, found, max_size, dry_run):
 def _unfinished(ledger, rows, max_size):
     "Rows without a working copy of this size; what a killed run had moved aside but not written down comes back"
     def there(name):
-        return (ledger.dest/name).exists()
+        return ledger.locate(name).exists()
     def done(r):
         return r["status"] == "clean" and r["side"] == max_size and r["oddity"] is not None and there(r["file"])
     rows = [r for r in rows if not done(r)]
     for r in rows:
-        aside = r["original"].replace(".originals/", ".quarantine/", 1)
+        aside = r["original"].replace("originals/", "quarantine/", 1)
         if not there(r["original"]) and there(aside): move_original(ledger, aside, r["original"])
     return rows
 
@@ -323,14 +324,14 @@ _ADDED = dict(side="INTEGER", phash="TEXT", phash_mirror="TEXT", contrast="REAL"
     brightness="REAL", sharpness="REAL", colours="INTEGER", missing="REAL", warning="TEXT", flags="TEXT", oddity="REAL")
 
 
-def _jobs(ledger, rows, max_size, min_size, dry_run):
+def _jobs(ledger, rows, parts, max_size, min_size, dry_run):
     "The arguments of `_clean_one` for each row"
-    if not dry_run:
-        for label in {r["label"] for r in rows}: (ledger.dest/label).mkdir(exist_ok=True)
     def path(name):
-        return str(ledger.dest/name)
+        return str(ledger.locate(name))
     copies = ["" if dry_run else path(_copy_name(r)) for r in rows]
-    return [(path(r["original"]), copy, max_size, min_size, bool(r["kept"])) for r, copy in zip(rows, copies)]
+    for folder in {os.path.dirname(c) for c in copies if c}: os.makedirs(folder, exist_ok=True)
+    return [(path(r["original"]), copy, str(parts), max_size, min_size, bool(r["kept"]))
+            for r, copy in zip(rows, copies)]
 
 
 def clean_images(
@@ -345,14 +346,14 @@ def clean_images(
     progress: bool = True,  # show a progress bar where there is a terminal
 ) -> CleanReport:  # what is clean, what is in quarantine and why
     "Make an upright RGB working copy of each downloaded picture, or put it into quarantine"
-    with disk_full_errors(dest), Ledger(dest, create=False, who="clean") as ledger, at_work(dest):
+    with (disk_full_errors(dest), Ledger(dest, create=False, who="clean") as ledger, at_work(ledger.layout),
+          unfinished_files(ledger.layout) as parts):
         ledger.add_columns(**_ADDED)
-        parts_folder(dest)
         rows = {r["id"]: r for r in ledger.rows(status=["downloaded", "clean", "quarantined"])}
         exact = {i: reason for i, reason in _exact(rows.values()).items() if rows[i]["status"] != "quarantined"}
         for i, reason in exact.items(): rows[i] = _settle(ledger, rows[i], dict(reason=reason), max_size, dry_run)
         todo = _unfinished(ledger, [r for r in rows.values() if r["status"] != "quarantined"], max_size)
-        jobs = _jobs(ledger, todo, max_size, min_size, dry_run)
+        jobs = _jobs(ledger, todo, parts, max_size, min_size, dry_run)
         found = run_in_workers(_clean_one, jobs, workers, seconds, megabytes)
         with closing(found), progress_bar(len(todo), "clean", progress) as bar:
             for some in chunked(zip(todo, found), 16):
@@ -369,7 +370,7 @@ def undo(
     dry_run: bool = False,  # only say how many
 ) -> int:  # how many came back
     "Bring pictures back from quarantine; `clean_images` then keeps each one that can be decoded"
-    with Ledger(dest, create=False, who="undo") as ledger, at_work(dest):
+    with Ledger(dest, create=False, who="undo") as ledger, at_work(ledger.layout):
         rows = {r["id"]: r for r in ledger.rows(status="quarantined")}
         wrong = [i for i in ids or () if i not in rows]
         if wrong: raise BirdornotError(f"not in quarantine: {', '.join(map(str, wrong))}; the ledger says which are")
@@ -377,7 +378,7 @@ def undo(
         # an exact duplicate, or a picture that `review` moved, has no file of its own here
         rows = [r for r in rows if not r["reason"].startswith(("exact duplicate", "moved "))]
         for r in () if dry_run else rows:
-            file = r["original"].replace(".quarantine/", ".originals/", 1)
+            file = r["original"].replace("quarantine/", "originals/", 1)
             move_original(ledger, r["original"], file)
             ledger.update(r["id"], status="downloaded", reason="brought back", file=file, kept=1)
     return len(rows)

@@ -6,7 +6,7 @@ Docs: https://birdornot.github.io/birdornot/cli.html.md"""
 
 # %% auto #0
 __all__ = ['search', 'download', 'clean', 'suspects', 'review', 'leak', 'report', 'train', 'backbones', 'why', 'evaluate',
-           'export', 'doctor', 'lock', 'rebuild', 'predict', 'serve', 'scale', 'make', 'demo', 'main']
+           'export', 'doctor', 'cache', 'lock', 'rebuild', 'predict', 'serve', 'scale', 'make', 'demo', 'main']
 
 # %% ../nbs/90_cli.ipynb #d61fa732
 import json
@@ -206,6 +206,20 @@ def doctor(
     found = examine(term)
     print(found)
     return int(not all(r["works"] for r in found))
+
+# %% ../nbs/90_cli.ipynb #b5345d45
+@command("birdornot cache", "birdornot cache --empty")
+def cache(
+    empty: bool = False,  # throw all of it away; it is computed anew when it is needed
+):
+    "Say what lies in your cache folder, shared by all datasets"
+    from birdornot.cache import cache_contents, empty_cache
+    from birdornot.core import cache_dir
+    if empty: return say("cache", f"{empty_cache()/1e6:,.1f} MB are free again in {cache_dir()}")
+    rows = cache_contents()
+    for r in rows:
+        print(f"{r['bytes']/1e6:8,.1f} MB  {r['what']}" + (f", {r['pictures']:,} pictures" if r["pictures"] else ""))
+    say("cache", f"{sum(r['bytes'] for r in rows)/1e6:,.1f} MB in {cache_dir()}; birdornot cache --empty removes them")
 
 # %% ../nbs/90_cli.ipynb #b8e027ef
 @command("birdornot lock bird_or_forest", "birdornot lock bird_or_forest --out birds.lock")

@@ -9,9 +9,11 @@ __all__ = ['UprightImage', 'GroupSplitter', 'folder_labels', 'image_block', 'bat
 
 # %% ../nbs/41_datablock.ipynb #3f664fbc
 import warnings
+from functools import partial
 from pathlib import Path
 
 from .picture import MAX_SIZE, open_upright
+from .project import Layout, label_of, layout_of
 from .split import duplicate_groups, picture_files, record_split, split_by_group
 
 # %% ../nbs/41_datablock.ipynb #f2a781a7
@@ -38,16 +40,18 @@ def GroupSplitter(
     seed: int = 42  # same seed, same split
 ):  # function from files to positions of the training and the validation part
     "A splitter for `DataBlock` that never separates a duplicate group"
+    layout = layout_of(path)
     def _split(files):
-        return split_by_group([parent_label(f) for f in files], duplicate_groups(path, files), valid_pct, seed)
+        return split_by_group([label_of(layout, f) for f in files], duplicate_groups(path, files), valid_pct, seed)
     return _split
 
 # %% ../nbs/41_datablock.ipynb #c2a10002
 def folder_labels(
-    file: Path  # picture in the folder of its labels
+    path: str | Path | Layout,  # dataset folder, or its layout
+    file: Path  # picture below it
 ) -> list:  # one or more labels
     "The labels of a picture that can show several things: the name of its folder, taken apart at each `+`"
-    return Path(file).parent.name.split("+")
+    return label_of(path, file).split("+")
 
 # %% ../nbs/41_datablock.ipynb #44ec6101
 def image_block(
@@ -62,7 +66,7 @@ def image_block(
         blocks=(ImageBlock(UprightImage), MultiCategoryBlock if multilabel else CategoryBlock),
         get_items=picture_files,
         splitter=GroupSplitter(path, valid_pct, seed),
-        get_y=folder_labels if multilabel else parent_label,
+        get_y=partial(folder_labels if multilabel else label_of, layout_of(path)),
         item_tfms=Resize(size, method=ResizeMethod.Squish),
         batch_tfms=aug_transforms())
 
@@ -89,6 +93,6 @@ def dataloaders(
     path = Path(path)
     block, files = image_block(path, size, valid_pct, seed, multilabel), picture_files(path)
     train, valid = block.splitter(files)
-    dls = block.dataloaders(path, path=path, bs=bs or batch_size(len(train)), num_workers=num_workers)
+    dls = block.dataloaders(path, path=layout_of(path).home, bs=bs or batch_size(len(train)), num_workers=num_workers)
     record_split(path, dls.train_ds.items, dls.valid_ds.items)
     return dls

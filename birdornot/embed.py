@@ -10,16 +10,14 @@ __all__ = ['PACKAGES', 'packaged_weights', 'installed_backbones', 'WeightsUnavai
            'Embedder', 'embed_files']
 
 # %% ../nbs/51_embed.ipynb #93de5df9
-import hashlib
 import json
 import os
 import re
-import sqlite3
 import tempfile
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import version
@@ -30,7 +28,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from .cache import cached_vectors, keep_vectors
 from .core import BACKBONE, BirdornotError, cache_dir, cores
+from .ledger import content_hash
 from .picture import MAX_SIZE, BadPicture, model_input, open_upright
 
 # %% ../nbs/51_embed.ipynb #fa8aca34
@@ -273,65 +273,42 @@ class Embedder:
         "Embeddings of many pictures"
         with ThreadPoolExecutor(self.threads) as pool: return np.stack(list(pool.map(self.one, pictures)))
 
-# %% ../nbs/51_embed.ipynb #6948631a
-def _open_store(dest, key):
-    "The database of the embeddings of one backbone in a dataset folder"
-    folder = Path(dest)/".embeddings"
-    folder.mkdir(exist_ok=True)
-    db = sqlite3.connect(folder/f"{key}.sqlite", timeout=30)
-    db.execute("CREATE TABLE IF NOT EXISTS embeddings (sha256 TEXT PRIMARY KEY, vector BLOB NOT NULL)")
-    return db
-
-# %% ../nbs/51_embed.ipynb #3c000178
-def _known(db, hashes):
-    "What the database has, hash → vector"
-    rows = ((h, db.execute("SELECT vector FROM embeddings WHERE sha256 = ?", (h,)).fetchone()) for h in hashes)
-    return {h: np.frombuffer(row[0], np.float32) for h, row in rows if row}
-
-# %% ../nbs/51_embed.ipynb #0df2e29c
-def _keep(db, found):
-    "Write all of `found`, pairs of hash and vector, into the database, or nothing"
-    rows = [(h, v.astype(np.float32).tobytes()) for h, v in found]
-    with db: db.executemany("INSERT OR REPLACE INTO embeddings VALUES (?, ?)", rows)
-
 # %% ../nbs/51_embed.ipynb #f8934fc3
 def _hash(file):
     "SHA-256 of a file's bytes; raises `BadPicture` where it cannot be read"
-    try: return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    try: return content_hash(file)
     except OSError as e: raise BadPicture(f"{file} cannot be read ({e.strerror}); name a file that is there") from e
 
 # %% ../nbs/51_embed.ipynb #18f06196
-def _embed_missing(db, embedder, missing, progress):
-    "Embed the files of `missing`, hash → file, and keep the results every other second"
+def _embed_missing(embedder, missing, progress):
+    "Embed the files of `missing`, hash → file, and keep the results every other second; → hash → embedding"
     from tqdm import tqdm
     def _one(item):
         try: return item[0], embedder.one(item[1])
         except BadPicture as e: raise BadPicture(f"{item[1]}: {e}; `birdornot clean` puts it aside") from e
-    pool, done, since = ThreadPoolExecutor(embedder.threads), [], time.monotonic()
+    pool, done, fresh, since = ThreadPoolExecutor(embedder.threads), {}, {}, time.monotonic()
     try:
-        for pair in tqdm(pool.map(_one, missing.items()), "embed", len(missing), leave=False, unit=" pictures",
+        for h, x in tqdm(pool.map(_one, missing.items()), "embed", len(missing), leave=False, unit=" pictures",
                          disable=None if progress else True):
-            done.append(pair)
+            done[h] = fresh[h] = x
             if time.monotonic() - since > 2:
-                _keep(db, done)
-                done, since = [], time.monotonic()
+                keep_vectors(embedder.key, fresh)
+                fresh, since = {}, time.monotonic()
     finally:
         pool.shutdown(cancel_futures=True)
-        _keep(db, done)
+        if fresh: keep_vectors(embedder.key, fresh)
+    return done
 
 # %% ../nbs/51_embed.ipynb #9cd676cc
 def embed_files(
-    dest: str | Path,  # dataset folder; what is computed is kept in its folder `.embeddings`
     files: list,  # picture files
     backbone: str = BACKBONE,  # any name in timm or torchvision
     size: int | None = None,  # side of the pictures, pixels; by default what the backbone was trained on
     progress: bool = True  # show a bar, where there is a terminal to show it
 ) -> np.ndarray:  # float32, N×C, in the order of `files`; raises `BadPicture` naming a file that cannot be read
-    "Embeddings of many files, each computed only once"
+    "Embeddings of many files, each computed only once and kept in the user's cache"
     hashes = [_hash(f) for f in files]
-    with closing(_open_store(dest, backbone_onnx(backbone, size).stem)) as db:
-        known = _known(db, set(hashes))
-        missing = {h: f for h, f in zip(hashes, files) if h not in known}
-        if missing: _embed_missing(db, Embedder(backbone, size), missing, progress)
-        known |= _known(db, missing)
+    known = cached_vectors(backbone_onnx(backbone, size).stem, dict.fromkeys(hashes))
+    missing = {h: f for h, f in zip(hashes, files) if h not in known}
+    if missing: known |= _embed_missing(Embedder(backbone, size), missing, progress)
     return np.stack([known[h] for h in hashes])

@@ -25,7 +25,9 @@ from .embed import one_core_session
 from .model import LARGEST, SCHEMA, ModelError, ModelFolder, load_graph
 from .picture import MAX_SIZE, model_input, open_upright
 from .probe import head_facts, make_head
+from .project import label_of, layout_of
 from .quantise import write_int8
+from .split import dataset_folder
 
 # %% ../nbs/73_export.ipynb #8678815c
 def _describe(graph, head, backbone):
@@ -140,7 +142,8 @@ def _write_folder(trained, new, result, more, name):
 
 def _targets(files, info):
     "What files are by the name of their folder, N×K booleans"
-    shown = [set(Path(f).parent.name.split("+")) for f in files]
+    layout = layout_of(dataset_folder(files))
+    shown = [set(label_of(layout, f).split("+")) for f in files]
     return np.array([[lbl in s for lbl in info["labels"]] for s in shown])
 
 # %% ../nbs/73_export.ipynb #f075b095

@@ -37,6 +37,7 @@ from birdornot.embed import (
 )
 from .evaluate import Evaluation
 from .head import stratified_folds
+from .ledger import home_of
 from .novelty import stranger_files
 from birdornot.probe import (
     Head,
@@ -297,7 +298,7 @@ def save_learner(
     "Keep the weights and all that is needed to make the same learner again"
     from safetensors.numpy import save_file as save_arrays
     from safetensors.torch import save_file
-    dest, head = training_folder(path), learn.head
+    dest, head = home_of(path).training, learn.head
     dest.mkdir(exist_ok=True)
     weights = {k: v.detach().cpu().contiguous() for k, v in learn.model.state_dict().items()}
     facts = dict(kind="learner", fit=asdict(done), head=head_facts(head)) | learn.describe() | settings

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from .core import DatasetError, count_table, list_counts
 from .download import Ledger, download_images
+from .project import fillable
 from .search import term_slug
 
 # %% ../nbs/22_lock.ipynb #455b3566
@@ -86,7 +87,7 @@ def rebuild(
     "Make the dataset of a lockfile again, and compare every hash"
     locked = [r | dict(label=term_slug(r["label"])) for r in _read_lock(lockfile)]
     new = [{k: r.get(k, "") for k in _FROM_HIT} | dict(status="found") for r in locked]
-    with Ledger(dest, who="rebuild") as ledger: ledger.insert(new)
+    with Ledger(fillable(dest), who="rebuild") as ledger: ledger.insert(new)
     download_images(dest, **kwargs)
     with Ledger(dest, who="rebuild") as ledger:
         rows = {(r["label"], r["image_url"]): r for r in ledger.rows()}

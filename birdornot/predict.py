@@ -29,6 +29,7 @@ from PIL import Image
 from .core import PICTURE_SUFFIXES, BirdornotError, atomic_file, cores
 from .model import ModelError, ModelFolder, load_graph
 from .picture import BadPicture, model_input, open_upright
+from .project import layout_of
 
 # %% ../nbs/75_predict.ipynb #1f0a2db6
 @dataclass
@@ -253,13 +254,14 @@ def _targets(files, folder, labels):
 def _evaluate(clf, folder):
     "The `Evaluation` of a classifier on a folder of labelled photos"
     from birdornot.evaluate import Evaluation
-    files = find_photos(Path(folder))
+    folder = next(d for d in (layout_of(folder).photos, Path(folder)) if d.is_dir() or d == Path(folder))
+    files = find_photos(folder)
     if not files: raise BirdornotError(f"no photos in {str(folder)!r}; put them in sub-folders named by label")
     found = list(clf.predict_many(files))
     if bad := [p for p in found if p.error]:
         warnings.warn(f"{len(bad)} photos are left out, the first: {bad[0]}", stacklevel=2)
     good, files = [p for p in found if not p.error], [f for f, p in zip(files, found) if not p.error]
-    targets = _targets(files, Path(folder), clf.labels)
+    targets = _targets(files, folder, clf.labels)
     if clf.info["multilabel"] and targets.ndim == 1: targets = np.eye(len(clf.labels), dtype=bool)[targets]
     probs, unsure = [[p.probabilities[k] for k in clf.labels] for p in good], np.array([p.unsure for p in good])
     novelty = np.array([p.novelty for p in good]) if "novelty" in clf.outputs else None

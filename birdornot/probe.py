@@ -27,8 +27,10 @@ from .core import BACKBONE, DatasetError, atomic_file, html_table
 from .embed import Embedder, backbone_onnx, embed_files
 from .evaluate import Evaluation
 from .head import calibrate, probabilities, solve_head, stratified_folds
+from .ledger import content_hash, home_of
 from .novelty import Novelty, choose_thresholds, fit_novelty, stranger_files
-from .split import duplicate_groups, split_files
+from .project import label_of, layout_of
+from .split import dataset_folder, duplicate_groups, split_files
 
 # %% ../nbs/55_probe.ipynb #0ad562f3
 @dataclass
@@ -131,7 +133,7 @@ class Probe:
               files: list  # picture files
               ) -> np.ndarray:  # float32, N×C
         "Embeddings as this probe needs them, kept with its pictures"
-        return embed_files(self.dataset, files, self.backbone, self.facts["asked_size"])
+        return embed_files(files, self.backbone, self.facts["asked_size"])
 
 # %% ../nbs/55_probe.ipynb #99d7168c
 def data_fingerprint(
@@ -141,7 +143,8 @@ def data_fingerprint(
 ) -> str:  # 64 hexadecimal digits (SHA-256)
     "Changes when a picture, a label or the split changes, and only then"
     part_of = {i: part for part, places in dict(train=train, valid=valid).items() for i in places}
-    def _line(i): return f"{part_of[i]}/{files[i].parent.name}/{hashlib.sha256(files[i].read_bytes()).hexdigest()}"
+    layout = layout_of(dataset_folder(files))
+    def _line(i): return f"{part_of[i]}/{label_of(layout, files[i])}/{content_hash(files[i])}"
     lines = sorted(map(_line, part_of))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
@@ -203,7 +206,7 @@ def _build_head(x, y, labels, folds, strangers, coverage):
 def _strangers(labels, backbone, size):
     "Embeddings of the pictures that belong to no class, and their files"
     files = stranger_files(labels)
-    return embed_files(files[0].parent, files, backbone, size, progress=False), files
+    return embed_files(files, backbone, size, progress=False), files
 
 # %% ../nbs/55_probe.ipynb #98fcc8d4
 def fit_probe(
@@ -221,7 +224,7 @@ def fit_probe(
     labels, y = class_targets(names, multilabel)
     groups = duplicate_groups(dest, files)
     split = time.perf_counter()
-    x = embed_files(dest, files, backbone, size)
+    x = embed_files(files, backbone, size)
     others, other_files = _strangers(labels, backbone, size)
     embedded = time.perf_counter()
     folds = stratified_folds([names[i] for i in train], [groups[i] for i in train], seed=seed)
@@ -256,7 +259,7 @@ def training_folder(
     dest: str | Path  # dataset folder
 ) -> Path:  # it need not be there
     "Name the folder in which a dataset keeps what was trained on it last"
-    return Path(dest)/".learner"
+    return layout_of(dest).training
 
 # %% ../nbs/55_probe.ipynb #12b80f56
 _ARRAYS = ("mean", "scale", "centre", "axes", "less")
@@ -296,7 +299,7 @@ def save_probe(
 ) -> Path:  # the folder written
     "Keep a probe in its dataset folder"
     from safetensors.numpy import save_file
-    dest = training_folder(probe.dataset)
+    dest = home_of(probe.dataset).training
     dest.mkdir(exist_ok=True)
     left_out = dict(left_out=probe.left_out.probabilities, left_out_novelty=probe.left_out.novelty)
     arrays = head_arrays(probe.head) | {k: np.asarray(v, np.float32) for k, v in left_out.items()}
@@ -356,7 +359,7 @@ def restore_probe(
         raise DatasetError(f"the pictures in {str(dest)!r} have changed since training; run `birdornot train` again")
     arrays = load_file(training_folder(dest)/"head.safetensors")
     head, y = make_head(arrays, facts["head"]), class_targets(names, facts["multilabel"])[1]
-    x = embed_files(dest, files, facts["backbone"], facts["asked_size"])
+    x = embed_files(files, facts["backbone"], facts["asked_size"])
     left_out = Evaluation(head.labels, y[train], arrays["left_out"], [files[i] for i in train],
                           novelty=arrays["left_out_novelty"])
     left_out.unsure = _unsure(head, left_out)
@@ -426,7 +429,7 @@ def cross_validate(
     "How good heads for this folder are, judged on all of its pictures"
     files, names = split_files(dest, seed=seed, record=False)[:2]
     (labels, y), groups = class_targets(names, multilabel), duplicate_groups(dest, files)
-    x, (others, _) = embed_files(dest, files, backbone, size), _strangers(labels, backbone, size)
+    x, (others, _) = embed_files(files, backbone, size), _strangers(labels, backbone, size)
     outer, parts = stratified_folds(names, groups, n_folds, seed), []
     for k in range(outer.max() + 1):
         seen = np.flatnonzero(outer != k)

@@ -50,9 +50,10 @@ from fastcore.xml import (
 )
 
 from .core import atomic_file, html_table
-from .ledger import Ledger
+from .ledger import Ledger, home_of
 from .picture import BadPicture, open_upright
-from .split import picture_files
+from .project import label_of, layout_of
+from .split import ledger_rows, picture_files
 
 # %% ../nbs/74_report.ipynb #2096b927
 def thumb(
@@ -248,7 +249,7 @@ def _suspects(path, rows, most=24):
 # %% ../nbs/74_report.ipynb #ea99831b
 def _decisions(path, rows):
     "How often people have kept, moved and discarded pictures, and taken it back"
-    if not (path/"ledger.sqlite").exists(): return [P("There is no ledger.")]
+    if not layout_of(path).ledger.exists(): return [P("There is no ledger.")]
     sql = "SELECT who, action, count(*) AS n, max(at) AS last FROM decisions GROUP BY 1, 2"
     with Ledger(path) as ledger:
         reviewed = ledger.execute("SELECT 1 FROM sqlite_master WHERE name='decisions'")
@@ -300,22 +301,24 @@ def _page(title, head, sections):
 # %% ../nbs/74_report.ipynb #057ff66c
 def _rows(path):
     "The ledger's rows, or for a folder without a ledger a row a file"
-    if (path/"ledger.sqlite").exists():
-        with Ledger(path) as ledger: return ledger.rows()
-    more = dict(status="clean", reason="", sha256="")
-    return [dict(label=f.parent.name, file=f.relative_to(path).as_posix(), title=f.name, **more)
-            for f in picture_files(path)]
+    files, layout = [f.absolute() for f in picture_files(path)], layout_of(path)
+    if not layout.ledger.exists():
+        more = dict(status="clean", reason="", sha256="")
+        return [dict(label=label_of(layout, f), file=f, title=f.name, **more) for f in files]
+    there = {r["id"]: f for f, r in zip(files, ledger_rows(path, files)) if r}  # a file may have been moved
+    with Ledger(path) as ledger: rows = ledger.rows()
+    return [r | dict(file=there.get(r["id"]) or r["file"] and layout.locate(r["file"]).absolute()) for r in rows]
 
 # %% ../nbs/74_report.ipynb #cb0046e9
 def write_report(
     path: str | Path,  # dataset folder
     result=None,  # `Evaluation` of what was trained on it
-    file: str | Path | None = None,  # HTML file to write; by default report.html in `path`
+    file: str | Path | None = None,  # HTML file to write; by default the project's report.html
     more: dict | None = None  # further sections: heading → a sentence, or rows of a table (list of dicts)
 ) -> Path:  # the file written
     "Write what is known of a dataset, and of a classifier trained on it, as one page for people"
     path, rows = Path(path), _rows(Path(path))
-    file = Path(file or path/"report.html")
+    file = Path(file or home_of(path).report)
     labels = result.labels if result is not None else sorted({r["label"] for r in rows if r["status"] == "clean"})
     head = [P(str(result), cls="big")] if result is not None else []
     n, now = sum(r["status"] == "clean" for r in rows), time.strftime("%Y-%m-%d %H:%M")

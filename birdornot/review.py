@@ -27,8 +27,10 @@ from urllib.parse import parse_qs, urlsplit
 
 from .clean import move_original
 from .core import BirdornotError, DatasetError, atomic_file
-from .ledger import Ledger, at_work
+from .ledger import Ledger, at_work, content_hash, unfinished_files
 from .picture import MAX_SIZE, BadPicture, open_upright
+from .project import layout_of
+from .split import picture_files
 
 # %% ../nbs/57_review.ipynb #c841abae
 _DECISIONS = """CREATE TABLE IF NOT EXISTS decisions (id INTEGER PRIMARY KEY, at TEXT, who TEXT, action TEXT,
@@ -49,7 +51,7 @@ def _me():
     except Exception: return "somebody"  # a container may know no name; what it raises differs by system and version
 
 # %% ../nbs/57_review.ipynb #e866be74
-def _copy_of(row, label=None): return f"{label or row['label']}/{row['sha256'][:16]}.jpg"
+def _copy_of(row, label=None): return f"photos/{label or row['label']}/{row['sha256'][:16]}.jpg"
 
 
 def _row(ledger, id):
@@ -99,29 +101,33 @@ ACTIONS = dict(keep=_keep, move=_move_to, discard=_discard)  # name → function
 
 # %% ../nbs/57_review.ipynb #4c04cf3e
 def _make_copy(ledger, row, file):
-    "See that the working copy `file` is there, from another copy of the same picture or from its original"
-    target, parts = ledger.dest/file, ledger.dest/".originals"
-    if target.exists(): return
-    for folder in (target.parent, parts): folder.mkdir(exist_ok=True)
-    copies = [r["file"] for r in ledger.rows(sha256=row["sha256"], status="clean") if (ledger.dest/r["file"]).exists()]
+    "See that the working copy `file` is there, from another copy of the same picture or its original; → its SHA-256"
+    target = ledger.locate(file)
+    if target.exists(): return content_hash(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    copies = [ledger.locate(r["file"]) for r in ledger.rows(sha256=row["sha256"], status="clean")]
+    copies = [f for f in copies if f.exists()]
     try:
-        with atomic_file(target, parts) as part:
-            if copies: shutil.copyfile(ledger.dest/copies[0], part)
-            else: open_upright(ledger.dest/row["original"], row["side"] or MAX_SIZE).save(part, "JPEG", quality=92)
+        with unfinished_files(ledger.layout) as parts, atomic_file(target, parts) as part:
+            if copies: shutil.copyfile(copies[0], part)
+            else:
+                original = ledger.locate(row["original"])
+                open_upright(original, row["side"] or MAX_SIZE).save(part, "JPEG", quality=92)
     except BadPicture as e: raise DatasetError(f"picture {row['id']} cannot be brought back: {e}") from None
+    return content_hash(target)
 
 # %% ../nbs/57_review.ipynb #7a1146d8
 def _sweep(ledger, rows):
     "Remove working copies of those rows that are in quarantine"
     copies = {_copy_of(r) for r in rows if r["status"] == "quarantined" and r["sha256"]}
     wanted = {r["file"] for r in ledger.rows(status="clean", file=copies)}
-    for file in copies - wanted: (ledger.dest/file).unlink(missing_ok=True)
+    for file in copies - wanted: ledger.locate(file).unlink(missing_ok=True)
 
 
 def _place(ledger, row):
     "Originals of discarded pictures lie in the quarantine, those of pictures in use do not"
     used = row["status"] == "clean" or any(r["status"] == "clean" for r in ledger.rows(original=row["original"]))
-    here, there = (".originals/", ".quarantine/")[::-1 if used else 1]
+    here, there = ("originals/", "quarantine/")[::-1 if used else 1]
     if row["original"].startswith(here): move_original(ledger, row["original"], there + row["original"][len(here):])
 
 # %% ../nbs/57_review.ipynb #c7c07d70
@@ -151,7 +157,8 @@ def _add(ledger, row):
 def _carry_out(ledger, plan, *decision, undoes=None):
     "Copies first, then the ledger, then what is no longer wanted"
     for row, new in plan:
-        if new.get("status") == "clean": _make_copy(ledger, row | new, new.get("file") or row["file"])
+        if new.get("status") == "clean":
+            new["copy_sha256"] = _make_copy(ledger, row | new, new.get("file") or row["file"])
     number, ids = _write(ledger, *decision, plan, undoes)
     rows = ledger.rows(id=ids)
     for r in rows: _place(ledger, r)
@@ -294,7 +301,7 @@ def _overview(path):
     "What stands above the pictures"
     with _ledger(path) as ledger: rows = ledger.rows()
     made = [d for d in decisions(path) if not d["undone"] and d["action"] != "undo"]
-    return dict(name=Path(path).resolve().name, decided=len(made), last=made[-1]["id"] if made else None,
+    return dict(name=layout_of(path).home.resolve().name, decided=len(made), last=made[-1]["id"] if made else None,
                 labels=sorted({r["label"] for r in rows}),
                 views=[dict(name=k, title=v[0], count=len(v[1](rows))) for k, v in VIEWS.items()])
 
@@ -325,11 +332,12 @@ def _picture(path, id):
     "The bytes of a JPEG to show for a row: its working copy, or for what is in quarantine a small copy of its original"
     with _ledger(path) as ledger: row = _row(ledger, int(id))
     if row["status"] == "clean":
-        file = path/row["file"]
-        if not file.exists(): file = next(path.glob(f"[!.]*/{file.name}"), file)  # dragged to another folder
-        if file.resolve().is_relative_to(path.resolve()) and file.exists(): return file.read_bytes()
+        file = ledger.locate(row["file"])
+        if not file.exists():  # dragged to another folder
+            file = next((f for f in picture_files(path) if content_hash(f) == row["copy_sha256"]), file)
+        if file.resolve().is_relative_to(ledger.layout.photos.resolve()) and file.exists(): return file.read_bytes()
     out = io.BytesIO()
-    open_upright(path/row["original"], MAX_SIZE).save(out, "JPEG", quality=85)
+    open_upright(ledger.locate(row["original"]), MAX_SIZE).save(out, "JPEG", quality=85)
     return out.getvalue()
 
 # %% ../nbs/57_review.ipynb #9567e736

@@ -18,6 +18,7 @@ from .core import BACKBONE, DatasetError, say
 from .embed import embed_files
 from .head import probabilities, solve_head, stratified_folds
 from .ledger import Ledger
+from .project import label_of, layout_of
 from .split import check_classes, duplicate_groups, ledger_rows, origin_groups, picture_files, split_by_group
 
 # %% ../nbs/56_suspects.ipynb #c7b4c71c
@@ -61,11 +62,11 @@ def find_suspects(
     "Rank the pictures of a dataset by how probable it is that they do not belong where they are"
     from cleanlab.filter import find_label_issues
     from cleanlab.outlier import OutOfDistribution
-    files = picture_files(path)
-    labels = [f.parent.name for f in files]
+    files, layout = picture_files(path), layout_of(path)
+    labels = [label_of(layout, f) for f in files]
     check_classes(labels, groups := duplicate_groups(path, files))
     classes, y = np.unique(labels, return_inverse=True)
-    x = embed_files(path, files, backbone, progress=progress)
+    x = embed_files(files, backbone, progress=progress)
     probs, known = out_of_fold(x, labels, groups, seed=seed), ledger_rows(path, files)
     own, others = probs[np.arange(len(y)), y], np.where(np.eye(len(classes), dtype=bool)[y], -1, probs).argmax(1)
     issue = find_label_issues(y, probs, n_jobs=1)
@@ -82,8 +83,9 @@ _COLUMNS = dict(suggested="TEXT", label_quality="REAL", likely_wrong="INTEGER", 
 
 def _record(path, rows):
     "Write the ranking into the ledger, where there is one"
-    if not (Path(path)/"ledger.sqlite").exists(): return
+    if not layout_of(path).ledger.exists(): return
     with Ledger(path, who="suspects") as ledger:
+        if ledger.read_only: return
         ledger.add_columns(**_COLUMNS)
         for r in rows:
             if r["id"] is not None: ledger.update(r["id"], **{k: r[k] for k in _COLUMNS})
@@ -152,11 +154,11 @@ def leak_report(
 ) -> LeakReport:  # errors and their difference
     "Fit and judge with random and with honest splits, and say how much better the random ones look"
     if seeds < 2: raise DatasetError(f"an interval needs at least 2 splits of each kind, not {seeds}")
-    files = picture_files(path)
-    labels, groups = [f.parent.name for f in files], duplicate_groups(path, files)
+    files, layout = picture_files(path), layout_of(path)
+    labels, groups = [label_of(layout, f) for f in files], duplicate_groups(path, files)
     whole = origin_groups(path, files, by) if by else groups
     check_classes(labels, whole, f"{by}s" if by else "pictures")
-    x, y = embed_files(path, files, backbone, progress=progress), np.unique(labels, return_inverse=True)[1]
+    x, y = embed_files(files, backbone, progress=progress), np.unique(labels, return_inverse=True)[1]
     errors, leaked = dict(random=[], honest=[]), []
     for seed in range(seeds):
         for kind, marks in (("random", range(len(files))), ("honest", whole)):

@@ -18,6 +18,7 @@ from .core import BACKBONE, BirdornotError, DatasetError
 from .embed import Embedder, embed_files
 from .picture import contact_sheet, model_input, open_upright
 from .probe import restore_probe, saved_facts
+from .project import label_of, layout_of
 from .split import ledger_rows, picture_files
 
 # %% ../nbs/58_why.ipynb #ec4fa625
@@ -155,9 +156,10 @@ def nearest_pictures(
     "The training pictures most like a photo"
     if k < 1: raise BirdornotError(f"{k} pictures cannot be shown; ask for at least 1")
     train, network = _training_pictures(dest), _network(dest, backbone, size)
-    x, q = embed_files(dest, train, *network), Embedder(*network).one(photo)
+    x, q = embed_files(train, *network), Embedder(*network).one(photo)
+    layout = layout_of(dest)
     near = x@q/(np.linalg.norm(x, axis=1)*np.linalg.norm(q))
-    return [dict(file=str(train[i]), label=train[i].parent.name, similarity=round(float(near[i]), 3))
+    return [dict(file=str(train[i]), label=label_of(layout, train[i]), similarity=round(float(near[i]), 3))
             for i in np.argsort(-near, kind="stable")[:k]]
 
 # %% ../nbs/58_why.ipynb #2e231605

@@ -168,21 +168,20 @@ def test_repeats_conflicts_and_undo(tmp_path):
                               ("bird", "b"): b, ("forest", "b"): b, ("forest", "c"): c, ("forest", "bad"): c[:900],
                               ("forest", "tiny"): saved(photo(9, (20, 20))),
                               ("forest", "blank"): saved(Image.new("RGB", (99, 99), "grey"))})
-    before = {p: p.read_bytes() for p in dest.rglob(".originals/*/*")}
+    before = {p: p.read_bytes() for p in dest.glob("originals/*/*")}
     dry = clean_images(dest, dry_run=True, progress=False)
-    assert {p: p.read_bytes() for p in dest.rglob(".originals/*/*")} == before and not (dest/"bird").exists()
+    assert {p: p.read_bytes() for p in dest.glob("originals/*/*")} == before and not (dest/"photos").exists()
     report = clean_images(dest, progress=False)
     assert dry.counts == report.counts == {"bird": {"clean": 1, "quarantined": 2},
                                            "forest": {"clean": 1, "quarantined": 4}}
     rows = by_name(dest)
-    assert rows["bird", "a2"]["reason"].startswith("exact duplicate of bird/")
+    assert rows["bird", "a2"]["reason"].startswith("exact duplicate of photos/bird/")
     twice = "the same picture is under bird and forest: undo it where it belongs"
     assert rows["bird", "b"]["reason"] == rows["forest", "b"]["reason"] == twice
     assert "cut off" in rows["forest", "bad"]["reason"] and "small" in rows["forest", "tiny"]["reason"]
     assert "blank" in rows["forest", "blank"]["reason"]
     # nothing was deleted
-    kept = Counter(p.read_bytes() for p in dest.rglob("*")
-                   if p.parent.parent.name in (".originals", ".quarantine") and p.parent.name != ".part")
+    kept = Counter(p.read_bytes() for where in ("originals", "quarantine") for p in dest.glob(f"{where}/*/*"))
     assert kept == Counter(before.values())
     # a person knows where it belongs
     assert undo(dest, [rows["bird", "b"]["id"]]) == 1
@@ -204,7 +203,8 @@ def test_clean_and_undo_on_the_command_line(tmp_path, capsys):
         assert main(["clean", dest, *words]) == 0
         return capsys.readouterr().err
 
-    assert "would be: 3 clean, 1 in quarantine (1 × too small" in says("--dry-run") and not Path(dest, "bird").exists()
+    assert "would be: 3 clean, 1 in quarantine (1 × too small" in says("--dry-run")
+    assert not Path(dest, "photos").exists()
     assert "3 clean, 1 in quarantine" in says()
     assert "would bring 1 pictures back" in says("--undo", "--dry-run") and "1 in quarantine" in says()
     assert "1 pictures brought back from quarantine" in says("--undo") and "4 clean, 0 in quarantine" in says()
@@ -216,11 +216,11 @@ def test_a_conflict_found_later_takes_the_working_copy_along(tmp_path):
     a = saved(photo(1))
     dest = dataset(tmp_path, {("bird", "a"): a})
     clean_images(dest, progress=False)
-    assert len([*dest.glob("bird/*.jpg")]) == 1
+    assert len([*dest.glob("photos/bird/*.jpg")]) == 1
     dataset(tmp_path, {("forest", "a"): a})
     assert clean_images(dest, progress=False).counts == {"bird": {"clean": 0, "quarantined": 1},
                                                          "forest": {"clean": 0, "quarantined": 1}}
-    assert not [*dest.glob("*/*.jpg")]
+    assert not [*dest.glob("photos/*/*.jpg")]
 
 
 def test_hostile_files_among_good_ones(tmp_path):
@@ -308,7 +308,7 @@ def many(tmp_path):
 def test_stop_and_resume(many, how):
     for n in (10, 60):
         p, end = run(many), time.monotonic() + 20
-        while len([*many.glob("*/*.jpg")]) < n and time.monotonic() < end: time.sleep(.01)
+        while len([*many.glob("photos/*/*.jpg")]) < n and time.monotonic() < end: time.sleep(.01)
         p.send_signal(how)
         begin = time.monotonic()
         p.communicate(timeout=10)
@@ -317,8 +317,8 @@ def test_stop_and_resume(many, how):
     n = Counter(r["status"] for r in report.rows)
     assert n == {"clean": 150 - 17, "quarantined": 18}
     for r in report.rows: assert (many/r["file"]).exists() and (many/r["original"]).exists()
-    for p in many.glob("*/*.jpg"): Image.open(p).load()
-    assert len([*many.glob("*/*.jpg")]) == n["clean"] and clean_images(many, progress=False).done == 0
+    for p in many.glob("photos/*/*.jpg"): Image.open(p).load()
+    assert len([*many.glob("photos/*/*.jpg")]) == n["clean"] and clean_images(many, progress=False).done == 0
 
 
 def test_full_disk(tmp_path):
@@ -331,8 +331,8 @@ def test_full_disk(tmp_path):
     code = ("import sys; from birdornot.clean import *; from birdornot.core import DiskFull\n"
             "try: clean_images(sys.argv[1])\nexcept DiskFull as e: print(e)")
     inner = (f"cd {tmp_path} && mount -t tmpfs -o size={size}k tmpfs small "
-             f"&& cp -r d small && {sys.executable} -c '{code}' small/d; ls small/d/.originals/.part small/d/bird; "
-             "ls small/d/.originals/bird | wc -l")
+             f"&& cp -r d small && {sys.executable} -c '{code}' small/d; ls small/d/unfinished small/d/photos/bird; "
+             "ls small/d/originals/bird | wc -l")
     done = subprocess.run(["unshare", "-rm", "sh", "-c", inner], capture_output=True, text=True)
     if "unshare" in done.stderr or "mount:" in done.stderr:
         pytest.skip("no private mounts here: " + done.stderr.strip())

@@ -96,7 +96,7 @@ SHOWN = ("as it is", "without colours", "half as large", "the thing alone", "the
 
 def test_make_tests_for_shortcuts_without_torch(made, photos):
     cwd, _ = made
-    (cwd/"bird_or_forest"/".learner"/"shortcuts.json").unlink()
+    (cwd/"bird_or_forest"/"training"/"shortcuts.json").unlink()
     code = ("import sys; from birdornot.cli import main; main(sys.argv[1:]); "
             "print({'torch', 'fastai', 'sklearn', 'scipy.stats', 'matplotlib', 'pandas'} & set(sys.modules))")
     done = subprocess.run([sys.executable, "-c", code, "make", "bird", "forest", "--folder", str(photos)],
@@ -132,7 +132,7 @@ def test_export_alone_is_in_a_hurry(made):
     "A model exported before anybody asked about shortcuts says so, and `report` mends it"
     cwd, _ = made
     shutil.copytree(cwd/"bird_or_forest", cwd/"hurry")
-    kept = cwd/"hurry"/".learner"/"shortcuts.json"
+    kept = cwd/"hurry"/"training"/"shortcuts.json"
     kept.unlink()
     for step, known in (("export", False), ("report", True), ("export", True)):
         done = birdornot(step, "hurry", cwd=cwd)
@@ -163,16 +163,20 @@ def test_why_answers_and_names_the_nearest_without_torch(made, photos):
     assert "nothing.jpg" in one_line(birdornot("why", "bird_or_forest", "nothing.jpg", cwd=cwd))
 
 
-def test_why_goes_by_what_was_trained(made, photos):
+def test_why_goes_by_what_was_trained(made, photos, monkeypatch, tmp_path):
     "A probe at another size finds other likenesses, and nothing is embedded at the usual size"
+    from birdornot.cache import cache_contents, cache_dir
     cwd, _ = made
-    shutil.copytree(cwd/"bird_or_forest", cwd/"small", ignore=shutil.ignore_patterns(".embeddings", "model"))
+    for f in cache_dir().glob("tf_efficientnet_lite0-*"): shutil.copy(f, tmp_path)
+    shutil.copytree(cwd/"bird_or_forest", cwd/"small", ignore=shutil.ignore_patterns("training", "model"))
     assert birdornot("train", "small", "--how", "probe", "--size", "96", cwd=cwd).returncode == 0
     photo = sorted((photos/"forest").glob("*.jpg"))[0]
-    (small, *_), near, *_ = ask_why("small", photo, cwd=cwd)
+    with monkeypatch.context() as alone:
+        alone.setenv("BIRDORNOT_CACHE", str(tmp_path))
+        (small, *_), near, *_ = ask_why("small", photo, cwd=cwd)
+        assert all("-96-" in r["what"] for r in cache_contents() if r["pictures"])
     (large, *_), far, *_ = ask_why("bird_or_forest", photo, cwd=cwd)
     assert small != large and [r[0] for r in near] != [r[0] for r in far]
-    assert all("-96-" in f.name for f in (cwd/"small"/".embeddings").glob("*.sqlite"))
 
 
 def test_why_writes_a_picture(made, photos):
@@ -197,7 +201,7 @@ def test_why_says_why_there_is_no_heat(made, photos):
                           capture_output=True, text=True, cwd=cwd)
     assert done.returncode == 0 and "no heat over the photo: it needs torch" in done.stderr, done.stderr
     assert Image.open(cwd/"cold.jpg").format == "JPEG" and Image.open(cwd/"cold.jpg").width == 6*116
-    shutil.copytree(cwd/"bird_or_forest", cwd/"untrained", ignore=shutil.ignore_patterns(".learner", "model"))
+    shutil.copytree(cwd/"bird_or_forest", cwd/"untrained", ignore=shutil.ignore_patterns("training", "model"))
     done = birdornot("why", "untrained", photo, "--out", "cold.jpg", cwd=cwd)
     assert done.returncode == 0 and len(done.stdout.splitlines()) == 5, done.stderr
     assert "no answer: nothing has been trained" in done.stderr and "birdornot train" in done.stderr
@@ -386,7 +390,7 @@ def test_too_few(photos, tmp_path):
     for f in sorted((photos/"forest").iterdir())[:3]: shutil.copy(f, tmp_path/"few"/"forest")
     line = one_line(birdornot("make", "bird", "forest", "--folder", "few", cwd=tmp_path))
     assert "forest: 3" in line and "search for more" in line
-    assert len(list((tmp_path/"bird_or_forest"/"bird").glob("*.jpg"))) == 30
+    assert len(list((tmp_path/"bird_or_forest"/"photos"/"bird").glob("*.jpg"))) == 30
 
 
 def test_no_such_folder(tmp_path):
@@ -455,7 +459,7 @@ def test_exam_in_the_dataset_itself(made):
     "Its own model folder holds no photos of the exam, and a broken photo is told in one line"
     cwd, _ = made
     dest = shutil.copytree(cwd/"bird_or_forest", cwd/"exam")
-    (dest/"bird"/"broken.jpg").write_text("no photo")
+    (dest/"photos"/"bird"/"broken.jpg").write_text("no photo")
     done = birdornot("evaluate", "exam", "--model", "exam/model", "--json", cwd=cwd)
     assert done.returncode == 0 and json.loads(done.stdout)["of"] > 50, done.stderr
     assert done.stderr.startswith("evaluate  1 photos are left out") and "broken.jpg" in done.stderr
@@ -515,8 +519,9 @@ def test_ctrl_c(tmp_path, when):
     "Interrupted while a stage is under way, and typed again"
     words = [*PROGRAM, "demo", "--n", "40"]
     dest = tmp_path/"bird_or_forest"
-    begun = dict(download=lambda: any(dest.glob(".originals/*/*.jpg")), clean=lambda: any(dest.glob("bird/*.jpg")),
-                 train=lambda: len(list(dest.glob("*/*.jpg"))) > 60)[when]
+    begun = dict(download=lambda: any(dest.glob("originals/*/*.jpg")),
+                 clean=lambda: any(dest.glob("photos/bird/*.jpg")),
+                 train=lambda: len(list(dest.glob("photos/*/*.jpg"))) > 60)[when]
     with subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as p:
         until = time.monotonic() + 60
         while not begun() and time.monotonic() < until and p.poll() is None: time.sleep(0.02)
@@ -524,8 +529,8 @@ def test_ctrl_c(tmp_path, when):
         out, err = p.communicate(timeout=60)
     assert p.returncode == 1, err
     assert err.count("birdornot: stopped") == 1 and "Traceback" not in err
-    there = tree(dest/".originals")
+    there = tree(dest/"originals")
     again = birdornot("demo", "--n", "40", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
-    kept = {Path(k).name for k in tree(dest/".originals")} | {Path(k).name for k in tree(dest/".quarantine")}
-    assert {Path(k).name for k in there if "/" in k and not k.startswith(".part")} <= kept
+    kept = {Path(k).name for k in tree(dest/"originals")} | {Path(k).name for k in tree(dest/"quarantine")}
+    assert {Path(k).name for k in there if "/" in k} <= kept

@@ -82,7 +82,7 @@ def test_what_only_opening_can_tell_is_told_then(web, tmp_path):
 def test_same_bytes_are_stored_once(web, tmp_path):
     rows = fetch(web, tmp_path, "/same/1", "/same/2", "/same/3")
     assert len({r["file"] for r in rows.values()}) == 1 and len(rows) == 3
-    assert len([*tmp_path.rglob(".originals/bird/*")]) == 1
+    assert len([*tmp_path.glob("originals/bird/*")]) == 1
 
 
 # ---- what is not gets a reason
@@ -291,11 +291,12 @@ def test_a_file_address_is_read_only_for_a_hit_of_a_folder(tmp_path):
 
 
 @pytest.mark.parametrize("term",
-                         ["../../evil", "/etc", "..", ".", "", "con", "a/b\\c", "-rf", "x" * 300, "\0", ".quarantine"])
+                         ["../../evil", "/etc", "..", ".", "", "con", "a/b\\c", "-rf", "x" * 300, "\0", ".quarantine",
+                          "originals"])
 def test_no_label_leaves_the_dataset(tmp_path, web, term):
     r, = download_images(tmp_path/"d/e", [Hit(term, web.url + "/good/1")], allow_hosts=[web.host]).rows
     file = (tmp_path/"d/e"/r["file"]).resolve()
-    assert file.is_file() and file.parent.parent == (tmp_path/"d/e/.originals").resolve()
+    assert file.is_file() and file.parent.parent == (tmp_path/"d/e/originals").resolve()
 
 
 # ---- politeness and speed
@@ -365,7 +366,7 @@ def test_ctrl_c_ends_at_once_and_keeps_what_came(web, tmp_path):
     assert time.monotonic() - begin < 3 and p.returncode != 0 and "KeyboardInterrupt" in err
     with Ledger(tmp_path) as ledger: n = ledger.counts()["bird"]
     assert 0 < n["downloaded"] < 150 and n["downloaded"] + n["found"] == 150
-    assert not [*tmp_path.rglob(".part/*")] and not [*tmp_path.glob("ledger.sqlite-*")]
+    assert not (tmp_path/"unfinished").exists() and not [*tmp_path.glob("ledger.sqlite-*")]
 
 
 def test_ctrl_c_does_not_wait_for_a_server_that_hangs(web, tmp_path):
@@ -400,7 +401,7 @@ except DiskFull as e: print(e)
 def test_full_disk(web, tmp_path):
     "A file system of one megabyte, mounted where only this test sees it"
     inner = (f"mount -t tmpfs -o size=1m tmpfs {tmp_path} && {sys.executable} "
-             f"-c '{FULL}' {web.url} {tmp_path}/d {web.host}; ls -R {tmp_path}/d/.originals/bird")
+             f"-c '{FULL}' {web.url} {tmp_path}/d {web.host}; ls -R {tmp_path}/d/originals/bird")
     done = subprocess.run(["unshare", "-rm", "sh", "-c", inner], capture_output=True, text=True)
     if "unshare" in done.stderr or "mount:" in done.stderr:
         pytest.skip("no private mounts here: " + done.stderr.strip())
@@ -470,7 +471,7 @@ def test_a_terminal_shows_done_failed_and_rate(web, tmp_path):
 
 
 def test_leftovers_of_a_killed_run_go(web, tmp_path):
-    old = tmp_path/".originals/.part/1-1"
+    old = tmp_path/"unfinished/1-1"
     old.parent.mkdir(parents=True)
     old.write_bytes(b"half a picture")
     os.utime(old, (0, 0))

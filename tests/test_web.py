@@ -110,7 +110,7 @@ def worst(page, clf, data):
 
 def test_answers_of_the_browser_are_those_of_python(page, model):
     clf = Classifier(model)
-    drawings = sorted((model.parent/".originals").rglob("*.jpg"))[::2][:25]
+    drawings = sorted((model.parent/"originals").rglob("*.jpg"))[::2][:25]
     found = {f.name: worst(page, clf, f.read_bytes()) for f in drawings + PHOTOS[::4]}
     assert len(found) >= 25 and max(found.values()) < POINT, found
 
