@@ -228,8 +228,8 @@ def lock(
     out: Path = None,  # text file to write; by default DEST.lock
 ):
     "Write where every picture came from, its hash and what was decided about it, as a text file"
-    from birdornot.lock import write_lock
-    out = out or dest.with_name(f"{dest.resolve().name}.lock")
+    from birdornot.lock import lock_file, write_lock
+    out = out or lock_file(dest)
     say("lock", f"{write_lock(dest, out)} pictures in {out}")
 
 # %% ../nbs/90_cli.ipynb #e04e770a
