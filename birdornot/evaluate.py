@@ -42,7 +42,8 @@ class Evaluation:
         n, k = self.probabilities.shape
         if k != len(self.labels) or self.targets.shape not in ((n,), (n, k)) or len(self.files) not in (0, n):
             raise BirdornotError(f"{k} probabilities for {len(self.labels)} labels, {n} answers, targets of shape "
-                                 f"{self.targets.shape}, {len(self.files)} files: these do not belong together")
+                                 f"{self.targets.shape}, {len(self.files)} files do not belong together; "
+                                 "give one of each for every picture")
 
     @property
     def multilabel(self) -> bool: return self.targets.ndim == 2
