@@ -17,7 +17,7 @@ from pathlib import Path
 from .core import markdown_table
 from .engines import licence_code
 from .evaluate import wilson
-from .project import layout_of
+from .project import layout_of, place_of
 from .shortcuts import shortcut_sections
 from .split import ledger_rows
 
@@ -31,7 +31,8 @@ def attribution(
 ) -> list[dict]:  # for each a dict with `COLUMNS`; `code` is the licence's short code, 'unknown' where there is none
     "Author, licence, page and address of each picture, as far as the ledger knows"
     rows, layout = [], layout_of(path)
-    for name, known in sorted(zip(map(layout.place, files), ledger_rows(path, files)), key=lambda pair: pair[0]):
+    places = [place_of(layout, f) for f in files]
+    for name, known in sorted(zip(places, ledger_rows(path, files)), key=lambda pair: pair[0]):
         row = {k: (known or {}).get(k) or "" for k in COLUMNS}
         rows.append(row | dict(file=name, label=name.split("/")[0], code=licence_code(row["licence"])))
     return rows

@@ -6,7 +6,7 @@ Docs: https://birdornot.github.io/birdornot/project.html.md"""
 
 # %% auto #0
 __all__ = ['Layout', 'read_about', 'has_pictures', 'beside_layout', 'seen_from', 'lesson_layout', 'known_layout', 'layout_of',
-           'fillable', 'label_of']
+           'fillable', 'place_of', 'label_of']
 
 # %% ../nbs/03_project.ipynb #8099e66a
 import os
@@ -15,11 +15,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from fastcore.basics import patch
-
 from .core import PICTURE_SUFFIXES, DatasetError
 
 # %% ../nbs/03_project.ipynb #525edee4
+_PLACES = ("photos", "originals", "quarantine")
+
+
 @dataclass(frozen=True)
 class Layout:
     "Where the things of a dataset lie"
@@ -41,6 +42,15 @@ class Layout:
     def model(self) -> Path: return self.home/"model"
     @property
     def report(self) -> Path: return self.home/"report.html"
+
+    def locate(self,
+        name: str,  # as in the ledger: photos/…, originals/… or quarantine/…
+    ) -> Path:
+        "Find the file that a ledger calls `name`; raises `DatasetError` for a name that leads elsewhere"
+        parts = PurePosixPath(name or "").parts
+        if len(parts) > 1 and parts[0] in _PLACES and ".." not in parts and not {*"\\\0"} & {*name}:
+            return getattr(self, parts[0]).joinpath(*parts[1:])
+        raise DatasetError(f"the ledger names a file {name!r}, which is not in its dataset; do not use this dataset")
 
 # %% ../nbs/03_project.ipynb #d6cee67d
 def read_about(
@@ -132,30 +142,17 @@ def fillable(
     raise DatasetError(f"{str(layout.photos)!r} holds pictures of your own, and nothing is put among them; "
                        "name a new folder for the dataset")
 
-# %% ../nbs/03_project.ipynb #1259022f
-_PLACES = ("photos", "originals", "quarantine")
-
-
-@patch
-def locate(self: Layout,
-    name: str,  # as in the ledger: photos/…, originals/… or quarantine/…
-) -> Path:
-    "Find the file that a ledger calls `name`; raises `DatasetError` for a name that leads elsewhere"
-    parts = PurePosixPath(name or "").parts
-    if len(parts) < 2 or parts[0] not in _PLACES or ".." in parts or "\\" in name or "\0" in name:
-        raise DatasetError(f"the ledger names a file {name!r}, which is not in its dataset; do not use this dataset")
-    return getattr(self, parts[0]).joinpath(*parts[1:])
-
 # %% ../nbs/03_project.ipynb #6f958253
-@patch
-def place(self: Layout,
-    file: str | Path,  # a file in or below the photos
+def place_of(
+    path: str | Path | Layout,  # dataset folder, or its layout where many files are asked for
+    file: str | Path,  # a file in or below its photos
 ) -> str:  # such as owl/2021/1.jpg; raises `DatasetError` for a file that lies elsewhere
     "Say where a picture lies, seen from the folder of the class folders"
+    photos = layout_of(path).photos
     for how in (Path, os.path.abspath, os.path.realpath):
-        try: return Path(how(file)).relative_to(how(self.photos)).as_posix()
+        try: return Path(how(file)).relative_to(how(photos)).as_posix()
         except ValueError: pass
-    raise DatasetError(f"{str(file)!r} does not lie in {str(self.photos)!r}; name a picture of this dataset")
+    raise DatasetError(f"{str(file)!r} does not lie in {str(photos)!r}; name a picture of this dataset")
 
 
 def label_of(
@@ -163,4 +160,4 @@ def label_of(
     file: str | Path,  # a picture below its photos
 ) -> str:  # several labels joined by +, where a picture shows several things
     "Name the class of a picture: the outermost folder below the photos"
-    return layout_of(path).place(file).split("/")[0]
+    return place_of(path, file).split("/")[0]

@@ -18,7 +18,7 @@ import numpy as np
 
 from .core import PICTURE_SUFFIXES, DatasetError
 from .ledger import Ledger, content_hash, up_to_date
-from .project import known_layout, label_of, layout_of
+from .project import known_layout, label_of, layout_of, place_of
 
 # %% ../nbs/40_split.ipynb #07ea160f
 def picture_files(
@@ -47,7 +47,7 @@ def ledger_rows(
         if r.get("copy_sha256"): by_content[r["copy_sha256"]].append(r)
         else: by_name[r["file"].rpartition("/")[2]] = r  # of an earlier birdornot, and not cleaned since
     def row(file):
-        here = f"photos/{layout.place(file)}"
+        here = f"photos/{place_of(layout, file)}"
         if not os.path.isfile(file): return by_place.get(here)
         same = by_content.get(content_hash(file))
         if not same: return by_name.get(Path(file).name)
