@@ -10,15 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
+from program import PROGRAM, birdornot
 
 from birdornot.sample import make_sample
-
-PROGRAM = [sys.executable, "-c", "import sys; from birdornot.cli import main; sys.exit(main())"]
-
-
-def birdornot(*words, cwd, **kwargs):
-    "Run the program; its result with text output"
-    return subprocess.run([*PROGRAM, *map(str, words)], capture_output=True, text=True, cwd=cwd, timeout=300, **kwargs)
 
 
 def one_line(done):
@@ -517,11 +511,11 @@ def test_full_disk_at_export(made, photos):
 @pytest.mark.parametrize("when", ["download", "clean", "train"])
 def test_ctrl_c(tmp_path, when):
     "Interrupted while a stage is under way, and typed again"
-    words = [*PROGRAM, "demo", "--n", "40"]
+    words = [*PROGRAM, "demo", "--n", "24"]
     dest = tmp_path/"bird_or_forest"
     begun = dict(download=lambda: any(dest.glob("originals/*/*.jpg")),
                  clean=lambda: any(dest.glob("photos/bird/*.jpg")),
-                 train=lambda: len(list(dest.glob("photos/*/*.jpg"))) > 60)[when]
+                 train=lambda: len(list(dest.glob("photos/*/*.jpg"))) > 36)[when]
     with subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as p:
         until = time.monotonic() + 60
         while not begun() and time.monotonic() < until and p.poll() is None: time.sleep(0.02)
@@ -530,7 +524,7 @@ def test_ctrl_c(tmp_path, when):
     assert p.returncode == 1, err
     assert err.count("birdornot: stopped") == 1 and "Traceback" not in err
     there = tree(dest/"originals")
-    again = birdornot("demo", "--n", "40", cwd=tmp_path)
+    again = birdornot("demo", "--n", "24", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     kept = {Path(k).name for k in tree(dest/"originals")} | {Path(k).name for k in tree(dest/"quarantine")}
     assert {Path(k).name for k in there if "/" in k} <= kept

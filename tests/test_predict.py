@@ -14,15 +14,10 @@ import pytest
 import tinymodel
 from packaging.requirements import Requirement
 from PIL import Image
+from program import birdornot
 from roughpictures import RoughWeb
 
 from birdornot.predict import Classifier, read_photo
-
-PROGRAM = [sys.executable, "-c", "import sys; from birdornot.cli import main; sys.exit(main())"]
-
-
-def birdornot(*words, cwd):
-    return subprocess.run([*PROGRAM, *map(str, words)], capture_output=True, text=True, cwd=cwd, timeout=120)
 
 
 @pytest.fixture

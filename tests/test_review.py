@@ -11,6 +11,7 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from program import PROGRAM, birdornot
 
 from birdornot.clean import clean_images
 from birdornot.download import download_images
@@ -263,12 +264,6 @@ def test_killed_in_the_middle(dataset):
         standing = [d for d in decisions(dataset) if not d["undone"] and d["action"] != "undo"]
         for _ in standing: undo_decision(dataset)
         assert len(seen(dataset)) == len(ids)
-
-
-PROGRAM = [sys.executable, "-c", "import sys; from birdornot.cli import main; sys.exit(main())"]
-
-
-def birdornot(*words): return subprocess.run([*PROGRAM, *map(str, words)], capture_output=True, text=True, timeout=300)
 
 
 def test_from_the_command_line(dataset, browser):

@@ -1,0 +1,51 @@
+"""The program as a user starts it, in a process of its own.
+
+On Linux that process is forked from one which has imported what most commands need, and saves them half a second each
+(but not ONNX Runtime, whose threads a fork loses); elsewhere, and with limits of its own, it is a fresh one."""
+import functools
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+PROGRAM = [sys.executable, "-c", "import sys; from birdornot.cli import main; sys.exit(main())"]
+WARM = """
+import json, os, signal, sys
+import fastcore.all, filelock, numpy, onnx, PIL.Image, safetensors.numpy, slugify, tqdm.auto, w3lib.url
+import birdornot.export, birdornot.make, birdornot.probe, birdornot.report, birdornot.search, birdornot.why
+from birdornot.cli import main
+for line in sys.stdin:
+    words, cwd, files = json.loads(line)
+    if not (child := os.fork()):
+        for n, file in enumerate(files): os.dup2(os.open(file, os.O_RDWR), n)
+        os.chdir(cwd)
+        signal.alarm(300)
+        sys.argv[1:] = words
+        sys.exit(main())
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+@functools.cache
+def _warm():
+    "The process that is forked; it ends with this one, as its input does"
+    return subprocess.Popen([sys.executable, "-c", WARM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def _forked(words, cwd):
+    "Let the warm process run the program; its exit code, and what it wrote to both streams"
+    with tempfile.TemporaryDirectory() as d:
+        out, err = Path(d, "out"), Path(d, "err")
+        for file in (out, err): file.touch()
+        print(json.dumps([words, str(cwd), [os.devnull, str(out), str(err)]]), file=_warm().stdin, flush=True)
+        return int(_warm().stdout.readline()), out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8")
+
+
+def birdornot(*words, cwd=".", **kwargs):
+    "Run the program with these words; its result with text output"
+    words = list(map(str, words))
+    if sys.platform == "linux" and not kwargs:
+        return subprocess.CompletedProcess(words, *_forked(words, Path(cwd).resolve()))
+    return subprocess.run([*PROGRAM, *words], capture_output=True, text=True, cwd=cwd, timeout=300, **kwargs)
