@@ -16,7 +16,7 @@ NOTEBOOKS = sorted(f.relative_to(ROOT).as_posix() for f in (ROOT/"nbs").rglob("*
 
 
 def test_a_short_notebook_puts_out_the_same_again():
-    assert rerun(ROOT/"nbs"/"22_lock.ipynb") == []
+    assert rerun(ROOT/"nbs"/"11_engines.ipynb") == []
 
 
 @pytest.mark.slow
