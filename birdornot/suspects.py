@@ -153,7 +153,7 @@ def leak_report(
     progress: bool = True  # show a bar while pictures are embedded, where there is a terminal
 ) -> LeakReport:  # errors and their difference
     "Fit and judge with random and with honest splits, and say how much better the random ones look"
-    if seeds < 2: raise DatasetError(f"{seeds} splits of each kind give no interval; make it 2 or more")
+    if seeds < 2: raise DatasetError(f"{seeds} splits of each kind give no interval; make at least 2 splits")
     files, layout = picture_files(path), layout_of(path)
     labels, groups = [label_of(layout, f) for f in files], duplicate_groups(path, files)
     whole = origin_groups(path, files, by) if by else groups
