@@ -21,13 +21,14 @@ import numpy as np
 
 from .card import attribution, model_card, slices, write_attribution
 from .core import BirdornotError, cores, put_in_place
+from .duplicates import sessions
 from .embed import one_core_session
 from .model import LARGEST, SCHEMA, ModelError, ModelFolder, load_graph
 from .picture import MAX_SIZE, model_input, open_upright
 from .probe import head_facts, make_head
 from .project import label_of, layout_of
 from .quantise import write_int8
-from .split import dataset_folder
+from .split import dataset_folder, ledger_rows
 
 # %% ../nbs/73_export.ipynb #8678815c
 def _describe(graph, head, backbone):
@@ -111,6 +112,8 @@ def _zip(folder, file):
 def _facts(trained, info, result, rows, more):
     "What is worth knowing about a model and not needed to run it"
     pictures = Counter(label for r in rows for label in r["label"].split("+"))
+    known = sessions([r for r in ledger_rows(trained.dataset, trained.train_files + trained.valid_files) if r])
+    more = (dict(sessions=known) if known else {}) | more
     return trained.describe() | dict(
         info, created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), pictures=dict(pictures),
         licences=dict(Counter(r["code"] for r in rows)), error=result.as_dict(),
