@@ -62,17 +62,16 @@ def download(
 
 # %% ../nbs/90_cli.ipynb #8612bb40
 @command("birdornot clean bird_or_forest", "birdornot clean bird_or_forest --dry-run",
-         "birdornot clean bird_or_forest --near 0", "birdornot clean bird_or_forest --undo")
+         "birdornot clean bird_or_forest --undo")
 def clean(
     dest: Path,  # dataset folder
     max_size: int = 400,  # longest side of the working copies, pixels
-    near: int = 70,  # bits of 256 in which copies of a photo may differ, 0–128; 0: each picture is taken by itself
     dry_run: bool = False,  # change nothing, only say what would happen
     undo: bool = False,  # bring back what was put into quarantine
 ):
     "Make upright working copies; put broken files and exact duplicates into quarantine"
     from birdornot import clean as cleaning
-    if not undo: return say("clean", cleaning.clean_images(dest, max_size=max_size, near=near, dry_run=dry_run))
+    if not undo: return say("clean", cleaning.clean_images(dest, max_size=max_size, dry_run=dry_run))
     n = f"{cleaning.undo(dest, dry_run=dry_run)} pictures"
     if dry_run: say("clean", f"would bring {n} back from quarantine")
     else: say("clean", f"{n} brought back from quarantine; birdornot clean {dest} makes their working copies")
@@ -318,16 +317,16 @@ def scale(
     print(dest/"done")
 
 # %% ../nbs/90_cli.ipynb #77b2b1f5
-@command("birdornot make bird forest", "birdornot make bird not_bird --folder photos",
+@command("birdornot make bird forest", "birdornot make --folder photos", "birdornot make --table labels.csv",
+         "birdornot make bird not_bird --folder photos --test exam",
          'birdornot make "barn owl" "tawny owl" --n 200 --source openverse --out owls',
-         "birdornot make bird forest --multilabel", "birdornot make bird forest --multilabel --folder photos",
-         like="make")
+         "birdornot make bird forest --multilabel", like="make")
 def make(
-    words: Annotated[str, {"nargs": "+"}],  # two or more words, one per class; quote several words: "barn owl"
-    json: bool = False,  # print, last, one line of JSON: model, error, error_low, error_high, seconds, pictures
+    words: Annotated[str, {"nargs": "*", "opt": False}] = (),  # two or more, one per class; quote several: "barn owl"
+    json: bool = False,  # print, last, one line of JSON: model, error, error_low, error_high, seconds, pictures, test
     **kwargs
 ):
-    "From words to a classifier: search, download, clean, train, export; typed again, it goes on where it stopped"
+    "From words, or pictures of your own, to a classifier; typed again, it goes on where it stopped"
     from birdornot import make as whole
     print(made := whole.make(words, **kwargs))
     if json: print(_json(made.as_dict()))

@@ -75,7 +75,7 @@ def _call(name, words):
     "Call a command with the words after it; the exit code, and what went wrong in one line"
     args = {k: v for k, v in vars(parser(name).parse_args(words)).items() if k not in ("pdb", "xtra")}
     try:
-        check_numbers(**{f"--{k}": v for k, v in args.items() if k in RANGES})
+        check_numbers(**{"--" + k.replace("_", "-"): v for k, v in args.items() if k in RANGES})
         return COMMANDS[name][0](**args) or 0
     except KeyboardInterrupt:
         print(file=sys.stderr)

@@ -52,8 +52,9 @@ def disk_full_errors(
         raise DiskFull(f"the disk of {str(dest)!r} is full; free some space and run it again, nothing is lost") from e
 
 # %% ../nbs/00_core.ipynb #340c6f51
-RANGES = dict(epochs=(1, 1000), folds=(2, 1000), minutes=(0.001, 10_080), port=(0, 65_535), seed=(0, 2**32 - 1),
-              size=(32, 2048))  # name of an option → least and largest value
+RANGES = dict(epochs=(1, 1000), folds=(2, 1000), k=(1, 1000), max_size=(32, 8192), minutes=(0.001, 10_080),
+              n=(1, 1_000_000), port=(0, 65_535), seed=(0, 2**32 - 1), seeds=(1, 1000), shard=(1, 1_000_000),
+              size=(32, 2048), workers=(1, 1024))  # name of an option → least and largest value
 
 
 def check_numbers(
@@ -61,7 +62,7 @@ def check_numbers(
 ):
     "Refuse a number that nothing can be done with, before any work is done"
     for name, v in numbers.items():
-        low, high = RANGES[name.lstrip("-")]
+        low, high = RANGES[name.lstrip("-").replace("-", "_")]
         if v is not None and not low <= v <= high:
             raise BirdornotError(f"{name} is {v}; give a number from {low:,} to {high:,}")
 

@@ -429,9 +429,9 @@ def _pieces(path):
 
 
 def _get(row, out, fetcher, seconds):
-    "Write the picture of `row` to `out`: a hit of your own folder is read, anything else fetched"
+    "Write the picture of `row` to `out`: a hit of your own folder or table is read, anything else fetched"
     url = row["image_url"]
-    if row["source"] != "folder" or not url.startswith("file:"): return fetcher.save(url, out, seconds)
+    if row["source"] not in ("folder", "table") or not url.startswith("file:"): return fetcher.save(url, out, seconds)
     try: return _take(_pieces(Path(url2pathname(urlsplit(url).path))), out, fetcher.max_bytes, float("inf"))
     except (FileNotFoundError, IsADirectoryError, PermissionError) as e:
         raise Refused(f"the file cannot be opened ({e.strerror})") from None

@@ -21,8 +21,8 @@ import numpy as np
 
 from .card import attribution, model_card, slices, write_attribution
 from .core import BirdornotError, cores, put_in_place
-from .duplicates import sessions
 from .embed import one_core_session
+from .ledger import content_hash
 from .model import LARGEST, SCHEMA, ModelError, ModelFolder, load_graph
 from .picture import MAX_SIZE, model_input, open_upright
 from .probe import head_facts, make_head
@@ -109,15 +109,21 @@ def _zip(folder, file):
     return file
 
 # %% ../nbs/73_export.ipynb #ad230659
+def _trained_on(trained):
+    "The beginnings of the hashes of the pictures trained on: of the files, and of the originals they are copies of"
+    files = trained.train_files
+    originals = [r["sha256"] for r in ledger_rows(trained.dataset, files) if r and r["sha256"]]
+    return sorted({h[:12] for h in [*map(content_hash, files), *originals]})
+
+
 def _facts(trained, info, result, rows, more):
     "What is worth knowing about a model and not needed to run it"
     pictures = Counter(label for r in rows for label in r["label"].split("+"))
-    known = sessions([r for r in ledger_rows(trained.dataset, trained.train_files + trained.valid_files) if r])
-    more = (dict(sessions=known) if known else {}) | more
     return trained.describe() | dict(
         info, created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), pictures=dict(pictures),
         licences=dict(Counter(r["code"] for r in rows)), error=result.as_dict(),
-        slices=slices(result, trained.dataset) if result.files else [], head=head_facts(trained.head)) | more
+        slices=slices(result, trained.dataset) if result.files else [], head=head_facts(trained.head),
+        trained_on=_trained_on(trained)) | more
 
 # %% ../nbs/73_export.ipynb #15b623db
 def _write_folder(trained, new, result, more, name):

@@ -6,7 +6,8 @@ Docs: https://birdornot.github.io/birdornot/hits.html.md"""
 
 # %% auto #0
 __all__ = ['NoHits', 'SourceFailed', 'Hit', 'positive_int', 'http_url', 'make_hit', 'Hits', 'read_rows', 'term_slug', 'Query',
-           'folder_hits', 'known_columns', 'url_hits']
+           'part_name', 'part_folders', 'folder_terms', 'folder_hits', 'known_columns', 'picture_address', 'table_rows',
+           'table_terms', 'table_hits']
 
 # %% ../nbs/10_hits.ipynb #e68bbe20
 import csv
@@ -19,7 +20,8 @@ from html import unescape
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from .core import BirdornotError, atomic_file, html_table
+from .core import PICTURE_SUFFIXES, BirdornotError, atomic_file, html_table
+from .project import has_pictures
 
 # %% ../nbs/10_hits.ipynb #a39414e8
 class NoHits(BirdornotError):
@@ -52,6 +54,8 @@ class Hit:
     source: str = ""  # who found it
     rank: int = 0  # place in that source's list, from 1
     thumbnail_url: str = ""  # address of a small version
+    group_name: str = ""  # what a table says it belongs with, such as a site or one animal
+    part: str = ""  # where its owner divides the pictures: train or valid
 
 # %% ../nbs/10_hits.ipynb #4cff7a42
 def _printable(text): return "".join(c for c in text if c.isspace() or unicodedata.category(c)[0] != "C")
@@ -97,7 +101,7 @@ def make_hit(
 ) -> Hit | None:  # None where there is no address
     "Make a `Hit` with plain values from what a source or a file says"
     if not image_url: return None
-    text = {k: _plain(said.get(k)) for k in ("title", "licence", "author")}
+    text = {k: _plain(said.get(k)) for k in ("title", "licence", "author", "group_name", "part")}
     urls = {k: http_url(said.get(k)) for k in ("page_url", "thumbnail_url")}
     width, height = positive_int(said.get("width")), positive_int(said.get("height"))
     return Hit(str(term), image_url, width=width, height=height, source=source, rank=rank, **text, **urls)
@@ -155,7 +159,7 @@ def read_rows(
 ):  # generator of (line number, dict); raises `BirdornotError` for a line that cannot be read
     "Yield the rows of a file of addresses, as they are read"
     path = Path(path)
-    if not path.is_file(): raise BirdornotError(f"there is no file {str(path)!r}; give a .txt, .csv or .jsonl file")
+    if not path.is_file(): raise BirdornotError(f"there is no file {str(path)!r}; give a .csv, .jsonl or .txt file")
     kind = kind or path.suffix.lower().lstrip(".")
     read = _table_rows if kind in ("csv", "tsv") else _line_rows
     try:
@@ -164,15 +168,35 @@ def read_rows(
     except UnicodeDecodeError: raise BirdornotError(f"{str(path)!r} is not UTF-8 text; save it as UTF-8") from None
 
 # %% ../nbs/10_hits.ipynb #9915a7eb
+def _first_row(f):
+    "The cells of the first line, and the separator that makes most of it: comma, semicolon or tab"
+    line = f.readline(10_000)
+    f.seek(0)
+    ways = {d: next(csv.reader([line.lstrip("\ufeff")], delimiter=d), []) for d in ",;\t"}
+    best = max(ways, key=lambda d: len(ways[d]))
+    return [cell.strip() for cell in ways[best]], best
+
+
+def _names_for(first):
+    "Names for the columns of a table whose first line is a picture already; None where it is a line of names"
+    def picture(cell): return bool(http_url(cell)) or Path(cell).suffix.lower() in PICTURE_SUFFIXES
+    if not any(map(picture, first)): return None
+    spare = iter(("label", "group"))
+    return ["image" if picture(cell) else next(spare, f"column {i}") for i, cell in enumerate(first, 1)]
+
+
 def _table_rows(path, f, kind):
-    "Rows of a CSV or TSV file"
-    rows = csv.DictReader(f, delimiter="," if kind == "csv" else "\t")
-    try: yield from ((rows.line_num, {k: v for k, v in r.items() if k}) for r in rows)
+    "Rows of a table with commas, semicolons or tabs"
+    rows = None
+    try:
+        first, separator = _first_row(f)
+        rows = csv.DictReader(f, _names_for(first), delimiter=separator)
+        yield from ((rows.line_num, {k: v for k, v in r.items() if k}) for r in rows)
     except csv.Error as e:
-        text = f"{str(path)!r} line {rows.line_num} is no row ({e}); save the table again as {kind}"
+        text = f"{str(path)!r} line {rows.line_num if rows else 1} is no row ({e}); save the table again as {kind}"
         raise BirdornotError(text) from None
 
-
+# %% ../nbs/10_hits.ipynb #de8889af
 def _line_rows(path, f, kind):
     "Rows of a file of addresses or of JSON objects"
     for i, line in enumerate(f, 1):
@@ -221,7 +245,7 @@ class Query:
     web: object = None  # `Web`, for sources on the network
     licences: frozenset | None = None  # codes wanted; None: any or none
     folder: object = None  # for source 'folder'
-    urls: object = None  # for source 'urls'
+    table: object = None  # for source 'table'
     base: str = "https://api.openverse.org"  # where Openverse's API is
 
 # %% ../nbs/10_hits.ipynb #25fd2716
@@ -232,17 +256,70 @@ def _names(names):
     return ", ".join(map(repr, names[:10])) + more if names else "none"
 
 
-def _term_folder(term, folder):
-    "The folder in `folder` that belongs to `term`"
+def _class_folders(folder):
+    "The folders in a folder that can be classes"
+    return sorted(p for p in Path(folder).iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def _shown(folder):
+    "The files in and below a folder, hidden ones left out"
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    return [p for p in files if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
+
+# %% ../nbs/10_hits.ipynb #99f0aba5
+_PARTS = {name: part for part, names in dict(train="train training", valid="valid val validation dev",
+                                             test="test testing").items() for name in names.split()}
+
+
+def part_name(
+    text: str | None,  # what a folder or a cell of a table is called
+) -> str:  # train, valid or test; '' for anything else
+    "Read the name of a part of a collection"
+    return _PARTS.get(str(text or "").strip().lower(), "")
+
+# %% ../nbs/10_hits.ipynb #ffbb79b7
+def part_folders(
+    folder: str | Path,  # holds a folder for each class, or train, valid and test with a folder for each class in them
+) -> dict:  # part → its folder; empty where the folder is not divided
+    "Find the parts into which a folder of pictures is divided"
+    found, others = {}, []
+    for d in _class_folders(folder) if Path(folder).is_dir() else ():
+        if not (part := part_name(d.name)): others += [d]
+        elif part in found:
+            raise BirdornotError(f"{str(folder)!r} has two folders for one part, {found[part].name} and {d.name}; "
+                                 "put their pictures into one")
+        else: found[part] = d
+    if "train" not in found or len(found) < 2 or not _class_folders(found["train"]): return {}
+    if any(p.suffix.lower() in PICTURE_SUFFIXES for p in found["train"].iterdir()): return {}
+    if more := [d.name for d in others if has_pictures(d)]:
+        raise BirdornotError(f"{str(folder)!r} is divided into {', '.join(d.name for d in found.values())}, and holds "
+                             f"{', '.join(more)} besides; move that elsewhere")
+    return found
+
+# %% ../nbs/10_hits.ipynb #2fa019c3
+def folder_terms(
+    folder: str | Path,  # holds a folder for each class, divided into train, valid and test or not
+) -> list:  # names of folders, sorted
+    "Name the classes of a folder: its sub-folders that hold files, those of its test part left out"
+    if not Path(folder).is_dir():
+        raise BirdornotError(f"there is no folder {str(folder)!r}; give one that holds a folder for each class")
+    parts = part_folders(folder) or dict(train=Path(folder))
+    return sorted({d.name for part, p in parts.items() if part != "test" for d in _class_folders(p) if _shown(d)})
+
+
+def _term_folders(term, folder):
+    "The folders that belong to `term`: part → folder; the part is '' where the folder is not divided"
     if folder is None:
         raise BirdornotError("source 'folder' needs folders; give folder=DIR, with a folder for each term")
     folder = Path(folder)
     if not folder.is_dir():
         raise BirdornotError(f"there is no folder {str(folder)!r}; give one that holds a folder for each term")
-    subs = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-    found = [p for p in subs if p.name == term] or [p for p in subs if term_slug(p.name) == term_slug(term)]
-    if found: return found[0]
-    there = _names(p.name for p in subs)
+    parts = {k: d for k, d in (part_folders(folder) or {"": folder}).items() if k != "test"}
+    subs = {part: _class_folders(d) for part, d in parts.items()}
+    found = {k: [p for p in some if p.name == term] or [p for p in some if term_slug(p.name) == term_slug(term)]
+             for k, some in subs.items()}
+    if any(found.values()): return {k: some[0] for k, some in found.items() if some}
+    there = _names({p.name for some in subs.values() for p in some})
     raise NoHits(f"{str(folder)!r} has no folder for {term!r} (folders there: {there}); use one of those, or add it")
 
 # %% ../nbs/10_hits.ipynb #f35b1538
@@ -250,48 +327,88 @@ def folder_hits(
     ask: Query,  # its `term` and `folder` matter
 ):  # generator of `Hit`; raises `NoHits` or `SourceFailed` when there are no more
     "Yield a hit for each picture in the term's folder, with a file:// address"
-    sub = _term_folder(ask.term, ask.folder)
-    def shown(p):
-        return not any(part.startswith(".") for part in p.relative_to(sub).parts)
-    files = sorted(p for p in sub.rglob("*") if p.is_file() and shown(p))
-    pictures = [p for p in files if (mimetypes.guess_type(p.name)[0] or "").startswith("image/")]
-    for rank, p in enumerate(pictures, 1): yield make_hit(ask.term, p.resolve().as_uri(), "folder", rank, title=p.name)
-    if not pictures: raise NoHits(f"{str(sub)!r} holds no pictures; put some there, or search elsewhere")
+    subs = _term_folders(ask.term, ask.folder)
+    files = [(part, p) for part, sub in subs.items() for p in _shown(sub)]
+    pictures = [(part, p) for part, p in files if (mimetypes.guess_type(p.name)[0] or "").startswith("image/")]
+    for rank, (part, p) in enumerate(pictures, 1):
+        yield make_hit(ask.term, p.resolve().as_uri(), "folder", rank, title=p.name, part=part)
+    if not pictures: raise NoHits(f"{str(min(subs.values()))!r} holds no pictures; put some there, or search elsewhere")
     if others := len(files) - len(pictures):
         raise SourceFailed("folder", "rubbish", f"left out {others} files not named as pictures; rename those that are")
 
 # %% ../nbs/10_hits.ipynb #01fd147d
-_COLUMNS = dict(image_url="image_url url image picture link", page_url="page_url page foreign_landing_url",
-    title="title", width="width", height="height", licence="licence license", author="author creator",
-    thumbnail_url="thumbnail_url thumbnail", label="label term class")
+_COLUMNS = dict(
+    image_url="image_url url image picture link path file filename file_name filepath file_path image_path img photo",
+    page_url="page_url page foreign_landing_url", title="title", width="width", height="height",
+    licence="licence license", author="author creator", thumbnail_url="thumbnail_url thumbnail",
+    label="label term class category species target", group_name="group_name group", part="part split subset")
 
 # %% ../nbs/10_hits.ipynb #99178c04
 def known_columns(
     row: dict,  # a row of a table, under the names that its author chose
-) -> dict:  # of image_url, page_url, title, width, height, licence, author, thumbnail_url and label those that it has
+) -> dict:  # of image_url, label, group_name, part, page_url, title, width, height, licence, author, thumbnail_url
     "Find the columns that we use, under our names"
     row = {str(k).strip().lower(): v for k, v in row.items() if v not in (None, "")}
     found = {ours: [row[k] for k in names.split() if k in row] for ours, names in _COLUMNS.items()}
     return {k: v[0] for k, v in found.items() if v}
 
 # %% ../nbs/10_hits.ipynb #2667a93d
-def url_hits(
-    ask: Query,  # its `term` and `urls` matter
+def picture_address(
+    folder: str | Path,  # from which paths are read
+    text,  # http(s) address, or path with or without the ending of its name
+) -> str:  # an address, file:// for what lies on this computer; '' where there is nothing
+    "Find the picture that a table means"
+    if url := http_url(text): return url
+    if not isinstance(text, str) or not text.strip() or "\0" in text: return ""
+    p = Path(folder)/text.strip().replace("\\", "/")
+    ways = [p, *(p.with_name(p.name + end) for end in sorted(PICTURE_SUFFIXES) if p.name)]
+    try: return next((q.resolve().as_uri() for q in ways if q.is_file()), "")
+    except OSError: return ""  # a name that no file can have
+
+# %% ../nbs/10_hits.ipynb #f4dca6ed
+def _by_content(folder, row):
+    "Our names for the columns of a table, by what its first row holds: its names alone do not say it"
+    known = known_columns(row)
+    image = None if "image_url" in known else next((k for k, v in row.items() if picture_address(folder, v)), None)
+    spare = [k for k in row if k != image and not known_columns({k: "x"})]
+    names = {image: "image_url"} if image else {}
+    return names | ({spare[0]: "label"} if len(spare) == 1 and not known_columns(row).get("label") else {})
+
+
+def table_rows(
+    table: str | Path,  # text, table or JSON lines file of addresses and paths; paths are read from where it lies
+) -> list:  # pairs of line number and dict, under the names of `known_columns`
+    "Read a table of pictures, its columns found by their names, or else by what stands in them"
+    rows = list(read_rows(table))
+    names = _by_content(Path(table).parent, rows[0][1]) if rows else {}
+    return [(line, known_columns({names.get(k, k): v for k, v in row.items()})) for line, row in rows]
+
+# %% ../nbs/10_hits.ipynb #eb5789a3
+def table_terms(
+    table: str | Path,  # text, table or JSON lines file of addresses and paths
+) -> list:  # labels, sorted; empty where the table has no column of labels
+    "Name the classes of a table"
+    rows = [row for _, row in table_rows(table) if part_name(row.get("part")) != "test"]
+    return sorted({str(row["label"]) for row in rows if "label" in row})
+
+
+def table_hits(
+    ask: Query,  # its `term` and `table` matter
 ):  # generator of `Hit`; raises `NoHits` or `SourceFailed` when there are no more
-    "Yield a hit for each row of the table that belongs to the term"
-    if ask.urls is None:
-        raise BirdornotError("source 'urls' needs a file; give urls=FILE, a list or table of picture addresses")
-    name, labels, bad, rank = str(ask.urls), set(), [], 0
-    for line, row in read_rows(ask.urls):
-        row = known_columns(row)
+    "Yield a hit for each row of the table that belongs to the term, those of its test part left out"
+    if ask.table is None: raise BirdornotError("source 'table' needs a file; give table=FILE, with a picture a line")
+    name, labels, bad, rank = str(ask.table), set(), [], 0
+    for line, row in table_rows(ask.table):
+        if (part := part_name(row.pop("part", ""))) == "test": continue
         labels.add(label := str(row.pop("label", ask.term)))
         if term_slug(label) != term_slug(ask.term): continue
         rank += 1
-        hit = make_hit(ask.term, http_url(row.pop("image_url", "")), "urls", rank, **row)
-        if hit: yield hit
+        url = picture_address(Path(ask.table).parent, row.pop("image_url", ""))
+        if hit := make_hit(ask.term, url, "table", rank, part=part, **row): yield hit
         else: bad.append(line)
-    if not labels: raise NoHits(f"{name!r} has no rows; put one http(s) address on each line")
+    if not labels: raise NoHits(f"{name!r} has no rows; put a path or an http(s) address on each line")
     if not rank: raise NoHits(f"{name!r} has no row for {ask.term!r} (labels: {_names(labels)}); use one of them")
     if bad:
         where = f"{name!r} line {bad[0]}" + (f" and {len(bad)-1} more" if len(bad) > 1 else "")
-        raise SourceFailed("urls", "rubbish", f"no http(s) address in {where}; put it in column 'url' or on a line")
+        raise SourceFailed("table", "rubbish", f"no http(s) address in {where}, and no file either; "
+                           f"paths are read from {str(Path(ask.table).parent)!r}")

@@ -33,7 +33,7 @@ from .project import Layout, has_pictures, layout_of, seen_from
 _COLUMNS = dict(label="TEXT", term="TEXT", source="TEXT", rank="INTEGER", page_url="TEXT", image_url="TEXT",
     title="TEXT", licence="TEXT", author="TEXT", width="INTEGER", height="INTEGER", status="TEXT", reason="TEXT",
     sha256="TEXT", bytes="INTEGER", original="TEXT", file="TEXT", kept="INTEGER",
-    copy_sha256="TEXT")
+    copy_sha256="TEXT", group_name="TEXT", part="TEXT")
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS pictures (id INTEGER PRIMARY KEY, {', '.join(f'{k} {v}' for k, v in _COLUMNS.items())},
     UNIQUE (label, image_url));

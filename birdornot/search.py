@@ -29,7 +29,7 @@ from birdornot.engines import (
     licence_codes,
     openverse_hits,
 )
-from .hits import Hits, NoHits, Query, SourceFailed, folder_hits, term_slug, url_hits
+from .hits import Hits, NoHits, Query, SourceFailed, folder_hits, table_hits, term_slug
 
 # %% ../nbs/12_search.ipynb #6d5e5788
 def canonical_url(
@@ -93,15 +93,15 @@ def _from_sample(ask):
 
 SOURCES = dict(openverse=openverse_hits, duckduckgo=lambda ask: ddgs_hits(ask, "duckduckgo"),
     bing=lambda ask: ddgs_hits(ask, "bing"), commons=commons_hits,
-    folder=folder_hits, urls=url_hits, sample=_from_sample)
+    folder=folder_hits, table=table_hits, sample=_from_sample)
 AUTO = ("openverse", "duckduckgo", "bing", "commons")
 
 # %% ../nbs/12_search.ipynb #41d47c49
-def _which(source, folder, urls):
+def _which(source, folder, table):
     "The names of the sources to ask, in order"
     names = source.replace(",", " ").split() if isinstance(source, str) else list(source)
     if names == ["auto"] and folder is not None: names = ["folder"]
-    if names == ["auto"] and urls is not None: names = ["urls"]
+    if names == ["auto"] and table is not None: names = ["table"]
     names = [m for name in names for m in (AUTO if name == "auto" else [name])]
     bad = [m for m in names if m not in SOURCES]
     if names and not bad: return list(dict.fromkeys(names))
@@ -159,7 +159,7 @@ def search_images(
     n: int = 100,  # hits wanted
     source: str = "auto",  # 'auto', or one or more of `SOURCES` separated by commas
     folder=None,  # for source 'folder': holds a folder of pictures for each term
-    urls=None,  # for source 'urls': text, CSV, TSV or JSON lines file of picture addresses
+    table=None,  # for source 'table': table, list or JSON lines file of addresses or paths of pictures
     licences=None,  # groups of `LICENCES` or codes, separated by commas; 'unknown' admits pictures without one
     phrases=None,  # words to ask the engines for instead, an equal share each, such as `queries(term)`
     web: Web | None = None,  # door to the network
@@ -168,9 +168,9 @@ def search_images(
     "Search for pictures of `term`, asking one source after the other"
     if not str(term).strip(): raise BirdornotError("the term is empty; say what to search for, such as 'bird'")
     if n < 1: raise BirdornotError(f"n={n} is no number of hits; give 1 or more")
-    names, wanted = _which(source, folder, urls), licence_codes(licences)
+    names, wanted = _which(source, folder, table), licence_codes(licences)
     web, memory = web or Web(), memory or Memory()
-    hits, asks = Hits(), [Query(phrase, term, web, wanted, folder, urls) for phrase in phrases or [term]]
+    hits, asks = Hits(), [Query(phrase, term, web, wanted, folder, table) for phrase in phrases or [term]]
     why_not = {m: _not_asked(m, names, wanted, memory) for m in names}
     rows = {m: dict(source=m, hits=0, duplicates=0, left_out=0, problem=why_not[m]) for m in names}
     asked = [m for m in names if not why_not[m]]

@@ -527,8 +527,8 @@ def test_folder(tmp_path, search):
         (dict(folder=".", term="fish"), "no folder for 'fish' (folders there: 'bird')"),
         (dict(folder="."), "holds no pictures"),
         (dict(source="folder"), "give folder=DIR"),
-        (dict(urls="absent.csv"), "there is no file"),
-        (dict(source="urls"), "give urls=FILE"),
+        (dict(table="absent.csv"), "there is no file"),
+        (dict(source="table"), "give table=FILE"),
         (dict(source="gogle"), "'gogle' is no known source"),
         (dict(source="opnverse"), "did you mean 'openverse'"),
         (dict(source=""), "'' is no known source"),
@@ -561,7 +561,7 @@ ROWS = "https://example.org/1.jpg", "https://example.org/2.jpg"
 )
 def test_tables(tmp_path, search, name, text):
     (tmp_path / name).write_text(text.format(*ROWS), encoding="utf-8")
-    hits = search(urls=tmp_path / name)
+    hits = search(table=tmp_path / name)
     assert [h.image_url for h in hits] == list(ROWS) and [h.rank for h in hits] == [1, 2]
 
 
@@ -584,14 +584,14 @@ def test_tables(tmp_path, search, name, text):
 def test_malformed_tables(tmp_path, search, name, text, says):
     (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(BirdornotError) as e:
-        search(urls=tmp_path / name)
+        search(table=tmp_path / name)
     assert says in str(e.value) and "\n" not in str(e.value)
 
 
 def test_bad_rows_are_counted_not_lost(tmp_path, search):
     (tmp_path / "a.txt").write_text(f"{ROWS[0]}\nnonsense\nmore\n{ROWS[1]}\n")
-    hits = search(urls=tmp_path / "a.txt")
-    assert len(hits) == 2 and "line 2 and 1 more" in problem(hits, "urls")
+    hits = search(table=tmp_path / "a.txt")
+    assert len(hits) == 2 and "line 2 and 1 more" in problem(hits, "table")
 
 
 def test_sample_over_real_http(search):

@@ -1,0 +1,180 @@
+"""What people have: folders divided into parts, tables of paths, one photo in two folders, a test set of their own."""
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from birdornot.cli import main
+from birdornot.hits import folder_terms, part_folders, table_rows, table_terms
+from birdornot.ledger import Ledger
+
+HUES = dict(red=0, green=1, blue=2)
+
+
+def draw(file, hue, seed):
+    "A small picture of soft spots, in which one colour is strong"
+    file = Path(file)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    spots = np.random.default_rng(seed).integers(0, 255, (6, 6, 3))
+    spots[..., HUES[hue]] = spots[..., HUES[hue]]//3 + 160
+    Image.fromarray(spots.astype("uint8")).resize((64, 64), Image.Resampling.BICUBIC).save(file)
+    return file
+
+
+def fill(folder, n=8, hues=("red", "green"), seed=0):
+    "A folder for each hue, with `n` pictures"
+    for k, hue in enumerate(hues):
+        for i in range(n): draw(Path(folder)/hue/f"{hue}{seed}-{i}.png", hue, 1000*seed + 100*k + i)
+    return Path(folder)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run(here, capsys):
+    "Run a command in this process: exit code, what it printed and what it told"
+    def _run(*words):
+        code = main([str(w) for w in words])
+        return code, *capsys.readouterr()
+    return _run
+
+
+def made(run, *words):
+    "What `make --json` says, and the lines before"
+    code, out, err = run("make", *words, "--json")
+    assert code == 0, err
+    return json.loads(out.splitlines()[-1]), out, err
+
+
+def labels_in(dest):
+    with Ledger(dest) as ledger: return {Path(r["image_url"]).name: r["label"] for r in ledger.rows()}
+
+
+# ---- folders
+
+def test_without_words_the_sub_folders_are_the_classes(run):
+    fill("photos", hues=("red", "green", "blue"))
+    Path("photos/notes").mkdir()
+    Path("photos/.thumbs").mkdir()
+    said, *_ = made(run, "--folder", "photos")
+    assert said["pictures"] == dict(red=8, green=8, blue=8) and said["model"] == "photos_dataset/model"
+
+
+@pytest.mark.parametrize("words,says", [
+    ([], "no words were given; type"), (["--folder", "absent"], "there is no folder 'absent'"),
+    (["--folder", "photos"], "'photos' has 1 classes (red); two or more sub-folders"),
+    (["--table", "one.csv"], "'one.csv' has 1 classes (red); two or more labels")])
+def test_words_that_nobody_can_supply(run, words, says):
+    draw("photos/red/1.png", "red", 1)
+    Path("one.csv").write_text("path,label\nphotos/red/1.png,red\n")
+    before = sorted(os.listdir())
+    code, out, err = run("make", *words)
+    assert code == 1 and says in err and err.count("\n") == 1 and sorted(os.listdir()) == before, err
+
+
+@pytest.mark.parametrize("valid", ["val", "validation", "Valid"])
+def test_a_divided_folder_is_trained_tested_and_never_mixed(run, valid):
+    fill("photos/train", 10)
+    fill(f"photos/{valid}", 3, seed=1)
+    fill("photos/test", 3, seed=2)
+    said, out, err = made(run, "--folder", "photos")
+    assert said["pictures"] == dict(red=13, green=13) and said["test"]["of"] == 6
+    assert "\ntest      error " in out and "6 photos are kept for the end" in err
+    assert not [name for name in labels_in("photos_dataset") if "2-" in name]
+    with Ledger("photos_dataset") as ledger: parts = {r["title"]: r["part"] for r in ledger.rows()}
+    assert {p for t, p in parts.items() if "1-" in t} == {"valid"}
+    assert "On the pictures kept for the test" in Path("photos_dataset/report.html").read_text()
+
+
+def test_a_train_among_vehicles_is_a_class(here):
+    for name in ("train", "bus", "test"): draw(f"photos/{name}/1.png", "red", 1)
+    assert part_folders("photos") == {} and folder_terms("photos") == ["bus", "test", "train"]
+
+
+def test_an_outside_test_folder_is_judged_and_what_was_learned_is_set_apart(run):
+    fill("photos", 10)
+    fill("exam", 3, seed=2)
+    said, _, err = made(run, "--folder", "photos", "--test", "exam")
+    assert said["test"]["of"] == 6
+    model = json.loads(Path("photos_dataset/model/model.json").read_text())
+    assert len(model["trained_on"]) == 2*16  # the pictures trained on: files, and the originals they are copies of
+    with Ledger("photos_dataset") as ledger: learned = ledger.rows(split="train", label="red")[0]["title"]
+    Path("exam/red/renamed.png").write_bytes(Path("photos/red", learned).read_bytes())
+    code, out, err = run("evaluate", "exam", "--model", "photos_dataset/model", "--json")
+    assert code == 0 and json.loads(out)["of"] == 6 and "1 of 7 photos are pictures it was trained on" in err, err
+
+
+def test_a_test_of_nothing_but_learned_pictures_is_refused(run):
+    fill("photos", 6)
+    made(run, "--folder", "photos")
+    with Ledger("photos_dataset") as ledger: rows = ledger.rows(split="train")
+    for r in rows:
+        file = Path("exam", r["label"], r["title"])
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(Path("photos", r["label"], r["title"]).read_bytes())
+    code, _, err = run("evaluate", "exam", "--model", "photos_dataset/model")
+    assert code == 1 and "was trained on every photo in 'exam'" in err
+
+
+def test_a_test_folder_without_classes_is_refused_before_any_work(run):
+    fill("photos", 6)
+    draw("exam/1.png", "red", 1)
+    code, _, err = run("make", "--folder", "photos", "--test", "exam")
+    assert code == 1 and "'exam' has no photos in sub-folders" in err and not Path("photos_dataset").exists()
+
+
+# ---- tables
+
+TABLES = {
+    "names.csv": ("image,label", "{}/img/{},{}"), "excel.csv": ("file_name;species;split", "img\\{1};{2};train"),
+    "tabs.tsv": ("path\tclass", "img/{1}\t{2}"), "nothing_known.csv": ("id,breed", "img/{3},{2}"),
+    "headless.csv": (None, "img/{1},{2}"), "lines.jsonl": (None, '{{"path": "img/{1}", "label": "{2}"}}')}
+
+
+@pytest.fixture
+def images(here):
+    "Sixteen pictures in one folder, and what each shows"
+    rows = []
+    for hue in ("red", "green"):
+        rows += [(draw(f"img/{hue}{i}.png", hue, 100*HUES[hue] + i).name, hue) for i in range(8)]
+    return rows
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_of_paths(here, images, name):
+    head, row = TABLES[name]
+    lines = [row.format(here, file, hue, Path(file).stem) for file, hue in images]
+    Path(name).write_text("\n".join([head, *lines] if head else lines) + "\n")
+    assert table_terms(name) == ["green", "red"]
+    assert [r["label"] for _, r in table_rows(name)] == [hue for _, hue in images]
+
+
+def test_a_table_all_the_way_with_a_test_part_groups_and_a_file_that_is_not_there(run, images):
+    Path("sub").mkdir()
+    lines = [f"../img/{file};{hue};{'test' if '7' in file else 'train'};site {i % 4}"
+             for i, (file, hue) in enumerate(images)]
+    Path("sub/t.csv").write_text("\n".join(["file;label;split;group", *lines, "../img/lost.png;red;train;site 1"]))
+    said, _, err = made(run, "--table", "sub/t.csv")
+    assert said["pictures"] == dict(red=7, green=7) and said["test"]["of"] == 2 and said["model"] == "t_dataset/model"
+    assert "no file either" in err and "line 18" in err
+    with Ledger("t_dataset") as ledger: groups = {r["group_name"] for r in ledger.rows()}
+    assert groups == {f"site {i}" for i in range(4)}
+
+
+# ---- what is asked for holds, or is refused before any work
+
+@pytest.mark.parametrize("words,says", [
+    (["--n", "0"], "--n is 0; give a number from 1"), (["--n", "-5"], "--n is -5"),
+    (["--how", "magic"], "'magic' is no way to train; choose auto, probe, both, finetune"),
+    (["--minutes", "0"], "--minutes is 0")])
+def test_what_cannot_be_done_is_refused_before_any_work(run, words, says):
+    fill("photos", 2)
+    code, _, err = run("make", "--folder", "photos", *words)
+    assert code == 1 and says in err and err.count("\n") == 1 and os.listdir() == ["photos"], err
