@@ -15,6 +15,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from .core import markdown_table
+from .duplicates import session_note
 from .engines import licence_code
 from .evaluate import wilson
 from .project import layout_of, place_of
@@ -106,6 +107,7 @@ def _errors(info):
     text = (f"On {e['of']} pictures held out, no copy of which was in training, {e['wrong']} answers were wrong: "
             f"**error {e['error']:.1%}, 95 % interval {e['low']:.1%} to {e['high']:.1%}** (Wilson).")
     if info.get("multilabel"): text += " A picture is right when all of its labels are."
+    if info.get("sessions"): text += f" {session_note(info['sessions'])}."
     if e.get("ece") is not None: text += f" Expected calibration error: {e['ece']:.1%}."
     if e.get("coverage", 1) < 1:
         text += f" It answered {e['coverage']:.0%} of them; among those the error was {_percent(e['answered_error'])}."

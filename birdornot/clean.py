@@ -6,7 +6,7 @@ Docs: https://birdornot.github.io/birdornot/clean.html.md"""
 
 # %% auto #0
 __all__ = ['LIMITS', 'measures', 'quality_flags', 'examine_picture', 'limit_memory', 'run_in_workers', 'move_original',
-           'quarantine', 'CleanReport', 'clean_images', 'undo']
+           'quarantine', 'CleanReport', 'check_near', 'clean_images', 'undo']
 
 # %% ../nbs/31_clean.ipynb #141103f7
 import os
@@ -17,14 +17,16 @@ from concurrent.futures import TimeoutError
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 from fastcore.basics import chunked, patch
 from PIL import Image, ImageStat
 
 from .core import BirdornotError, atomic_file, cores, count_table, disk_full_errors, list_counts, progress_bar
-from .duplicates import best_copy, perceptual_hashes
+from .duplicates import best_copy, in_sessions, perceptual_hashes, session_blocks, session_note
 from .duplicates import look_alikes as group_look_alikes
+from .duplicates import sessions as count_sessions
 from .ledger import Ledger, at_work, content_hash, unfinished_files
 from .picture import MAX_SIZE, BadPicture, contact_sheet, decode_upright, decoding_failure, open_upright
 
@@ -204,7 +206,7 @@ def quarantine(
         file = file.replace("originals/", "quarantine/", 1)
         move_original(ledger, row["original"], file)
         ledger.locate(_copy_name(row)).unlink(missing_ok=True)
-    new = dict(status="quarantined", reason=reason, original=file, file=file, dup_group=None)
+    new = dict(status="quarantined", reason=reason, original=file, file=file, dup_group=None, group_kind=None)
     ledger.update(row["id"], **new, **measures)
     return new
 
@@ -224,24 +226,48 @@ def _unfinished(ledger, rows, max_size):
     def there(name):
         return ledger.locate(name).exists()
     def done(r):
-        return r["status"] == "clean" and r["side"] == max_size and r["oddity"] is not None and there(r["file"])
+        return r["status"] == "clean" and r["side"] == max_size and r["thumb"] and there(r["file"])
     rows = [r for r in rows if not done(r)]
     for r in rows:
         aside = r["original"].replace("originals/", "quarantine/", 1)
         if not there(r["original"]) and there(aside): move_original(ledger, aside, r["original"])
     return rows
 
+# %% ../nbs/31_clean.ipynb #a11ce131
+def _taken(ledger, row):
+    "When a picture was taken, as its camera says; '' if it does not"
+    try:
+        with Image.open(ledger.locate(row["original"])) as img: exif = img.getexif()
+        return str(exif.get_ifd(0x8769).get(0x9003) or exif.get(0x0132) or "").strip("\0 ")
+    except (OSError, SyntaxError, ValueError, TypeError, KeyError): return ""  # broken EXIF, or not for Pillow
+
+
+def _by_session(ledger, rows):
+    "Groups of the pictures of sessions: blocks of time; where a time is missing, of names; else as they came"
+    sessions = defaultdict(list)
+    for r in rows: sessions[r["label"]].append(r)
+    for mine in sessions.values():
+        keys = [_taken(ledger, r) for r in mine]
+        if not all(keys): keys = [unquote(urlsplit(r["image_url"] or "").path.rpartition("/")[2]) for r in mine]
+        if len({*keys}) < len(keys): keys = [(key, r["id"]) for key, r in zip(keys, mine)]
+        blocks = defaultdict(list)
+        for r, block in zip(mine, session_blocks(keys)): blocks[block].append(r)
+        yield from blocks.values()
+
 
 def _group(ledger, rows, near, dry_run):
-    "Give each clean row its `dup_group`: the id of the best of the pictures that look like it"
-    groups, rows = defaultdict(list), [r for r in rows if r["status"] == "clean"]
-    for r, first in zip(rows, group_look_alikes(rows, near)): groups[first].append(r)
+    "Give each clean row its `dup_group`, the id of the best of its group, and say of what kind that is"
+    rows, copies = [r for r in rows if r["status"] == "clean"], defaultdict(list)
+    session = in_sessions(rows, near) if near else [False]*len(rows)
+    groups = [("session", g) for g in _by_session(ledger, [r for r, s in zip(rows, session) if s])]
+    rows = [r for r, s in zip(rows, session) if not s]
+    for r, first in zip(rows, group_look_alikes(rows, near) if near else range(len(rows))): copies[first].append(r)
     with ledger.transaction():
-        for group in groups.values():
-            best = best_copy(group)["id"]
+        for kind, group in [*groups, *(("copy", g) for g in copies.values())]:
+            new = dict(dup_group=best_copy(group)["id"], group_kind=kind)
             for r in group:
-                if r["dup_group"] != best and not dry_run: ledger.update(r["id"], dup_group=best)
-                r["dup_group"] = best
+                if not dry_run and any(r[k] != v for k, v in new.items()): ledger.update(r["id"], **new)
+                r |= new
 
 # %% ../nbs/31_clean.ipynb #a15c5d16
 class CleanReport:
@@ -274,8 +300,15 @@ def reasons(self: CleanReport) -> Counter:  # reason → how many
 def look_alikes(self: CleanReport) -> list:  # lists of rows, the best copy first
     "Groups of clean pictures that look the same"
     groups = defaultdict(list)
-    for r in self._clean(): groups[r["dup_group"]].append(r)
+    for r in self._clean():
+        if r["group_kind"] != "session": groups[r["dup_group"]].append(r)
     return [sorted(g, key=lambda r: r["id"] != r["dup_group"]) for g in groups.values() if len(g) > 1]
+
+
+@patch(as_prop=True)
+def sessions(self: CleanReport) -> dict:  # label → how many pictures
+    "Classes most of which one camera has taken at one place"
+    return count_sessions(self.rows)
 
 
 @patch(as_prop=True)
@@ -292,6 +325,7 @@ def odd(self: CleanReport) -> list:  # rows; `flags` says what is odd
 # %% ../nbs/31_clean.ipynb #7ccff485
 def _some(n, one, many): return f"{n} {one if n == 1 else many}" if n else ""
 
+
 @patch
 def _notes(self: CleanReport):
     "What is to be said of the clean pictures"
@@ -299,6 +333,7 @@ def _notes(self: CleanReport):
     n = sum(map(len, alike))
     return [t for t in (n and f"{n} clean ones look alike, in {_some(len(alike), 'group', 'groups')}",
         split and f"{_some(split, 'of these groups is', 'of these groups are')} under two labels",
+        self.sessions and f"{session_note(self.sessions)} (--near 0 takes each by itself)",
         self.odd and f"{_some(len(self.odd), 'clean one has', 'clean ones have')} something odd") if t]
 
 
@@ -319,8 +354,16 @@ def _repr_markdown_(self: CleanReport):
     if odd: parts.append(count_table({k: {"pictures": n} for k, n in odd.most_common()}, "odd, but clean"))
     return "\n\n".join(p for p in parts if p)
 
+# %% ../nbs/31_clean.ipynb #a11ce132
+def check_near(
+    near: int,  # as `clean_images` takes it
+):
+    "Refuse a limit for look-alikes that no pair of pictures could be held to"
+    if not 0 <= near <= 128: raise BirdornotError(f"near is {near}; give a number of bits from 0 to 128, such as 70")
+
 # %% ../nbs/31_clean.ipynb #286e0a07
-_ADDED = dict(side="INTEGER", phash="TEXT", phash_mirror="TEXT", contrast="REAL", dup_group="INTEGER",
+_ADDED = dict(side="INTEGER", phash="TEXT", phash_mirror="TEXT", thumb="TEXT", contrast="REAL",
+    dup_group="INTEGER", group_kind="TEXT",
     brightness="REAL", sharpness="REAL", colours="INTEGER", missing="REAL", warning="TEXT", flags="TEXT", oddity="REAL")
 
 
@@ -338,7 +381,7 @@ def clean_images(
     dest: str | Path,  # dataset folder that `download_images` has filled
     max_size: int = MAX_SIZE,  # longest side of a working copy, pixels
     min_size: int = 32,  # a picture with a shorter side goes to quarantine, pixels
-    near: int = 70,  # bits of 256 in which pictures that look alike may differ
+    near: int = 70,  # bits of 256 in which pictures that look alike may differ, 0–128; 0: only the same file is a copy
     workers: int | None = None,  # processes; None: one a core
     seconds: float = 20,  # time that a picture may take
     megabytes: int = 400,  # memory that a picture may take
@@ -346,6 +389,7 @@ def clean_images(
     progress: bool = True,  # show a progress bar where there is a terminal
 ) -> CleanReport:  # what is clean, what is in quarantine and why
     "Make an upright RGB working copy of each downloaded picture, or put it into quarantine"
+    check_near(near)
     with (disk_full_errors(dest), Ledger(dest, create=False, who="clean") as ledger, at_work(ledger.layout),
           unfinished_files(ledger.layout) as parts):
         ledger.add_columns(**_ADDED)

@@ -62,16 +62,17 @@ def download(
 
 # %% ../nbs/90_cli.ipynb #8612bb40
 @command("birdornot clean bird_or_forest", "birdornot clean bird_or_forest --dry-run",
-         "birdornot clean bird_or_forest --undo")
+         "birdornot clean bird_or_forest --near 0", "birdornot clean bird_or_forest --undo")
 def clean(
     dest: Path,  # dataset folder
     max_size: int = 400,  # longest side of the working copies, pixels
+    near: int = 70,  # bits of 256 in which copies of a photo may differ, 0–128; 0: each picture is taken by itself
     dry_run: bool = False,  # change nothing, only say what would happen
     undo: bool = False,  # bring back what was put into quarantine
 ):
     "Make upright working copies; put broken files and exact duplicates into quarantine"
     from birdornot import clean as cleaning
-    if not undo: return say("clean", cleaning.clean_images(dest, max_size=max_size, dry_run=dry_run))
+    if not undo: return say("clean", cleaning.clean_images(dest, max_size=max_size, near=near, dry_run=dry_run))
     n = f"{cleaning.undo(dest, dry_run=dry_run)} pictures"
     if dry_run: say("clean", f"would bring {n} back from quarantine")
     else: say("clean", f"{n} brought back from quarantine; birdornot clean {dest} makes their working copies")

@@ -21,6 +21,7 @@ import numpy as np
 
 from .card import attribution, model_card, slices, write_attribution
 from .core import BirdornotError, cores, put_in_place
+from .duplicates import sessions
 from .embed import one_core_session
 from .ledger import content_hash
 from .model import LARGEST, SCHEMA, ModelError, ModelFolder, load_graph
@@ -119,6 +120,8 @@ def _trained_on(trained):
 def _facts(trained, info, result, rows, more):
     "What is worth knowing about a model and not needed to run it"
     pictures = Counter(label for r in rows for label in r["label"].split("+"))
+    known = sessions([r for r in ledger_rows(trained.dataset, trained.train_files + trained.valid_files) if r])
+    more = (dict(sessions=known) if known else {}) | more
     return trained.describe() | dict(
         info, created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), pictures=dict(pictures),
         licences=dict(Counter(r["code"] for r in rows)), error=result.as_dict(),

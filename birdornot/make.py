@@ -27,7 +27,7 @@ from urllib.request import url2pathname
 
 from fastcore.basics import patch
 
-from .clean import clean_images
+from .clean import check_near, clean_images
 from .core import BACKBONE, WANTED, BirdornotError, check_numbers, html_table, say
 from .download import download_images
 from .embed import PACKAGES, Embedder, backbone_config, find_backbone
@@ -505,16 +505,18 @@ def make(
     backbone: str = BACKBONE,  # any name in timm or torchvision
     seed: int = 42,  # same seed, same machine, same result
     minutes: float | None = None,  # time for training: auto then trains the last blocks too, if that can be done in it
-    multilabel: bool = False  # a photo can show several: takes folder/bird+forest too, or searches each pair of words
+    multilabel: bool = False,  # a photo can show several: takes folder/bird+forest too, or searches each pair of words
+    near: int = 70  # bits of 256 in which copies of a photo may differ, 0–128; 0: each picture is taken by itself
 ) -> Made:
     "Make a classifier from words: search, download, clean, train, export; called again, it goes on where it stopped"
     check_training(how, backbone, n=n, seed=seed, minutes=minutes)
+    check_near(near)
     dest, seconds = default_dataset(words, out, folder or table), {}
     words, exam = class_words(words, folder, table, multilabel), held_for_test(folder, table, test)
     layout = fillable(dest)
     with _clock("search", seconds): hits = find_missing(words, dest, n, source, folder, table, multilabel)
     with _clock("download", seconds): say("download", downloaded := download_images(dest, hits))
-    with _clock("clean", seconds): say("clean", cleaned := clean_images(dest))
+    with _clock("clean", seconds): say("clean", cleaned := clean_images(dest, near=near))
     with _clock("train", seconds):
         trained = train(dest, how, backbone, seed=seed, minutes=minutes, multilabel=multilabel)
         result = trained.result

@@ -50,6 +50,7 @@ from fastcore.xml import (
 )
 
 from .core import atomic_file, html_table
+from .duplicates import session_note, sessions
 from .ledger import Ledger, home_of
 from .picture import BadPicture, open_upright
 from .project import label_of, layout_of
@@ -109,7 +110,8 @@ def _alike(rows):
     "Groups of clean pictures that look the same, largest first"
     groups = defaultdict(list)
     for r in rows:
-        if r["status"] == "clean" and r.get("dup_group") is not None: groups[r["dup_group"]].append(r)
+        kept = r["status"] == "clean" and r.get("dup_group") is not None and r.get("group_kind") != "session"
+        if kept: groups[r["dup_group"]].append(r)
     return sorted((g for g in groups.values() if len(g) > 1), key=len, reverse=True)
 
 # %% ../nbs/74_report.ipynb #55c62527
@@ -323,6 +325,7 @@ def write_report(
     head = [P(str(result), cls="big")] if result is not None else []
     n, now = sum(r["status"] == "clean" for r in rows), time.strftime("%Y-%m-%d %H:%M")
     head.append(P(f"{n} pictures in use. Written {now}."))
+    if known := sessions(rows): head.append(P(f"{session_note(known)}."))
     sections = [] if result is None else [("Errors", [_confusion(result), _per_class(result)]),
                                           ("Mistakes", _mistakes(result)), ("Trust", _trust(result))]
     sections += [(name, _extra(v)) for name, v in (more or {}).items()]

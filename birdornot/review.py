@@ -240,13 +240,16 @@ def _groups(rows, key, several):
     return sorted((g for g in chosen if (len({r["label"] for r in g}) > 1) == several), key=len, reverse=True)
 
 
+def _copy_group(r): return r["dup_group"] if r.get("group_kind") != "session" else None
+
+
 def _conflicts(rows):
     aside = [r for r in _open(rows) if r["status"] == "quarantined" and r["sha256"] and not _is_copy(r)]
     clean = [r for r in rows if r["status"] == "clean"]
-    return _groups(aside, lambda r: r["sha256"], True) + _groups(clean, lambda r: r["dup_group"], True)
+    return _groups(aside, lambda r: r["sha256"], True) + _groups(clean, _copy_group, True)
 
 
-def _copies(rows): return _groups([r for r in rows if r["status"] == "clean"], lambda r: r["dup_group"], False)
+def _copies(rows): return _groups([r for r in rows if r["status"] == "clean"], _copy_group, False)
 
 
 def _refused(rows):

@@ -23,6 +23,8 @@ ALLOWED = {  # (module, module with a higher number that it imports) → why
     ("why", "finetune"): FASTAI,
     ("why", "learner"): FASTAI,
 }
+REASONS = {"Refused", "_Again", "BadPicture", "CannotCut"}  # why one picture or way failed, shown in tables
+UNVOICED = {"app", "review", "web"}  # rewritten just now; then the test holds for them, too
 LIGHT = "core", "picture", "model", "predict"
 HEAVY = {"torch", "fastai", "pandas", "matplotlib"}
 
@@ -218,6 +220,31 @@ def test_light_modules_load_nothing_heavy(name):
     assert heavy(sources(), name) == []
 
 
+def literal(node):
+    "The text of a string, or of an f-string with {} for what it shows; '' for anything else"
+    parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+    return "".join(str(p.value) if isinstance(p, ast.Constant) else "{}" for p in parts)
+
+
+def wrong_voice(sources):
+    "Errors for people that do not say 'what is wrong; what to do', in lower case and without a full stop"
+    names, found = {"BirdornotError"}, []
+    classes = [n for text in sources.values() for n in ast.walk(parsed(text)) if isinstance(n, ast.ClassDef)]
+    for _ in classes: names |= {c.name for c in classes if names & {getattr(b, "id", "") for b in c.bases}}
+    for module, text in sources.items():
+        for node in ast.walk(parsed(text)):
+            if not isinstance(node, ast.Call) or getattr(node.func, "id", "") not in names - REASONS: continue
+            for words in filter(re.compile(r"[^\W_]+ ").search, map(literal, node.args)):
+                proper = words.startswith(("ONNX Runtime", "Ray"))
+                if ";" not in words or words.endswith(".") or (words[0].isupper() and not proper):
+                    found.append(f"{module} {node.lineno} {words}")
+    return found
+
+
+def test_errors_say_what_is_wrong_and_what_to_do():
+    assert {said.split()[0] for said in wrong_voice(sources())} <= UNVOICED
+
+
 def test_the_rules_find_what_breaks_them():
     numbers = dict(low=1, high=2)
     for line in ("from .high import x", "from birdornot.high import x", "from birdornot import high",
@@ -242,3 +269,6 @@ def test_the_rules_find_what_breaks_them():
         assert len(false_neighbours(dict(a="", b=text, c=""))) == 1, text
     for text in ("[the next chapter](c)", "[Next](c#x)", "[the last chapter](a)", "the next two chapters", "[c](a)"):
         assert false_neighbours(dict(a="", b=text, c="")) == [], text
+    for text in ("There is none; make one", "there is none; make one.", "there is none", "no {x}: give {y}"):
+        assert len(wrong_voice(dict(a=f"class E(BirdornotError): pass\nraise E(f'{text}')"))) == 1, text
+    assert wrong_voice(dict(a="raise BirdornotError(f'{x} is none; give {y}')\nraise Refused('gone')")) == []

@@ -2,6 +2,7 @@
 
     python tools/logo.py        # writes nbs/images/logo.svg
 """
+from functools import cache
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -35,6 +36,7 @@ def svg() -> str:
             f'{frame}{body}</svg>\n')
 
 
+@cache
 def picture(size: int, corners=LEAF) -> Image.Image:
     "The logo as an RGBA picture, `size` pixels wide"
     k = size*4/64

@@ -17,6 +17,7 @@ import re
 import shutil
 import sys
 import time
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
@@ -28,7 +29,7 @@ from nbdev.quarto import refresh_quarto_yml
 from PIL import Image, ImageOps
 
 sys.path.insert(0, str(Path(__file__).parent))
-from checksite import Page, check_site, target  # noqa: E402  (its folder has to be on the path first)
+from checksite import check_site, target  # noqa: E402  (its folder has to be on the path first)
 from logo import card  # noqa: E402
 from processors import page_of, run_processors  # noqa: E402
 
@@ -42,6 +43,7 @@ OPEN = {  # where a notebook can be run without installing anything
 }
 
 
+@cache
 def sidebar() -> list[dict | str]:
     "The entries of `nbs/sidebar.yml`"
     return yaml.safe_load((NBS/"sidebar.yml").read_text(encoding="utf-8"))["website"]["sidebar"]["contents"]
@@ -237,7 +239,8 @@ def finish(site: Path) -> None:
     "Point 'Edit this page' and 'View source' at the notebooks a page comes from; take the themes' web fonts out"
     sources = {page_of(name): f"nbs/{name}" for name in notebooks()} | {"changelog.md": "CHANGELOG.md"}
     link = re.compile(rf"(https://github.com/{REPO}/(?:edit|blob)/main/)nbs/([\w./-]+)")
-    ids = {f.resolve(): Page(f.read_text(encoding="utf-8")).ids for f in site.rglob("*.html")}
+    ids = {f.resolve(): set(re.findall(r'\s(?:id|name)="([^"]+)"', f.read_text(encoding="utf-8")))
+           for f in site.rglob("*.html")}
     for f in site.rglob("*.html"):
         page = to_known_anchors(f, f.read_text(encoding="utf-8"), ids)
         if f.parent.name == "api":  # written from the code: nothing to edit
