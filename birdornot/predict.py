@@ -6,12 +6,13 @@ Docs: https://birdornot.github.io/birdornot/predict.html.md"""
 
 # %% auto #0
 __all__ = ['Prediction', 'is_address', 'read_photo', 'make_predictions', 'Classifier', 'find_photos', 'judge', 'write_csv',
-           'sort_into', 'predict_photos']
+           'sort_into', 'is_outdated', 'outdated_note', 'predict_photos']
 
 # %% ../nbs/75_predict.ipynb #b76942f6
 import csv
 import glob
 import html
+import json
 import os
 import re
 import shutil
@@ -26,7 +27,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from .core import PICTURE_SUFFIXES, BirdornotError, atomic_file, cores
+from .core import PICTURE_SUFFIXES, BirdornotError, atomic_file, cores, say
 from .model import ModelError, ModelFolder, load_graph
 from .picture import BadPicture, model_input, open_upright
 from .project import layout_of
@@ -154,7 +155,7 @@ class Classifier:
                  threads: int = 0,  # threads to answer with, 0: as many as there are cores
                  int8: bool = False  # take the smaller graph, where the model has one
                  ):
-        model = ModelFolder(path)
+        model, self.path = ModelFolder(path), Path(path)
         self.info, self.labels, self.threads = model.info, model.info["labels"], threads or cores()
         if int8 and "model-int8.onnx" not in model.files.names():
             raise ModelError(f"{model.name} has no model-int8.onnx ({model.info.get('int8')}); leave int8 out")
@@ -356,6 +357,24 @@ def sort_into(
         place.mkdir(parents=True, exist_ok=True)
         yield p, _copy_new(p.path, place) if os.path.isfile(p.path) else None
 
+# %% ../nbs/75_predict.ipynb #4b9d529b
+def is_outdated(
+    model: str | Path  # model folder; one that lies in no project is not outdated
+) -> bool:
+    "Tell whether a project was trained again since its model was exported"
+    model = Path(model).absolute()
+    try: kept, info = (json.loads(f.read_text(encoding="utf-8"))
+                       for f in (model.parent/"training"/"learner.json", model/"model.json"))
+    except (OSError, ValueError): return False
+    return any(k in info and info[k] != kept.get(k) for k in ("data", "fit"))
+
+
+def outdated_note(
+    model: str | Path  # an outdated model folder
+) -> str:
+    "Say that a model is of an earlier training, and what to do"
+    return f"{model} is of an earlier training; birdornot export {Path(model).parent} writes it anew"
+
 # %% ../nbs/75_predict.ipynb #d5e43626
 def predict_photos(
     clf: Classifier,  # the model
@@ -365,6 +384,7 @@ def predict_photos(
 ):  # number of photos, and a generator of `Prediction`, one a photo; raises `BirdornotError` where there are none
     "Answer for all the photos that are meant, writing a table and sorting copies on the way"
     photos = find_photos(names)
+    if is_outdated(clf.path): say("model", outdated_note(clf.path))
     if folder: photos = [f for f in photos if Path(folder).resolve() not in Path(f).resolve().parents]
     if not photos:
         told = names if isinstance(names, (str, Path)) else ", ".join(map(str, names))

@@ -178,3 +178,48 @@ def test_what_cannot_be_done_is_refused_before_any_work(run, words, says):
     fill("photos", 2)
     code, _, err = run("make", "--folder", "photos", *words)
     assert code == 1 and says in err and err.count("\n") == 1 and os.listdir() == ["photos"], err
+
+
+def test_n_on_a_second_run_holds_or_it_is_said_why_not(run):
+    fill("photos", 10)
+    def pictures(*words):
+        said, _, err = made(run, "--folder", "photos", *words)
+        return said["pictures"]["red"], err
+    assert pictures("--n", 6)[0] == 6 and pictures("--n", 8)[0] == 8
+    n, err = pictures("--n", 6)
+    assert n == 8 and "red: 8 were found before, and all of them are used; for 6 name another folder with --out" in err
+    assert pictures()[0] == 10
+
+
+def test_a_model_is_never_older_than_the_training_without_a_word(run):
+    fill("photos", 8)
+    made(run, "--folder", "photos")
+    old = "photos_dataset/model is of an earlier training; birdornot export photos_dataset writes it anew"
+    photo = "photos/red/red0-1.png"
+    assert old not in run("predict", "photos_dataset/model", photo)[2]
+    for word, words in ((old, ["train", "photos_dataset", "--size", "96"]), (old, ["evaluate", "photos_dataset"]),
+                        (old, ["predict", "photos_dataset/model", photo])):
+        code, _, err = run(*words)
+        assert code == 0 and err.count(word) == 1, (words, err)
+    code, _, err = run("export", "photos_dataset")
+    assert code == 0
+    for words in (["predict", "photos_dataset/model", photo], ["evaluate", "photos_dataset"],
+                  ["train", "photos_dataset", "--size", "96"]): assert old not in run(*words)[2]
+
+
+def test_train_says_where_the_model_will_be(run):
+    fill("photos", 8)
+    code, _, err = run("train", "photos")
+    assert code == 0 and "birdornot export photos writes it to photos_birdornot/model" in err, err
+    assert run("export", "photos")[0] == 0 and Path("photos_birdornot/model/model.json").exists()
+
+
+def test_what_is_asked_for_now_is_what_is_trained(run):
+    fill("photos", 8)
+    made(run, "--folder", "photos")
+    for words, fact in ((["--how", "probe", "--seed", 7], dict(asked="probe", seed=7)),
+                        (["--multilabel"], dict(asked="auto", multilabel=True))):
+        made(run, "--folder", "photos", *words)
+        kept = json.loads(Path("photos_dataset/training/learner.json").read_text())
+        model = json.loads(Path("photos_dataset/model/model.json").read_text())
+        assert fact.items() <= kept.items() and all(model[k] == kept[k] for k in ("fit", "seed", "multilabel"))
