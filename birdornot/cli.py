@@ -41,8 +41,7 @@ def search(
     if negatives: return print(*[w for term in terms for w in hard_negatives(term)], sep="\n")
     from birdornot.hits import Hits
     from birdornot.make import find_pictures
-    kwargs |= dict(licences=licences)
-    hits = Hits(h for t in terms for h in find_pictures(t, phrases=queries(t) if vary else None, **kwargs))
+    hits = Hits(h for t in terms for h in find_pictures(t, licences=licences, phrases=vary and queries(t), **kwargs))
     if out: hits.save(out)
     else: print(*[h.image_url for h in hits], sep="\n")
 
@@ -319,9 +318,8 @@ def scale(
 
 # %% ../nbs/90_cli.ipynb #77b2b1f5
 @command("birdornot make bird forest", "birdornot make --folder photos", "birdornot make --table labels.csv",
-         "birdornot make bird not_bird --folder photos --test exam",
-         'birdornot make "barn owl" "tawny owl" --n 200 --source openverse --out owls',
-         "birdornot make bird forest --multilabel", like="make")
+         "birdornot make bird not_bird --folder photos --test exam", "birdornot make bird forest --multilabel",
+         'birdornot make "barn owl" "tawny owl" --n 200 --source openverse --out owls', like="make")
 def make(
     words: Annotated[str, {"nargs": "*", "opt": False}] = (),  # two or more, one per class; quote several: "barn owl"
     json: bool = False,  # print, last, one line of JSON: model, error, error_low, error_high, seconds, pictures, test

@@ -197,7 +197,10 @@ def find_missing(
     words_apart = [w for w in words if w not in _only_together(words, folder, table)] if multilabel else words
     hits = [h for t in _missing(words_apart) for h in find_pictures(t, **asked)]
     together = [t for t in combined_terms(words, folder, table) if term_slug(t) not in labels] if multilabel else []
-    return Hits([*hits, *(h for t in _missing(together) for h in _find_together(t, **asked))])
+    hits += [h for t in _missing(together) for h in _find_together(t, **asked)]
+    if any(h.part == "valid" for h in hits):
+        say("search", "train and valid are put together; what is held back is chosen anew, so that no copy is in both")
+    return Hits(hits)
 
 # %% ../nbs/80_make.ipynb #c3fd4185
 @contextmanager
@@ -521,7 +524,7 @@ def make(
     n: int | None = None,  # pictures per word; by default 120 from the web, all from a folder or table
     source: str = "auto",  # auto, duckduckgo, bing, openverse, commons, sample
     folder: str | Path | None = None,  # take pictures of your own: a folder for each class, or train, valid and test
-    table: str | Path | None = None,  # take pictures from a CSV, JSON-lines or text file of paths or addresses, labels
+    table: str | Path | None = None,  # take pictures from a table (.csv, .tsv, .jsonl, .txt): path or address, label
     test: str | Path | None = None,  # folder of photos to judge the finished model on; never trained on
     out: str | Path | None = None,  # dataset folder; by default the words, joined by _or_
     how: str = "auto",  # auto, probe (seconds), both (then the last blocks, minutes) or finetune (all of it, longest)

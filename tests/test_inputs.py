@@ -87,6 +87,7 @@ def test_a_divided_folder_is_trained_tested_and_never_mixed(run, valid):
     said, out, err = made(run, "--folder", "photos")
     assert said["pictures"] == dict(red=13, green=13) and said["test"]["of"] == 6
     assert "\ntest      error " in out and "6 photos are kept for the end" in err
+    assert "train and valid are put together; what is held back is chosen anew" in err
     assert not [name for name in labels_in("photos_dataset") if "2-" in name]
     with Ledger("photos_dataset") as ledger: parts = {r["title"]: r["part"] for r in ledger.rows()}
     assert {p for t, p in parts.items() if "1-" in t} == {"valid"}
