@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .picture import MAX_SIZE, open_upright
 from .project import Layout, label_of, layout_of
-from .split import duplicate_groups, picture_files, record_split, split_by_group
+from .split import duplicate_groups, known_files, picture_files, record_split, split_by_group
 
 # %% ../nbs/41_datablock.ipynb #f2a781a7
 with warnings.catch_warnings():
@@ -91,7 +91,7 @@ def dataloaders(
 ) -> DataLoaders:  # training and validation part; raises `DatasetError` where there is too little to learn from
     "DataLoaders for a folder of pictures; the split is written into the ledger"
     path = Path(path)
-    block, files = image_block(path, size, valid_pct, seed, multilabel), picture_files(path)
+    block, files = image_block(path, size, valid_pct, seed, multilabel), known_files(path)
     train, valid = block.splitter(files)
     dls = block.dataloaders(path, path=layout_of(path).home, bs=bs or batch_size(len(train)), num_workers=num_workers)
     record_split(path, dls.train_ds.items, dls.valid_ds.items)

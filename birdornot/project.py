@@ -6,7 +6,7 @@ Docs: https://birdornot.github.io/birdornot/project.html.md"""
 
 # %% auto #0
 __all__ = ['Layout', 'read_about', 'has_pictures', 'beside_layout', 'seen_from', 'lesson_layout', 'known_layout', 'layout_of',
-           'fillable', 'place_of', 'label_of']
+           'fillable', 'check_apart', 'place_of', 'label_of']
 
 # %% ../nbs/03_project.ipynb #8099e66a
 import os
@@ -139,8 +139,23 @@ def fillable(
     "Lay out a dataset that we may put pictures into"
     layout = layout_of(path)
     if layout.kind != "beside": return layout
-    raise DatasetError(f"{str(layout.photos)!r} holds pictures of your own, and nothing is put among them; "
-                       "name a new folder for the dataset")
+    raise DatasetError(f"{str(layout.photos)!r} holds pictures of your own, and nothing in it is changed; name another "
+                       f"folder for the dataset, which `birdornot make --folder {layout.photos}` can fill from it")
+
+# %% ../nbs/03_project.ipynb #d36f424d
+def check_apart(
+    folder: str | Path,  # folder of your own that pictures are taken from
+    path: str | Path | Layout,  # dataset that they go to, or results of it
+):
+    "Raise `DatasetError` where one of two folders is the other one, or lies in it"
+    folder, layout = Path(folder), layout_of(path)
+    theirs = {d.resolve() for d in (folder, *(folder.iterdir() if folder.is_dir() else ())) if d.is_dir()}
+    beside = isinstance(path, Layout) and layout.kind == "beside"  # results of the folder itself
+    for ours in {d.resolve() for d in (layout.home, layout.home if beside else layout.photos)}:
+        for d in theirs | {folder.resolve()}:
+            if ours == d or ours in d.parents or d in ours.parents:
+                raise DatasetError(f"{str(folder)!r} and {str(layout.home)!r} lie one in the other, so copies would be "
+                                   "taken for pictures of your own; name another folder for the dataset")
 
 # %% ../nbs/03_project.ipynb #6f958253
 def place_of(

@@ -19,7 +19,7 @@ from .embed import embed_files
 from .head import probabilities, solve_head, stratified_folds
 from .ledger import Ledger
 from .project import label_of, layout_of
-from .split import check_classes, duplicate_groups, ledger_rows, origin_groups, picture_files, split_by_group
+from .split import check_classes, duplicate_groups, known_files, ledger_rows, origin_groups, split_by_group
 
 # %% ../nbs/56_suspects.ipynb #c7b4c71c
 def out_of_fold(
@@ -62,7 +62,7 @@ def find_suspects(
     "Rank the pictures of a dataset by how probable it is that they do not belong where they are"
     from cleanlab.filter import find_label_issues
     from cleanlab.outlier import OutOfDistribution
-    files, layout = picture_files(path), layout_of(path)
+    files, layout = known_files(path), layout_of(path)
     labels = [label_of(layout, f) for f in files]
     check_classes(labels, groups := duplicate_groups(path, files))
     classes, y = np.unique(labels, return_inverse=True)
@@ -154,7 +154,7 @@ def leak_report(
 ) -> LeakReport:  # errors and their difference
     "Fit and judge with random and with honest splits, and say how much better the random ones look"
     if seeds < 2: raise DatasetError(f"{seeds} splits of each kind give no interval; make at least 2 splits")
-    files, layout = picture_files(path), layout_of(path)
+    files, layout = known_files(path), layout_of(path)
     labels, groups = [label_of(layout, f) for f in files], duplicate_groups(path, files)
     whole = origin_groups(path, files, by) if by else groups
     check_classes(labels, whole, f"{by}s" if by else "pictures")

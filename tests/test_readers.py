@@ -87,11 +87,8 @@ def test_keras(photos):
 @pytest.mark.slow
 def test_ultralytics(photos):
     pytest.importorskip("ultralytics")
-    from types import SimpleNamespace
-
+    from ultralytics.cfg import get_cfg
     from ultralytics.data.dataset import ClassificationDataset
-    asked = SimpleNamespace(imgsz=32, fraction=1.0, scale=0.5, fliplr=0, flipud=0, erasing=0, auto_augment=None,
-                            hsv_h=0, hsv_s=0, hsv_v=0, cache=False)
-    found = ClassificationDataset(str(photos), asked)
+    found = ClassificationDataset(str(photos), get_cfg(overrides=dict(imgsz=32, cache=False)))
     names = found.base.classes
     assert names == list(WANTED) and Counter(names[s[1]] for s in found.samples) == WANTED
