@@ -30,7 +30,7 @@ from .duplicates import look_alikes as group_look_alikes
 from .duplicates import sessions as count_sessions
 from .ledger import Ledger, at_work, content_hash, unfinished_files
 from .picture import MAX_SIZE, BadPicture, contact_sheet, decode_upright, decoding_failure, open_upright
-from .project import fillable
+from .project import fillable, folder_name
 
 # %% ../nbs/31_clean.ipynb #578f45f7
 def _sharpness(grey):
@@ -171,7 +171,7 @@ def copy_name(
     label: str | None = None  # another class than its own
 ) -> str:  # as the ledger names files
     "Name the working copy of a picture"
-    return f"photos/{label or row['label']}/{row['sha256'][:16]}.jpg"
+    return f"photos/{folder_name(label or row['label'])}/{row['sha256'][:16]}.jpg"
 
 
 def _copy_of(row):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Annotated
 
 from .command import COMMANDS, command, run  # noqa: F401
-from .core import say
+from .core import command_line, say
 
 # %% ../nbs/90_cli.ipynb #c8f695ad
 def _json(facts): return json.dumps(facts, ensure_ascii=False)
@@ -77,7 +77,7 @@ def clean(
     if not undo: return say("clean", cleaning.clean_images(dest, max_size=max_size, near=near, dry_run=dry_run))
     n = f"{cleaning.undo(dest, dry_run=dry_run)} pictures"
     if dry_run: say("clean", f"would bring {n} back from quarantine")
-    else: say("clean", f"{n} brought back from quarantine; birdornot clean {dest} makes their working copies")
+    else: say("clean", f"{n} brought back from quarantine; {command_line('clean', dest)} makes their working copies")
 
 # %% ../nbs/90_cli.ipynb #b2suspct
 @command("birdornot suspects bird_or_forest", "birdornot suspects bird_or_forest --n 50")
@@ -90,7 +90,7 @@ def suspects(
     from birdornot.suspects import find_suspects
     refresh(dest)
     found = find_suspects(dest)
-    say("suspects", f"{found}; look at them with: birdornot review {dest}")
+    say("suspects", f"{found}; look at them with: {command_line('review', dest)}")
     for r in found.wrong_labels[:n]: print(f"{r['label_quality']:.2f}  looks like {r['suggested']}  {r['file']}")
 
 # %% ../nbs/90_cli.ipynb #b2review
@@ -140,7 +140,7 @@ def rename(
     "Give a class another name, or merge it into another one; nothing is fetched again"
     from birdornot.follow import refresh, rename_class
     refresh(dest)
-    say("rename", f"{rename_class(dest, old, new)} pictures; birdornot undo {dest} takes it back")
+    say("rename", f"{rename_class(dest, old, new)} pictures; {command_line('undo', dest)} takes it back")
 
 # %% ../nbs/90_cli.ipynb #b2leakrp
 @command("birdornot leak bird_or_forest", "birdornot leak bird_or_forest --by author")

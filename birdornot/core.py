@@ -6,13 +6,14 @@ Docs: https://birdornot.github.io/birdornot/core.html.md"""
 
 # %% auto #0
 __all__ = ['RANGES', 'BACKBONE', 'WANTED', 'PICTURE_SUFFIXES', 'BirdornotError', 'DatasetError', 'DiskFull', 'is_disk_full',
-           'disk_full_errors', 'check_numbers', 'progress_bar', 'say', 'html_table', 'markdown_table', 'count_table',
-           'list_counts', 'atomic_file', 'put_in_place', 'atomic_folder', 'cores', 'cache_dir']
+           'disk_full_errors', 'check_numbers', 'progress_bar', 'say', 'command_line', 'html_table', 'markdown_table',
+           'count_table', 'list_counts', 'atomic_file', 'put_in_place', 'atomic_folder', 'cores', 'cache_dir']
 
 # %% ../nbs/00_core.ipynb #ebfdcf37
 import errno
 import os
 import secrets
+import shlex
 import shutil
 import sqlite3
 import sys
@@ -20,6 +21,7 @@ from collections import Counter
 from contextlib import contextmanager
 from html import escape
 from pathlib import Path
+from subprocess import list2cmdline
 
 # %% ../nbs/00_core.ipynb #b30a6c00
 class BirdornotError(Exception):
@@ -90,6 +92,14 @@ def say(
 ):
     "Tell a person how far things are, in a line on standard error"
     print(f"{stage:<9} {text}", file=sys.stderr, flush=True)
+
+# %% ../nbs/00_core.ipynb #cfe49605
+def command_line(
+    *words,  # the command and what follows it
+) -> str:  # quoted where the shell of this system needs it
+    "Write a command of birdornot as it is typed"
+    words = ["birdornot", *map(str, words)]
+    return list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 # %% ../nbs/00_core.ipynb #018d9993
 def _cells(rows, head):

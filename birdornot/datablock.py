@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from .picture import MAX_SIZE, open_upright
-from .project import Layout, label_of, layout_of
+from .project import Layout, label_of, layout_of, split_label
 from .split import duplicate_groups, known_files, picture_files, record_split, split_by_group
 
 # %% ../nbs/41_datablock.ipynb #f2a781a7
@@ -51,7 +51,7 @@ def folder_labels(
     file: Path  # picture below it
 ) -> list:  # one or more labels
     "The labels of a picture that can show several things: the name of its folder, taken apart at each `+`"
-    return label_of(path, file).split("+")
+    return split_label(label_of(path, file))
 
 # %% ../nbs/41_datablock.ipynb #44ec6101
 def image_block(

@@ -33,7 +33,7 @@ from . import __version__
 from .core import BirdornotError, count_table, disk_full_errors, list_counts, progress_bar
 from .ledger import Ledger, unfinished_files
 from .picture import sniff
-from .project import fillable
+from .project import fillable, folder_name
 
 # %% ../nbs/21_download.ipynb #e41f811f
 class Refused(BirdornotError):
@@ -443,7 +443,7 @@ def _fetch(job, ledger, parts, fetcher):
     try:
         parts.mkdir(exist_ok=True)  # another run may have ended meanwhile
         with part.open("wb") as out: got = _get(row, out, fetcher, max(1, fetcher.deadline-job.spent))
-        name = f"originals/{row['label']}/{got['sha256'][:16]}.{got.pop('ext')}"
+        name = f"originals/{folder_name(row['label'])}/{got['sha256'][:16]}.{got.pop('ext')}"
         ledger.locate(name).parent.mkdir(parents=True, exist_ok=True)
         part.replace(ledger.locate(name))
         return dict(status="downloaded", reason="", original=name, file=name, **got)

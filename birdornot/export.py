@@ -27,7 +27,7 @@ from .ledger import content_hash
 from .model import LARGEST, SCHEMA, ModelError, ModelFolder, load_graph
 from .picture import MAX_SIZE, model_input, open_upright
 from .probe import head_facts, make_head
-from .project import label_of, layout_of
+from .project import label_of, layout_of, split_label
 from .quantise import write_int8
 from .split import dataset_folder, ledger_rows
 
@@ -117,9 +117,14 @@ def _trained_on(trained):
     return sorted({h[:12] for h in [*map(content_hash, files), *originals]})
 
 
+def _shown(label, multilabel):
+    "The things that a picture of a class shows"
+    return split_label(label) if multilabel else [label]
+
+
 def _facts(trained, info, result, rows, more):
     "What is worth knowing about a model and not needed to run it"
-    pictures = Counter(label for r in rows for label in r["label"].split("+"))
+    pictures = Counter(label for r in rows for label in _shown(r["label"], info["multilabel"]))
     known = sessions([r for r in ledger_rows(trained.dataset, trained.train_files + trained.valid_files) if r])
     more = (dict(sessions=known) if known else {}) | more
     return trained.describe() | dict(
@@ -155,7 +160,7 @@ def _write_folder(trained, new, result, more, name):
 def _targets(files, info):
     "What files are by the name of their folder, N×K booleans"
     layout = layout_of(dataset_folder(files))
-    shown = [set(label_of(layout, f).split("+")) for f in files]
+    shown = [set(_shown(label_of(layout, f), info["multilabel"])) for f in files]
     return np.array([[lbl in s for lbl in info["labels"]] for s in shown])
 
 # %% ../nbs/73_export.ipynb #f075b095

@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from .clean import clean_images, drop_empty_folders, undo
-from .core import DatasetError, say
+from .core import DatasetError, command_line, say
 from .decide import carry_out, decision_ledger, is_repeat, plan_move, record_decision
-from .hits import Hits, term_slug
+from .hits import Hits
 from .ledger import Ledger, at_work, content_hash, up_to_date
-from .project import Layout, label_of, place_of
+from .project import Layout, clean_label, folder_name, label_of, place_of
 from .split import picture_files
 
 # %% ../nbs/42_follow.ipynb #f8158760
@@ -37,7 +37,7 @@ def _compare(layout, rows, files):
     for place in sorted(places.keys() - taken): loose[hashes[place]].append(place)
     for r in rows:
         if r["id"] in there: continue
-        here = sorted(loose[r["copy_sha256"]], key=lambda p, r=r: p.split("/")[1] != r["label"])
+        here = sorted(loose[r["copy_sha256"]], key=lambda p, r=r: p.split("/")[1] != folder_name(r["label"]))
         if here: loose[r["copy_sha256"]].remove(here[0])
         (moved.append((r, here[0])) if here else gone.append(r))
     return moved, gone, [places[p] for some in loose.values() for p in some]
@@ -159,7 +159,8 @@ def refresh(
     if done or done.lost:
         say("follow", done)
         say("clean", clean_images(path))
-    if done.moved or done.removed: say("follow", f"birdornot undo {up_to_date(path).home} takes the last decision back")
+    if done.moved or done.removed:
+        say("follow", f"{command_line('undo', up_to_date(path).home)} takes the last decision back")
     return done
 
 # %% ../nbs/42_follow.ipynb #b3890fd3
@@ -174,7 +175,7 @@ def rename_class(
         rows = ledger.rows(status="clean")
         if old not in (labels := sorted({r["label"] for r in rows})):
             raise DatasetError(f"there is no class {old!r}; the classes are {', '.join(labels)}")
-        label = new if new in labels else term_slug(new)
+        label = new if new in labels else clean_label(new)
         if label == old: raise DatasetError(f"the class is called {old!r} already; give it another name")
         mine = [r for r in rows if r["label"] == old]
         plan = [change for r in mine for change in plan_move(ledger, r, label, "with its class")]
@@ -229,7 +230,7 @@ def _compare_source(ledger, found):
         if not known: fresh.append(h)
         elif not same: replaced.append((h, [r for r in known if _live(r)]))
     gone = [r for url, some in rows.items() if url not in urls for r in some if _live(r)]
-    return fresh, replaced, [r for r in gone if found.get(term_slug(r["term"]))]  # not of a class that is lost
+    return fresh, replaced, [r for r in gone if found.get(clean_label(r["term"]))]  # not of a class that is lost
 
 # %% ../nbs/42_follow.ipynb #fe46fb46
 def _match_moves(fresh, gone):
@@ -238,7 +239,7 @@ def _match_moves(fresh, gone):
     for r in gone: by_content[r["sha256"]].append(r)
     for h in fresh[:] if gone else ():
         if not (rows := by_content.get(_hash_of(h.image_url))): continue
-        rows.sort(key=lambda r, h=h: (r["label"] == term_slug(h.term), r["status"] == "clean"))
+        rows.sort(key=lambda r, h=h: (r["label"] == clean_label(h.term), r["status"] == "clean"))
         pairs.append((row := rows.pop(), h))
         gone.remove(row)
         fresh.remove(h)
@@ -249,7 +250,7 @@ def _follow_source_moves(ledger, pairs, done):
     "Take over what was moved or renamed; → hits of pictures that have to be looked at anew in their new class"
     plan, again = [], []
     for row, h in pairs:
-        label, new = term_slug(h.term), dict(image_url=h.image_url, title=h.title, seen=_stamp(h.image_url))
+        label, new = clean_label(h.term), dict(image_url=h.image_url, title=h.title, seen=_stamp(h.image_url))
         if label == row["label"]:
             ledger.update(row["id"], **new)
             continue
@@ -297,8 +298,8 @@ def follow_source(
         free += _put_aside(ledger, [r for _, rows in replaced for r in rows], _REPLACED)
     if free: undo(layout, free)
     done.removed.update(r["label"] for r in gone)
-    done.replaced.update(term_slug(h.term) for h, _ in replaced)
-    done.added.update(term_slug(h.term) for h in fresh)
+    done.replaced.update(clean_label(h.term) for h, _ in replaced)
+    done.added.update(clean_label(h.term) for h in fresh)
     done.lost = sorted(label for label, hits in found.items() if hits is None)
     new = [replace(h, image_url=f"{h.image_url}#{_hash_of(h.image_url)[:16]}") for h, _ in replaced]
     return Hits([*fresh, *again, *new]), done

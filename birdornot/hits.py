@@ -21,7 +21,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from .core import PICTURE_SUFFIXES, BirdornotError, atomic_file, html_table
-from .project import has_pictures
+from .project import has_pictures, label_key
 
 # %% ../nbs/10_hits.ipynb #a39414e8
 class NoHits(BirdornotError):
@@ -227,7 +227,7 @@ def _saved_hit(path, line, row):
 def term_slug(
     term: str,  # words searched for
 ) -> str:  # lower-case letters, digits and underscores, at most 61; of words joined by +, each so
-    "The folder name for `term`"
+    "Write a term as a key to look things up by"
     from slugify import slugify
     if len(words := [w for w in str(term).split("+") if w.strip()]) > 1: return "+".join(map(term_slug, words))
     slug = slugify(str(term), separator="_", max_length=60, word_boundary=True)
@@ -316,7 +316,7 @@ def _term_folders(term, folder):
         raise BirdornotError(f"there is no folder {str(folder)!r}; give one that holds a folder for each term")
     parts = {k: d for k, d in (part_folders(folder) or {"": folder}).items() if k != "test"}
     subs = {part: _class_folders(d) for part, d in parts.items()}
-    found = {k: [p for p in some if p.name == term] or [p for p in some if term_slug(p.name) == term_slug(term)]
+    found = {k: [p for p in some if p.name == term] or [p for p in some if label_key(p.name) == label_key(term)]
              for k, some in subs.items()}
     if any(found.values()): return {k: some[0] for k, some in found.items() if some}
     there = _names({p.name for some in subs.values() for p in some})
@@ -401,7 +401,7 @@ def table_hits(
     for line, row in table_rows(ask.table):
         if (part := part_name(row.pop("part", ""))) == "test": continue
         labels.add(label := str(row.pop("label", ask.term)))
-        if term_slug(label) != term_slug(ask.term): continue
+        if label_key(label) != label_key(ask.term): continue
         rank += 1
         url = picture_address(Path(ask.table).parent, row.pop("image_url", ""))
         if hit := make_hit(ask.term, url, "table", rank, part=part, **row): yield hit

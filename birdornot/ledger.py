@@ -26,8 +26,7 @@ from pathlib import Path
 from fastcore.basics import patch
 
 from .core import DatasetError, count_table, is_disk_full, say
-from .hits import term_slug
-from .project import Layout, has_pictures, layout_of, seen_from
+from .project import Layout, clean_label, folder_name, has_pictures, layout_of, seen_from
 
 # %% ../nbs/20_ledger.ipynb #a24c05db
 _COLUMNS = dict(label="TEXT", term="TEXT", source="TEXT", rank="INTEGER", page_url="TEXT", image_url="TEXT",
@@ -193,6 +192,13 @@ def transaction(self: Ledger):
 
 # %% ../nbs/20_ledger.ipynb #a0b186e0
 @patch
+def _note_folders(self: Ledger, labels):
+    "Write down which labels have folders that are called otherwise"
+    names = {lbl: folder_name(lbl) for lbl in labels}
+    if odd := {f"folder:{name}": lbl for lbl, name in names.items() if name != lbl}: self.note(**odd)
+
+
+@patch
 def insert(self: Ledger,
     rows: list,  # dicts of column = value, all with the same columns; what is no column is left out
 ) -> int:  # how many are new
@@ -202,6 +208,7 @@ def insert(self: Ledger,
     with self.transaction():
         before = self._db.total_changes
         self._db.executemany(sql, rows)
+        self._note_folders({r["label"] for r in rows if r.get("label")})
         return self._db.total_changes - before
 
 # %% ../nbs/20_ledger.ipynb #fc426905
@@ -210,7 +217,7 @@ def add(self: Ledger,
     hits,  # iterable of `Hit`
 ) -> int:  # how many are new
     "Write a row with status 'found' for each hit that is not there yet"
-    return self.insert([{**asdict(h), "label": term_slug(h.term), "status": "found"} for h in hits])
+    return self.insert([{**asdict(h), "label": clean_label(h.term), "status": "found"} for h in hits])
 
 # %% ../nbs/20_ledger.ipynb #da0fd584
 @patch
@@ -253,6 +260,7 @@ def update(self: Ledger,
     at = datetime.now(timezone.utc).isoformat(timespec="seconds")
     with self._lock:
         self._db.execute(f"UPDATE pictures SET {','.join(f'{k}=?' for k in values)} WHERE id=?", [*values.values(), id])
+        if values.get("label"): self._note_folders({values["label"]})
         if "status" in values:
             row = id, at, self.who, values["status"], values.get("reason") or ""
             self._db.execute("INSERT INTO history VALUES (?,?,?,?,?)", row)

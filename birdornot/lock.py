@@ -14,8 +14,7 @@ from pathlib import Path
 
 from .core import DatasetError, count_table, list_counts
 from .download import Ledger, download_images
-from .project import fillable
-from .search import term_slug
+from .project import clean_label, fillable
 
 # %% ../nbs/22_lock.ipynb #455b3566
 _FROM_HIT = ("label", "term", "source", "rank", "page_url", "image_url", "title", "licence", "author")
@@ -92,7 +91,7 @@ def rebuild(
     **kwargs,  # as for `download_images`
 ) -> Rebuilt:  # what is still what it was
     "Make the dataset of a lockfile again, and compare every hash"
-    locked = [r | dict(label=term_slug(r["label"])) for r in _read_lock(lockfile)]
+    locked = [r | dict(label=clean_label(r["label"])) for r in _read_lock(lockfile)]
     new = [{k: r.get(k, "") for k in _FROM_HIT} | dict(status="found") for r in locked]
     with Ledger(fillable(dest), who="rebuild") as ledger: ledger.insert(new)
     download_images(dest, **kwargs)

@@ -28,7 +28,7 @@ from urllib.request import url2pathname
 from fastcore.basics import patch
 
 from .clean import check_near, clean_images
-from .core import BACKBONE, WANTED, BirdornotError, check_numbers, html_table, say
+from .core import BACKBONE, WANTED, BirdornotError, check_numbers, command_line, html_table, say
 from .download import download_images
 from .embed import PACKAGES, Embedder, backbone_config, find_backbone
 from .evaluate import Evaluation
@@ -44,7 +44,6 @@ from birdornot.hits import (
     picture_address,
     table_rows,
     table_terms,
-    term_slug,
 )
 from .ledger import DatasetError, Ledger, home_of
 from .picture import MAX_SIZE, BadPicture, contact_sheet, open_upright
@@ -68,7 +67,18 @@ from birdornot.probe import (
     trained_multilabel,
     unchanged,
 )
-from .project import beside_layout, check_apart, fillable, label_of, layout_of, read_about
+from birdornot.project import (
+    beside_layout,
+    check_apart,
+    clean_label,
+    fillable,
+    folder_name,
+    label_key,
+    label_of,
+    layout_of,
+    read_about,
+    split_label,
+)
 from .report import write_report
 from .search import search_images
 from .shortcuts import kept_shortcuts, measure_shortcuts, shortcut_sections
@@ -83,7 +93,8 @@ def default_dataset(
     source: str | Path | None = None  # folder or table of the user's own
 ) -> Path:
     "Name the dataset folder for some words, or for pictures of the user's own"
-    if out or words or not source: return Path(out or "_or_".join(map(term_slug, words)))
+    name = "_or_".join(clean_label(w).replace(" ", "_") for w in words)
+    if out or words or not source: return Path(out or folder_name(name))
     return Path(f"{Path(source).resolve().stem}_dataset")
 
 # %% ../nbs/80_make.ipynb #4a512a3e
@@ -114,12 +125,15 @@ def find_pictures(
 
 # %% ../nbs/80_make.ipynb #45a257f5
 def class_labels(
-    words: list  # one per class
+    words: list,  # one per class
+    multilabel: bool = False  # a picture can show several
 ) -> list:  # the label of each; raises `BirdornotError` where no classifier can be made of them
     "Turn words into labels, two or more, all different"
     words = [words] if isinstance(words, str) else list(words)
-    labels = [term_slug(w) for w in words]
-    if len(set(labels)) < 2 or len(set(labels)) < len(labels):
+    labels = [clean_label(w) for w in words]
+    if multilabel and (odd := [lbl for lbl in labels if "+" in lbl]):
+        raise BirdornotError(f"{odd[0]!r} has a +, which joins the names of what one picture shows; call it otherwise")
+    if len(labels) < 2 or len({*map(label_key, labels)} - {""}) < len(labels):
         raise BirdornotError(f"make needs at least two different words, got {', '.join(words)}; try bird forest")
     return labels
 
@@ -162,8 +176,9 @@ def check_words(
     multilabel: bool = False  # a class may also show several of the words
 ):
     "Raise `DatasetError` where a dataset has other classes than these"
-    labels = class_labels(words)
-    more = [lbl for lbl in sorted(classes_of(dest) - {*labels}) if not (multilabel and {*lbl.split("+")} <= {*labels})]
+    labels = class_labels(words, multilabel)
+    known = {*labels}
+    more = [lbl for lbl in sorted(classes_of(dest) - known) if not (multilabel and {*split_label(lbl)} <= known)]
     if more:
         raise DatasetError(f"{str(dest)!r} has pictures of {', '.join(more)}, too, which would be learned as well; "
                            f"name another folder with --out, or all classes: {' '.join([*labels, *more])}")
@@ -176,8 +191,8 @@ def combined_terms(
 ) -> list:  # terms joined by +
     "Name the classes that show several of the words: the folders or labels named so, otherwise every pair of words"
     if not folder and not table: return ["+".join(pair) for pair in combinations(words, 2)]
-    known, names = set(map(term_slug, words)), folder_terms(folder) if folder else table_terms(table)
-    return [name for name in names if "+" in name and set(map(term_slug, name.split("+"))) <= known]
+    known, names = set(map(label_key, words)), folder_terms(folder) if folder else table_terms(table)
+    return [name for name in names if len(parts := split_label(name)) > 1 and {*map(label_key, parts)} <= known]
 
 # %% ../nbs/80_make.ipynb #3d6d46a3
 def _found(dest, label, n):
@@ -204,9 +219,9 @@ def _find_together(term, **asked):
 
 def _only_together(words, folder, table):
     "The words that are no class of a folder or table by themselves, only as a part of others, such as bird+forest"
-    found = {term_slug(t) for t in (folder_terms(folder) if folder else table_terms(table) if table else ())}
-    parts = {part for t in found if "+" in t for part in t.split("+")}
-    return {w for w in words if term_slug(w) in parts - found}
+    found = {label_key(t) for t in (folder_terms(folder) if folder else table_terms(table) if table else ())}
+    parts = {part for t in found if len(split_label(t)) > 1 for part in split_label(t)}
+    return {w for w in words if label_key(w) in parts - found}
 
 # %% ../nbs/80_make.ipynb #5d37b735
 def find_in_folder(
@@ -220,15 +235,15 @@ def find_in_folder(
     if layout_of(dest).ledger.exists():
         with Ledger(dest) as ledger: have.update(r["label"] for r in ledger.rows(source="folder"))
     for t in terms:
-        _found(dest, term_slug(t), n)  # says where more are there than are wanted now
-        try: found[term_slug(t)] = find_pictures(t, folder=folder)
+        _found(dest, clean_label(t), n)  # says where more are there than are wanted now
+        try: found[clean_label(t)] = find_pictures(t, folder=folder)
         except BirdornotError as e:
-            if not have[term_slug(t)]: raise
+            if not have[clean_label(t)]: raise
             say("search", f"{t}: {e}")
-            found[term_slug(t)] = None
+            found[clean_label(t)] = None
     hits, followed = follow_source(dest, found)
     if followed or followed.lost: say("follow", followed)
-    numbers = [have.update([label := term_slug(h.term)]) or have[label] for h in hits]
+    numbers = [have.update([label := clean_label(h.term)]) or have[label] for h in hits]
     return Hits(h for h, number in zip(hits, numbers) if number <= (n or sys.maxsize))
 
 # %% ../nbs/80_make.ipynb #d2a709c2
@@ -242,11 +257,11 @@ def find_missing(
     multilabel: bool = False  # search for pictures that show several of the words, too
 ) -> Hits:  # raises `BirdornotError` for words of which no classifier can be made
     "Find pictures for all the words that a dataset still needs"
-    labels, asked = class_labels(words), dict(n=n, source=source, folder=folder, table=table)
+    labels, asked = class_labels(words, multilabel), dict(n=n, source=source, folder=folder, table=table)
     words_apart = [w for w in words if w not in _only_together(words, folder, table)] if multilabel else words
-    together = [t for t in combined_terms(words, folder, table) if term_slug(t) not in labels] if multilabel else []
+    together = [t for t in combined_terms(words, folder, table) if clean_label(t) not in labels] if multilabel else []
     def _missing(terms):  # a table is read again, as something may have been added
-        return [t for t in terms if not _enough(Path(dest), term_slug(t), n) or table]
+        return [t for t in terms if not _enough(Path(dest), clean_label(t), n) or table]
     if folder: hits = find_in_folder([*words_apart, *together], dest, folder, n)
     else:
         hits = [h for t in _missing(words_apart) for h in find_pictures(t, **asked)]
@@ -363,7 +378,7 @@ def train(
     trained = _train(dest, how, backbone, size, epochs, seed, minutes, multilabel)
     model = layout_of(dest).model
     if is_outdated(model): say("model", outdated_note(model))
-    elif not model.exists(): say("model", f"birdornot export {dest} writes it to {model}")
+    elif not model.exists(): say("model", f"{command_line('export', dest)} writes it to {model}")
     return trained
 
 # %% ../nbs/80_make.ipynb #52541acd
@@ -385,7 +400,7 @@ def evaluate(
     "Judge what was trained last in a folder, or a model, on pictures it was not trained on"
     check_numbers(folds=folds)
     if model: return Classifier(model).evaluate(folder)
-    check_dataset(folder, f"say what to judge it on: birdornot evaluate PHOTOS --model {folder}")
+    check_dataset(folder, f"say what to judge it on: {command_line('evaluate', 'PHOTOS', '--model', folder)}")
     if not folds:
         if is_outdated(model := layout_of(folder).model): say("model", outdated_note(model))
         return last_trained(folder).result
@@ -451,11 +466,11 @@ def answer(
 ) -> Prediction:  # raises `BirdornotError` with the reason where there is none
     "Ask what was trained last in a dataset folder about a photo"
     facts, model = saved_facts(dest), layout_of(dest).model
-    if not facts: raise DatasetError(f"nothing has been trained yet; birdornot train {dest}")
+    if not facts: raise DatasetError(f"nothing has been trained yet; {command_line('train', dest)}")
     if facts["kind"] == "probe": return _probe_answer(dest, photo)
     clf = Classifier(model)
     if clf.info.get("fit") == facts["fit"]: return clf(photo)
-    raise DatasetError(f"{model} is of an earlier training; birdornot export {dest} writes it anew")
+    raise DatasetError(f"{model} is of an earlier training; {command_line('export', dest)} writes it anew")
 
 # %% ../nbs/80_make.ipynb #73df93b9
 @dataclass
@@ -541,13 +556,14 @@ class Made:
     def __str__(self):
         tested = [f"test      {self.tested}"] if self.tested else []
         return "\n".join([str(self.result), *tested, f"model     {self.model}", f"report    {self.report}",
-                          f"try it    birdornot predict {self.model} {self.trained.valid_files[-1]}"])
+                          f"try it    {command_line('predict', self.model, self.trained.valid_files[-1])}"])
 
     def as_dict(self) -> dict:  # model, error, error_low, error_high, seconds, pictures, test; JSON values
         "What a program may want to know"
         (low, high), files = self.result.interval, [*self.trained.train_files, *self.trained.valid_files]
+        layout = layout_of(self.dataset)
         return dict(model=str(self.model), error=self.result.error, error_low=low, error_high=high,
-                    seconds=self.seconds, pictures=dict(Counter(f.parent.name for f in files)),
+                    seconds=self.seconds, pictures=dict(Counter(label_of(layout, f) for f in files)),
                     **(dict(test=self.tested.as_dict()) if self.tested else {}))
 
 # %% ../nbs/80_make.ipynb #6f4ae7b0
@@ -575,10 +591,9 @@ def _tested(model, pictures):
     "The `Evaluation` of a finished model on the pictures kept for the test, or None; a line says what is left out"
     if not pictures: return None
     clf = Classifier(model)
-    names = {term_slug(k): k for k in clf.labels}
-    labels = ["+".join(names.get(term_slug(w), w) for w in label.split("+")) for _, label in pictures]
     with warnings.catch_warnings(record=True, action="always", category=UserWarning) as told:
-        result = judge(clf, [photo for photo, _ in pictures], labels, "the test pictures")
+        photos, labels = zip(*pictures)
+        result = judge(clf, list(photos), list(labels), "the test pictures")
     for w in told: say("test", w.message)
     return result
 
@@ -603,7 +618,7 @@ def make(
     check_near(near)
     dest, seconds = default_dataset(words, out, folder or table), {}
     words, exam = class_words(words, folder, table, multilabel), held_for_test(folder, table, test)
-    class_labels(words)  # raises where no classifier can be made of them
+    class_labels(words, multilabel)  # raises where no classifier can be made of them
     layout = fillable(dest)
     if folder: check_apart(folder, layout)
     refresh(layout)

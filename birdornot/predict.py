@@ -30,7 +30,7 @@ from PIL import Image
 from .core import PICTURE_SUFFIXES, BirdornotError, atomic_file, cores, say
 from .model import ModelError, ModelFolder, load_graph
 from .picture import BadPicture, model_input, open_upright
-from .project import layout_of
+from .project import folder_label, folder_name, label_key, layout_of, split_label
 
 # %% ../nbs/75_predict.ipynb #1f0a2db6
 @dataclass
@@ -244,7 +244,9 @@ def find_photos(
 # %% ../nbs/75_predict.ipynb #90aa2f3c
 def _targets(names, labels, where):
     "What photos are by their names: N class numbers, or N×K booleans where a name joins labels by +"
-    names = [name.split("+") for name in names]
+    known = {label_key(o): lbl for lbl in labels for o in (folder_name(lbl), lbl)}
+    def _label(name): return known.get(label_key(name), name)
+    names = [[_label(name)] if label_key(name) in known else [*map(_label, split_label(name))] for name in names]
     if bad := sorted({n for some in names for n in some} - set(labels)):
         raise BirdornotError(f"{str(where)!r} has photos of {', '.join(bad[:5])}, the model knows "
                              f"{', '.join(labels[:9])}; name the sub-folders so, and take other photos out")
@@ -254,10 +256,11 @@ def _targets(names, labels, where):
 
 def _evaluate(clf, folder):
     "The `Evaluation` of a classifier on a folder of labelled photos"
-    folder = next(d for d in (layout_of(folder).photos, Path(folder)) if d.is_dir() or d == Path(folder))
+    layout = layout_of(folder)
+    folder = next(d for d in (layout.photos, Path(folder)) if d.is_dir() or d == Path(folder))
     files = find_photos(folder)
     if not files: raise BirdornotError(f"no photos in {str(folder)!r}; put them in sub-folders named by label")
-    return judge(clf, files, [f.relative_to(folder).parts[0] for f in files], folder)
+    return judge(clf, files, [folder_label(layout, f.relative_to(folder).parts[0]) for f in files], folder)
 
 # %% ../nbs/75_predict.ipynb #d0d5ad72
 def _apart(clf, files):

@@ -29,7 +29,7 @@ from .evaluate import Evaluation
 from .head import calibrate, probabilities, solve_head, stratified_folds
 from .ledger import content_hash, home_of
 from .novelty import Novelty, choose_thresholds, fit_novelty, stranger_files
-from .project import label_of, layout_of
+from .project import label_of, layout_of, split_label
 from .split import dataset_folder, duplicate_groups, split_files
 
 # %% ../nbs/55_probe.ipynb #0ad562f3
@@ -157,7 +157,7 @@ def class_targets(
     if not multilabel:
         classes, y = np.unique(labels, return_inverse=True)
         return classes.tolist(), y
-    shown = [set(lbl.split("+")) for lbl in labels]
+    shown = [set(split_label(lbl)) for lbl in labels]
     classes = sorted(set().union(*shown))
     return classes, np.array([[c in s for c in classes] for s in shown])
 

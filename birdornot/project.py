@@ -6,16 +6,21 @@ Docs: https://birdornot.github.io/birdornot/project.html.md"""
 
 # %% auto #0
 __all__ = ['Layout', 'read_about', 'has_pictures', 'beside_layout', 'seen_from', 'lesson_layout', 'known_layout', 'layout_of',
-           'fillable', 'check_apart', 'place_of', 'label_of']
+           'fillable', 'check_apart', 'clean_label', 'label_key', 'folder_name', 'split_label', 'place_of',
+           'folder_label', 'label_of']
 
 # %% ../nbs/03_project.ipynb #8099e66a
 import os
+import re
 import sqlite3
+import unicodedata
 from contextlib import closing
 from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
-from .core import PICTURE_SUFFIXES, DatasetError
+from .core import PICTURE_SUFFIXES, DatasetError, command_line
 
 # %% ../nbs/03_project.ipynb #525edee4
 _PLACES = ("photos", "originals", "quarantine")
@@ -139,8 +144,9 @@ def fillable(
     "Lay out a dataset that we may put pictures into"
     layout = layout_of(path)
     if layout.kind != "beside": return layout
+    command = command_line("make", "--folder", layout.photos)
     raise DatasetError(f"{str(layout.photos)!r} holds pictures of your own, and nothing in it is changed; name another "
-                       f"folder for the dataset, which `birdornot make --folder {layout.photos}` can fill from it")
+                       f"folder for the dataset, which `{command}` can fill from it")
 
 # %% ../nbs/03_project.ipynb #d36f424d
 def check_apart(
@@ -157,6 +163,49 @@ def check_apart(
                 raise DatasetError(f"{str(folder)!r} and {str(layout.home)!r} lie one in the other, so copies would be "
                                    "taken for pictures of your own; name another folder for the dataset")
 
+# %% ../nbs/03_project.ipynb #73a4ff93
+_JOINERS = "\u200c\u200d"  # hold emoji and some scripts together
+
+
+def clean_label(
+    text: str,  # as typed, or found in a table
+) -> str:  # in Unicode's form NFC; may be empty
+    "Write the name of a class as it was typed, without control characters and needless blanks"
+    text = unicodedata.normalize("NFC", str(text))
+    hidden = ("Cc", "Cf", "Cs", "Zl", "Zp")
+    seen = (c if c in _JOINERS or unicodedata.category(c) not in hidden else " " if c.isspace() else "" for c in text)
+    return " ".join("".join(seen).split())
+
+
+def label_key(
+    text: str,  # name of a class, as typed or as a folder is called
+) -> str:  # what names of one class have in common
+    "Tell which names mean one class: capitals, blanks, hyphens and underscores make no difference"
+    return re.sub(r"[\s_-]+", " ", clean_label(text).casefold()).strip() or clean_label(text)
+
+# %% ../nbs/03_project.ipynb #f555b2e4
+_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.I)
+
+
+def folder_name(
+    label: str,  # name of a class
+) -> str:  # itself where it is safe on every system, otherwise a slug with six digits made from it
+    "Name the folder of a class"
+    unsafe = (re.search(r'[/\\:*?"<>|\x00-\x1f\x7f]|^[.\s-]|[.\s]$', label) or _DEVICES.fullmatch(label)
+              or label != clean_label(label) or not label or len(label.encode()) > 120)
+    if not unsafe: return label
+    from slugify import slugify
+    number = int(sha256(label.encode("utf-8", "surrogatepass")).hexdigest(), 16) % 10**6
+    return f"{slugify(label, separator='_', max_length=40, word_boundary=True) or 'class'}_{number:06}"
+
+# %% ../nbs/03_project.ipynb #e300e58c
+def split_label(
+    label: str,  # name of a class, or of several joined by +
+) -> list:  # of one name where the + joins nothing
+    "Name the things that a picture of a class shows"
+    parts = [part.strip() for part in label.split("+")]
+    return parts if all(parts) else [label]
+
 # %% ../nbs/03_project.ipynb #6f958253
 def place_of(
     path: str | Path | Layout,  # dataset folder, or its layout where many files are asked for
@@ -170,9 +219,26 @@ def place_of(
     raise DatasetError(f"{str(file)!r} does not lie in {str(photos)!r}; name a picture of this dataset")
 
 
+@lru_cache(maxsize=64)
+def _labels_of_folders(ledger, written):
+    "The labels whose folders are called otherwise: name of the folder → label"
+    return {k[7:]: v for k, v in read_about(ledger).items() if k.startswith("folder:")}
+
+
+def folder_label(
+    layout: Layout,  # of a dataset
+    name: str,  # of a folder in its photos
+) -> str:
+    "Name the class whose pictures a folder holds"
+    if not re.search(r"_\d{6}$", name) or not layout.ledger.exists(): return unicodedata.normalize("NFC", name)
+    written = [f.stat().st_mtime_ns for f in layout.ledger.parent.glob("ledger.sqlite*")]
+    return _labels_of_folders(layout.ledger, tuple(written)).get(name, name)
+
+
 def label_of(
     path: str | Path | Layout,  # dataset folder, or its layout where many files are asked for
     file: str | Path,  # a picture below its photos
 ) -> str:  # several labels joined by +, where a picture shows several things
-    "Name the class of a picture: the outermost folder below the photos"
-    return place_of(path, file).split("/")[0]
+    "Name the class of a picture: that of the outermost folder below the photos"
+    layout = layout_of(path)
+    return folder_label(layout, place_of(layout, file).split("/")[0])

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from .core import PICTURE_SUFFIXES, DatasetError
+from .core import PICTURE_SUFFIXES, DatasetError, command_line
 from .ledger import Ledger, content_hash, up_to_date
-from .project import known_layout, label_of, layout_of, place_of
+from .project import known_layout, label_of, layout_of, place_of, split_label
 
 # %% ../nbs/40_split.ipynb #07ea160f
 def picture_files(
@@ -63,7 +63,7 @@ def known_files(
     if layout.kind != "project" or not layout.ledger.exists(): return files
     if new := [f for f, r in zip(files, ledger_rows(layout, files)) if r is None]:
         raise DatasetError(f"{len(new)} files in {str(layout.photos)!r} are not in the ledger, the first: "
-                           f"{place_of(layout, new[0])}; `birdornot clean {layout.home}` takes them in")
+                           f"{place_of(layout, new[0])}; `{command_line('clean', layout.home)}` takes them in")
     return files
 
 # %% ../nbs/40_split.ipynb #9ef9a95d
@@ -132,7 +132,7 @@ def check_classes(
 def _strata(labels, groups):
     "Labels to deal out by: of a combination such as bird+forest, if it is rare, only its first word"
     distinct = {lbl: len({g for each, g in zip(labels, groups) if each == lbl}) for lbl in set(labels)}
-    def _one(lbl): return lbl.split("+")[0] if distinct[lbl] < MIN_GROUPS and lbl.split("+")[0] in distinct else lbl
+    def _one(lbl): return split_label(lbl)[0] if distinct[lbl] < MIN_GROUPS and split_label(lbl)[0] in distinct else lbl
     return [_one(lbl) for lbl in labels]
 
 # %% ../nbs/40_split.ipynb #0de7b51f

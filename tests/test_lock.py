@@ -26,7 +26,7 @@ def lock(web, tmp_path):
                                    Hit("forest", web.url + "/same/2"), Hit("forest", web.url + "/missing")],
                     allow_hosts=[web.host], progress=False)
     clean_images(tmp_path/"d", min_size=60, progress=False)  # all but the shared one are refused: 48 pixels high
-    with Ledger(tmp_path/"d") as ledger: first = ledger.rows(label="small_bird")[0]["id"]
+    with Ledger(tmp_path/"d") as ledger: first = ledger.rows(label="small bird")[0]["id"]
     undo(tmp_path/"d", [first])
     assert write_lock(tmp_path/"d", tmp_path/"d.lock") == 14
     return tmp_path/"d.lock"
