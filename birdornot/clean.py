@@ -29,7 +29,16 @@ from .duplicates import best_copy, in_sessions, perceptual_hashes, session_block
 from .duplicates import look_alikes as group_look_alikes
 from .duplicates import sessions as count_sessions
 from .ledger import Ledger, at_work, content_hash, unfinished_files
-from .picture import MAX_SIZE, BadPicture, contact_sheet, decode_upright, decoding_failure, open_upright
+from birdornot.picture import (
+    MAX_SIZE,
+    MEGABYTES,
+    SECONDS,
+    BadPicture,
+    contact_sheet,
+    decode_upright,
+    decoding_failure,
+    open_upright,
+)
 from .project import fillable, folder_name
 
 # %% ../nbs/31_clean.ipynb #578f45f7
@@ -46,11 +55,11 @@ def measures(
 ) -> dict:  # brightness and contrast 0–255, sharpness, colours (a number), missing (share of the height)
     "What can be told of a picture without knowing what it shows"
     grey = img.convert("L")
-    stat, grey = ImageStat.Stat(grey), np.asarray(grey)
+    light, inks, grey = ImageStat.Stat(grey), ImageStat.Stat(img), np.asarray(grey)
     few = np.asarray(img.resize((64, 64), Image.Resampling.NEAREST), "int32") >> 4
     counts = np.sort(np.bincount((few @ [256, 16, 1]).ravel(), minlength=4096))[::-1]
     full = ((grey.min(1) < 127) | (grey.max(1) > 129))[::-1]  # rows with something in them, from below
-    out = dict(brightness=stat.mean[0], contrast=stat.stddev[0], sharpness=_sharpness(grey))
+    out = dict(brightness=light.mean[0], contrast=max(inks.stddev), sharpness=_sharpness(grey))
     return {k: round(float(v), 2) for k, v in out.items()} | dict(
         colours=int(np.searchsorted(counts.cumsum(), .95*4096)) + 1,  # that cover 95 % of it, of 4096 there are
         missing=round(float(full.argmax()/len(full) if full.any() else 1), 3))
@@ -77,10 +86,12 @@ def quality_flags(
     return out
 
 # %% ../nbs/31_clean.ipynb #ad86db29
-def _cannot_teach(found, min_size):
+def _cannot_teach(found, min_size, min_contrast):
     "Why a picture with these measures is of no use to anybody, or ''"
-    if min(found["width"], found["height"]) < min_size: return f"too small: a side of less than {min_size} pixels"
-    return "blank: one colour all over" if found["contrast"] < 2 else ""
+    if min(found["width"], found["height"]) < min_size:
+        return f"too small: a side of less than {min_size} pixels; --min-size sets another limit"
+    if found["contrast"] >= min_contrast: return ""
+    return "blank: one colour all over; --min-contrast sets another limit"
 
 # %% ../nbs/31_clean.ipynb #09dfd7ee
 def examine_picture(
@@ -88,20 +99,24 @@ def examine_picture(
     max_size: int = MAX_SIZE,  # longest side of the working copy, pixels
     min_size: int = 32,  # a picture with a shorter side is of no use, pixels
     kept: bool = False,  # a person has decided to keep it, so only a picture that cannot be read is refused
+    min_contrast: float = 2,  # a picture with less (standard deviation of its strongest colour, 0–255) is of no use
+    megabytes: float = MEGABYTES,  # memory that it may take
+    seconds: float = SECONDS,  # time that it may take
 ) -> tuple:  # working copy or None, and a dict of what was measured; its `reason` says why the picture is of no use
     "Decode a picture once, and measure what cleaning wants to know"
-    try: im, (w, h), warning = decode_upright(src, max_size)
-    except BadPicture as e: return None, dict(reason=str(e))
+    try: im, (w, h), warning = decode_upright(src, max_size, megabytes, seconds)
+    except BadPicture as e:
+        return None, dict(reason=f"{e}, or allow it: {e.option}" if e.option else str(e), retry=int(e.retry))
     out = dict(width=w, height=h, warning=warning, **perceptual_hashes(im), **measures(im))
     flags = quality_flags(out)
     out |= dict(flags="; ".join(flags), oddity=max(flags.values(), default=0))
-    if not kept and (reason := _cannot_teach(out, min_size)): out["reason"] = reason
+    if not kept and (reason := _cannot_teach(out, min_size, min_contrast)): out["reason"] = reason
     return im, out
 
 # %% ../nbs/31_clean.ipynb #b956a785
-def _clean_one(src, dst, parts, max_size, min_size, kept):
+def _clean_one(src, dst, parts, max_size, min_size, kept, limits):
     "Examine `src` and write its working copy to `dst` ('' writes none), if it is of use"
-    im, out = examine_picture(src, max_size, min_size, kept)
+    im, out = examine_picture(src, max_size, min_size, kept, **limits)
     if dst and "reason" not in out: out["copy_sha256"] = _save(im, dst, parts)
     return out
 
@@ -128,16 +143,16 @@ def _run_all(fn, jobs): return [fn(*job) for job in jobs]
 
 def _blame(e, seconds):
     "What it means for a file that its process ended like this"
-    if isinstance(e, TimeoutError): return f"decoding it takes longer than {seconds:g} seconds"
-    return decoding_failure(e) if isinstance(e, MemoryError) else "the decoder crashes on it"
+    if isinstance(e, TimeoutError): return f"decoding it takes longer than {seconds:g} seconds; --seconds allows more"
+    return decoding_failure(e) if isinstance(e, MemoryError) else "the decoder crashes on it; save it as JPEG or PNG"
 
 # %% ../nbs/31_clean.ipynb #4252db2a
 def run_in_workers(
     fn,  # function that can be pickled
     jobs: list,  # tuples of its arguments
     workers: int | None = None,  # processes; None: one a core
-    seconds: float = 20,  # time that a job may take
-    megabytes: int = 400,  # memory that a process may take beyond what it has
+    seconds: float = SECONDS,  # time that a job may take
+    megabytes: int = MEGABYTES,  # memory that a process may take beyond what it has
     at_once: int = 8,  # jobs at most that a process is given at a time
 ):  # generator of results, in order; for a job that kills its process a dict with the `reason`
     "Yield `fn(*job)` for each job, from processes that may die of it"
@@ -158,7 +173,7 @@ def run_in_workers(
             part, future = flying.popleft()
             try: yield from future.result()
             except (TimeoutError, ProcessExpired, MemoryError) as e:
-                if len(part) == 1: yield dict(reason=_blame(e, seconds))
+                if len(part) == 1: yield dict(reason=_blame(e, seconds), retry=1)
                 else: flying.extendleft([start([job]) for job in part][::-1])  # one of them did it: each alone
             if len(flying) < 3*workers: flying.extend(map(start, islice(parts, 1)))
     finally:
@@ -247,9 +262,12 @@ def _settle(ledger, row, found, max_size, dry_run):
     "Write down what was found out about `row`; → the row as it is now"
     found = dict(found)
     reason = found.pop("reason", "")
-    if not reason: new = dict(status="clean", reason="", file=_copy_of(row), side=max_size)
+    back = row["original"].replace("quarantine/", "originals/", 1)
+    if not reason: new = dict(status="clean", reason="", file=_copy_of(row), side=max_size, original=back, retry=0)
     else: new = dict(status="quarantined", reason=reason) if dry_run else quarantine(ledger, row, reason, **found)
-    if not reason and not dry_run: ledger.update(row["id"], **new, **found)
+    if not reason and not dry_run:
+        move_original(ledger, row["original"], back)
+        ledger.update(row["id"], **new, **found)
     return row | new | found
 
 
@@ -259,6 +277,12 @@ def _taken_away(ledger, rows):
     there = {r["id"] for r in done if ledger.locate(r["file"]).exists()}
     left = {r["label"] for r in done if r["id"] in there}
     return {r["id"] for r in done if r["label"] in left} - there
+
+
+def _another_try(row, min_size, min_contrast):
+    "Was a picture refused for what need not hold any more: a library, memory, time, a limit that was set?"
+    limited = row["reason"].startswith(("too small", "blank")) and row["contrast"] is not None
+    return row["retry"] or (limited and not _cannot_teach(row, min_size, min_contrast))
 
 
 def _unfinished(ledger, rows, max_size):
@@ -405,16 +429,17 @@ def check_near(
 # %% ../nbs/31_clean.ipynb #286e0a07
 _ADDED = dict(side="INTEGER", phash="TEXT", phash_mirror="TEXT", thumb="TEXT", contrast="REAL",
     dup_group="INTEGER", group_kind="TEXT",
-    brightness="REAL", sharpness="REAL", colours="INTEGER", missing="REAL", warning="TEXT", flags="TEXT", oddity="REAL")
+    brightness="REAL", sharpness="REAL", colours="INTEGER", missing="REAL", warning="TEXT", flags="TEXT", oddity="REAL",
+    retry="INTEGER")
 
 
-def _jobs(ledger, rows, parts, max_size, min_size, dry_run):
+def _jobs(ledger, rows, parts, max_size, min_size, dry_run, **limits):
     "The arguments of `_clean_one` for each row"
     def path(name):
         return str(ledger.locate(name))
     copies = ["" if dry_run else path(_copy_of(r)) for r in rows]
     for folder in {os.path.dirname(c) for c in copies if c}: os.makedirs(folder, exist_ok=True)
-    return [(path(r["original"]), copy, str(parts), max_size, min_size, bool(r["kept"]))
+    return [(path(r["original"]), copy, str(parts), max_size, min_size, bool(r["kept"]), limits)
             for r, copy in zip(rows, copies)]
 
 
@@ -424,10 +449,11 @@ def clean_images(
     min_size: int = 32,  # a picture with a shorter side goes to quarantine, pixels
     near: int = 70,  # bits of 256 in which pictures that look alike may differ, 0–128; 0: only the same file is a copy
     workers: int | None = None,  # processes; None: one a core
-    seconds: float = 20,  # time that a picture may take
-    megabytes: int = 400,  # memory that a picture may take
+    seconds: float = SECONDS,  # time that a picture may take
+    megabytes: int = MEGABYTES,  # memory that a picture may take
     dry_run: bool = False,  # only say what would happen
     progress: bool = True,  # show a progress bar where there is a terminal
+    min_contrast: float = 2,  # a picture with less (standard deviation of its strongest colour) goes to quarantine
 ) -> CleanReport:  # what is clean, what is in quarantine and why
     "Make an upright RGB working copy of each downloaded picture, or put it into quarantine"
     check_near(near)
@@ -437,8 +463,10 @@ def clean_images(
         rows = {r["id"]: r for r in ledger.rows(status=["downloaded", "clean", "quarantined"])}
         exact = {i: reason for i, reason in _exact(rows.values()).items() if rows[i]["status"] != "quarantined"}
         for i, reason in exact.items(): rows[i] = _settle(ledger, rows[i], dict(reason=reason), max_size, dry_run)
-        todo = _unfinished(ledger, [r for r in rows.values() if r["status"] != "quarantined"], max_size)
-        jobs = _jobs(ledger, todo, parts, max_size, min_size, dry_run)
+        todo = [r for r in rows.values() if r["status"] != "quarantined" or _another_try(r, min_size, min_contrast)]
+        todo = _unfinished(ledger, todo, max_size)
+        limits = dict(min_contrast=min_contrast, megabytes=megabytes, seconds=seconds)
+        jobs = _jobs(ledger, todo, parts, max_size, min_size, dry_run, **limits)
         found = run_in_workers(_clean_one, jobs, workers, seconds, megabytes)
         with closing(found), progress_bar(len(todo), "clean", progress) as bar:
             for some in chunked(zip(todo, found), 16):

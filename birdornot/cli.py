@@ -69,12 +69,18 @@ def clean(
     near: int = 70,  # bits of 256 in which copies of a photo may differ, 0–128; 0: each picture is taken by itself
     dry_run: bool = False,  # change nothing, only say what would happen
     undo: bool = False,  # bring back what was put into quarantine
+    min_size: int = 32,  # shortest side that a picture may have, pixels
+    min_contrast: float = 2,  # least contrast that a picture may have, 0–255; 0 keeps pictures of one colour
+    megabytes: int = 500,  # memory that decoding a picture may take
+    seconds: float = 20,  # time that decoding a picture may take
 ):
     "Make upright working copies; put broken files and exact duplicates into quarantine"
     from birdornot import clean as cleaning
     from birdornot.follow import refresh
     if not (undo or dry_run): refresh(dest)
-    if not undo: return say("clean", cleaning.clean_images(dest, max_size=max_size, near=near, dry_run=dry_run))
+    limits = dict(min_size=min_size, min_contrast=min_contrast, megabytes=megabytes, seconds=seconds)
+    if not undo:
+        return say("clean", cleaning.clean_images(dest, max_size=max_size, near=near, dry_run=dry_run, **limits))
     n = f"{cleaning.undo(dest, dry_run=dry_run)} pictures"
     if dry_run: say("clean", f"would bring {n} back from quarantine")
     else: say("clean", f"{n} brought back from quarantine; {command_line('clean', dest)} makes their working copies")

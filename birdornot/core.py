@@ -214,4 +214,5 @@ def cache_dir() -> Path:  # the folder, made if missing
 # %% ../nbs/00_core.ipynb #fa3747db
 BACKBONE = "tf_efficientnet_lite0"  # 3.4 million parameters (without its classifier), 224 px, mean and std 0.5
 WANTED = 120  # pictures per word to ask the web for, unless another number is given
-PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".avif", ".heic"}  # of files taken for pictures
+PICTURE_SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".avif", ".heic", ".heif",
+    ".tif", ".tiff"}  # of files taken for pictures; others are looked at

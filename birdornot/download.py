@@ -32,7 +32,7 @@ from fastcore.basics import patch
 from . import __version__
 from .core import BirdornotError, count_table, disk_full_errors, list_counts, progress_bar
 from .ledger import Ledger, unfinished_files
-from .picture import sniff
+from .picture import MAX_BYTES, sniff
 from .project import fillable, folder_name
 
 # %% ../nbs/21_download.ipynb #e41f811f
@@ -432,7 +432,9 @@ def _get(row, out, fetcher, seconds):
     "Write the picture of `row` to `out`: a hit of your own folder or table is read, anything else fetched"
     url = row["image_url"]
     if row["source"] not in ("folder", "table") or not url.startswith("file:"): return fetcher.save(url, out, seconds)
-    try: return _take(_pieces(Path(url2pathname(urlsplit(url).path))), out, fetcher.max_bytes, float("inf"))
+    file = Path(url2pathname(urlsplit(url).path))
+    if file.exists() and not file.is_file(): raise Refused("not a file but a pipe or device; name a picture file")
+    try: return _take(_pieces(file), out, MAX_BYTES, float("inf"))
     except (FileNotFoundError, IsADirectoryError, PermissionError) as e:
         raise Refused(f"the file cannot be opened ({e.strerror})") from None
 

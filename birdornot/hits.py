@@ -12,7 +12,6 @@ __all__ = ['NoHits', 'SourceFailed', 'Hit', 'positive_int', 'http_url', 'make_hi
 # %% ../nbs/10_hits.ipynb #e68bbe20
 import csv
 import json
-import mimetypes
 import re
 import unicodedata
 from dataclasses import asdict, dataclass, fields
@@ -21,6 +20,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from .core import PICTURE_SUFFIXES, BirdornotError, atomic_file, html_table
+from .picture import find_pictures, left_out_line
 from .project import has_pictures, label_key
 
 # %% ../nbs/10_hits.ipynb #a39414e8
@@ -328,13 +328,13 @@ def folder_hits(
 ):  # generator of `Hit`; raises `NoHits` or `SourceFailed` when there are no more
     "Yield a hit for each picture in the term's folder, with a file:// address"
     subs = _term_folders(ask.term, ask.folder)
-    files = [(part, p) for part, sub in subs.items() for p in _shown(sub)]
-    pictures = [(part, p) for part, p in files if (mimetypes.guess_type(p.name)[0] or "").startswith("image/")]
+    looked = {part: find_pictures(sub) for part, sub in subs.items()}
+    pictures = [(part, p) for part, (found, _) in looked.items() for p in found]
     for rank, (part, p) in enumerate(pictures, 1):
         yield make_hit(ask.term, p.resolve().as_uri(), "folder", rank, title=p.name, part=part)
     if not pictures: raise NoHits(f"{str(min(subs.values()))!r} holds no pictures; put some there, or search elsewhere")
-    if others := len(files) - len(pictures):
-        raise SourceFailed("folder", "rubbish", f"left out {others} files not named as pictures; rename those that are")
+    others = {f: why for _, left_out in looked.values() for f, why in left_out.items()}
+    if others: raise SourceFailed("folder", "rubbish", left_out_line(others))
 
 # %% ../nbs/10_hits.ipynb #01fd147d
 _COLUMNS = dict(

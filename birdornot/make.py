@@ -46,7 +46,7 @@ from birdornot.hits import (
     table_terms,
 )
 from .ledger import DatasetError, Ledger, home_of
-from .picture import MAX_SIZE, BadPicture, contact_sheet, open_upright
+from .picture import MAX_SIZE, MEGABYTES, SECONDS, BadPicture, contact_sheet, open_upright
 from birdornot.predict import (
     Classifier,
     Prediction,
@@ -611,31 +611,36 @@ def make(
     seed: int = 42,  # same seed, same machine, same result
     minutes: float | None = None,  # time for training: auto then trains the last blocks too, if that can be done in it
     multilabel: bool = False,  # a photo can show several: takes folder/bird+forest too, or searches each pair of words
-    near: int = 70  # bits of 256 in which copies of a photo may differ, 0–128; 0: each picture is taken by itself
+    near: int = 70,  # bits of 256 in which copies of a photo may differ, 0–128; 0: each picture is taken by itself
+    min_size: int = 32,  # shortest side that a picture may have, pixels
+    min_contrast: float = 2,  # least contrast that a picture may have, 0–255; 0 keeps pictures of one colour
+    megabytes: int = MEGABYTES,  # memory that decoding a picture may take
+    seconds: float = SECONDS  # time that decoding a picture may take
 ) -> Made:
     "Make a classifier from words: search, download, clean, train, export; called again, it goes on where it stopped"
     check_training(how, backbone, n=n, seed=seed, minutes=minutes)
     check_near(near)
-    dest, seconds = default_dataset(words, out, folder or table), {}
+    dest, took = default_dataset(words, out, folder or table), {}
     words, exam = class_words(words, folder, table, multilabel), held_for_test(folder, table, test)
     class_labels(words, multilabel)  # raises where no classifier can be made of them
     layout = fillable(dest)
+    limits = dict(min_size=min_size, min_contrast=min_contrast, megabytes=megabytes, seconds=seconds)
     if folder: check_apart(folder, layout)
     refresh(layout)
     check_words(words, dest, multilabel)
-    with _clock("search", seconds): hits = find_missing(words, dest, n, source, folder, table, multilabel)
-    with _clock("download", seconds): say("download", downloaded := download_images(dest, hits))
-    with _clock("clean", seconds):
+    with _clock("search", took): hits = find_missing(words, dest, n, source, folder, table, multilabel)
+    with _clock("download", took): say("download", downloaded := download_images(dest, hits))
+    with _clock("clean", took):
         before = classes_of(dest)
-        say("clean", cleaned := clean_images(dest, near=near))
+        say("clean", cleaned := clean_images(dest, near=near, **limits))
         for label in sorted(classes_of(dest) - before) if before else (): record_added(dest, label)
-    with _clock("train", seconds):
+    with _clock("train", took):
         trained = _train(dest, how, backbone, None, EPOCHS, seed, minutes, multilabel)
         result = trained.result
-    with _clock("export", seconds):
+    with _clock("export", took):
         sections = _trained_sections(trained, result, dest, 24 if source == "sample" else 60)  # the tour is a quick one
         model = _export(trained, result, dest, layout.model)
         tested = _tested(model, exam)
         if tested: sections = {"Test": f"On the pictures kept for the test: {tested}."} | sections
         page = write_report(dest, result, layout.report, sections)
-    return Made(words, dest, hits, downloaded, cleaned, trained, result, model, page, seconds, tested)
+    return Made(words, dest, hits, downloaded, cleaned, trained, result, model, page, took, tested)

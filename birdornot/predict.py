@@ -27,9 +27,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from .core import PICTURE_SUFFIXES, BirdornotError, atomic_file, cores, say
+from .core import BirdornotError, atomic_file, cores, say
 from .model import ModelError, ModelFolder, load_graph
-from .picture import BadPicture, model_input, open_upright
+from .picture import BadPicture, find_pictures, left_out_line, model_input, open_upright
 from .project import folder_label, folder_name, label_key, layout_of, split_label
 
 # %% ../nbs/75_predict.ipynb #1f0a2db6
@@ -217,29 +217,30 @@ def _answer(clf, photos):
     return [Prediction(path=_name(photo), error=why) if why else next(found) for photo, (_, why) in zip(photos, read)]
 
 # %% ../nbs/75_predict.ipynb #ed087f0c
-def _below(folder):
-    "The pictures in and below a folder, sorted; those of a model below it are not meant"
-    for where, folders, files in os.walk(folder):
-        folders[:] = sorted(d for d in folders if d[0] != "." and not (Path(where)/d/"model.json").exists())
-        pictures = (f for f in sorted(files) if Path(f).suffix.lower() in PICTURE_SUFFIXES and not f.startswith("."))
-        yield from (Path(where)/f for f in pictures)
+def _photos_in(folder):
+    "The photos of a project, or the folder itself"
+    return next(d for d in (layout_of(folder).photos, Path(folder)) if d.is_dir() or d == Path(folder))
 
 
 def find_photos(
-    names  # paths, folders, patterns such as holiday/*.jpg or holiday/**/*.png, and addresses
-) -> list:  # a `Path` for each photo, text for each address; raises `BirdornotError` for what there is not
-    "All the photos that are meant"
-    found = []
+    names,  # paths, folders, patterns such as holiday/*.jpg or holiday/**/*.png, and addresses
+    left_out: dict | None = None  # where to put what is no photo: path → why
+) -> list:  # a `Path` for each photo, text for each address; raises `BirdornotError` where nothing is there
+    "Find all the photos that are meant; one of several that is not there stays in the list, to be refused"
+    found, missing = [], []
     for name in [names] if isinstance(names, (str, Path)) else names:
-        path = Path(name)
         if is_address(name): some = [name]
-        elif path.is_dir(): some = list(_below(path))
-        elif path.exists(): some = [path]
-        else: some = [Path(f) for f in sorted(glob.glob(str(name), recursive=True)) if os.path.isfile(f)]
-        if not some and not path.is_dir():
-            raise BirdornotError(f"there is no file or folder {str(name)!r}; name photos, folders of them, or lists")
+        elif os.path.isdir(name):
+            some, others = find_pictures(_photos_in(name), skip=lambda folder: (folder/"model.json").exists())
+            if left_out is not None: left_out |= others
+        elif os.path.lexists(name): some = [Path(name)]
+        else:
+            some = [Path(f) for f in sorted(glob.glob(str(name), recursive=True)) if not os.path.isdir(f)]
+            if not some: missing.append(Path(name))
         found += some
-    return found
+    if missing and not found:
+        raise BirdornotError(f"there is no file or folder {str(missing[0])!r}; name photos, folders of them, or lists")
+    return found + missing
 
 # %% ../nbs/75_predict.ipynb #90aa2f3c
 def _targets(names, labels, where):
@@ -256,9 +257,9 @@ def _targets(names, labels, where):
 
 def _evaluate(clf, folder):
     "The `Evaluation` of a classifier on a folder of labelled photos"
-    layout = layout_of(folder)
-    folder = next(d for d in (layout.photos, Path(folder)) if d.is_dir() or d == Path(folder))
-    files = find_photos(folder)
+    layout, folder = layout_of(folder), _photos_in(folder)
+    files = find_photos(folder, left_out := {})
+    if left_out: warnings.warn(left_out_line(left_out), stacklevel=2)
     if not files: raise BirdornotError(f"no photos in {str(folder)!r}; put them in sub-folders named by label")
     return judge(clf, files, [folder_label(layout, f.relative_to(folder).parts[0]) for f in files], folder)
 
@@ -335,8 +336,9 @@ def _folder_names(labels):
 
 
 def _copy_new(src, folder):
-    "Copy a file into a folder beside what is there; the name it has there, where the same file may be already"
-    data = Path(src).read_bytes()
+    "Copy a file, if it can be read, into a folder beside what is there; the name it has there, maybe since before"
+    try: data = Path(src).read_bytes()
+    except OSError: return None
     for i in range(1, 10_000):
         dest = folder/(Path(src).name if i == 1 else f"{Path(src).stem}-{i}{Path(src).suffix}")
         try:
@@ -386,7 +388,8 @@ def predict_photos(
     folder: str | Path | None = None  # folder to sort copies of the photos into
 ):  # number of photos, and a generator of `Prediction`, one a photo; raises `BirdornotError` where there are none
     "Answer for all the photos that are meant, writing a table and sorting copies on the way"
-    photos = find_photos(names)
+    photos = find_photos(names, left_out := {})
+    if left_out: say("predict", left_out_line(left_out))
     if is_outdated(clf.path): say("model", outdated_note(clf.path))
     if folder: photos = [f for f in photos if Path(folder).resolve() not in Path(f).resolve().parents]
     if not photos:

@@ -1,14 +1,24 @@
-"""A web on this machine that serves pictures as badly as the real one: late, cut, endless, forged, or not at all."""
+"""A web on this machine that serves pictures as badly as the real one: late, cut, endless, forged, or not at all.
+
+And the zoo: picture files of every kind that people have, sound (`SHOWN`, `UPRIGHT`) and not (`REFUSED`), made by code.
+"""
+import functools
 import gzip
+import io
+import re
 import socket
 import struct
 import threading
 import time
 import zlib
+from base64 import b64decode
 from collections import Counter
 from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+from PIL import Image, ImageCms, ImageOps
 
 from birdornot.sample import sample_picture
 
@@ -18,9 +28,6 @@ JPEG_HEAD = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(600)
 @lru_cache(maxsize=None)
 def picture(i: int) -> bytes:
     "A small good JPEG, another one for each `i`"
-    import io
-
-    from PIL import Image
     im = Image.effect_noise((64, 48), 20 + i % 60).convert("RGB")
     im.putpixel((0, 0), (i % 256, i // 256 % 256, 99))
     out = io.BytesIO()
@@ -135,9 +142,6 @@ class Handler(BaseHTTPRequestHandler):
     def do_notgzip(self): self.reply(b"this is not gzip" * 50, Content_Encoding="gzip")
     def do_large(self): self.reply(JPEG_HEAD, length=10**10)
     def do_vast(self):
-        import io
-
-        from PIL import Image
         out = io.BytesIO()
         Image.new("1", (20_000, 20_000)).save(out, "PNG")
         self.reply(out.getvalue(), Content_Type="image/png")
@@ -177,3 +181,336 @@ class RoughWeb(ThreadingHTTPServer):
     def __exit__(self, *exc):
         self.shutdown()
         self.server_close()
+
+
+# ---- picture files as people have them, and as no decoder likes them
+
+def saved(im, kind="JPEG", **kwargs) -> bytes:
+    "A picture as a file"
+    im.save(out := io.BytesIO(), kind, **kwargs)
+    return out.getvalue()
+
+
+def scene(size=(320, 240), seed=1):
+    "A soft pattern of colours, another one for each `seed`"
+    small = np.random.default_rng(seed).integers(0, 255, (9, 9, 3), "uint8")
+    return Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
+
+
+def put(data, at, *new) -> bytes:
+    "Bytes written over those at a place"
+    return data[:at] + (piece := b"".join(new)) + data[at+len(piece):]
+
+
+def noise(n, seed=0) -> bytes: return np.random.default_rng(seed).bytes(n)
+
+
+def png_chunk(kind, body) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png_with(*chunks, base=None) -> bytes:
+    "A PNG with more chunks behind its header"
+    data = base or saved(scene(), "PNG")
+    return data[:33] + b"".join(png_chunk(*c) for c in chunks) + data[33:]
+
+
+def film() -> bytes: return b"\0\0\0\x18ftypmp42" + noise(8_000_000)  # has the marker of a scan in it 120 times
+
+
+def exif_block(value=6, kind=3, count=1, offset=8, order="<") -> bytes:
+    "An EXIF block with one entry, which way is up"
+    head = b"II*\0" if order == "<" else b"MM\0*"
+    return head + struct.pack(order + "IH", offset, 1) + struct.pack(order + "HHIHHI", 0x0112, kind, count, value, 0, 0)
+
+
+def jpeg_with(kind, body, base=None) -> bytes:
+    "A JPEG with one more segment in front"
+    data = base or saved(scene())
+    return data[:2] + bytes([255, kind]) + struct.pack(">H", len(body) + 2) + body + data[2:]
+
+
+def frame_of(data) -> int: return re.search(rb"\xff[\xc0\xc2]", data).start()
+
+
+def jpeg_of_size(w, h, **kwargs) -> bytes:
+    "A JPEG that says it is `w`×`h`; what is not there is grey"
+    data = saved(scene(), **kwargs)
+    return put(data, frame_of(data) + 5, struct.pack(">HH", h, w))
+
+
+def four_to_one() -> bytes:
+    "A JPEG with a colour for four pixels in a row (4:1:1), from one with a colour for two by two"
+    data = saved(scene((256, 256)), subsampling=2)
+    at = frame_of(data)
+    return put(put(data, at + 5, struct.pack(">HH", 128, 512)), at + 11, b"\x41")
+
+
+def ycck() -> bytes:
+    "Three inks as brightness and colour, as Photoshop writes them"
+    inks = np.dstack([255 - np.asarray(Image.fromarray(255 - np.asarray(scene())).convert("YCbCr")),
+                      np.zeros((240, 320), "uint8")])
+    data = saved(Image.frombytes("CMYK", (320, 240), inks.astype("uint8").tobytes()), quality=95)
+    return put(data, data.index(b"Adobe") + 11, b"\2")
+
+
+@lru_cache(maxsize=1)
+def arithmetic() -> bytes:
+    "48×32, arithmetic coding"
+    return b64decode(
+        "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAYEBQYFBAYGBQYHBwYIChAKCgkJChQODwwQFxQYGBcUFhYaHSUfGhsjHBYWICwgIyYnKSopGR8tMC0o"
+        "MCUoKSj/2wBDAQcHBwoIChMKChMoGhYaKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCj/yQARCAAgADAD"
+        "ASIAAhEBAxEB/8wACgAQEAUBEBEF/9oADAMBAAIRAxEAPwD/AF3ZyWizgER1Ad03kruAS9Man7nJnqMc9SuSrTqfYyJIl6sOo8yQ026cydHgDdbi"
+        "4RcN8Xxk/XpxgAdyhO9II6urdZkTs0MF8Dokuh2xF4FNpSPlIIZ5nft3PYJJUrwCamEBnZ9CuKGFMVRKuQf+Sq4wGLPn78P0YcaqLLdPXRzMdSst"
+        "O9cffqhu0LULwTwabwzh1rzzA4D/2Q==")
+
+
+def grey(low, high) -> Image.Image:
+    "A grey picture of 16 bits that uses the levels from `low` to `high`"
+    values = np.asarray(scene().convert("L")).astype(float)
+    values = (values - values.min())/np.ptp(values)
+    return Image.fromarray((low + values*(high - low)).round().astype("uint16"))
+
+
+def tiff(mode="RGB", **kwargs) -> bytes: return saved(scene().convert(mode), "TIFF", **kwargs)
+
+
+def tiff_with(*entries, of=None) -> bytes:
+    "A TIFF whose first page has more entries (tag, kind, count, value), or other values of those that it has"
+    data = of or tiff()
+    at, = struct.unpack_from("<I", data, 4)
+    n, = struct.unpack_from("<H", data, at)
+    old = {struct.unpack_from("<H", data, i)[0]: data[i:i+12] for i in range(at + 2, at + 2 + 12*n, 12)}
+    old |= {e[0]: struct.pack("<HHII", *e) for e in entries}
+    table = struct.pack("<H", len(old)) + b"".join(old[tag] for tag in sorted(old)) + bytes(4)
+    pad = bytes(len(data) % 2)
+    return put(data, 4, struct.pack("<I", len(data + pad))) + pad + table
+
+
+def webp_still(**kwargs) -> bytes: return saved(scene(), "WEBP", **kwargs)
+
+
+def bmp_runs(w, h, body) -> bytes:
+    "A BMP with run lengths"
+    head = struct.pack("<IiiHHIIiiII", 40, w, h, 1, 8, 1, len(body), 0, 0, 256, 0)
+    palette = b"".join(bytes([i, i, i, 0]) for i in range(256))
+    return b"BM" + struct.pack("<IHHI", 54 + 1024 + len(body), 0, 0, 54 + 1024) + head + palette + body
+
+
+def gif_with(blocks, **kwargs) -> bytes:
+    "A GIF with more blocks in front of its first frame"
+    data = saved(scene().quantize(16), "GIF", **kwargs)
+    at = 13 + (3 << (data[10] & 7) + 1)
+    return data[:at] + blocks + data[at:]
+
+
+def big_frame() -> bytes:
+    "A GIF whose frame is larger than its screen"
+    data = saved(scene().quantize(16), "GIF")
+    return put(data, 6, struct.pack("<HH", 100, 100))
+
+
+def with_profile(n) -> bytes:
+    "A PNG with a colour profile of `n` bytes"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    profile = put(profile, 0, struct.pack(">I", n)) + noise(n - len(profile))
+    return png_with((b"iCCP", b"mine\0\0" + zlib.compress(profile)))
+
+
+def scan_bomb(scans=400) -> bytes:
+    "A progressive JPEG that sends the same scan over and over: small to store, minutes to decode"
+    data = saved(Image.effect_noise((1600, 1600), 90).convert("L"), progressive=True, quality=30)
+    cuts = [m.start() for m in re.finditer(rb"\xff\xda", data)]
+    return data[:cuts[1]] + data[cuts[1]:cuts[2]]*scans + data[cuts[1]:]
+
+
+def at_a_restart() -> bytes:
+    "A JPEG with restart markers that ends before one of them, with nothing begun"
+    data = saved(scene(), restart_marker_rows=1)
+    return data[:[m.start() for m in re.finditer(rb"\xff[\xd0-\xd7]", data)][4]]
+
+
+SHOWN = {  # name → what makes a sound file: each is a picture of 320×240, unless its name says more
+    "motion photo": lambda: saved(scene()) + film(),
+    "progressive motion photo": lambda: saved(scene(), progressive=True) + film(),
+    "JPEG and zeros": lambda: saved(scene()) + bytes(3_000_000),
+    "no end marker": lambda: saved(scene())[:-2],
+    "half an end marker": lambda: saved(scene())[:-1],
+    "progressive, no end marker": lambda: saved(scene(), progressive=True)[:-2],
+    "restart markers, no end marker": lambda: saved(scene(), restart_marker_rows=1)[:-2],
+    "two pictures in a JPEG (MPO)": lambda: saved(scene(), "MPO", save_all=True, append_images=[scene((99, 99), 2)]),
+    "JPEG with 3 MB of notes": lambda: functools.reduce(
+        lambda d, i: jpeg_with(0xE1, b"http://ns.adobe.com/xmp/extension/\0" + noise(60_000, i), d),
+        range(50),
+        saved(scene()),
+    ),
+    "EXIF of noise": lambda: jpeg_with(0xE1, b"Exif\0\0" + noise(500)),
+    "EXIF with a wrong offset": lambda: jpeg_with(0xE1, b"Exif\0\0" + exif_block(offset=4_000_000_000)),
+    "EXIF with no such way up": lambda: jpeg_with(0xE1, b"Exif\0\0" + exif_block(value=77)),
+    "EXIF with a text for the way up": lambda: jpeg_with(0xE1, b"Exif\0\0" + exif_block(kind=2, count=70_000)),
+    "EXIF cut off": lambda: jpeg_with(0xE1, b"Exif\0\0II*\0\x08\0"),
+    "empty EXIF": lambda: jpeg_with(0xE1, b"Exif\0\0"),
+    "4:1:1, 512×128": four_to_one,
+    "4:4:4": lambda: saved(scene(), subsampling=0),
+    "YCCK": ycck,
+    "CMYK": lambda: saved(scene().convert("CMYK")),
+    "arithmetic, 48×32": arithmetic,
+    "filling in front of a marker": lambda: saved(scene())[:2] + b"\xff" * 3_000 + saved(scene())[2:],
+    "filling before the end": lambda: saved(scene())[:-2] + b"\xff" * 300_000 + b"\xff\xd9",
+    "50 megapixels, 8192×6144": lambda: jpeg_of_size(8192, 6144),
+    "200 megapixels, 16320×12240": lambda: jpeg_of_size(16320, 12240),
+    "progressive, 12 megapixels, 4000×3000": lambda: jpeg_of_size(4000, 3000, progressive=True),
+    "PNG with 2 MB of text": lambda: png_with((b"tEXt", b"prompt\0" + b"a bird " * 300_000)),
+    "PNG with packed text": lambda: png_with((b"zTXt", b"x\0\0" + zlib.compress(bytes(20_000_000)))),
+    "PNG with 90 MB of packed texts": lambda: png_with(*[(b"zTXt", b"x\0\0" + zlib.compress(bytes(900_000)))] * 100),
+    "PNG with international text": lambda: png_with((b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + b"x" * 2_000_000)),
+    "PNG with a profile of 2 MB": lambda: with_profile(2_000_000),
+    "PNG with a damaged profile": lambda: png_with((b"iCCP", b"x\0\0" + noise(999))),
+    "PNG with a damaged EXIF": lambda: png_with((b"eXIf", noise(99))),
+    "PNG with a wrong checksum of a text": lambda: put(png_with((b"tEXt", b"a\0b")), 33 + 8 + 3, b"????"),
+    "PNG and more": lambda: saved(scene(), "PNG") + noise(5000),
+    "PNG without its end": lambda: saved(scene(), "PNG")[:-12],
+    "animated PNG": lambda: saved(scene(), "PNG", save_all=True, append_images=[scene(seed=2)]),
+    "grey, 8 bits of 16": lambda: saved(grey(0, 255), "PNG"),
+    "grey, 10 bits of 16": lambda: saved(grey(0, 1023), "PNG"),
+    "grey, 12 bits of 16": lambda: saved(grey(0, 4095), "PNG"),
+    "grey, 16 bits": lambda: saved(grey(0, 65535), "PNG"),
+    "grey, of a camera for warmth": lambda: saved(grey(29_000, 31_000), "PNG"),
+    "PNG of 1 bit": lambda: saved(scene().convert("1"), "PNG"),
+    "PNG with a palette": lambda: saved(scene().quantize(7), "PNG", transparency=3),
+    "GIF without its end": lambda: saved(scene().quantize(16), "GIF")[:-1],
+    "GIF with comments": lambda: gif_with(b"!\xfe\5hello\0" * 3000 + b"\0\0"),
+    "GIF with a large note": lambda: gif_with(b"!\xff\x0bXMP DataXMP" + (b"\xff" + b"x" * 255) * 2000 + b"\0"),
+    "animated GIF": lambda: saved(scene().quantize(16), "GIF", save_all=True, append_images=[scene(seed=2)]),
+    "GIF with a frame beyond its screen": big_frame,
+    "TIFF": tiff,
+    "TIFF, grey": lambda: tiff("L"),
+    "TIFF of 1 bit": lambda: tiff("1"),
+    "TIFF, palette": lambda: tiff("P"),
+    "TIFF, CMYK": lambda: tiff("CMYK"),
+    "TIFF with clear parts": lambda: tiff("RGBA"),
+    "TIFF, LZW": lambda: tiff(compression="tiff_lzw"),
+    "TIFF, Deflate": lambda: tiff(compression="tiff_adobe_deflate"),
+    "TIFF, PackBits": lambda: tiff(compression="packbits"),
+    "TIFF, JPEG": lambda: tiff(compression="jpeg"),
+    "TIFF, fax": lambda: tiff("1", compression="group4"),
+    "TIFF, 10 bits of 16": lambda: saved(grey(0, 1023), "TIFF"),
+    "TIFF, fractions": lambda: saved(scene().convert("F"), "TIFF"),
+    "TIFF, 32 bits": lambda: saved(Image.fromarray(np.asarray(grey(0, 60_000)).astype("int32")), "TIFF"),
+    "BigTIFF": lambda: tiff(big_tiff=True),
+    "BigTIFF, LZW": lambda: tiff(big_tiff=True, compression="tiff_lzw"),
+    "TIFF of three pages": lambda: tiff(save_all=True, append_images=[scene((99, 99), 2), scene((50, 50), 3)]),
+    "TIFF with 60,000 notes": lambda: tiff_with(*[(40_000 + i % 20_000, 7, 9_000_000, 8) for i in range(60_000)]),
+    "TIFF with EXIF": lambda: tiff(exif=(lambda e: (e.update({0x010F: "maker"}), e)[1])(Image.Exif())),
+    "WebP": webp_still,
+    "WebP, lossless": lambda: webp_still(lossless=True),
+    "WebP and more": lambda: webp_still() + noise(99),
+    "WebP with clear parts": lambda: saved(scene().convert("RGBA"), "WEBP"),
+    "animated WebP": lambda: webp_still(save_all=True, append_images=[scene(seed=2)]),
+    "WebP with a damaged EXIF": lambda: webp_still(exif=noise(99)),
+    "AVIF": lambda: saved(scene(), "AVIF"),
+    "AVIF of the general kind": lambda: put(saved(scene(), "AVIF"), 8, b"mif1"),
+    "animated AVIF": lambda: saved(scene(), "AVIF", save_all=True, append_images=[scene(seed=2)]),
+    "BMP": lambda: saved(scene(), "BMP"),
+    "BMP from above": lambda: put(saved(ImageOps.flip(scene()), "BMP"), 22, struct.pack("<i", -240)),
+    "BMP with run lengths, stripes": lambda: bmp_runs(
+        320, 240, b"".join(bytes([160, y, 160, 255 - y, 0, 0]) for y in range(240))
+    ),
+}
+
+UPRIGHT = {  # name → the scene held sideways, with a note that says so
+    f"{kind} sideways": functools.partial(
+        saved, scene().transpose(Image.Transpose.ROTATE_90), kind, exif=b"Exif\0\0" + exif_block()
+    )
+    for kind in ("JPEG", "PNG", "WEBP", "AVIF")
+} | {
+    "TIFF sideways": lambda: tiff_with(
+        (274, 3, 1, 6), of=saved(scene().transpose(Image.Transpose.ROTATE_90), "TIFF")
+    ),
+    "JPEG sideways, by another order": lambda: jpeg_with(
+        0xE1, b"Exif\0\0" + exif_block(order=">"), saved(scene().transpose(Image.Transpose.ROTATE_90))
+    ),
+}
+
+CUT, HURT, SORT = "cut off: only a part", "is damaged", "not read here"
+REFUSED = {  # name → what makes a file that is none, and what the reason says
+    "half a JPEG": (lambda: saved(scene())[:4000], CUT),
+    "half a progressive JPEG": (lambda: saved(scene(), progressive=True)[:4000], CUT),
+    "JPEG without its last row": (lambda: saved(scene())[:-120], CUT),
+    "JPEG that ends at a restart marker": (at_a_restart, CUT),
+    "half a motion photo's picture": (lambda: saved(scene())[:3000], CUT),
+    "JPEG, header only": (lambda: saved(scene())[:20], CUT),
+    "JPEG with bytes in front": (lambda: b"\r\n" + saved(scene()), "not a picture of a kind we know"),
+    "JPEG without height": (lambda: jpeg_of_size(320, 0), "damaged: it says that its picture has 320×0 pixels"),
+    "JPEG of 12 bits": (lambda: put(saved(scene()), frame_of(saved(scene())) + 4, b"\x0c"), f"{HURT}|{SORT}"),
+    "lossless JPEG": (lambda: put(saved(scene()), frame_of(saved(scene())), b"\xff\xc3"), f"{HURT}|{SORT}"),
+    "JPEG with odd sampling": (lambda: put(saved(scene()), frame_of(saved(scene())) + 11, b"\0"), HURT),
+    "progressive, 200 megapixels": (
+        lambda: jpeg_of_size(16320, 12240, progressive=True),
+        r"takes about 690 MB to decode, more than 500; save it smaller",
+    ),
+    "scan bomb": (scan_bomb, "more than 100 scans"),
+    "150,000 markers": (
+        lambda: saved(scene())[:2] + b"\xff\xfe\0\2" * 150_000 + saved(scene())[2:],
+        "more than 100,000 parts",
+    ),
+    "half a PNG": (lambda: saved(scene(), "PNG")[:5000], CUT),
+    "PNG without pixels": (lambda: png_with()[:33] + png_chunk(b"IEND", b""), HURT),
+    "PNG of no size": (
+        lambda: (
+            b"\x89PNG\r\n\x1a\n"
+            + png_chunk(b"IHDR", bytes(8) + b"\x08\2\0\0\0")
+            + png_chunk(b"IDAT", b"")
+            + png_chunk(b"IEND", b"")
+        ),
+        HURT,
+    ),
+    "150,000 chunks": (
+        lambda: png_with()[:33] + png_chunk(b"tEXt", b"a\0b") * 150_000 + png_with()[33:],
+        "more than 100,000 parts",
+    ),
+    "half a GIF": (lambda: saved(scene().quantize(16), "GIF")[:2000], CUT),
+    "GIF of comments only": (lambda: gif_with(b"!\xfe\5hello\0" * 50_000), "more than 100,000 parts"),
+    "half a WebP": (lambda: webp_still()[:500], f"{CUT}|{HURT}"),
+    "WebP of 16384×16384": (
+        lambda: put(webp_still(exif=b"x"), 24, b"\xff\x3f\0" * 2),
+        "takes about 5370 MB",
+    ),
+    "half an AVIF": (lambda: saved(scene(), "AVIF")[:600], f"{CUT}|{HURT}"),
+    "half a BMP": (lambda: saved(scene(), "BMP")[:5000], CUT),
+    "BMP with slow run lengths": (
+        lambda: bmp_runs(7000, 7000, b"\0\0" * 8_000_000),
+        r"BMP of 7000×7000 takes about 42 seconds to decode, more than 20",
+    ),
+    "half a TIFF": (lambda: tiff()[:5000], CUT),
+    "half a TIFF, LZW": (lambda: tiff(compression="tiff_lzw")[:5000], f"{CUT}|{HURT}"),
+    "TIFF compressed in another way": (
+        lambda: tiff_with((259, 3, 1, 50000)),
+        r"a TIFF compressed in a way not read here \(50000\); save it as PNG",
+    ),
+    "TIFF of raw pixels": (lambda: tiff_with((262, 3, 1, 32803)), "a camera's raw file"),
+    "TIFF that is a preview": (lambda: tiff_with((254, 4, 1, 1)), "a camera's raw file"),
+    "DNG": (lambda: tiff_with((50706, 1, 4, 1)), "a camera's raw file"),
+    "TIFF with a strip of 4 GB": (lambda: tiff_with((279, 4, 1, 2**32 - 1), of=tiff(compression="tiff_lzw")), HURT),
+    "TIFF of no size": (lambda: tiff_with((256, 4, 1, 0)), HURT),
+    "TIFF of 4 billion rows": (lambda: tiff_with((257, 4, 1, 2**32 - 1)), "takes about|has a side of more than"),
+    "CR2": (lambda: b"II*\0\x10\0\0\0CR\2\0" + bytes(99), "a camera's raw file"),
+    "CR3": (lambda: b"\0\0\0\x18ftypcrx " + bytes(99), "a camera's raw file"),
+    "film": (film, "a video"),
+    "PDF": (lambda: b"%PDF-1.7", "a PDF"),
+    "Photoshop": (lambda: b"8BPS\0\1" + bytes(99), "Photoshop"),
+    "JPEG XL": (lambda: b"\xff\x0a" + bytes(99), "JPEG XL"),
+    "JPEG 2000": (lambda: b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(99), "JPEG 2000"),
+    "zip": (lambda: b"PK\x03\x04" + bytes(99), "zip"),
+    "EPS": (lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n", "not a picture"),
+    "BLP": (lambda: b"BLP2" + bytes(280), "not a picture"),
+    "FLI": (lambda: bytes(4) + b"\x11\xaf" + bytes(200), "not a picture"),
+    "icon": (lambda: saved(scene(), "ICO"), "not a picture"),
+    "PPM": (lambda: saved(scene(), "PPM"), "not a picture"),
+    "web page": (lambda: b"<!DOCTYPE html><html></html>", "a web page"),
+    "empty": (lambda: b"", "empty"),
+    "zeros": (lambda: bytes(1000), "not a picture"),
+}
+
+SHOWN, UPRIGHT = ({name: functools.cache(make) for name, make in some.items()} for some in (SHOWN, UPRIGHT))
+REFUSED = {name: (functools.cache(make), why) for name, (make, why) in REFUSED.items()}

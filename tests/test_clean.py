@@ -70,17 +70,16 @@ MAKERS = {
     "truncated GIF": lambda: saved(photo(1), "GIF")[:2000],
     "PNG without IDAT": lambda: b"\x89PNG\r\n\x1a\n"
     + png_chunk(b"IHDR", struct.pack(">IIBBBBB", 9, 9, 8, 2, 0, 0, 0)) + png_chunk(b"IEND", b""),
-    "PNG with a text bomb": lambda: saved(photo(1), "PNG")[:33]
-    + png_chunk(b"zTXt", b"x\0\0" + zlib.compress(bytes(200_000_000), 9)) + saved(photo(1), "PNG")[33:],
     "PNG of no size": lambda: b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", struct.pack(">IIBBBBB", 0, 0, 8, 2, 0, 0, 0)),
     "JPEG header only": lambda: JPEG[:20],
     "HTML": lambda: b"<!DOCTYPE html><html></html>", "SVG": lambda: b"<svg onload='alert(1)'/>", "empty": lambda: b"",
     "EPS": lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
     "BLP": lambda: b"BLP2" + bytes(280), "FLI": lambda: bytes(4) + b"\x11\xaf" + bytes(200),
-    "TIFF": lambda: saved(photo(1), "TIFF"), "ICO": lambda: saved(photo(1), "ICO"),
+    "ICO": lambda: saved(photo(1), "ICO"),
     "PPM": lambda: saved(photo(1), "PPM"),
     "GIF and PHP": lambda: b"GIF89a<?php system('id'); ?>",
-    "zip": lambda: b"PK\x03\x04" + bytes(100), "zeros": lambda: bytes(1000), "51 MB": lambda: JPEG + bytes(51_000_000),
+    "zip": lambda: b"PK\x03\x04" + bytes(100), "zeros": lambda: bytes(1000),
+    "101 MB": lambda: b"BM" + bytes(101_000_000),
 }
 HOSTILE = {name: functools.cache(make) for name, make in MAKERS.items()}
 
@@ -101,7 +100,7 @@ def test_hostile_files_are_refused_with_a_reason(name):
 
 
 def test_bombs_cost_little(tmp_path):
-    for name in ("pixel bomb", "scan bomb", "PNG with a text bomb", "49 megapixels that are not there"):
+    for name in ("pixel bomb", "scan bomb", "49 megapixels that are not there"):
         (tmp_path/"x").write_bytes(HOSTILE[name]())
         why, seconds, megabytes = json.loads(subprocess.run([sys.executable, "-c", PROBE, tmp_path/"x"],
                                                             capture_output=True, text=True).stdout)

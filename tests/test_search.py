@@ -517,7 +517,7 @@ def test_folder(tmp_path, search):
         (tmp_path / name).write_text("x")
     hits = search("not_bird", folder=tmp_path)
     assert [h.title for h in hits] == ["1.jpg", "2.PNG"] and all(h.image_url.startswith("file://") for h in hits)
-    assert "left out 1 files" in problem(hits, "folder")
+    assert "1 file is left out: notes.txt (not a picture of a kind we know)" in problem(hits, "folder")
 
 
 @pytest.mark.parametrize(
