@@ -227,6 +227,13 @@ class Answers(Callback):
         elif self.epoch + 1 >= self.last: raise CancelFitException
 
 # %% ../nbs/61_finetune.ipynb #0f73a4d9
+def _silent(learn):
+    "A learner without bars and tables"
+    learn.remove_cbs([cb for cb in (getattr(learn, "progress", None),) if cb])
+    learn.logger = lambda row: None
+    return learn
+
+
 def _tail_learner(learn, tail, kept, y, rows, judge, callbacks):
     "A learner for tail and head on kept activations"
     targets = torch.from_numpy(y.astype(np.float32) if y.ndim == 2 else y)
@@ -401,13 +408,6 @@ def _for_gpu(learn):
 def _silence(learn):
     "No bars where the learner has been told to show none"
     with nullcontext() if hasattr(learn, "progress") else learn.no_logging(): yield
-
-
-def _silent(learn):
-    "A learner without bars and tables"
-    learn.remove_cbs([cb for cb in (getattr(learn, "progress", None),) if cb])
-    learn.logger = lambda row: None
-    return learn
 
 # %% ../nbs/61_finetune.ipynb #f8198f34
 def _fastest(f, times=2):
