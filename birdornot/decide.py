@@ -6,7 +6,7 @@ Docs: https://birdornot.github.io/birdornot/decide.html.md"""
 
 # %% auto #0
 __all__ = ['ACTIONS', 'decision_ledger', 'picture_row', 'is_repeat', 'plan_move', 'sweep_copies', 'record_decision', 'carry_out',
-           'decide', 'decisions', 'undo_decision']
+           'decide', 'decisions', 'undo_decision', 'list_decisions', 'take_back']
 
 # %% ../nbs/32_decide.ipynb #afbb5594
 import getpass
@@ -251,3 +251,25 @@ def undo_decision(
         plan = [(picture_row(ledger, id), before) for id, before, _ in changes[number]]
         picture = standing[number]["picture"]
         return carry_out(ledger, plan, "undo", picture, undoes=number) | dict(picture=picture)
+
+# %% ../nbs/32_decide.ipynb #68d0e32d
+def _in_words(d): return d["why"] or " ".join([d["action"], d["label"] or ""]).strip()
+
+
+def list_decisions(
+    path: str | Path  # dataset folder with a ledger
+) -> str:  # a line each: number, time, who, what; the newest last
+    "Write down what was decided, what was taken back included"
+    return "\n".join(f"{d['id']:>4}  {d['at'][:16]}  {d['who']}: {_in_words(d)}{', undone' if d['undone'] else ''}"
+                     for d in decisions(path))
+
+
+def take_back(
+    path: str | Path,  # dataset folder with a ledger
+    number: int | None = None  # which decision; None: the last one that stands
+) -> str:  # a sentence; raises `DatasetError` where there is no such decision
+    "Undo a decision, and say what it was"
+    made = {d["id"]: d for d in decisions(path)}
+    last = max((k for k, d in made.items() if not d["undone"] and d["action"] != "undo"), default=None)
+    n = len(undo_decision(path, number)["changed"])
+    return f"{_in_words(made[number or last])}: {n} rows of the ledger are as they were"

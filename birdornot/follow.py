@@ -170,7 +170,8 @@ def rename_class(
     new: str,  # its new name; that of another class puts the two together
     who: str | None = None,  # who decides; by default the name you are logged in with
 ) -> int:  # how many pictures have a new class
-    "Give a class another name, or merge it into another one"
+    "Give a class another name, or merge it into another one; what was changed by hand is taken over first"
+    refresh(path, who)
     with decision_ledger(path, who, "as a class") as ledger, at_work(ledger.layout):
         rows = ledger.rows(status="clean")
         if old not in (labels := sorted({r["label"] for r in rows})):
