@@ -318,7 +318,8 @@ def launch_options(
     gr = _gradio()
     theme = gr.themes.Soft(primary_hue="teal", font=["system-ui", "sans-serif"], font_mono=["monospace"])
     return dict(server_name="127.0.0.1", server_port=port, share=False, inbrowser=browser, allowed_paths=[],
-                max_file_size=MAX_BYTES, max_threads=8, show_error=False, ssr_mode=False, mcp_server=False,
+                max_file_size=min(MAX_BYTES, 50_000_000),
+                max_threads=8, show_error=False, ssr_mode=False, mcp_server=False,
                 enable_monitoring=False, strict_cors=True, footer_links=[], quiet=True, theme=theme, css=_CSS,
                 favicon_path=str(files("birdornot")/"page"/"icon.svg"))
 

@@ -76,7 +76,7 @@ def test_what_only_opening_can_tell_is_told_then(web, tmp_path):
     assert {r["status"] for r in rows.values()} == {"downloaded"}
     clean_images(tmp_path, workers=1, progress=False)
     with Ledger(tmp_path) as ledger: after = {r["image_url"].removeprefix(web.url): r["reason"] for r in ledger.rows()}
-    assert after["/good/1"] == "" and "pixels" in after["/vast"] and after["/short/1"], after
+    assert after["/good/1"] == "" and "20000×20000" in after["/vast"] and after["/short/1"], after
 
 
 def test_same_bytes_are_stored_once(web, tmp_path):
