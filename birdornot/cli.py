@@ -94,8 +94,10 @@ def review(
     no_browser: bool = False,  # print the address only
 ):
     "Look at doubtful pictures in the browser: keep, move or discard them; Ctrl-C ends it"
+    from birdornot.follow import refresh
     from birdornot.review import review as show
     from birdornot.suspects import rank_once
+    refresh(dest)
     rank_once(dest)
     say("review", "open this address; Ctrl-C ends the review, and nothing is lost")
     say("review", f"{show(dest, port, who, not no_browser)} decisions stand")

@@ -16,7 +16,6 @@ from fastcore.basics import patch
 
 from .core import BACKBONE, DatasetError, say
 from .embed import embed_files
-from .follow import refresh
 from .head import probabilities, solve_head, stratified_folds
 from .ledger import Ledger
 from .project import label_of, layout_of
@@ -108,8 +107,7 @@ def contact_sheet(self: Suspects,
 def rank_once(
     dest: str | Path  # dataset folder, cleaned
 ):
-    "Take over what was changed by hand, and rank the suspects, unless that was done or cannot be done"
-    refresh(dest)
+    "Rank the suspects, unless that was done for these pictures or cannot be done; a line says which"
     with Ledger(dest, create=False) as ledger: rows = ledger.rows(status="clean")
     if all(r.get("suspicion") is not None for r in rows): return
     try: say("suspects", find_suspects(dest))
