@@ -1,13 +1,14 @@
 """Tests marked `net`, `slow` or `gpu` run only when `BIRDORNOT_FLAGS` names the mark, as flagged cells do.
 
-What makes two cores last: a file to a worker, the long ones first; one thread of arithmetic to a process; and a picture
-of the sample is drawn once (80 ms) and then read from pytest's cache, which is another one when the drawing changes."""
-import contextlib
-import functools
+What makes two cores last: a file to a worker, the long ones first; one worker more than cores, since some wait; one
+thread of arithmetic to a process; and a picture of the sample is drawn once (80 ms) and then read from pytest's cache,
+which is another one when the drawing changes."""
 import hashlib
 import os
+import runpy
 import shutil
 import signal
+import sys
 from pathlib import Path
 
 import numpy
@@ -24,6 +25,11 @@ def pytest_configure(config):
     for flag in FLAGS: config.addinivalue_line("markers", f"{flag}: runs only with BIRDORNOT_FLAGS={flag}")
 
 
+def pytest_xdist_auto_num_workers():
+    from birdornot.core import cores
+    return cores() + 1
+
+
 def pytest_collection_modifyitems(items):
     wanted = os.environ.get("BIRDORNOT_FLAGS", "").split()
     for item in items:
@@ -33,23 +39,14 @@ def pytest_collection_modifyitems(items):
 
 
 def _keep_drawings(config):
-    "Let `sample_picture` read what another test has drawn; chapter 99 and other processes draw their own"
-    from birdornot import core, drawing, sample
+    "Have every process that the tests start read what another has drawn: see tests/kept"
     if not hasattr(config, "cache"): return  # pytest was started without it
-    draw, key = sample.sample_picture, hashlib.sha256(f"{numpy.__version__} {PIL.__version__}".encode())
-    for module in (drawing, sample): key.update(Path(module.__file__).read_bytes())
-    folder = config.cache.mkdir(f"drawings-{key.hexdigest()[:12]}")
-
-    @functools.wraps(draw)
-    def sample_picture(kind, i, seed=42, fault=""):
-        file = folder/f"{seed}-{kind}-{i}-{fault}"
-        if file.exists(): return file.read_bytes()
-        data = draw(kind, i, seed, fault)
-        with contextlib.suppress(PermissionError), core.atomic_file(file) as part:  # Windows: another reads it just now
-            part.write_bytes(data)
-        return data
-
-    sample.sample_picture = sample_picture
+    key = hashlib.sha256(f"{numpy.__version__} {PIL.__version__}".encode())
+    for name in ("drawing", "sample"): key.update((Path(__file__).parents[1]/"birdornot"/f"{name}.py").read_bytes())
+    os.environ["BIRDORNOT_DRAWINGS"] = str(config.cache.mkdir(f"drawings-{key.hexdigest()[:12]}"))
+    here = Path(__file__).parent/"kept"
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(here), os.environ.get("PYTHONPATH")]))
+    if "birdornot.sample" not in sys.modules: runpy.run_path(str(here/"sitecustomize.py"))
 
 
 class _Scheduler(LoadFileScheduling):

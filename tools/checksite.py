@@ -4,49 +4,48 @@
 """
 import re
 import sys
-from html.parser import HTMLParser
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+from lxml.html import document_fromstring
 
 MAX_PAGE = 1_500_000  # bytes a page may weigh with all that it loads
 
 
-class Page(HTMLParser):
+class Page:
     "What a page links to, loads, shows and can be linked at"
-    LOADS = {("img", "src"), ("script", "src"), ("source", "src"),
-             ("iframe", "src"), ("video", "src"), ("audio", "src")}
+    LOADS = "|".join(f"//{tag}/@src" for tag in ("img", "script", "source", "iframe", "video", "audio"))
+    CODE = " or ".join(f"ancestor::{tag}" for tag in ("pre", "code", "script", "style"))
 
     def __init__(self, text: str):
-        super().__init__()
-        self.links, self.loads, self.ids, self.pictures, self.warnings, self.unmade = [], [], set(), [], [], []
-        self.code = 0  # how many code blocks we are in
-        self.feed(text)
+        tree = document_fromstring(text)
+        self.links = tree.xpath("//a/@href[. != '']")
+        sheets = [link.get("href", "") for link in tree.iter("link")
+                  if {"stylesheet", "icon", "preload"} & set(link.get("rel", "").split())]
+        self.loads = sheets + tree.xpath(self.LOADS)
+        self.ids = set(tree.xpath("//@id | //@name"))
+        self.pictures = [(img.get("alt"), img.get("src", "")[:60]) for img in tree.iter("img")]
+        self.pictures += [(svg.get("aria-label"), "svg") for svg in tree.iter("svg")
+                          if svg.get("aria-hidden") != "true"]
+        self.warnings = [path for text in tree.xpath("//text()[contains(., 'site-packages')]")
+                         for path in re.findall(r"\S*site-packages\S*", text)]
+        self.unmade = [link for text in tree.xpath(f"//text()[contains(., '](')][not({self.CODE})]")
+                       for link in re.findall(r"\]\([^\s)]*\)", text)]
 
-    def handle_starttag(self, tag, attrs):
-        a = dict(attrs)
-        self.code += tag in ("pre", "code", "script", "style")
-        self.ids |= {a[k] for k in ("id", "name") if a.get(k)}
-        if tag == "a" and a.get("href"): self.links.append(a["href"])
-        if tag == "link" and {"stylesheet", "icon", "preload"} & set(a.get("rel", "").split()):
-            self.loads.append(a.get("href", ""))
-        for t, key in self.LOADS:
-            if tag == t and a.get(key): self.loads.append(a[key])
-        if tag == "img": self.pictures.append((a.get("alt"), a.get("src", "")[:60]))
-        if tag == "svg" and a.get("aria-hidden") != "true": self.pictures.append((a.get("aria-label"), "svg"))
 
-    def handle_endtag(self, tag): self.code -= tag in ("pre", "code", "script", "style")
-
-    def handle_data(self, data):
-        self.warnings += re.findall(r"\S*site-packages\S*", data)
-        if not self.code: self.unmade += re.findall(r"\]\([^\s)]*\)", data)
+@cache
+def _file(folder: Path, path: str) -> Path:
+    "The file `path` leads to from `folder`; most links are those of the sidebar, on every page the same"
+    file = folder/path
+    return (file/"index.html" if file.is_dir() else file).resolve()
 
 
 def target(site: Path, page: Path, href: str) -> Path:
     "The file a link without scheme leads to"
     path = unquote(urlsplit(href).path)
-    file = site/path.lstrip("/") if path.startswith("/") else page.parent/path
-    if not path: file = page
-    return (file/"index.html" if file.is_dir() else file).resolve()
+    if not path: return page.resolve()
+    return _file(site, path.lstrip("/")) if path.startswith("/") else _file(page.parent, path)
 
 
 def weight(site: Path, file: Path, loads: list[str]) -> int:
@@ -61,7 +60,7 @@ def weight(site: Path, file: Path, loads: list[str]) -> int:
 def check_page(site: Path, file: Path, ids: dict[Path, set[str]], page: Page) -> list[str]:
     "What is wrong with one page"
     faults = []
-    for href in page.links + page.loads:
+    for href in dict.fromkeys(page.links + page.loads):
         parts = urlsplit(href)
         if parts.scheme or href.startswith("//"): continue
         to = target(site, file, href)
