@@ -50,8 +50,8 @@ def download(
     "Fetch what was found; running it again fetches only what is missing"
     from birdornot.download import download_images
     from birdornot.hits import Hits
-    found = Hits.load(hits) if hits else ()
-    say("download", download_images(dest, found, retry_failed=retry_failed, allow_hosts=split_words(allow_hosts)))
+    say("download", download_images(dest, Hits.load(hits) if hits else (), retry_failed=retry_failed,
+                                    allow_hosts=split_words(allow_hosts)))
 
 # %% ../nbs/90_cli.ipynb #8612bb40
 @command("birdornot clean bird_or_forest", "birdornot clean bird_or_forest --dry-run",
@@ -227,8 +227,7 @@ def doctor(
 ):
     "Try every source and say in one line each whether it works from here; exit code 1 if one on the web does not"
     from birdornot.search import doctor as examine
-    found = examine(term)
-    print(found)
+    print(found := examine(term))
     return int(not all(r["works"] for r in found))
 
 # %% ../nbs/90_cli.ipynb #b5345d45
@@ -260,8 +259,7 @@ def rebuild(
 ):
     "Make the dataset of a lockfile again, and say what is still what it was; exit code 1 if something is not"
     from birdornot.lock import rebuild as again
-    result = again(lockfile, dest)
-    print(result)
+    print(result := again(lockfile, dest))
     return int(any(r["fate"] != "same" for r in result.rows))
 
 # %% ../nbs/90_cli.ipynb #5c60cf2a
