@@ -14,10 +14,12 @@ import json
 from collections import Counter, defaultdict
 from pathlib import Path
 
+import numpy as np
+
 from .core import markdown_table
 from .duplicates import session_note
 from .engines import licence_code
-from .evaluate import wilson
+from .evaluate import share_interval
 from .project import layout_of, place_of
 from .shortcuts import shortcut_sections
 from .split import ledger_rows
@@ -75,12 +77,15 @@ def slices(
 ) -> list[dict]:  # slice, wrong, of, low, high
     "Mistakes by where a picture came from, its shape and its size, with 95 % intervals"
     members = defaultdict(list)
-    for row, right in zip(ledger_rows(path, result.files), result.right):
-        for name in _slices_of(row or {}): members[name].append(right)
+    groups = result.groups if result.groups is not None else range(result.n)
+    for row, right, g in zip(ledger_rows(path, result.files), result.right, groups):
+        for name in _slices_of(row or {}): members[name].append((right, g))
     found = []
-    for name, right in sorted(members.items()):
-        wrong, n = len(right) - int(sum(right)), len(right)
-        if n >= least: found.append(dict(slice=name, wrong=wrong, of=n, **dict(zip(("low", "high"), wilson(wrong, n)))))
+    for name, some in sorted(members.items()):
+        wrong = np.array([not right for right, _ in some])
+        if len(wrong) < least: continue
+        low, high = share_interval(wrong, [g for _, g in some], result.wider)
+        found.append(dict(slice=name, wrong=int(wrong.sum()), of=len(wrong), low=low, high=high))
     return found
 
 # %% ../nbs/71_card.ipynb #b6f4c0e8
@@ -92,23 +97,40 @@ def _front_matter(info, title):
     head = dict(license="other", license_name="see-attribution", library_name="onnx",
                 pipeline_tag="image-classification", tags=["birdornot", "onnx", "image-classification"])
     if error := info.get("error"):
-        metric = dict(type="accuracy", value=round(1 - error["error"], 4), name="accuracy on pictures held out")
+        metric = dict(type="accuracy", value=round(1 - error["error"], 4), name="accuracy on pictures not seen")
         result = dict(task=dict(type="image-classification"), metrics=[metric],
-                      dataset=dict(name=f"held-out part of {title}", type="private"))
+                      dataset=dict(name=title, type="private"))
         head["model-index"] = [dict(name=title, results=[result])]
     lines = (f"{k}: {json.dumps(v, ensure_ascii=False)}" for k, v in head.items())  # what is JSON is YAML, too
     return "\n".join(["---", *lines, "---"])
+
+# %% ../nbs/71_card.ipynb #93fccdd8
+def _judged(e):
+    "On what a model was judged, and how often it was wrong"
+    groups = e.get("groups") or e["of"]
+    files = f"{e['of']} pictures"
+    if groups < e["of"]: files += f" ({groups} without copies and others that belong together)"
+    if e.get("judged") != "cross-validated":
+        return f"On {files} held out, no copy of which was in training, {e['wrong']} answers were wrong"
+    return (f"Each of {files} was judged by models that had not seen it or a copy of it (repeated cross-validation); "
+            f"{e['wrong']} answers were wrong")
 
 # %% ../nbs/71_card.ipynb #a419c4dc
 def _errors(info):
     "What the card says of mistakes"
     e = info.get("error")
     if not e: return "Nothing was held out, so nothing is known about its errors. Test it before you use it."
-    text = (f"On {e['of']} pictures held out, no copy of which was in training, {e['wrong']} answers were wrong: "
-            f"**error {e['error']:.1%}, 95 % interval {e['low']:.1%} to {e['high']:.1%}** (Wilson).")
+    text = f"{_judged(e)}: **error {e['error']:.1%}, 95 % interval {e['low']:.1%} to {e['high']:.1%}**."
+    if info.get("solved_on_all"): text += " The model in this folder was then solved on all pictures."
     if info.get("multilabel"): text += " A picture is right when all of its labels are."
+    if e.get("unbalanced"):
+        text += (f" Balanced error, as if all labels were equally common: {e['balanced_error']:.1%} "
+                 f"({e['balanced_low']:.1%} to {e['balanced_high']:.1%}). Always saying {e['commonest']} would have "
+                 f"an error of {e['baseline_error']:.1%}.")
     if info.get("sessions"): text += f" {session_note(info['sessions'])}."
-    if e.get("ece") is not None: text += f" Expected calibration error: {e['ece']:.1%}."
+    text += "".join(f" **{said}**" for said in e.get("warnings") or ())
+    if e.get("ece") is not None:
+        text += f" Expected calibration error: {e['ece']:.1%} ({e['ece_low']:.1%} to {e['ece_high']:.1%})."
     if e.get("coverage", 1) < 1:
         text += f" It answered {e['coverage']:.0%} of them; among those the error was {_percent(e['answered_error'])}."
     limits = info.get("unsure") or {}
@@ -167,7 +189,7 @@ is_it("photo.jpg").answer
 That needs `onnxruntime`, `numpy` and `pillow`, no torch. Without birdornot: give `model.onnx` the photo as `pixels`,
 upright, RGB, squished to {size}×{size} (bilinear), divided by 255, N×3×{size}×{size}; the {link} of
 `logits`/{temperature:.3g} is the probability of {labels}, in this order."""
-_LIMITS = """It sees {what} in everything, unless it says *unsure*. It knows only pictures like those it
+_LIMITS = """It sees {what} in everything{unless}. It knows only pictures like those it
 was given, with the habits of those who took them and put them where they were found. Errors on other photos (night,
 drawings, another camera, another country) are unknown until you measure them: `Classifier.evaluate` does, on a folder
 of your own. Do not use it where a wrong answer harms somebody."""
@@ -181,7 +203,7 @@ def model_card(
     "The papers of a model, filled from what is known about the run"
     labels, title = ", ".join(info["labels"]), f"{' or '.join(info['labels'])}?"
     link, what = ("sigmoid", f"any number of {labels}") if info.get("multilabel") else ("softmax", f"one of {labels}")
-    fit = info.get("fit") or {}
+    unless, fit = ", unless it says *unsure*" if info.get("unsure") else "", info.get("fit") or {}
     made = (f"Trained by *{fit.get('how', 'unknown means')}* ({fit.get('why', 'no reason kept')}) on "
             f"`{info.get('backbone')}`, {info['size']} px, seed {info.get('seed', 'unknown')}, "
             f"{info.get('created', 'no date')[:10]}.")
@@ -191,7 +213,7 @@ def model_card(
                                 link=link),
              "Data": _data(info, rows), "Errors": _errors(info), "Slices": _by_slice(info),
              "Shortcuts": _shortcuts(info),
-             "The pizza test": _pizza(info), "Limits": _LIMITS.format(what=what),
+             "The pizza test": _pizza(info), "Limits": _LIMITS.format(what=what, unless=unless),
              "Made with": f"{versions}. `model.json` has every setting, time and sum; opening the folder checks them."}
     body = "\n\n".join((f"## {k}\n\n" if k else "") + v for k, v in parts.items())
     return f"{_front_matter(info, title)}\n\n{body}\n"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .picture import MAX_SIZE, open_upright
 from .project import Layout, label_of, layout_of, split_label
-from .split import duplicate_groups, known_files, picture_files, record_split, split_by_group
+from .split import known_files, origin_groups, picture_files, record_split, split_by_group
 
 # %% ../nbs/41_datablock.ipynb #f2a781a7
 with warnings.catch_warnings():
@@ -37,12 +37,13 @@ class UprightImage(PILImage):
 def GroupSplitter(
     path: str | Path,  # dataset folder, labels are its sub-folders
     valid_pct: float = 0.2,  # share held back, 0–0.5
-    seed: int = 42  # same seed, same split
+    seed: int = 42,  # same seed, same split
+    by: str | None = None  # keep together what is from one origin: "author", "site", "session", …; None: copies alone
 ):  # function from files to positions of the training and the validation part
-    "A splitter for `DataBlock` that never separates a duplicate group"
+    "A splitter for `DataBlock` that never separates a group"
     layout = layout_of(path)
     def _split(files):
-        return split_by_group([label_of(layout, f) for f in files], duplicate_groups(path, files), valid_pct, seed)
+        return split_by_group([label_of(layout, f) for f in files], origin_groups(path, files, by), valid_pct, seed)
     return _split
 
 # %% ../nbs/41_datablock.ipynb #c2a10002
@@ -59,13 +60,14 @@ def image_block(
     size: int = 224,  # side of the square the model sees, pixels
     valid_pct: float = 0.2,  # share held back, 0–0.5
     seed: int = 42,  # same seed, same split
-    multilabel: bool = False  # can a picture show several things at once?
+    multilabel: bool = False,  # can a picture show several things at once?
+    by: str | None = None  # keep together what is from one origin: "author", "site", "session", …; None: copies alone
 ) -> DataBlock:  # the lesson's block with our reader and our splitter
     "The six answers for a folder of pictures"
     return DataBlock(
         blocks=(ImageBlock(UprightImage), MultiCategoryBlock if multilabel else CategoryBlock),
         get_items=picture_files,
-        splitter=GroupSplitter(path, valid_pct, seed),
+        splitter=GroupSplitter(path, valid_pct, seed, by),
         get_y=partial(folder_labels if multilabel else label_of, layout_of(path)),
         item_tfms=Resize(size, method=ResizeMethod.Squish),
         batch_tfms=aug_transforms())
@@ -87,12 +89,14 @@ def dataloaders(
     valid_pct: float = 0.2,  # share held back, 0–0.5
     seed: int = 42,  # same seed, same split
     num_workers: int = 0,  # processes that load pictures; for small sets on a CPU none is fastest
-    multilabel: bool = False  # can a picture show several things at once? then folder names join labels by +
+    multilabel: bool = False,  # can a picture show several things at once? then folder names join labels by +
+    by: str | None = None  # keep together what is from one origin: "author", "site", "session", …; None: copies alone
 ) -> DataLoaders:  # training and validation part; raises `DatasetError` where there is too little to learn from
     "DataLoaders for a folder of pictures; the split is written into the ledger"
     path = Path(path)
-    block, files = image_block(path, size, valid_pct, seed, multilabel), known_files(path)
+    block, files = image_block(path, size, valid_pct, seed, multilabel, by), known_files(path)
     train, valid = block.splitter(files)
     dls = block.dataloaders(path, path=layout_of(path).home, bs=bs or batch_size(len(train)), num_workers=num_workers)
+    dls.grouped_by = by
     record_split(path, dls.train_ds.items, dls.valid_ds.items)
     return dls

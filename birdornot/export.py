@@ -26,10 +26,10 @@ from .embed import one_core_session
 from .ledger import content_hash
 from .model import LARGEST, SCHEMA, ModelError, ModelFolder, load_graph
 from .picture import MAX_SIZE, model_input, open_upright
-from .probe import head_facts, make_head
+from .probe import JUDGED, head_facts, judged_rows, make_head, write_judged
 from .project import label_of, layout_of, split_label
 from .quantise import write_int8
-from .split import dataset_folder, ledger_rows
+from .split import dataset_folder, ledger_rows, origin_groups
 
 # %% ../nbs/73_export.ipynb #8678815c
 def _describe(graph, head, backbone):
@@ -112,7 +112,7 @@ def _zip(folder, file):
 # %% ../nbs/73_export.ipynb #ad230659
 def _trained_on(trained):
     "The beginnings of the hashes of the pictures trained on: of the files, and of the originals they are copies of"
-    files = trained.train_files
+    files = trained.train_files + (trained.valid_files if trained.solved_on_all else [])
     originals = [r["sha256"] for r in ledger_rows(trained.dataset, files) if r and r["sha256"]]
     return sorted({h[:12] for h in [*map(content_hash, files), *originals]})
 
@@ -131,7 +131,29 @@ def _facts(trained, info, result, rows, more):
         info, created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), pictures=dict(pictures),
         licences=dict(Counter(r["code"] for r in rows)), error=result.as_dict(),
         slices=slices(result, trained.dataset) if result.files else [], head=head_facts(trained.head),
-        trained_on=_trained_on(trained)) | more
+        trained_on=_trained_on(trained), solved_on_all=bool(trained.solved_on_all)) | more
+
+# %% ../nbs/73_export.ipynb #d4392505
+def _settled(trained, result):
+    "What is to be written, and by which answers it was judged: found here where training has left it open"
+    if hasattr(trained, "dls"):
+        from birdornot.learner import settle_head, solve_on_all
+        if not trained.head.unsure:
+            settled = settle_head(trained)
+            if result is None or list(map(str, result.files)) == list(map(str, settled.files)): result = settled
+        else:
+            result = result or trained.result
+            solve_on_all(trained)
+    return result or trained.result
+
+
+def _write_judged(trained, result, by, file):
+    "The table of all pictures that the model knows, and how it was judged"
+    train, valid = trained.train_files, trained.valid_files
+    files = train + valid
+    held = range(len(train), len(files))
+    rows = judged_rows(trained.dataset, files, origin_groups(trained.dataset, files, by), held, result)
+    write_judged(rows, trained.head.labels, file)
 
 # %% ../nbs/73_export.ipynb #15b623db
 def _write_folder(trained, new, result, more, name):
@@ -147,6 +169,7 @@ def _write_folder(trained, new, result, more, name):
     rows = attribution(trained.dataset, train + valid)
     write_attribution(rows, new/"ATTRIBUTION.csv")
     info = _facts(trained, info, result, rows, more)
+    _write_judged(trained, result, info.get("by"), new/JUDGED)
     small = write_int8(new, info, train, valid, _targets(valid, info))
     info |= dict(largest_logit_difference=diff, int8=small, probe=dict(file=photos[0].name, logits=probe.tolist()))
     if (small_graph := new/"model-int8.onnx").exists():
@@ -177,7 +200,8 @@ def export_model(
     with tempfile.TemporaryDirectory(dir=dest.parent, prefix=f".{dest.name}.") as d:
         new = Path(d)/dest.stem
         new.mkdir()
-        _write_folder(trained, new, result or trained.result, more, dest.name)
+        result = _settled(trained, result)
+        _write_folder(trained, new, result, more, dest.name)
         put_in_place(_zip(new, Path(d)/dest.name) if dest.suffix == ".zip" else new, dest)
     return dest
 

@@ -304,7 +304,7 @@ def judged_head(
     temperature, offset = calibrate(logits, y)
     head = Head(list(learn.dls.vocab), w.copy(), (b + offset).astype(np.float32), temperature, np.ndim(y) == 2,
                 fit_novelty(x, folds)[0])
-    strangers = embed(learn, learn.dls.test_dl(stranger_files(head.labels)))
+    strangers = embed(learn, learn.dls.test_dl(stranger_files(head.labels, "choose")))
     others = evaluate_head(head, strangers, np.zeros((len(strangers), *np.shape(y)[1:]), y.dtype))
     last = slice(len(y) - len(novelty), None)
     said = Evaluation(head.labels, y[last], probabilities(logits[last] + offset, temperature, head.multilabel))

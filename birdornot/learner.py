@@ -6,7 +6,7 @@ Docs: https://birdornot.github.io/birdornot/learner.html.md"""
 
 # %% auto #0
 __all__ = ['class_numbers', 'vision_learner', 'embed', 'Fit', 'set_head', 'training_folds', 'probe_learner', 'evaluate',
-           'learner_fingerprint', 'save_learner', 'restore_learner']
+           'settle_head', 'solve_on_all', 'learner_fingerprint', 'save_learner', 'restore_learner']
 
 # %% ../nbs/60_learner.ipynb #d459dd15
 import json
@@ -36,9 +36,9 @@ from birdornot.embed import (
     write_onnx,
 )
 from .evaluate import Evaluation
-from .head import stratified_folds
+from .head import calibrate, cross_calibrate
 from .ledger import home_of
-from .novelty import stranger_files
+from .novelty import fit_novelty, stranger_files
 from birdornot.probe import (
     Head,
     attach_head,
@@ -47,12 +47,16 @@ from birdornot.probe import (
     evaluate_head,
     head_arrays,
     head_facts,
+    head_logits,
     make_head,
     meet_strangers,
     saved_facts,
+    set_limits,
     training_folder,
+    warn_of_bursts,
+    warn_of_help,
 )
-from .split import dataset_folder, duplicate_groups
+from .split import close_in_time, dataset_folder, duplicate_groups, origin_groups, stratified_folds
 
 # %% ../nbs/60_learner.ipynb #f19149d9
 with warnings.catch_warnings():
@@ -162,6 +166,11 @@ def head(self: Learner) -> Head:  # with temperature and thresholds, unless the 
     return Head(list(self.dls.vocab), w, b, multilabel=class_numbers(self.dls.valid_ds).ndim == 2)
 
 # %% ../nbs/60_learner.ipynb #7df4d316
+def _groups(learn, files):
+    "What belongs together of the pictures of a learner: copies, and what its DataLoaders were told to keep together"
+    return origin_groups(dataset_folder(files), files, getattr(learn.dls, "grouped_by", None))
+
+
 def training_folds(
     learn: Learner,  # its training part is dealt out
     n_folds: int = 5,  # at most
@@ -170,7 +179,7 @@ def training_folds(
     "Folds of the training part; copies of a photo are in the same one"
     files = list(learn.dls.train_ds.items)
     labels = [str(y) for y in class_numbers(learn.dls.train_ds).tolist()]
-    return stratified_folds(labels, duplicate_groups(dataset_folder(files), files), n_folds, seed)
+    return stratified_folds(labels, _groups(learn, files), n_folds, seed)
 
 # %% ../nbs/60_learner.ipynb #f487c29f
 def probe_learner(
@@ -180,9 +189,11 @@ def probe_learner(
 ) -> Fit:  # how long it took
     "Embed the training part once, solve the head, and write it into `learn`"
     start, dls = time.monotonic(), learn.dls
-    x, strangers = (embed(learn, dls.test_dl(files)) for files in (dls.train_ds.items, stranger_files(dls.vocab)))
+    x, strangers = (embed(learn, dls.test_dl(files))
+                    for files in (dls.train_ds.items, stranger_files(dls.vocab, "choose")))
     y, folds = class_numbers(dls.train_ds), training_folds(learn, seed=seed)
     set_head(learn, build_head(x, y, list(dls.vocab), folds, strangers, coverage)[0])
+    learn.probed = learn.head  # its body is as it came, so the head can be solved on all pictures once it is judged
     return Fit("probe", "as you asked", round(time.monotonic() - start, 2))
 
 # %% ../nbs/60_learner.ipynb #8f2665dd
@@ -190,9 +201,28 @@ def evaluate(
     learn: Learner,  # a fitted learner
     dl=None  # labelled DataLoader, not shuffled; by default the validation part
 ) -> Evaluation:  # answers, error and its interval, and where it would rather not answer
-    "What the learner answers on the validation part"
-    dl = dl or learn.dls.valid
-    return evaluate_head(learn.head, embed(learn, dl), class_numbers(dl.dataset), list(dl.items))
+    "Ask a learner about the validation part"
+    judged_head, judged = getattr(learn, "judged", (None, None))
+    if dl is None and judged_head is learn.head: return judged
+    part = dl or learn.dls.valid
+    files = list(part.items)
+    result = evaluate_head(learn.head, embed(learn, part), class_numbers(part.dataset), files)
+    if dl is not None: result.groups = duplicate_groups(dataset_folder(files), files)
+    else: result.groups, result.warnings = _known_twice(learn, files)
+    return result
+
+
+def _known_twice(learn, files):
+    "Groups of the pictures held back, and sentences: why the number may not mean what it seems to"
+    every = list(learn.dls.train_ds.items) + files
+    where = dataset_folder(every)
+    groups = _groups(learn, every)
+    mine, others = groups[-len(files):], set(groups[:-len(files)])
+    said = warn_of_bursts(None, None, close_in_time(where, every, groups)) + warn_of_help(where)
+    if n := sum(g in others for g in mine):
+        said.insert(0, f"{n} of the {len(files)} pictures held back have a copy in the training part, so the error is "
+                       "smaller than on new photos; split with GroupSplitter, or make the data with dataloaders(path).")
+    return mine, said
 
 # %% ../nbs/60_learner.ipynb #f3273b35
 @patch(as_prop=True)
@@ -262,6 +292,55 @@ def weights(self: Learner) -> dict:  # name → array: body.* and head.*
     body = {f"body.{k}": v.detach().cpu().contiguous().numpy() for k, v in self.model[0].state_dict().items()}
     return body | {f"head.{k}": v for k, v in head_arrays(self.head).items()}
 
+# %% ../nbs/60_learner.ipynb #4ce7d3e7
+def settle_head(
+    learn: Learner,  # trained by hand, such as with `learn.fine_tune`; its last layer is changed by the offsets found
+    coverage: float = 0.95,  # share of good pictures that must be answered
+    seed: int = 42  # for the folds
+) -> Evaluation:  # on the part held back, each fold by temperature and limits that the others have chosen
+    "Calibrate a learner, and choose where it says unsure"
+    x, y, files = embed(learn, learn.dls.valid), class_numbers(learn.dls.valid_ds), list(learn.dls.valid_ds.items)
+    groups, warned = _known_twice(learn, files)
+    folds = stratified_folds([str(v) for v in y.tolist()], groups, seed=seed)
+    bare = learn.head
+    logits = head_logits(bare, x)
+    temperature, offset = calibrate(logits, y)
+    train, strangers = (embed(learn, learn.dls.test_dl(some))
+                        for some in (learn.dls.train_ds.items, stranger_files(bare.labels, "choose")))
+    head = Head(bare.labels, bare.weight, (bare.bias + offset).astype(np.float32), temperature, bare.multilabel,
+                fit_novelty(train, training_folds(learn, seed=seed))[0],
+                prior=None if y.ndim == 2 else (np.bincount(y, minlength=len(bare.labels))/len(y)).tolist())
+    result = Evaluation(head.labels, y, cross_calibrate(logits, y, folds), files, novelty=head.novelty(x),
+                        groups=groups, warnings=warned)
+    set_limits(head, result, folds, strangers, coverage)
+    set_head(learn, head)
+    learn.judged = learn.head, result
+    return result
+
+# %% ../nbs/60_learner.ipynb #ef798fd8
+def solve_on_all(
+    learn: Learner,  # fitted by `probe_learner`; any other is left as it is
+    seed: int = 42,  # for the folds of the cross-validation
+    coverage: float = 0.95  # share of good pictures that must be answered
+) -> bool:  # whether it was done
+    "Judge a probe on the part held back, then solve its head on all pictures"
+    if getattr(learn, "probed", None) is None or learn.probed is not learn.head: return False
+    result, dls = evaluate(learn), learn.dls
+    files = list(dls.train_ds.items) + list(dls.valid_ds.items)
+    x, strangers = (embed(learn, dls.test_dl(some)) for some in (files, stranger_files(dls.vocab, "choose")))
+    y = np.concatenate([class_numbers(ds) for ds in (dls.train_ds, dls.valid_ds)])
+    folds = stratified_folds([str(v) for v in y.tolist()], _groups(learn, files), seed=seed)
+    set_head(learn, build_head(x, y, list(dls.vocab), folds, strangers, coverage)[0])
+    learn.judged = learn.head, result
+    return True
+
+
+@patch(as_prop=True)
+def solved_on_all(self: Learner) -> bool:
+    "Whether the head knows the pictures held back, too"
+    judged_head, judged = getattr(self, "judged", (None, None))
+    return judged_head is self.head and getattr(self, "probed", None) is not None
+
 # %% ../nbs/60_learner.ipynb #2fbe6663
 def learner_fingerprint(
     dls: DataLoaders  # from `dataloaders`
@@ -275,7 +354,7 @@ def learner_fingerprint(
 def _strangers(learn, head):
     "What a learner says about pictures it should not answer for; nothing where its head has no thresholds"
     if not head.unsure: return []
-    files = stranger_files(head.labels)
+    files = stranger_files(head.labels, "judge")
     return meet_strangers(head, embed(learn, learn.dls.test_dl(files)), files)
 
 
@@ -301,7 +380,8 @@ def save_learner(
     dest, head = home_of(path).training, learn.head
     dest.mkdir(exist_ok=True)
     weights = {k: v.detach().cpu().contiguous() for k, v in learn.model.state_dict().items()}
-    facts = dict(kind="learner", fit=asdict(done), head=head_facts(head)) | learn.describe() | settings
+    facts = dict(kind="learner", fit=asdict(done), head=head_facts(head),
+                 probed=getattr(learn, "probed", None) is head) | learn.describe() | settings
     with atomic_file(dest/"learner.json") as described, atomic_file(dest/"head.safetensors") as arrays, \
             atomic_file(dest/"weights.safetensors") as part:
         save_file(weights, part)
@@ -321,9 +401,11 @@ def restore_learner(
         raise DatasetError(f"no learner has been trained in {str(path)!r} yet; "
                            "run `birdornot train --how both` on it first")
     dls = dataloaders(path, size=facts["size"], valid_pct=facts.get("valid_pct", 0.2), seed=facts["seed"],
-                      multilabel=facts["head"]["multilabel"])
+                      multilabel=facts["head"]["multilabel"], by=facts.get("by"))
     if learner_fingerprint(dls) != facts["data"]:
         raise DatasetError(f"the pictures in {str(path)!r} have changed since training; run `birdornot train` again")
     learn = vision_learner(dls, facts["backbone"], pretrained=False)
     learn.model.load_state_dict(load_file(kept/"weights.safetensors"))
-    return set_head(learn, make_head(load_arrays(kept/"head.safetensors"), facts["head"]))
+    set_head(learn, make_head(load_arrays(kept/"head.safetensors"), facts["head"]))
+    if facts.get("probed"): learn.probed = learn.head
+    return learn

@@ -300,7 +300,8 @@ def _train_probe(dest, wanted, why):
         return restore_probe(dest)
     seconds = {}
     with _clock("fit", seconds):
-        probe = fit_probe(dest, wanted["backbone"], wanted["asked_size"], wanted["seed"], wanted["multilabel"])
+        probe = fit_probe(dest, size=wanted["asked_size"],
+                          **{k: wanted[k] for k in ("backbone", "seed", "multilabel", "by", "prior")})
     save_probe(probe, asked=wanted["asked"], fit=dict(how="probe", why=why, seconds=seconds["fit"]))
     say("train", f"probe in {seconds['fit']:.1f} s ({why})")
     return probe
@@ -313,7 +314,7 @@ def _train_learner(dest, backbone, size, settings):
     from birdornot.finetune import fit
     size, before, seconds = size or backbone_config(backbone)["size"], saved_facts(dest), {}
     with _clock("split", seconds):
-        dls = dataloaders(dest, size=size, **{k: settings[k] for k in ("valid_pct", "seed", "multilabel")})
+        dls = dataloaders(dest, size=size, **{k: settings[k] for k in ("valid_pct", "seed", "multilabel", "by")})
     wanted = settings | dict(backbone=backbone, size=size, data=learner.learner_fingerprint(dls))
     if wanted.items() <= before.items():
         say("train", "nothing new: the learner of the last run is taken")
@@ -349,14 +350,23 @@ def _project_of(dest, out):
 EPOCHS = 4  # of training after the probe, at most, unless another number is given
 
 
-def _train(dest, how, backbone, size, epochs, seed, minutes, multilabel):
+def _train(dest, how, backbone, size, epochs, seed, minutes, multilabel, by=None, prior=None):
     "`Probe` or learner, by the way that was asked for"
     if how == "probe" or (how == "auto" and not minutes and not which("nvidia-smi")):
         why = "as you asked" if how == "probe" else "no GPU and no --minutes: solving the head takes seconds"
-        wanted = dict(asked=how, backbone=backbone, asked_size=size, seed=seed, multilabel=multilabel)
-        return _train_probe(dest, wanted, why)
-    settings = dict(asked=how, epochs=epochs, seed=seed, minutes=minutes, multilabel=multilabel, valid_pct=0.2)
-    return _train_learner(dest, backbone, size, settings)
+        wanted = dict(asked=how, backbone=backbone, asked_size=size, seed=seed, multilabel=multilabel, by=by,
+                      prior=prior)
+        return _warned(_train_probe(dest, wanted, why))
+    if prior: raise BirdornotError(f"a prior ({prior}) is for a probe; leave it out, or leave out --how and --minutes")
+    settings = dict(asked=how, epochs=epochs, seed=seed, minutes=minutes, multilabel=multilabel, valid_pct=0.2,
+                    by=by)
+    return _warned(_train_learner(dest, backbone, size, settings))
+
+
+def _warned(trained):
+    "What was trained, after a line for each reason why its number may not mean what it seems to"
+    for said in trained.result.warnings: say("beware", said)
+    return trained
 
 
 def train(
@@ -368,14 +378,16 @@ def train(
     seed: int = 42,  # same seed, same machine, same result
     minutes: float | None = None,  # time there is: auto then trains the last blocks too, if they can be trained in it
     multilabel: bool = False,  # a photo can show several things: those in a folder bird+forest show both
-    out: str | Path | None = None  # project for the results of a folder of your own; by default DEST_birdornot
+    out: str | Path | None = None,  # project for the results of a folder of your own; by default DEST_birdornot
+    by: str | None = None,  # keep together on one side: author, site, camera, session, folder or a ledger's column
+    prior: str | None = None  # how common each class is: trained (as in the folder), equal, or bird=1,forest=4
 ):  # `Probe`, or fastai `Learner`; raises `DatasetError` where there is too little to learn from
     "Train a classifier on a dataset, or take up what was trained before on the same pictures in the same way"
     check_training(how, backbone, size=size, epochs=epochs, seed=seed, minutes=minutes)
     dest = _project_of(dest, out)
     refresh(dest)
     _say_classes(dest)
-    trained = _train(dest, how, backbone, size, epochs, seed, minutes, multilabel)
+    trained = _train(dest, how, backbone, size, epochs, seed, minutes, multilabel, by, prior)
     model = layout_of(dest).model
     if is_outdated(model): say("model", outdated_note(model))
     elif not model.exists(): say("model", f"{command_line('export', dest)} writes it to {model}")
@@ -395,17 +407,19 @@ def evaluate(
     folder: str | Path,  # dataset folder in which something was trained, or any folder of labelled photos
     model: str | Path | None = None,  # model folder to judge on the photos; by default what was trained here last
     folds: int | None = None,  # judge every picture by a probe that has not seen it, so many times over
-    backbone: str = BACKBONE  # for `folds`
+    backbone: str = BACKBONE,  # for `folds`
+    by: str | None = None,  # for `folds`: keep together author, site, camera, session, folder or a ledger's column
+    prior: str | None = None  # for `folds` and `model`: trained (as in the folder), equal, or bird=1,forest=4
 ) -> Evaluation:
     "Judge what was trained last in a folder, or a model, on pictures it was not trained on"
     check_numbers(folds=folds)
-    if model: return Classifier(model).evaluate(folder)
+    if model: return Classifier(model, prior=prior).evaluate(folder)
     check_dataset(folder, f"say what to judge it on: {command_line('evaluate', 'PHOTOS', '--model', folder)}")
     if not folds:
         if is_outdated(model := layout_of(folder).model): say("model", outdated_note(model))
         return last_trained(folder).result
     refresh(folder)
-    return cross_validate(folder, backbone, n_folds=folds, multilabel=trained_multilabel(folder))
+    return cross_validate(folder, backbone, n_folds=folds, multilabel=trained_multilabel(folder), by=by, prior=prior)
 
 # %% ../nbs/80_make.ipynb #56e6d9d0
 def export(

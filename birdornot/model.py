@@ -24,7 +24,7 @@ from .picture import BadPicture, model_input, open_upright
 SCHEMA = 1  # version of the folder's layout; a reader refuses a newer one
 MB = 1_000_000
 LARGEST = {"model.json": 4*MB, "model.onnx": 2_000*MB, "model-int8.onnx": 2_000*MB, "model.safetensors": 8_000*MB,
-           "MODEL_CARD.md": 4*MB, "ATTRIBUTION.csv": 200*MB, "probe.png": 4*MB}  # bytes
+           "MODEL_CARD.md": 4*MB, "ATTRIBUTION.csv": 200*MB, "judged.csv": 200*MB, "probe.png": 4*MB}  # bytes
 NEEDED = ("model.json", "model.onnx", "probe.png")
 
 # %% ../nbs/70_model.ipynb #cd31047d

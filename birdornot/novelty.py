@@ -12,6 +12,7 @@ import os
 import re
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -71,6 +72,20 @@ def fit_novelty(
     novelty.step, novelty.less = novelty.step/typical, novelty.less/typical
     return novelty, left_out/typical
 
+# %% ../nbs/54_novelty.ipynb #27226fba
+def _columns(shown): return () if shown is None else np.asarray(shown, bool).T
+
+
+def _with_luck(q, n):
+    "The largest share of a class of `n` that may be silent without a doubt that it is `q` but for chance, 0–1"
+    return min(1.0, q + 1.645*(q*(1 - q)/n)**0.5)
+
+
+def _reach(novelty, sure, coverage):
+    "The novelty up to which a share `coverage` of pictures is answered, of those that are sure"
+    kept = np.sort(novelty[sure])
+    return kept[min(len(kept), max(1, int(np.ceil(coverage*len(novelty) - 1e-9)))) - 1] if len(kept) else -np.inf
+
 # %% ../nbs/54_novelty.ipynb #d2eb2b7a
 def choose_thresholds(
     confidence: np.ndarray,  # N, of pictures left out, 0–1
@@ -78,14 +93,16 @@ def choose_thresholds(
     novelty: np.ndarray,  # N, of the same pictures
     strangers: tuple,  # confidence and novelty of pictures that belong to no class, M each
     coverage: float = 0.95,  # share of good pictures that must be answered, over 0 up to 1
-    error: float | None = None  # keep silent more often until the error among the answered is not over this, 0–1
+    error: float | None = None,  # keep silent more often until the error among the answered is not over this, 0–1
+    shown: np.ndarray | None = None  # N×K booleans, which class each picture shows: none is to be silenced alone
 ) -> dict:  # `min_confidence`, `max_novelty`, and `coverage`, `error`, `strangers_unsure` reached on these pictures
-    "Where to say unsure"
+    "Choose where to say unsure"
     if not 0 < coverage <= 1: raise BirdornotError(f"coverage is {coverage}; state a share over 0 and up to 1, as 0.95")
+    everyone = np.ones(len(confidence), bool)
+    parts = [(everyone, lambda q: q), *((m, partial(_with_luck, n=m.sum())) for m in _columns(shown) if m.any())]
     def _at(share):
-        low = np.quantile(confidence, share*(1 - coverage), method="lower")
-        kept = np.sort(novelty[confidence >= low])
-        high = kept[min(len(kept), int(np.ceil(coverage*len(novelty)))) - 1]
+        low = min(np.quantile(confidence[m], silent(share*(1 - coverage)), method="lower") for m, silent in parts)
+        high = max(_reach(novelty[m], confidence[m] >= low, 1 - silent(1 - coverage)) for m, silent in parts)
         answered = (confidence >= low) & (novelty <= high)
         silent = (strangers[0] < low) | (strangers[1] > high)
         return dict(min_confidence=float(low), max_novelty=float(high), coverage=float(answered.mean()),
@@ -118,9 +135,10 @@ def _texture(i, side=200):
 
 # %% ../nbs/54_novelty.ipynb #fbc96112
 def stranger_files(
-    labels: list = ()  # class labels; what one of them names is no stranger
+    labels: list = (),  # class labels; what one of them names is no stranger
+    half: str | None = None  # "choose" for those that limits are chosen by, "judge" for the others; None: all
 ) -> list[Path]:  # picture files, drawn when first asked for
-    "Pictures of none of the classes: drawings and textures"
+    "List pictures of none of the classes: drawings and textures"
     folder = cache_dir()/f"strangers-{version('birdornot')}"
     if not folder.exists():
         from birdornot.drawing import KINDS, draw
@@ -135,4 +153,6 @@ def stranger_files(
     said = {word.removesuffix("s") for lbl in labels for word in re.split(r"[\W\d_]+", str(lbl).lower())}
     def _named(kind):  # a blackbird is a bird, clothing is no thing
         return any(w == kind or (w.endswith(kind) and kind != "thing") for w in said)
-    return [f for f in sorted(folder.glob("*.jpg")) if not _named(f.name.split("-")[0])]
+    wanted = {"choose": (0,), "judge": (1,), None: (0, 1)}[half]
+    return [f for f in sorted(folder.glob("*.jpg"))
+            if not _named(f.name.split("-")[0]) and int(f.stem.rsplit("-", 1)[1]) % 2 in wanted]

@@ -28,6 +28,7 @@ import numpy as np
 from PIL import Image
 
 from .core import BirdornotError, atomic_file, cores, say
+from .head import class_prior
 from .model import ModelError, ModelFolder, load_graph
 from .picture import BadPicture, find_pictures, left_out_line, model_input, open_upright
 from .project import folder_label, folder_name, label_key, layout_of, split_label
@@ -128,11 +129,12 @@ def _is_unsure(confidence, novelty, limits):
 # %% ../nbs/75_predict.ipynb #9b9cbc61
 def make_predictions(
     out: dict,  # outputs of the graph for N photos: logits N×K, and novelty N where it was fitted
-    info: dict,  # of the model: labels, temperature, multilabel, unsure
+    info: dict,  # of the model: labels, temperature, multilabel, unsure, and `shift` of the logits
     names: list,  # N texts, what the photos are called
 ) -> list:  # of `Prediction`
     "Turn the outputs of the graph into answers"
-    probs, several = _probabilities(out["logits"], info["temperature"], info["multilabel"]), info["multilabel"]
+    logits, several = out["logits"] + info.get("shift", 0), info["multilabel"]
+    probs = _probabilities(logits, info["temperature"], several)
     found = []
     for p, name, novelty in zip(probs, names, out.get("novelty", [None]*len(probs))):
         ranked = {info["labels"][j]: float(p[j]) for j in np.argsort(-p, kind="stable")}
@@ -144,6 +146,16 @@ def make_predictions(
         found.append(Prediction(best, ranked, name, unsure=unsure, novelty=novelty, labels=apply))
     return found
 
+# %% ../nbs/75_predict.ipynb #cfc5251b
+def _with_prior(info, prior):
+    "The facts of a model, with the `shift` of its logits if labels are as common as `prior`"
+    shares, known = class_prior(prior, info["labels"], info["multilabel"]), (info.get("head") or {}).get("prior")
+    if shares is None: return info
+    if not known:
+        raise BirdornotError("the model does not say how common it takes its labels to be; export it again, "
+                             "or leave out the prior")
+    return info | dict(shift=(info["temperature"]*np.log(shares/np.maximum(known, 1e-9))).tolist())
+
 # %% ../nbs/75_predict.ipynb #784f3f70
 def _name(photo): return str(photo) if isinstance(photo, (str, Path)) else ""
 
@@ -153,10 +165,11 @@ class Classifier:
     def __init__(self,
                  path: str | Path,  # folder written by `export_model`, or a zip of it; raises `ModelError`
                  threads: int = 0,  # threads to answer with, 0: as many as there are cores
-                 int8: bool = False  # take the smaller graph, where the model has one
+                 int8: bool = False,  # take the smaller graph, where the model has one
+                 prior: str | dict | None = None  # how common each label is: "equal", label → share; None: as trained
                  ):
         model, self.path = ModelFolder(path), Path(path)
-        self.info, self.labels, self.threads = model.info, model.info["labels"], threads or cores()
+        self.info, self.labels, self.threads = _with_prior(model.info, prior), model.info["labels"], threads or cores()
         if int8 and "model-int8.onnx" not in model.files.names():
             raise ModelError(f"{model.name} has no model-int8.onnx ({model.info.get('int8')}); leave int8 out")
         self.session = load_graph(model, "model-int8.onnx" if int8 else "model.onnx", self.threads)
@@ -271,19 +284,39 @@ def _apart(clf, files):
     return np.array([bool(learned) and os.path.isfile(f) and content_hash(f)[:12] in learned for f in files])
 
 
+def _judged_before(clf, photos, targets):
+    "The answers that models which had not seen these photos gave in training; None where the table does not hold all"
+    from birdornot.evaluate import Evaluation
+    from birdornot.ledger import content_hash
+    from birdornot.probe import JUDGED, read_judged
+    model = ModelFolder(clf.path)
+    if JUDGED not in model.files.names(): return None
+    known = {h: r for r in read_judged(model.checked(JUDGED).decode()) for h in (r["sha256"], r["original"]) if h}
+    rows = [known.get(content_hash(f)) for f in photos]
+    if not all(r and r.get(clf.labels[0]) for r in rows): return None
+    probs, facts = [[float(r[k]) for k in clf.labels] for r in rows], clf.info.get("error") or {}
+    def _all(name, kind): return np.array([kind(r[name]) for r in rows]) if rows[0][name] else None
+    return Evaluation(clf.labels, targets, probs, photos, _all("unsure", lambda v: v == "1"), _all("novelty", float),
+                      [r["group"] for r in rows], facts.get("judged") or "", list(facts.get("warnings") or ()))
+
+
 def judge(
     clf: Classifier,  # the model
     photos: list,  # paths or addresses
     names: list,  # what each is: a label, or several joined by +
     where: str | Path = "the table"  # where they come from, for messages
 ):  # `birdornot.evaluate.Evaluation` of those it was not trained on; raises `BirdornotError` where there are none
-    "Judge a model on labelled photos; those that are broken or were trained on are left out, with a warning"
+    "Judge a model on labelled photos; those that are broken or were trained on are set apart, with a warning"
     from birdornot.evaluate import Evaluation
     targets, seen = _targets(names, clf.labels, where), _apart(clf, photos)
+    if clf.info["multilabel"] and targets.ndim == 1: targets = np.eye(len(clf.labels), dtype=bool)[targets]
     if seen.all():
+        if before := _judged_before(clf, photos, targets):
+            warnings.warn(f"the model knows all {len(photos)} photos by now; these are the answers of models that had "
+                          "not seen them", stacklevel=3)
+            return before
         raise BirdornotError(f"the model was trained on every photo in {str(where)!r}, so they say nothing about its "
                              "errors; take photos that it has not seen")
-    if clf.info["multilabel"] and targets.ndim == 1: targets = np.eye(len(clf.labels), dtype=bool)[targets]
     found, novel = list(clf.predict_many(photos)), "novelty" in clf.outputs
     if bad := [p for p in found if p.error]:
         warnings.warn(f"{len(bad)} photos are left out, the first: {bad[0]}", stacklevel=3)

@@ -224,12 +224,15 @@ def _trust(result):
     curve = result.coverage_error()
     curve = curve[np.unique(np.linspace(0, len(curve) - 1, 100).astype(int))]
     calibration = _chart(result.reliability()[:, :2].tolist(), "confidence", "share right",
-                         f"Reliability: calibration error {result.ece:.1%}", diagonal=True)
+                         "Reliability: confidence against the share that was right", diagonal=True)
     coverage = _chart(curve.tolist(), "share answered", "error among them", top=max(float(curve[:, 1].max()), .01),
                       alt=f"Error rises to {result.error:.1%} when all are answered")
-    out = [P("When the model says 90 %, is it right nine times in ten? On average it is off by "
-             f"{100*result.ece:.1f} points (expected calibration error). The second drawing says how many errors are "
-             "left when only the surest are answered."), Div(calibration, coverage, cls="figures")]
+    off = f"On {result.n} answers an expected calibration error would be mostly luck, so none is given."
+    if known := result.ece_interval:
+        off = (f"On average it is off by {100*result.ece:.1f} points (expected calibration error; 95 % interval "
+               f"{100*known[0]:.1f} to {100*known[1]:.1f}).")
+    out = [P(f"When the model says 90 %, is it right nine times in ten? {off} The second drawing says how many errors "
+             "are left when only the surest are answered."), Div(calibration, coverage, cls="figures")]
     if result.unsure is not None and result.answered_error is not None:
         out.append(P(f"It answers {result.coverage:.0%} of the pictures, with {result.answered_error:.1%} errors among "
                      "these, and calls itself unsure about the rest."))
@@ -237,14 +240,15 @@ def _trust(result):
 
 # %% ../nbs/74_report.ipynb #27835343
 def _suspects(path, rows, most=24):
-    "Labels that are probably wrong, and the strangest pictures"
+    "Labels that the model disagrees with, and the strangest pictures"
     clean = [r for r in rows if r["status"] == "clean" and r.get("suspicion") is not None]
     if not clean: return [P("Not ranked yet: birdornot suspects does it.")]
     wrong = sorted((r for r in clean if r["likely_wrong"]), key=lambda r: -r["suspicion"])
     odd = sorted(clean, key=lambda r: r["typicality"])[:8]
     def words(r):
         return f"{r['label']}? looks like {r['suggested']}"
-    return [P(f"{len(wrong)} of {len(clean)} labels are probably wrong. birdornot review lets you decide."),
+    return [P(f"{len(wrong)} of {len(clean)} labels are probably wrong: a model that had not seen the picture gave its "
+              "label a probability under 10 %. birdornot review lets you decide."),
             Div(*[_figure(path/r["file"], words(r)) for r in wrong[:most]], cls="figures"),
             P("Least like all others:"), Div(*[_figure(path/r["file"], r["label"], 120) for r in odd], cls="figures")]
 
@@ -311,6 +315,15 @@ def _rows(path):
     with Ledger(path) as ledger: rows = ledger.rows()
     return [r | dict(file=there.get(r["id"]) or r["file"] and layout.locate(r["file"]).absolute()) for r in rows]
 
+# %% ../nbs/74_report.ipynb #c4c6ac86
+def _how_judged(result):
+    "In a sentence, how the number at the top came about"
+    groups = len(set(result.groups)) if result.groups is not None else result.n
+    files = f"{result.n} pictures"
+    if groups < result.n: files += f" ({groups} without copies and others that belong together)"
+    if result.judged: return f"Each of {files} was judged by models that had not seen it or a copy of it, in turn."
+    return f"Judged on {files} held back from training."
+
 # %% ../nbs/74_report.ipynb #cb0046e9
 def write_report(
     path: str | Path,  # dataset folder
@@ -323,6 +336,7 @@ def write_report(
     file = Path(file or home_of(path).report)
     labels = result.labels if result is not None else sorted({r["label"] for r in rows if r["status"] == "clean"})
     head = [P(str(result), cls="big")] if result is not None else []
+    if result is not None: head += [P(_how_judged(result)), *(P(said, cls="warn") for said in result.warnings)]
     n, now = sum(r["status"] == "clean" for r in rows), time.strftime("%Y-%m-%d %H:%M")
     head.append(P(f"{n} pictures in use. Written {now}."))
     if known := sessions(rows): head.append(P(f"{session_note(known)}."))

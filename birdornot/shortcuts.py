@@ -10,7 +10,7 @@ __all__ = ['SLICES', 'SHOWN', 'READING', 'foreground', 'without_thing', 'Shortcu
 
 # %% ../nbs/59_shortcuts.ipynb #29cc4555
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
@@ -117,6 +117,7 @@ class ShortcutTest:
     "Answers to the same pictures, changed in several ways"
     results: dict  # slice → `Evaluation`
     examples: dict  # slice → Pillow picture
+    grey: dict = field(default_factory=dict)  # label → share of its pictures that have no colours, 0–1
 
     @property
     def gap(self) -> float:  # −1 to 1
@@ -133,6 +134,7 @@ class ShortcutTest:
     @property
     def leaning(self) -> dict:  # label → errors on a usual and on a strange background, where that is surely higher
         "The classes that lean on the background"
+        if self.told_by_grey: return {}  # a background of another class brings its colours, or the lack of them, along
         usual, strange = (self.results[f"mixed_{k}"] for k in ("same", "rand"))
         pairs = {lbl: [_part(r, m) for r in (usual, strange)] for lbl, m in _members(usual).items()}
         return {lbl: (a.error, b.error) for lbl, (a, b) in pairs.items()
@@ -141,7 +143,17 @@ class ShortcutTest:
     def as_dict(self) -> dict:  # JSON values, for `export_model(…, shortcuts=…)` and `shortcut_sections`
         return dict(background_gap=self.gap, verdict=str(self), slices=self.rows)
 
+    @property
+    def told_by_grey(self) -> list:  # labels; empty where having colours does not tell classes apart
+        "The classes whose pictures have no colours, while those of another class have"
+        if not self.grey or max(self.grey.values()) - min(self.grey.values()) < 0.5: return []
+        return [lbl for lbl, share in self.grey.items() if share > 0.5]
+
     def __str__(self):
+        if told := self.told_by_grey:
+            without = self.results["grey"].error - self.results["original"].error
+            return (f"pictures of {' and '.join(told)} have no colours and others have, so it may tell them by that "
+                    f"(with all colours taken away {without:+.0%} errors); what it makes of backgrounds cannot be said")
         if lean := self.leaning:
             return "it leans on the background for " + " and ".join(
                 f"{k} ({strange:.0%} wrong on a strange one, {usual:.0%} on a usual one)"
@@ -154,6 +166,11 @@ class ShortcutTest:
         import pandas as pd
         shares = {c: "{:.0%}".format for c in self.rows[0] if c.startswith("error") or c in ("low", "high")}
         return f"<p>{self}</p>{pd.DataFrame(self.rows).to_html(border=0, index=False, formatters=shares)}"
+
+# %% ../nbs/59_shortcuts.ipynb #18d6a3d9
+def _is_grey(img):
+    "Whether a picture has no colours to speak of"
+    return float(np.ptp(np.asarray(img.resize((64, 64)), float), axis=2).mean()) < 4
 
 # %% ../nbs/59_shortcuts.ipynb #311aa67c
 def shortcut_test(
@@ -173,16 +190,18 @@ def shortcut_test(
     made = {name: [f(*cut[i], *others[i]) for i in some] for name, f in SLICES.items()}
     results = {name: Evaluation(list(labels), np.asarray(y)[some], answer(pictures), [files[i] for i in some])
                for name, pictures in made.items()}
-    return ShortcutTest(results, {name: pictures[0] for name, pictures in made.items()})
+    grey = np.array([_is_grey(cut[i][0]) for i in some])
+    share = {lbl: float(grey[m].mean()) for lbl, m in _members(results["original"]).items()}
+    return ShortcutTest(results, {name: pictures[0] for name, pictures in made.items()}, share)
 
 # %% ../nbs/59_shortcuts.ipynb #571e7198
 def trained_answers(
     trained  # `Probe` from `fit_probe`, or a learner made by `vision_learner`
 ):  # function from a list of Pillow pictures to probabilities, N×K
-    "How a probe (without torch) or a learner answers pictures in memory"
+    "How a probe (without torch; by the head that has not seen what was held back) or a learner answers pictures"
     from birdornot.head import probabilities
     from birdornot.probe import head_logits
-    head = trained.head
+    head = getattr(trained, "judge", None) or trained.head
     def _answer(pictures):
         logits = head_logits(head, trained.embed_pictures(pictures))
         return probabilities(logits, head.temperature, head.multilabel)
@@ -231,6 +250,14 @@ def _model_mark(dest):
     head = (training_folder(dest)/"head.safetensors").read_bytes()
     return f"{saved_facts(dest)['data']} {sha256(head).hexdigest()}"
 
+# %% ../nbs/59_shortcuts.ipynb #d4533e90
+def _held_back(trained, result):
+    "Of the pictures judged those that were held back, where all were judged in turn"
+    if hasattr(trained, "dls") or not result.judged: return result
+    there = {str(trained.files[i]) for i in trained.valid}
+    some = [i for i, f in enumerate(result.files) if str(f) in there]
+    return Evaluation(result.labels, result.targets[some], result.probabilities[some], [result.files[i] for i in some])
+
 # %% ../nbs/59_shortcuts.ipynb #51ce0008
 def measure_shortcuts(
     trained,  # `Probe`, or a learner made by `vision_learner`, kept in `dest`
@@ -241,6 +268,7 @@ def measure_shortcuts(
     "The shortcut test of what was trained last, done once and kept in the dataset folder"
     from birdornot.probe import training_folder
     if facts := kept_shortcuts(dest): return facts
+    result = _held_back(trained, result)
     try: facts = shortcut_test(result.files, result.targets, result.labels, trained_answers(trained), limit).as_dict()
     except BirdornotError as e: facts = dict(not_measured=str(e))
     kept = dict(model=_model_mark(dest), facts=facts)
