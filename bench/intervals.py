@@ -28,7 +28,7 @@ from threadpoolctl import threadpool_limits
 from birdornot.core import cache_dir
 from birdornot.duplicates import look_alikes, perceptual_hashes
 from birdornot.embed import Embedder
-from birdornot.evaluate import wilson
+from birdornot.evaluate import effective_n, wilson
 from birdornot.novelty import stranger_files
 from birdornot.picture import open_upright
 from birdornot.probe import error_without_twins, head_logits, solve_and_judge, warn_of_bursts
@@ -140,6 +140,13 @@ def true_errors(head, left, share):
     return float(share @ (1 - recall)), float(1 - recall.mean()), recall
 
 
+def _classes(result, true):
+    "For each class the number of pictures, what they are worth, the share found, and the share found in truth"
+    shown = [np.flatnonzero(result.targets == k) for k in range(len(result.labels))]
+    return [(len(i), effective_n([result.groups[j] for j in i]), result.right[i].mean(), t)
+            for i, t in zip(shown, true)]
+
+
 def one_set(pool, rng, n, kind, strangers):
     "Reported and true numbers of one simulated set"
     x, y, hashes, scene, left = drawn(pool, rng, n, kind)
@@ -148,22 +155,23 @@ def one_set(pool, rng, n, kind, strangers):
     def _judged(groups):
         train, valid = split_by_group(names, groups, seed=int(rng.integers(1000)))
         head, judge, result, _ = solve_and_judge(x, y, labels, names, groups, train, valid, strangers, seed=0)
-        return head, judge, result, valid, bool(warn_of_bursts(result, error_without_twins(x, y, names, groups)))
-    head, judge, result, valid, warned = _judged(groups)
+        return head, judge, result, valid, error_without_twins(x, y, names, groups)
+    head, judge, result, valid, apart = _judged(groups)
     error, balanced, recall = true_errors(head, left, share)
     held = wilson(int((head_logits(judge, x[valid]).argmax(1) != y[valid]).sum()), len(valid))
     rarest, (low, high) = int(share.argmin()), result.interval
     rare = result.per_class[rarest]
-    out = dict(kind=kind, n=len(x), error=result.error, true=error, low=low, high=high, held=held[1] - held[0],
+    out = dict(kind=kind, n=len(x), left=len(left[1]), worth=effective_n(result.groups), error=result.error, true=error,
+               low=low, high=high, held=held[1] - held[0], classes=_classes(result, recall),
                covers=low <= error <= high, judged=result.judged or "held out",
                balanced=result.balanced_interval[0] <= balanced <= result.balanced_interval[1],
                recall=rare["recall_low"] <= recall[rarest] <= rare["recall_high"],
-               warned=warned)
+               apart=apart, warned=bool(warn_of_bursts(result, apart)))
     if kind == "bursts":
         grouped = [f"scene {s}" for s in scene]
-        head, _, result, _, warned = _judged(grouped)
+        head, _, result, _, apart = _judged(grouped)
         low, high = result.interval
-        out |= dict(grouped=low <= true_errors(head, left, share)[0] <= high, still=warned)
+        out |= dict(grouped=low <= true_errors(head, left, share)[0] <= high, still=bool(warn_of_bursts(result, apart)))
     return out
 
 
@@ -194,8 +202,9 @@ def main():
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--save", type=Path)
     args = p.parse_args()
-    start, n_sets = time.monotonic(), args.sets or (40 if args.quick else 330)
-    pools = [Pool(embedded(args.photos, 1, args.quick)), Pool(embedded(args.small, 5 if args.quick else 3, args.quick))]
+    start, n_sets = time.monotonic(), args.sets or (24 if args.quick else 330)
+    every = (2, 10) if args.quick else (1, 3)
+    pools = [Pool(embedded(d, k, args.quick)) for d, k in zip((args.photos, args.small), every)]
     files = stranger_files([], "choose")
     kept = cache_dir()/"bench-numbers-strangers.npy"
     if not kept.exists(): np.save(kept, Embedder()(files))
@@ -203,11 +212,12 @@ def main():
     print(f"embedded in {time.monotonic() - start:.0f} s", flush=True)
     with threadpool_limits(1):
         for kind, sizes in SIZES.items():
-            sizes = [n for n in sizes if n <= 400] if args.quick else sizes
+            sizes = [n for n in sizes if n <= 240] if args.quick else sizes
             for i in range(n_sets):
                 rng, n = np.random.default_rng([args.seed, i, len(kind)]), sizes[i % len(sizes)]
                 pool = pools[0] if n <= 80*dict(copies=3, bursts=4).get(kind, 1) and rng.random() < 0.25 else pools[1]
                 rows.append(one_set(pool, rng, n, kind, strangers))
+                if args.save and i % 20 == 19: args.save.write_text(json.dumps(rows, default=float))
             print(f"{kind} done at {time.monotonic() - start:.0f} s", flush=True)
     table(rows)
     if args.save: args.save.write_text(json.dumps(rows, default=float))

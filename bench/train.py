@@ -147,8 +147,9 @@ def show(name, results, took):
 
 def honesty(photos, n, seeds):
     "Calibration error on held-out pictures before and after, and what a bird/forest model says about other things"
-    from birdornot.head import probabilities, solve_head, stratified_folds
+    from birdornot.head import probabilities, solve_head
     from birdornot.probe import build_head, evaluate_head
+    from birdornot.split import stratified_folds
     before, after, foreign, inside, drawn_foreign, drawn_inside = [], [], [], [], [], []
     with tempfile.TemporaryDirectory() as d:
         drawn = Path(d)/"drawn"

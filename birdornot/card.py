@@ -14,12 +14,10 @@ import json
 from collections import Counter, defaultdict
 from pathlib import Path
 
-import numpy as np
-
 from .core import markdown_table
 from .duplicates import session_note
 from .engines import licence_code
-from .evaluate import share_interval
+from .probe import ENOUGH_HELD_OUT
 from .project import layout_of, place_of
 from .shortcuts import shortcut_sections
 from .split import ledger_rows
@@ -77,15 +75,13 @@ def slices(
 ) -> list[dict]:  # slice, wrong, of, low, high
     "Mistakes by where a picture came from, its shape and its size, with 95 % intervals"
     members = defaultdict(list)
-    groups = result.groups if result.groups is not None else range(result.n)
-    for row, right, g in zip(ledger_rows(path, result.files), result.right, groups):
-        for name in _slices_of(row or {}): members[name].append((right, g))
+    for i, row in enumerate(ledger_rows(path, result.files)):
+        for name in _slices_of(row or {}): members[name].append(i)
     found = []
     for name, some in sorted(members.items()):
-        wrong = np.array([not right for right, _ in some])
-        if len(wrong) < least: continue
-        low, high = share_interval(wrong, [g for _, g in some], result.wider)
-        found.append(dict(slice=name, wrong=int(wrong.sum()), of=len(wrong), low=low, high=high))
+        if len(some) < least: continue
+        low, high = result.interval_of(wrong := ~result.right[some], some)
+        found.append(dict(slice=name, wrong=int(wrong.sum()), of=len(some), low=low, high=high))
     return found
 
 # %% ../nbs/71_card.ipynb #b6f4c0e8
@@ -105,13 +101,19 @@ def _front_matter(info, title):
     return "\n".join(["---", *lines, "---"])
 
 # %% ../nbs/71_card.ipynb #93fccdd8
+def _few(groups):
+    "What to do where there are few answers"
+    if groups >= ENOUGH_HELD_OUT: return ""
+    return " (few, so the interval is wide; small sets are judged by every picture in turn where a probe is trained)"
+
+
 def _judged(e):
     "On what a model was judged, and how often it was wrong"
     groups = e.get("groups") or e["of"]
     files = f"{e['of']} pictures"
     if groups < e["of"]: files += f" ({groups} without copies and others that belong together)"
     if e.get("judged") != "cross-validated":
-        return f"On {files} held out, no copy of which was in training, {e['wrong']} answers were wrong"
+        return f"On {files} held out, no copy of which was in training, {e['wrong']} answers were wrong{_few(groups)}"
     return (f"Each of {files} was judged by models that had not seen it or a copy of it (repeated cross-validation); "
             f"{e['wrong']} answers were wrong")
 
@@ -122,6 +124,8 @@ def _errors(info):
     if not e: return "Nothing was held out, so nothing is known about its errors. Test it before you use it."
     text = f"{_judged(e)}: **error {e['error']:.1%}, 95 % interval {e['low']:.1%} to {e['high']:.1%}**."
     if info.get("solved_on_all"): text += " The model in this folder was then solved on all pictures."
+    if info.get("by"): text += f" Pictures of one {info['by']} were kept together."
+    if info.get("prior"): text += f" How common the labels are was not learned but given: {info['prior']}."
     if info.get("multilabel"): text += " A picture is right when all of its labels are."
     if e.get("unbalanced"):
         text += (f" Balanced error, as if all labels were equally common: {e['balanced_error']:.1%} "

@@ -126,17 +126,16 @@ def rename(
     say("rename", f"{rename_class(dest, old, new)} pictures; {command_line('undo', dest)} takes it back")
 
 # %% ../nbs/90_cli.ipynb #b2leakrp
-@command("birdornot leak bird_or_forest", "birdornot leak bird_or_forest --by author")
+@command("birdornot leak bird_or_forest", "birdornot leak bird_or_forest --by author", like="leak_report")
 def leak(
     dest: Path,  # dataset folder, cleaned
-    seeds: int = 10,  # how many random and how many honest splits to try
-    by: str = None,  # what the honest split keeps together besides copies: author or host
+    **kwargs
 ):
     "Say how much better the score would look if copies were allowed on both sides of the split"
     from birdornot.follow import refresh
     from birdornot.suspects import leak_report
     refresh(dest)
-    print(leak_report(dest, seeds, by))
+    print(leak_report(dest, **kwargs))
 
 # %% ../nbs/90_cli.ipynb #b2report
 @command("birdornot report bird_or_forest", "birdornot report bird_or_forest --leak", like="report")
@@ -272,11 +271,12 @@ def predict(
     json: bool = False,  # one JSON object a line: path, label, labels, probabilities, unsure, error
     csv: Path = None,  # write the answers to this file as a table
     sort_into: Path = None,  # copy the photos into folders below this one, named by answer; nothing is moved
+    prior: str = None,  # how common each label is: trained (as in training), equal, or shares such as bird=1,forest=4
 ):
     "Say what is in each photo; exit code 1 if one was refused or there was none"
     from birdornot.predict import Classifier, predict_photos
     quiet, said = (csv or sort_into) and not json, Counter()
-    n, answers = predict_photos(Classifier(model), photos, csv, sort_into)
+    n, answers = predict_photos(Classifier(model, prior=prior), photos, csv, sort_into)
     for p in watched(answers, n, "predict", quiet):
         said[p.answer] += 1
         if not quiet: print(as_json(p.as_dict()) if json else p, flush=True)

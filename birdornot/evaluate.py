@@ -36,7 +36,7 @@ def effective_n(
     return float(sizes.sum()**2/(sizes**2).sum()) if len(sizes) else 0.0
 
 # %% ../nbs/52_evaluate.ipynb #1afaf5c9
-WIDER = 1.2  # cross-validated answers come from models that share pictures: bench/numbers.py measures by how much
+WIDER = 1.3  # cross-validated answers come from models that share pictures: bench/numbers.py measures by how much
 
 
 def share_interval(
@@ -61,6 +61,7 @@ class Evaluation:
     groups: list | None = None  # N marks; pictures with the same mark (copies, a session) know the same
     judged: str = ""  # "cross-validated" where each answer comes from a model that has not seen the picture
     warnings: list = field(default_factory=list)  # sentences: why the number may not mean what it seems to
+    known: float = 1.0  # share of the pictures which the model in use has learned from that the judged one had, 0–1
 
     def __post_init__(self):
         self.targets, self.probabilities = np.asarray(self.targets), np.asarray(self.probabilities, np.float64)
@@ -95,7 +96,18 @@ class Evaluation:
     def wider(self) -> float: return WIDER if self.judged == "cross-validated" else 1.0
 
     @property
-    def interval(self) -> tuple[float, float]: return share_interval(~self.right, self.groups, self.wider)
+    def interval(self) -> tuple[float, float]: return self.interval_of(~self.right)
+
+# %% ../nbs/52_evaluate.ipynb #db063432
+@patch
+def interval_of(self: Evaluation,
+                wrong: np.ndarray,  # booleans: of some of the answers, or of all
+                rows: list | None = None  # the positions of these answers; None: all
+                ) -> tuple[float, float]:  # low and high, 0–1; raises `BirdornotError` where there is nothing to count
+    "Calculate the 95 % interval of the share of mistakes, counting groups"
+    groups = self.groups if rows is None or self.groups is None else [self.groups[i] for i in rows]
+    low, high = share_interval(wrong, groups, self.wider)
+    return low*self.known**0.5, high
 
 # %% ../nbs/52_evaluate.ipynb #b2724188
 def twins(
@@ -136,7 +148,8 @@ def _found(self: Evaluation):
 @patch
 def _recall_interval(self: Evaluation, shown, found):
     "95 % interval of the share of the pictures `shown` that were found"
-    return share_interval(found, None if self.groups is None else [self.groups[i] for i in shown], self.wider)
+    low, high = self.interval_of(~found, shown)
+    return 1 - high, 1 - low
 
 # %% ../nbs/52_evaluate.ipynb #4358a842
 @patch(as_prop=True)
@@ -427,7 +440,7 @@ def as_dict(self: Evaluation) -> dict:  # JSON values only
                 balanced_low=b_low, balanced_high=b_high, commonest=self.commonest, baseline_error=self.baseline_error,
                 unbalanced=self.unbalanced, ece=self.ece if self.knows_ece else None, ece_low=ece_low,
                 ece_high=ece_high, coverage=self.coverage, answered_error=self.answered_error,
-                per_class=self.per_class, warnings=list(self.warnings))
+                per_class=self.per_class, warnings=list(self.warnings), known=self.known)
 
 # %% ../nbs/52_evaluate.ipynb #b8aedbfc
 @patch

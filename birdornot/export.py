@@ -143,7 +143,8 @@ def _settled(trained, result):
             if result is None or list(map(str, result.files)) == list(map(str, settled.files)): result = settled
         else:
             result = result or trained.result
-            solve_on_all(trained)
+            if solve_on_all(trained) and list(map(str, result.files)) == list(map(str, trained.result.files)):
+                result.known = trained.result.known
     return result or trained.result
 
 

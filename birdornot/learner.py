@@ -327,6 +327,7 @@ def solve_on_all(
     if getattr(learn, "probed", None) is None or learn.probed is not learn.head: return False
     result, dls = evaluate(learn), learn.dls
     files = list(dls.train_ds.items) + list(dls.valid_ds.items)
+    result.known = len(dls.train_ds)/len(files)
     x, strangers = (embed(learn, dls.test_dl(some)) for some in (files, stranger_files(dls.vocab, "choose")))
     y = np.concatenate([class_numbers(ds) for ds in (dls.train_ds, dls.valid_ds)])
     folds = stratified_folds([str(v) for v in y.tolist()], _groups(learn, files), seed=seed)

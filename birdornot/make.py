@@ -34,6 +34,7 @@ from .embed import PACKAGES, Embedder, backbone_config, find_backbone
 from .evaluate import Evaluation
 from .export import export_model
 from .follow import follow_source, record_added, refresh
+from .head import class_prior
 from birdornot.hits import (
     Hits,
     NoHits,
@@ -282,14 +283,23 @@ def _clock(stage, seconds):
 _WAYS = "auto", "probe", "both", "finetune"
 
 
+def _solves(how, minutes):
+    "Whether nothing but the head is trained"
+    return how == "probe" or (how == "auto" and not minutes and not which("nvidia-smi"))
+
+
 def check_training(
     how: str,  # way to train
     backbone: str,  # name in timm or torchvision
+    prior: str | dict | None = None,  # how common each class is said to be
     **numbers  # options as `check_numbers` takes them
 ):  # raises `BirdornotError`
-    "Refuse a way to train, a backbone or a number that nothing can be done with, before any work is done"
+    "Refuse a way to train, a backbone, a prior or a number that nothing can be done with, before any work is done"
     check_numbers(**numbers)
     if how not in _WAYS: raise BirdornotError(f"{how!r} is no way to train; choose {', '.join(_WAYS)}")
+    if prior not in (None, "trained") and not _solves(how, numbers.get("minutes")):
+        raise BirdornotError(f"a prior ({prior}) is for a probe; leave it out, and give it when you ask for answers: "
+                             "birdornot predict MODEL PHOTO --prior equal")
     if backbone not in PACKAGES: find_backbone(backbone)
 
 # %% ../nbs/80_make.ipynb #30f79b2a
@@ -352,12 +362,11 @@ EPOCHS = 4  # of training after the probe, at most, unless another number is giv
 
 def _train(dest, how, backbone, size, epochs, seed, minutes, multilabel, by=None, prior=None):
     "`Probe` or learner, by the way that was asked for"
-    if how == "probe" or (how == "auto" and not minutes and not which("nvidia-smi")):
+    if _solves(how, minutes):
         why = "as you asked" if how == "probe" else "no GPU and no --minutes: solving the head takes seconds"
         wanted = dict(asked=how, backbone=backbone, asked_size=size, seed=seed, multilabel=multilabel, by=by,
-                      prior=prior)
+                      prior=None if prior == "trained" else prior)
         return _warned(_train_probe(dest, wanted, why))
-    if prior: raise BirdornotError(f"a prior ({prior}) is for a probe; leave it out, or leave out --how and --minutes")
     settings = dict(asked=how, epochs=epochs, seed=seed, minutes=minutes, multilabel=multilabel, valid_pct=0.2,
                     by=by)
     return _warned(_train_learner(dest, backbone, size, settings))
@@ -383,7 +392,7 @@ def train(
     prior: str | None = None  # how common each class is: trained (as in the folder), equal, or bird=1,forest=4
 ):  # `Probe`, or fastai `Learner`; raises `DatasetError` where there is too little to learn from
     "Train a classifier on a dataset, or take up what was trained before on the same pictures in the same way"
-    check_training(how, backbone, size=size, epochs=epochs, seed=seed, minutes=minutes)
+    check_training(how, backbone, prior, size=size, epochs=epochs, seed=seed, minutes=minutes)
     dest = _project_of(dest, out)
     refresh(dest)
     _say_classes(dest)
@@ -408,17 +417,21 @@ def evaluate(
     model: str | Path | None = None,  # model folder to judge on the photos; by default what was trained here last
     folds: int | None = None,  # judge every picture by a probe that has not seen it, so many times over
     backbone: str = BACKBONE,  # for `folds`
-    by: str | None = None,  # for `folds`: keep together author, site, camera, session, folder or a ledger's column
+    by: str | None = None,  # for `folds`: keep together author, site, session, …; by default as in training
     prior: str | None = None  # for `folds` and `model`: trained (as in the folder), equal, or bird=1,forest=4
 ) -> Evaluation:
     "Judge what was trained last in a folder, or a model, on pictures it was not trained on"
     check_numbers(folds=folds)
+    if not folds and (by or (prior and not model)):
+        raise BirdornotError("what was trained is judged as it was trained; `by` is for `folds`, `prior` for `folds` "
+                             f"or a model: {command_line('evaluate', folder, '--folds', 5)}")
     if model: return Classifier(model, prior=prior).evaluate(folder)
     check_dataset(folder, f"say what to judge it on: {command_line('evaluate', 'PHOTOS', '--model', folder)}")
     if not folds:
         if is_outdated(model := layout_of(folder).model): say("model", outdated_note(model))
         return last_trained(folder).result
     refresh(folder)
+    by = by or saved_facts(folder).get("by")
     return cross_validate(folder, backbone, n_folds=folds, multilabel=trained_multilabel(folder), by=by, prior=prior)
 
 # %% ../nbs/80_make.ipynb #56e6d9d0
@@ -436,7 +449,7 @@ def _export(trained, result, dest, out):
     known, facts = kept_shortcuts(dest), saved_facts(dest)
     if not known:
         say("shortcuts", "not measured: `birdornot report` does it, and the next export puts them into the model card")
-    more = {k: facts[k] for k in ("fit", "seed", "valid_pct", "seconds") if k in facts}
+    more = {k: facts[k] for k in ("fit", "seed", "valid_pct", "seconds", "by", "prior") if k in facts}
     return export_model(trained, out, result, **more, **(dict(shortcuts=known) if known else {}))
 
 # %% ../nbs/80_make.ipynb #082675e2
@@ -629,14 +642,16 @@ def make(
     min_size: int = 32,  # shortest side that a picture may have, pixels
     min_contrast: float = 2,  # least contrast that a picture may have, 0–255; 0 keeps pictures of one colour
     megabytes: int = MEGABYTES,  # memory that decoding a picture may take
-    seconds: float = SECONDS  # time that decoding a picture may take
+    seconds: float = SECONDS,  # time that decoding a picture may take
+    by: str | None = None,  # keep together on one side: author, site, camera, session, folder or a ledger's column
+    prior: str | None = None  # how common each class is: trained (as in the pictures), equal, or bird=1,forest=4
 ) -> Made:
     "Make a classifier from words: search, download, clean, train, export; called again, it goes on where it stopped"
-    check_training(how, backbone, n=n, seed=seed, minutes=minutes)
+    check_training(how, backbone, prior, n=n, seed=seed, minutes=minutes)
     check_near(near)
     dest, took = default_dataset(words, out, folder or table), {}
     words, exam = class_words(words, folder, table, multilabel), held_for_test(folder, table, test)
-    class_labels(words, multilabel)  # raises where no classifier can be made of them
+    class_prior(prior, class_labels(words, multilabel), multilabel)  # raises where no classifier can be made of them
     layout = fillable(dest)
     limits = dict(min_size=min_size, min_contrast=min_contrast, megabytes=megabytes, seconds=seconds)
     if folder: check_apart(folder, layout)
@@ -649,7 +664,7 @@ def make(
         say("clean", cleaned := clean_images(dest, near=near, **limits))
         for label in sorted(classes_of(dest) - before) if before else (): record_added(dest, label)
     with _clock("train", took):
-        trained = _train(dest, how, backbone, None, EPOCHS, seed, minutes, multilabel)
+        trained = _train(dest, how, backbone, None, EPOCHS, seed, minutes, multilabel, by, prior)
         result = trained.result
     with _clock("export", took):
         sections = _trained_sections(trained, result, dest, 24 if source == "sample" else 60)  # the tour is a quick one

@@ -285,19 +285,24 @@ def _apart(clf, files):
 
 
 def _judged_before(clf, photos, targets):
-    "The answers that models which had not seen these photos gave in training; None where the table does not hold all"
+    "The answers that models which had not seen these photos gave in training; None where none of them was kept"
     from birdornot.evaluate import Evaluation
     from birdornot.ledger import content_hash
     from birdornot.probe import JUDGED, read_judged
     model = ModelFolder(clf.path)
     if JUDGED not in model.files.names(): return None
     known = {h: r for r in read_judged(model.checked(JUDGED).decode()) for h in (r["sha256"], r["original"]) if h}
-    rows = [known.get(content_hash(f)) for f in photos]
-    if not all(r and r.get(clf.labels[0]) for r in rows): return None
-    probs, facts = [[float(r[k]) for k in clf.labels] for r in rows], clf.info.get("error") or {}
+    found = [known.get(content_hash(f)) or {} for f in photos]
+    if not (kept := [i for i, r in enumerate(found) if r.get(clf.labels[0])]): return None
+    rows = [found[i] for i in kept]
+    probs, facts = np.array([[float(r[k]) for k in clf.labels] for r in rows]), clf.info.get("error") or {}
+    if "shift" in clf.info:
+        probs = probs*np.exp(np.divide(clf.info["shift"], clf.info["temperature"]))
+        probs /= probs.sum(1, keepdims=True)
     def _all(name, kind): return np.array([kind(r[name]) for r in rows]) if rows[0][name] else None
-    return Evaluation(clf.labels, targets, probs, photos, _all("unsure", lambda v: v == "1"), _all("novelty", float),
-                      [r["group"] for r in rows], facts.get("judged") or "", list(facts.get("warnings") or ()))
+    return Evaluation(clf.labels, targets[kept], probs, [photos[i] for i in kept],
+                      _all("unsure", lambda v: v == "1"), _all("novelty", float), [r["group"] for r in rows],
+                      facts.get("judged") or "", list(facts.get("warnings") or ()), facts.get("known", 1.0))
 
 
 def judge(
@@ -310,13 +315,6 @@ def judge(
     from birdornot.evaluate import Evaluation
     targets, seen = _targets(names, clf.labels, where), _apart(clf, photos)
     if clf.info["multilabel"] and targets.ndim == 1: targets = np.eye(len(clf.labels), dtype=bool)[targets]
-    if seen.all():
-        if before := _judged_before(clf, photos, targets):
-            warnings.warn(f"the model knows all {len(photos)} photos by now; these are the answers of models that had "
-                          "not seen them", stacklevel=3)
-            return before
-        raise BirdornotError(f"the model was trained on every photo in {str(where)!r}, so they say nothing about its "
-                             "errors; take photos that it has not seen")
     found, novel = list(clf.predict_many(photos)), "novelty" in clf.outputs
     if bad := [p for p in found if p.error]:
         warnings.warn(f"{len(bad)} photos are left out, the first: {bad[0]}", stacklevel=3)
@@ -326,6 +324,14 @@ def judge(
         return Evaluation(clf.labels, targets[rows], probs, [photos[i] for i in rows],
                           np.array([p.unsure for p in good]), np.array([p.novelty for p in good]) if novel else None)
     answered = np.array([not p.error for p in found])
+    if not (answered & ~seen).any():
+        rows = np.flatnonzero(answered & seen)
+        if before := _judged_before(clf, [photos[i] for i in rows], targets[rows]):
+            warnings.warn(f"the model knows all {len(rows)} photos by now; what follows are answers to {before.n} of "
+                          "them by models that had not seen them", stacklevel=3)
+            return before
+        raise BirdornotError(f"the model was trained on every photo in {str(where)!r} that it can answer, so they say "
+                             "nothing about its errors; take photos that it has not seen")
     if (seen & answered).any():
         warnings.warn(f"{seen.sum()} of {len(photos)} photos are pictures it was trained on; they are set apart "
                       f"({_result(np.flatnonzero(seen & answered)).wrong} of them wrong)", stacklevel=3)
@@ -404,7 +410,8 @@ def is_outdated(
     try: kept, info = (json.loads(f.read_text(encoding="utf-8"))
                        for f in (model.parent/"training"/"learner.json", model/"model.json"))
     except (OSError, ValueError): return False
-    return any(k in info and info[k] != kept.get(k) for k in ("data", "fit"))
+    same = "data", "fit", "size", "backbone", "seed", "by", "prior"
+    return any(k in info and info[k] != kept.get(k) for k in same)
 
 
 def outdated_note(

@@ -227,14 +227,19 @@ def build_head(
     with threadpool_limits(1, "blas"): return _build_head(x, y, labels, folds, strangers, coverage, prior)
 
 
+def _solved(x, y, labels, folds, prior):
+    "A head that knows nothing of novelty yet, and what those that have not seen a picture say of it"
+    weight, bias, logits, _ = solve_head(x, y, folds, len(labels))
+    (temperature, offset), several = calibrate(logits, y, prior), np.ndim(y) == 2
+    shares = None if several else (np.bincount(y, minlength=len(labels))/len(y) if prior is None else prior).tolist()
+    return Head(list(labels), weight, (bias + offset).astype(np.float32), temperature, several, prior=shares), logits
+
+
 def _build_head(x, y, labels, folds, strangers, coverage, prior):
     "On one core: the matrices are small, and threads that wait for one another make it slower"
-    weight, bias, logits, strength = solve_head(x, y, folds, len(labels))
-    (temperature, offset), first = calibrate(logits, y, prior), np.atleast_2d(folds)[0]
-    several = np.ndim(y) == 2
-    shares = None if several else (np.bincount(y, minlength=len(labels))/len(y) if prior is None else prior).tolist()
-    head = Head(list(labels), weight, (bias + offset).astype(np.float32), temperature, several, prior=shares)
-    left_out = Evaluation(head.labels, y, cross_calibrate(logits, y, first, prior), judged="cross-validated")
+    (head, logits), first = _solved(x, y, labels, folds, prior), np.atleast_2d(folds)[0]
+    left_out = Evaluation(head.labels, y, cross_calibrate(logits, y, first, prior), judged="cross-validated",
+                          known=1 - 1/(first.max() + 1))
     head.novelty, left_out.novelty = fit_novelty(x, first)
     set_limits(head, left_out, first, strangers, coverage)
     return head, left_out
@@ -255,12 +260,16 @@ def solve_and_judge(
 ) -> tuple[Head, Head, Evaluation, list]:  # head of all, head of the training part, judged answers, their positions
     "Judge heads on pictures they have not seen, then solve one on all"
     def _deal(rows, seed): return stratified_folds([names[i] for i in rows], [groups[i] for i in rows], seed=seed)
-    judge, _ = build_head(x[train], y[train], labels, _deal(train, seed), strangers, coverage, prior)
-    alone = enough_held_out([groups[i] for i in valid])
+    alone, lesson = enough_held_out([groups[i] for i in valid]), (x[train], y[train], labels, _deal(train, seed))
+    if alone: judge, _ = build_head(*lesson, strangers, coverage, prior)
+    else:
+        with threadpool_limits(1, "blas"): judge, _ = _solved(*lesson, prior)
     dealt = np.stack([_deal(range(len(x)), seed + r) for r in range(1 if alone else DEALS)])
     head, result = build_head(x, y, labels, dealt, strangers, coverage, prior)
     judged = list(valid) if alone else list(range(len(x)))
-    if alone: result = evaluate_head(judge, x[valid], y[valid])
+    if alone:
+        result = evaluate_head(judge, x[valid], y[valid])
+        result.known = len(train)/len(x)
     result.groups = [groups[i] for i in judged]
     judge.novelty = judge.unsure = None  # it was needed for its answers alone
     return head, judge, result, judged
@@ -322,9 +331,9 @@ def warn_of_help(
     path: str | Path  # dataset folder, with a ledger or without
 ) -> list[str]:  # a sentence, or nothing
     "Say so where pictures were discarded or moved after a model had doubted them: the hard questions are gone"
-    if not (Path(path)/"ledger.sqlite").exists(): return []
+    if not layout_of(path).ledger.exists(): return []
     with Ledger(path) as ledger: rows = ledger.rows()
-    n = sum(r.get("verdict") in ("discard", "move") and r.get("suspicion") is not None for r in rows)
+    n = sum(r.get("verdict") in ("discard", "move") and (r.get("suspicion") or 0) > 0.5 for r in rows)
     if not n: return []
     return [f"{n} pictures were discarded or moved after a model had doubted them, so hard ones may be missing: "
             "expect more errors than this says, and test on photos that were not sorted with its help."]
@@ -476,7 +485,7 @@ def judged_result(
     probs = np.array([[float(r[lbl]) for lbl in labels] for r in rows])
     return Evaluation(labels, shown if several else shown.argmax(1), probs, [Path(photos)/r["file"] for r in rows],
                       _all("unsure", lambda v: v == "1"), _all("novelty", float), [r["group"] for r in rows],
-                      facts["result"]["judged"] or "", facts["result"]["warnings"])
+                      facts["result"]["judged"] or "", facts["result"]["warnings"], facts["result"]["known"])
 
 # %% ../nbs/55_probe.ipynb #e25f8080
 def save_probe(

@@ -53,6 +53,7 @@ from .core import atomic_file, html_table
 from .duplicates import session_note, sessions
 from .ledger import Ledger, home_of
 from .picture import BadPicture, open_upright
+from .probe import ENOUGH_HELD_OUT
 from .project import label_of, layout_of
 from .split import ledger_rows, picture_files
 
@@ -322,7 +323,9 @@ def _how_judged(result):
     files = f"{result.n} pictures"
     if groups < result.n: files += f" ({groups} without copies and others that belong together)"
     if result.judged: return f"Each of {files} was judged by models that had not seen it or a copy of it, in turn."
-    return f"Judged on {files} held back from training."
+    few = (" These are few, so the interval is wide; only where a probe is trained, every picture judges in turn."
+           if groups < ENOUGH_HELD_OUT else "")
+    return f"Judged on {files} held back from training.{few}"
 
 # %% ../nbs/74_report.ipynb #cb0046e9
 def write_report(

@@ -215,7 +215,7 @@ def origins(
 
 def _inner_folder(path, file, row):
     "The folder a picture lies in below that of its class, or lay in where it came from"
-    inner = layout_of(path).place(file).split("/")[1:-1]
+    inner = place_of(layout_of(path), file).split("/")[1:-1]
     own = _own_name(file, row)
     return "/".join(inner) or (str(own.parent) if own != Path(file) and own.parent.name != row["label"] else None)
 

@@ -121,7 +121,7 @@ def test_a_test_of_nothing_but_learned_pictures_gets_the_answers_from_before_the
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(Path("photos", r["label"], r["title"]).read_bytes())
     code, out, err = run("evaluate", "exam", "--model", "photos_dataset/model", "--json")
-    assert code == 0 and "answers of models that had not seen them" in err
+    assert code == 0 and f"answers to {len(rows)} of them by models that had not seen them" in err
     assert json.loads(out)["judged"] == "cross-validated" and json.loads(out)["of"] == len(rows)
 
 
