@@ -6,8 +6,8 @@ Docs: https://birdornot.github.io/birdornot/clean.html.md"""
 
 # %% auto #0
 __all__ = ['LIMITS', 'measures', 'quality_flags', 'examine_picture', 'limit_memory', 'run_in_workers', 'copy_name',
-           'drop_empty_folders', 'move_original', 'remove_copy', 'quarantine', 'CleanReport', 'check_near',
-           'clean_images', 'undo']
+           'drop_empty_folders', 'move_original', 'original_file', 'remove_copy', 'quarantine', 'CleanReport',
+           'check_near', 'clean_images', 'undo']
 
 # %% ../nbs/31_clean.ipynb #141103f7
 import os
@@ -230,6 +230,18 @@ def move_original(
     for r in ledger.rows(original=old):
         ledger.update(r["id"], original=new, file=new if r["file"] == old else r["file"])
 
+# %% ../nbs/31_clean.ipynb #6184172a
+def original_file(
+    ledger: Ledger,  # of the dataset
+    row: dict,  # of the picture
+) -> Path:  # it may be missing all the same
+    "Find an original; one that a killed run had moved, but not yet written down, goes back to where the ledger has it"
+    place, _, rest = row["original"].partition("/")
+    other = f"{'originals' if place == 'quarantine' else 'quarantine'}/{rest}"
+    here = ledger.locate(row["original"])
+    if not here.exists() and not ledger.rows(original=other): move_original(ledger, other, row["original"])
+    return here
+
 # %% ../nbs/31_clean.ipynb #2e28f312
 def remove_copy(
     ledger: Ledger,  # of the dataset
@@ -293,9 +305,7 @@ def _unfinished(ledger, rows, max_size):
         return r["status"] == "clean" and r["side"] == max_size and r["thumb"] and there(r["file"])
     away = _taken_away(ledger, rows)
     rows = [r for r in rows if not done(r) and r["id"] not in away]
-    for r in rows:
-        aside = r["original"].replace("originals/", "quarantine/", 1)
-        if not there(r["original"]) and there(aside): move_original(ledger, aside, r["original"])
+    for r in rows: original_file(ledger, r)
     return rows
 
 # %% ../nbs/31_clean.ipynb #a11ce131

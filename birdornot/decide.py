@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
-from .clean import copy_name, drop_empty_folders, move_original, remove_copy
+from .clean import copy_name, drop_empty_folders, move_original, original_file, remove_copy
 from .core import DatasetError, atomic_file
 from .ledger import Ledger, at_work, content_hash, unfinished_files
 from .picture import MAX_SIZE, BadPicture, open_upright
@@ -121,7 +121,7 @@ def _make_copy(ledger, row, file):
         with unfinished_files(ledger.layout) as parts, atomic_file(target, parts) as part:
             if copies: shutil.copyfile(copies[0], part)
             else:
-                original = ledger.locate(row["original"])
+                original = original_file(ledger, row)
                 open_upright(original, row["side"] or MAX_SIZE).save(part, "JPEG", quality=92)
     except BadPicture as e:
         raise DatasetError(f"picture {row['id']} cannot be brought back ({e}); leave it where it is") from None

@@ -266,6 +266,23 @@ def test_killed_in_the_middle(dataset):
         assert len(seen(dataset)) == len(ids)
 
 
+@pytest.mark.parametrize("action", ["discard", "keep"])
+def test_an_original_that_a_killed_run_had_moved_is_found(dataset, action):
+    "Killed between moving the file and writing that down: the decision is taken back all the same"
+    with Ledger(dataset) as ledger: row = ledger.rows(status="clean")[0]
+    decide(dataset, row["id"], action, who="x")
+    with Ledger(dataset) as ledger: name = ledger.rows(id=row["id"])[0]["original"]
+    place, _, rest = name.partition("/")
+    other = dict(originals="quarantine", quarantine="originals")[place]
+    (dataset/other/rest).parent.mkdir(parents=True, exist_ok=True)
+    (dataset/name).rename(dataset/other/rest)
+    if action == "keep": (dataset/row["file"]).unlink()
+    undo_decision(dataset)
+    if action == "keep": clean_images(dataset, progress=False)
+    with Ledger(dataset) as ledger: now = ledger.rows(id=row["id"])[0]
+    assert now["status"] == "clean" and (dataset/now["file"]).exists() and (dataset/now["original"]).exists()
+
+
 def test_from_the_command_line(dataset, browser):
     done = birdornot("suspects", dataset, "--n", "3")
     assert done.returncode == 0, done.stderr
