@@ -8,24 +8,24 @@ Docs: https://birdornot.github.io/birdornot/review.html.md"""
 __all__ = ['VIEWS', 'review_queue', 'ReviewServer', 'review']
 
 # %% ../nbs/57_review.ipynb #9dfa8ebe
-import hmac
 import io
-import json
 import re
-import secrets
-import sqlite3
-import threading
-import webbrowser
 from collections import defaultdict
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
+from importlib.resources import files
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Route
 
 from .core import BirdornotError, DatasetError
 from .decide import decide, decision_ledger, decisions, is_repeat, picture_row, sweep_copies, undo_decision
 from .ledger import at_work, content_hash
-from .picture import MAX_SIZE, open_upright
+from .picture import MAX_SIZE, SafeReader
 from .project import layout_of
+from .server import JSON, LocalServer, json_values, serve_files, show
 from .split import picture_files
 
 # %% ../nbs/57_review.ipynb #3656e31b
@@ -126,29 +126,34 @@ def _overview(path):
                 views=[dict(name=k, title=v[0], count=len(v[1](rows))) for k, v in VIEWS.items()])
 
 
-def _queue(path, query):
-    "One screenful of a list"
-    view = query.get("view", ["labels"])[0]
-    groups, offset = review_queue(path, view), int(query.get("offset", ["0"])[0])
-    shown = [[_item(r) for r in g] for g in groups[offset:offset + 48]]
-    return dict(groups=shown, total=len(groups), about=VIEWS[view][2], empty=VIEWS[view][3])
+def _queue(server, request):
+    "What stands above the pictures, and one screenful of a list"
+    view, offset = (request.query_params.get(*named) for named in (("view", "labels"), ("offset", "0")))
+    if not re.fullmatch(r"[0-9]{1,9}", offset): raise HTTPException(400, "the offset is no number; reload the page")
+    groups = review_queue(server.path, view)
+    shown = [[_item(r) for r in g] for g in groups[int(offset):int(offset) + 48]]
+    return JSON(_overview(server.path) | dict(
+        groups=shown, total=len(groups), about=VIEWS[view][2], empty=VIEWS[view][3]))
 
 # %% ../nbs/57_review.ipynb #bc23f7ab
-def _settle(path, body, who):
-    "Carry out a decision or an undo that the page asks for; → what to show"
-    if "action" in body:
-        done = decide(path, body["id"], body["action"], body["label"], who)
-        said = dict(keep="Kept", move=f"Moved to {body['label']}", discard="Discarded")[body["action"]]
-        with decision_ledger(path) as ledger: rows = {r["id"]: r for r in ledger.rows(id=done["changed"])}
-        words = {id: f"In {r['label']}" if r["status"] == "clean" else "Left out" for id, r in rows.items()}
-        words[body["id"]] = said
-    else:
-        done = undo_decision(path, body["decision"], who)
-        said, words = "Taken back", dict.fromkeys(done["changed"])
-    return done | dict(said=f"{said}.", changed=words)
+def _decide(server, request):
+    "Carry out a decision that the page asks for; → what to show"
+    asked = json_values(request, id=int, action=str)
+    label = json_values(request, label=str)["label"] if asked["action"] == "move" else None
+    done = decide(server.path, asked["id"], asked["action"], label, server.who)
+    said = dict(keep="Kept", move=f"Moved to {label}", discard="Discarded")[asked["action"]]
+    with decision_ledger(server.path) as ledger: rows = {r["id"]: r for r in ledger.rows(id=done["changed"])}
+    words = {id: f"In {r['label']}" if r["status"] == "clean" else "Left out" for id, r in rows.items()}
+    return JSON(_overview(server.path) | done | dict(said=f"{said}.", changed=words | {asked["id"]: said}))
+
+
+def _undo(server, request):
+    "Take a decision back; → what to show"
+    done = undo_decision(server.path, json_values(request, decision=int)["decision"], server.who)
+    return JSON(_overview(server.path) | done | dict(said="Taken back.", changed=dict.fromkeys(done["changed"])))
 
 # %% ../nbs/57_review.ipynb #89d0d734
-def _picture(path, id):
+def _picture(path, id, reader):
     "The bytes of a JPEG to show for a row: its working copy, or for what is in quarantine a small copy of its original"
     with decision_ledger(path) as ledger: row = picture_row(ledger, int(id))
     if row["status"] == "clean":
@@ -156,126 +161,45 @@ def _picture(path, id):
         if not file.exists():  # dragged to another folder
             file = next((f for f in picture_files(path) if content_hash(f) == row["copy_sha256"]), file)
         if file.resolve().is_relative_to(ledger.layout.photos.resolve()) and file.exists(): return file.read_bytes()
-    out = io.BytesIO()
-    open_upright(ledger.locate(row["original"]), MAX_SIZE).save(out, "JPEG", quality=85)
+    reader(ledger.locate(row["original"]).read_bytes()).save(out := io.BytesIO(), "JPEG", quality=85)
     return out.getvalue()
 
+
+def _image(server, request):
+    "A picture, by its number in the ledger"
+    if not re.fullmatch(r"[0-9]{1,15}", id := request.path_params["id"]):
+        raise HTTPException(404, "a picture has a number; reload the page")
+    try: return Response(_picture(server.path, id, server.reader), media_type="image/jpeg")
+    except (BirdornotError, OSError) as e: raise HTTPException(404, str(e)) from None
+
 # %% ../nbs/57_review.ipynb #9567e736
-_PAGE = Path(__file__).parent/"review_page" if "__file__" in globals() else Path("../birdornot/review_page")
-_KINDS = {"index.html": "text/html", "review.css": "text/css", "review.js": "text/javascript"}
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-                               "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}
+def _page_files():
+    "The files of the page by name, and the mark of the house"
+    page, icon = files("birdornot")/"review_page", files("birdornot")/"page"/"icon.svg"
+    return {f.name: f.read_bytes() for f in [*page.iterdir(), icon]}
 
 
-class _No(Exception):
-    "A request that is refused: status and reason"
-
-# %% ../nbs/57_review.ipynb #08ff4d55
-class _Handler(BaseHTTPRequestHandler):
-    "Answers the page, and nobody else"
-    protocol_version, timeout = "HTTP/1.1", 60
-
-    def log_message(self, *args): pass
-    def do_GET(self): self._answer(self._get)
-    def do_POST(self): self._answer(self._post)
-
-    def _answer(self, work):
-        "Answer with what `work` returns, bytes and their kind, or with the reason why not"
-        if self.server.closed: return setattr(self, "close_connection", True)  # a browser keeps its connections open
-        try: status, (data, kind) = 200, work(self._trusted())
-        except _No as e: status, data, kind = e.args[0], json.dumps(dict(error=e.args[1])).encode(), "application/json"
-        except (BirdornotError, OSError, sqlite3.Error) as e:
-            status, data, kind = 409, json.dumps(dict(error=str(e))).encode(), "application/json"
-        self.send_response(status)
-        keep = "private, max-age=3600" if kind == "image/jpeg" else "no-store"
-        more = {"Content-Type": kind + "; charset=utf-8"*kind.startswith("text"), "Content-Length": len(data),
-                "Cache-Control": keep, "Connection": "close" if self.close_connection else "keep-alive"}
-        for k, v in (_HEADERS | more).items(): self.send_header(k, str(v))
-        try:
-            self.end_headers()
-            self.wfile.write(data)
-        except ConnectionError: self.close_connection = True  # the page was closed or reloaded meanwhile
-
-# %% ../nbs/57_review.ipynb #833c0e6c
-def _trusted(self):
-    "The parts of the address after the secret; raises `_No` for whoever does not know it, or comes from elsewhere"
-    server, url = self.server, urlsplit(self.path)
-    secret, _, rest = url.path.removeprefix("/").partition("/")
-    self.close_connection = True  # until proven otherwise: what follows a refused request is not read
-    if self.headers.get("Host") not in server.names: raise _No(403, "this page answers on this computer only")
-    if not hmac.compare_digest(secret.encode(), server.secret.encode()):
-        raise _No(403, "open the address that was printed at the start")
-    ours = self.headers.get("Origin") in (None, *(f"http://{n}" for n in server.names))
-    if not ours or self.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
-        raise _No(403, "asked by another page")
-    self.close_connection = False
-    return rest, parse_qs(url.query)
-
-
-_Handler._trusted = _trusted
-
-# %% ../nbs/57_review.ipynb #522d3588
-def _get(self, asked):
-    "The page, a picture, or a list"
-    rest, query = asked
-    if (name := rest or "index.html") in _KINDS: return (_PAGE/name).read_bytes(), _KINDS[name]
-    if m := re.fullmatch(r"img/(\d{1,15})", rest): return self._show(m[1])
-    if rest != "api/queue" or not re.fullmatch(r"\d{1,9}", query.get("offset", ["0"])[0]):
-        raise _No(404, "there is no such thing here")
-    return json.dumps(_overview(self.server.path) | _queue(self.server.path, query)).encode(), "application/json"
-
-
-def _show(self, id):
-    try: return _picture(self.server.path, id), "image/jpeg"
-    except (BirdornotError, OSError) as e: raise _No(404, str(e)) from None
-
-
-_Handler._get, _Handler._show = _get, _show
-
-# %% ../nbs/57_review.ipynb #b79e895c
-def _post(self, asked):
-    "A decision, or its undoing"
-    kind, n = self.headers.get("Content-Type", ""), self.headers.get("Content-Length", "")
-    if asked[0] not in ("api/decide", "api/undo"): raise _No(404, "there is no such thing here")
-    if kind.split(";")[0] != "application/json" or not re.fullmatch(r"\d{1,5}", n): raise _No(403, "not a decision")
-    try: body = json.loads(self.rfile.read(int(n)))
-    except ValueError: raise _No(400, "not a decision") from None
-    wanted = dict(id=int, action=str) if asked[0] == "api/decide" else dict(decision=int)
-    if not isinstance(body, dict) or not all(type(body.get(k)) is t for k, t in wanted.items()):
-        raise _No(400, "not a decision")
-    done = _settle(self.server.path, {k: body.get(k) for k in (*wanted, "label")}, self.server.who)
-    return json.dumps(_overview(self.server.path) | done).encode(), "application/json"
-
-
-_Handler._post = _post
-
-# %% ../nbs/57_review.ipynb #d6ae9de7
-class ReviewServer(ThreadingHTTPServer):
+class ReviewServer(LocalServer):
     "The review page of a dataset, on this computer, until it is closed"
-    daemon_threads, closed = True, False
-
     def __init__(self,
                  path: str | Path,  # dataset folder with a ledger
-                 port: int = 0,  # where to listen; 0: any that is free
-                 who: str | None = None  # who decides; by default the name you are logged in with
+                 port: int = 0,  # where to listen; 0: any that is free. Raises `ServerError` if it cannot be used
+                 who: str | None = None,  # who decides; by default the name you are logged in with
+                 **kwargs  # passed on to `LocalServer`
                  ):
-        self.path, self.who, self.secret = Path(path), who, secrets.token_urlsafe(16)
+        self.path, self.who, self.reader = Path(path), who, SafeReader(MAX_SIZE)
         with decision_ledger(path) as ledger, at_work(ledger.layout):
             sweep_copies(ledger, ledger.rows(status="quarantined"))
-        try: super().__init__(("127.0.0.1", port), _Handler)
-        except (OSError, OverflowError) as e:
-            raise DatasetError(f"cannot listen at port {port} ({e}); leave it out, or choose another") from None
-        self.names = {f"{h}:{self.server_port}" for h in ("127.0.0.1", "localhost")}
-        self.url = f"http://127.0.0.1:{self.server_port}/{self.secret}/"
-        threading.Thread(target=self.serve_forever, kwargs=dict(poll_interval=0.1), daemon=True).start()
+        routes = [Route("/api/queue", partial(_queue, self)), Route("/img/{id}", partial(_image, self)),
+                  Route("/api/decide", partial(_decide, self), methods=["POST"]),
+                  Route("/api/undo", partial(_undo, self), methods=["POST"]),
+                  serve_files(_page_files())]
+        super().__init__(routes, port, **kwargs)
 
-    def __exit__(self, *args):
-        self.closed = True
-        self.shutdown()
-        self.server_close()
+    def close(self):
+        "End the server and the process that opens originals"
+        super().close()
+        self.reader.close()
 
 # %% ../nbs/57_review.ipynb #e17e9bde
 def review(
@@ -286,10 +210,5 @@ def review(
     wait=None  # called without arguments while the page is up; by default it waits for Ctrl-C
 ) -> int:  # how many decisions stand
     "Show the review page until it is stopped"
-    with ReviewServer(path, port, who) as server:
-        try:
-            print(server.url, flush=True)
-            if browser: webbrowser.open(server.url)
-            (wait or threading.Event().wait)()
-        except KeyboardInterrupt: pass
+    with ReviewServer(path, port, who) as server: show(server, browser, wait)
     return _overview(path)["decided"]
