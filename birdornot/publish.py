@@ -8,17 +8,16 @@ Docs: https://birdornot.github.io/birdornot/publish.html.md"""
 __all__ = ['LicenceError', 'check_licences', 'write_space']
 
 # %% ../nbs/78_publish.ipynb #66aa6eec
-import shutil
+import json
 from collections import defaultdict
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import birdornot
 from .card import read_attribution
-from .core import BirdornotError, atomic_folder
+from .core import BirdornotError
 from .engines import LICENCES
-from .export import check_replaceable
-from .model import LARGEST, ModelError, ModelFolder
+from .model import ModelError, ModelFolder
+from .web import page_title, write_page
 
 # %% ../nbs/78_publish.ipynb #43c8c19e
 class LicenceError(BirdornotError):
@@ -50,46 +49,26 @@ def _some(rows, most=3):
     return ", ".join(names) + (", …" if len(rows) > most else "")
 
 # %% ../nbs/78_publish.ipynb #c7d79903
-_APP = '''"""The page of this model; `birdornot serve model` shows the same one."""
-from birdornot.app import launch_options, make_app
-
-if __name__ == "__main__":  # the process that decodes photos imports this file as well
-    # where to listen is the business of the place it runs in: GRADIO_SERVER_NAME and GRADIO_SERVER_PORT, else loopback
-    app = make_app("model").queue(max_size=32)
-    app.launch(**launch_options() | dict(server_name=None, quiet=False))
-'''
-_REQUIREMENTS = ("gradio>=6.7 onnxruntime>=1.20 numpy pillow>=12 fastcore>=2.2 pebble>=5.1 python-slugify>=8 "
-                 "w3lib>=2.2 tqdm")
-
-
 def _readme(info, card):
     "README.md of a Space: the head that the hub reads, and the model card without its own"
-    import yaml
-    head = dict(title=f"{' or '.join(info['labels'])}?"[:60], emoji="🐦", colorFrom="green", colorTo="blue",
-                sdk="gradio", sdk_version="6.31.0", app_file="app.py", pinned=False, license="other")
+    head = dict(title=page_title(info["labels"])[:60], emoji="🐦", colorFrom="green", colorTo="blue", sdk="static",
+                app_file="index.html", pinned=False, license="other")
+    lines = "".join(f"{k}: {json.dumps(v, ensure_ascii=False)}\n" for k, v in head.items())
     body = card.split("---\n", 2)[-1].strip()
-    return f"---\n{yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---\n\n{body}\n"
+    return f"---\n{lines}---\n\n{body}\n"
 
 # %% ../nbs/78_publish.ipynb #b3dfa7f4
 def write_space(
     model: str | Path,  # folder written by `export_model`, or a zip of it
     dest: str | Path,  # folder to write; an earlier Space there is replaced when this one is complete
-    allow: str = ""  # licence codes to let pass, besides the free ones, separated by commas
+    allow: str = "",  # licence codes to let pass, besides the free ones, separated by commas
+    cache: str | Path | None = None  # folder that keeps the runtime; None: the user's cache folder
 ) -> Path:  # `dest`; raises `LicenceError` where pictures of the set may not be free
-    "Write a folder that is a Hugging Face Space: app, packages, card, the model, and the modules it needs"
-    model, dest = ModelFolder(model), Path(dest)
-    names = [f for f in LARGEST if f in model.files.names()]
-    if lost := {"ATTRIBUTION.csv", "MODEL_CARD.md"} - set(names):
-        raise ModelError(f"{model.name} lacks {', '.join(sorted(lost))}, so nobody knows whose pictures it is made of; "
+    "Write a folder that is a static Hugging Face Space: the page of a model, and a card with the head of a Space"
+    found = ModelFolder(model)
+    if lost := sorted({"ATTRIBUTION.csv", "MODEL_CARD.md"} - set(found.files.names())):
+        raise ModelError(f"{found.name} lacks {', '.join(lost)}, so nobody knows whose pictures it is made of; "
                          "export it again")
-    check_licences(read_attribution(model.checked("ATTRIBUTION.csv").decode()), allow)
-    check_replaceable(dest, ["app.py", "requirements.txt", "README.md", "model", "birdornot", ".gradio", "__pycache__"])
-    with atomic_folder(dest) as new:
-        (new/"model").mkdir()
-        for f in names: (new/"model"/f).write_bytes(model.read(f) if f == "model.json" else model.checked(f))
-        ours, left_out = Path(birdornot.__file__).parent, shutil.ignore_patterns("__pycache__", "_modidx.py")
-        shutil.copytree(ours, new/"birdornot", ignore=left_out)
-        (new/"app.py").write_text(_APP, encoding="utf-8")
-        (new/"requirements.txt").write_text(_REQUIREMENTS.replace(" ", "\n") + "\n", encoding="utf-8")
-        (new/"README.md").write_text(_readme(model.info, model.read("MODEL_CARD.md").decode()), encoding="utf-8")
-    return dest
+    check_licences(read_attribution(found.checked("ATTRIBUTION.csv").decode()), allow)
+    card = _readme(found.info, found.checked("MODEL_CARD.md").decode())
+    return write_page(model, dest, cache=cache, more={"README.md": card.encode()})

@@ -1,54 +1,71 @@
-"""The Gradio page in a real browser: uploads good and hostile, corrections, and what it must not do."""
-import inspect
+"""The page that `serve` shows, in a real browser: answers, corrections, reasons, and what it must not do."""
 import io
 import json
 import os
-import socket
-import sys
-from pathlib import Path
+import shutil
+import threading
+import urllib.request
 
+import numpy as np
 import pytest
-from browser import chromium, drawn_model, needs_chromium, watched
+import tinymodel
+from browser import chromium, needs_chromium, watched
+from PIL import Image
 from test_clean import HOSTILE
 
-from birdornot import app as module
-from birdornot.app import AppError, SafeReader, close_app, launch_options, make_app, serve
+from birdornot import picture
+from birdornot.app import AppServer, serve
+from birdornot.core import DatasetError
+from birdornot.download import download_images
 from birdornot.ledger import Ledger
-from birdornot.picture import BadPicture
-from birdornot.sample import sample_picture
+from birdornot.picture import BadPicture, SafeReader
+from birdornot.search import search_images
+from birdornot.server import ServerError
 
-gr = pytest.importorskip("gradio")
+
+def photo(kind, seed=0):
+    "A noisy picture of one of the two colours that the tiny model tells apart"
+    noise = np.random.default_rng(seed).integers(0, 60, (80, 120, 3))
+    im = Image.fromarray((noise + dict(sunset=(180, 90, 10), sea=(10, 90, 180))[kind]).astype("uint8"))
+    im.save(out := io.BytesIO(), "JPEG")
+    return out.getvalue()
 
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
-    dest = tmp_path_factory.mktemp("made")/"bird_or_forest"
-    drawn_model(dest)
-    return dest
+    "A dataset with a model in it, both as small as can be"
+    folder = tmp_path_factory.mktemp("made")
+    for kind in ("sunset", "sea"):
+        (folder/"src"/kind).mkdir(parents=True)
+        (folder/"src"/kind/"0.jpg").write_bytes(photo(kind))
+        download_images(folder/"set", search_images(kind, source="folder", folder=folder/"src"), progress=False)
+    tinymodel.folder(folder/"set"/"model", papers={"MODEL_CARD.md": "# sunset or sea?\n"})
+    return folder/"set"
 
 
 @pytest.fixture(scope="module")
-def app(dataset):
-    app = serve(dataset/"model", browser=False, block=False)
-    yield app
-    close_app(app)
+def server(dataset):
+    with AppServer(dataset/"model", dataset) as server: yield server
 
 
 @pytest.fixture(scope="module")
-def page(app):
-    with chromium() as browser, watched(browser, app.local_url) as page:
-        page.wait_for_selector("#photo input[type=file]", state="attached")
+def browser():
+    with chromium() as b: yield b
+
+
+@pytest.fixture
+def page(browser, server):
+    with watched(browser, server.url, viewport=dict(width=1000, height=900)) as page:
+        page.wait_for_selector("body[data-ready]")
         yield page
 
 
-def send(page, data, name="photo.jpg"):
-    "Upload a file as a visitor does; the text of the answer"
-    if page.locator("#photo button[aria-label='Remove Image']").count():
-        page.locator("#photo button[aria-label='Remove Image']").click()
-    page.wait_for_selector("#answer :text('The answer will stand here')")
-    page.set_input_files("#photo input[type=file]", [dict(name=name, mimeType="image/jpeg", buffer=data)])
-    page.wait_for_selector("#answer .answer")
-    return page.locator("#answer .answer").inner_text()
+def show(page, data, name="photo.jpg"):
+    "Choose a file as a visitor does; its answer, the newest on the page"
+    n = page.locator("article").count()
+    page.set_input_files("#file", [dict(name=name, mimeType="image/jpeg", buffer=data)])
+    page.wait_for_function("n => document.querySelectorAll('article').length > n", arg=n)
+    return page.locator("article").first
 
 
 def feedback(dataset):
@@ -56,157 +73,165 @@ def feedback(dataset):
 
 
 @needs_chromium
-def test_a_photo_is_answered(page):
-    text = send(page, sample_picture("bird", 9_001)).splitlines()
-    assert text[0] == "Bird" and text[1] == "bird" and text[2].endswith("%") and "forest" in text
-    assert page.locator("#answer [role=status]").count() == 1
+def test_a_photo_is_answered_here_and_says_so(page):
+    card = show(page, photo("sunset"))
+    assert card.locator("h2").inner_text() == "Sunset" and card.locator(".bars li").count() == 2
+    assert card.locator("canvas").evaluate("c => [c.width, c.height]") == [120, 80]
+    assert page.locator("#spoken").inner_text().startswith("photo.jpg: Sunset.")
+    assert "on this computer" in page.locator(".lead").inner_text()
+    assert "birdornot serve" in page.locator("footer").text_content()
+    assert page.title() == "Sunset or sea?"
 
 
 @needs_chromium
-def test_hostile_files_are_refused_and_the_next_is_answered(page):
+def test_hostile_files_are_refused_and_the_next_is_answered(browser, server):
+    page = browser.new_page()  # not watched: a browser counts a refusal as an error
+    page.goto(server.url)
+    page.wait_for_selector("body[data-ready]")
     for name in ("pixel bomb", "HTML", "BLP", "truncated JPEG"):
-        assert "This cannot be read" in send(page, HOSTILE[name](), "photo.jpg"), name
-    assert send(page, sample_picture("forest", 9_001)).startswith("Forest")
+        assert "This cannot be read" in show(page, HOSTILE[name]()).inner_text(), name
+    page.evaluate("""() => {
+      const data = new DataTransfer();
+      data.items.add(new File([new Uint8Array(51e6)], "large.jpg"));
+      dispatchEvent(new DragEvent("drop", {dataTransfer: data}));
+    }""")
+    page.wait_for_selector("article.refused:has-text('larger than 50 MB')")
+    assert show(page, photo("sea")).locator("h2").inner_text() == "Sea"
+    page.close()
 
 
 @needs_chromium
 def test_a_correction_is_kept_and_taken_back(page, dataset):
-    data = sample_picture("forest", 9_002)
-    send(page, data)
-    page.locator("#save").click()
-    page.wait_for_selector("text=Choose first what the photo shows")
-    page.locator("#right label", has_text="bird").click()
-    page.locator("#save").click()
-    page.wait_for_selector("#said :text('Saved as bird')")
+    data = photo("sunset", 2)
+    card = show(page, data)
+    assert card.locator(".correction button").all_inner_texts() == ["sea"]  # what it was taken for is no correction
+    card.locator(".correction button").click()
+    page.wait_for_selector(".correction :text('Saved as sea in set')")
     (row,) = feedback(dataset)
-    assert (row["label"], row["status"], row["bytes"]) == ("bird", "downloaded", len(data))
+    assert (row["label"], row["status"], row["bytes"]) == ("sea", "downloaded", len(data))
     assert (dataset/row["file"]).read_bytes() == data
-    page.locator("#undo").click()
-    page.wait_for_selector("#said :text('Taken back')")
+    assert page.evaluate("document.activeElement.textContent") == "Undo"
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".correction button:text('sea')")
     (row,) = feedback(dataset)
     assert row["status"] == "quarantined" and (dataset/row["file"]).read_bytes() == data
+    assert page.locator("#spoken").inner_text() == "Taken back."
 
 
 @needs_chromium
-def test_why_is_shown_on_request(page):
-    pytest.importorskip("birdornot.why")
-    send(page, sample_picture("bird", 9_001))
-    assert not page.locator("#reasons").is_visible()
-    page.locator("#why").click()
-    page.wait_for_selector("#reasons img", timeout=90_000)
-    send(page, sample_picture("forest", 9_001))
-    assert not page.locator("#reasons").is_visible()
+@pytest.mark.parametrize("several", [False, True])
+def test_many_labels_are_a_list_and_several_are_boxes(browser, server, several):
+    labels = [f"kind_{i}" for i in range(12)] if not several else ["sunset", "sea"]
+    page, sent = browser.new_page(), []
+    with server.__class__(server.model, server.dataset) as other:
+        def facts(route):
+            known = route.fetch().json()
+            route.fulfill(json=known | dict(labels=labels, multilabel=several))
+        def keep(route):
+            sent.append(route.request.url.partition("?")[2])
+            route.fulfill(json=dict(id=1, said="Saved."))
+        page.route("**/page.json", facts)
+        page.route("**/feedback?*", keep)
+        page.goto(other.url)
+        page.wait_for_selector("body[data-ready]")
+        card = show(page, photo("sunset"))
+        if not several:
+            card.locator("button:text('Save')").click()
+            page.wait_for_selector(".wrong:text('nothing is chosen')")
+            card.locator("select").select_option("kind_7")
+        else: card.locator(".tick", has_text="sea").click()
+        card.locator("button:text('Save')").click()
+        page.wait_for_selector(".correction :text('Saved.')")
+        assert sent == (["label=sunset&label=sea"] if several else ["label=kind_7"])
+    page.close()
 
 
 @needs_chromium
-def test_a_drawing_is_one_click_away(page):
-    page.locator("#photo button[aria-label='Remove Image']").click()
-    page.locator("button.gallery-item").first.click()
-    page.wait_for_selector("#answer h2:text('Bird')")
+def test_why_is_shown_on_request(browser, server):
+    "The button and the picture; what Python paints is a test of its own"
+    page = browser.new_page()
+    page.route("**/page.json", lambda route: route.fulfill(json=route.fetch().json() | dict(why=True)))
+    page.route("**/why", lambda route: route.fulfill(body=photo("sea"), content_type="image/jpeg"))
+    page.goto(server.url)
+    page.wait_for_selector("body[data-ready]")
+    card = show(page, photo("sunset"))
+    def blue():
+        return card.locator("figure canvas").evaluate("c => c.getContext('2d').getImageData(9, 9, 1, 1).data[2]")
+    assert blue() < 100
+    card.locator("button:text('Why?')").click()
+    page.wait_for_selector("figcaption")
+    assert blue() > 150
+    card.locator("button:text('Show the photo')").click()
+    assert blue() < 100 and page.locator("figcaption").count() == 0
+    page.close()
+
+
+@needs_chromium
+def test_a_program_that_has_stopped_is_told(browser, dataset):
+    page = browser.new_page()
+    with AppServer(dataset/"model") as server:
+        page.goto(server.url)
+        page.wait_for_selector("body[data-ready]")
+    assert "start birdornot serve again" in show(page, photo("sea")).inner_text()
+    page.close()
+
+
+@needs_chromium
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_in_light_and_dark(browser, server, scheme):
+    phone = dict(viewport=dict(width=360, height=740), color_scheme=scheme, has_touch=True, is_mobile=True)
+    with watched(browser, server.url, **phone) as page:
+        page.wait_for_selector("body[data-ready]")
+        show(page, photo("sunset"))
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        small = page.evaluate("""[...document.querySelectorAll("button, .drop, summary")].filter(e => e.offsetParent)
+          .filter(e => e.getBoundingClientRect().height < 43.9).map(e => e.outerHTML)""")
+        assert small == []
+
+
+@pytest.mark.slow
+def test_the_reason_is_painted(tmp_path):
+    "Torch and fastai are loaded for it"
+    pytest.importorskip("fastai")
+    from browser import drawn_model
+
+    from birdornot.sample import sample_picture
+    model = drawn_model(tmp_path/"bird_or_forest", n=20)
+    with AppServer(model, tmp_path/"bird_or_forest") as server:
+        request = urllib.request.Request(server.url + "why", sample_picture("bird", 9_001),
+                                         {"Content-Type": "application/octet-stream"})
+        heat = picture.open_upright(urllib.request.urlopen(request, timeout=120).read())
+    colours = np.asarray(heat).astype(int)
+    assert max(heat.size) <= 400 and abs(colours[..., 0] - colours[..., 2]).max() > 60  # in colour over grey
 
 
 def _kill(*_): os.kill(os.getpid(), 9)
 
 
-def test_a_decoder_that_crashes_takes_only_its_file_along(tmp_path, monkeypatch):
-    (tmp_path/"x.jpg").write_bytes(sample_picture("bird", 1))
+def test_a_decoder_that_crashes_takes_only_its_file_along(monkeypatch):
     reader = SafeReader()
     try:
-        monkeypatch.setattr(module, "open_upright", _kill)
-        with pytest.raises(BadPicture, match="crashes"): reader(tmp_path/"x.jpg")
+        monkeypatch.setattr(picture, "open_upright", _kill)
+        with pytest.raises(BadPicture, match="crashes"): reader(photo("sea"))
         monkeypatch.undo()
-        assert reader(tmp_path/"x.jpg").size
+        assert reader(photo("sea")).size == (120, 80)
     finally: reader.close()
 
 
-def test_launch_options_are_safe():
-    options = launch_options()
-    assert options["server_name"] == "127.0.0.1" and options["share"] is False and options["allowed_paths"] == []
-    assert options["max_file_size"] <= 50_000_000 and options["strict_cors"] and not options["enable_monitoring"]
-    assert not options["mcp_server"] and not options["ssr_mode"]
-    inspect.signature(gr.Blocks.launch).bind(None, **options)  # each is still an argument of this Gradio
-    assert tuple(map(int, gr.__version__.split(".")[:2])) >= (6, 7)
+def test_a_port_that_is_taken(server, dataset):
+    threads = threading.active_count()
+    with pytest.raises(ServerError, match="choose another"): AppServer(dataset/"model", port=server.port)
+    assert threading.active_count() <= threads  # the reader, which was started before, has ended again
 
 
-def test_what_runs_is_what_was_asked_for(app):
-    assert app.server_name == "127.0.0.1" and not app.share and app.allowed_paths == [] and not app.analytics_enabled
-    assert app.max_file_size == launch_options()["max_file_size"]
-    assert os.environ["GRADIO_ANALYTICS_ENABLED"] == "False"
-    host = socket.gethostbyname(socket.gethostname())
-    if not host.startswith("127."):
-        with pytest.raises(OSError): socket.create_connection((host, app.server_port), timeout=1)
-
-
-def test_files_of_this_computer_are_not_served(app, dataset):
-    import httpx
-    for path in ("/etc/passwd", dataset/"ledger.sqlite", dataset/"model"/"model.json", Path(module.__file__)):
-        assert httpx.get(f"{app.local_url}gradio_api/file={path}").status_code in (403, 404)
-
-
-def call(app, photo):
-    "Call the page's function with `photo` as a client of its own making does; what comes back"
-    import httpx
-    r = httpx.post(f"{app.local_url}gradio_api/call/answer", json=dict(data=[photo]), timeout=20)
-    if r.status_code != 200: return r.text
-    return httpx.get(f"{app.local_url}gradio_api/call/answer/{r.json()['event_id']}", timeout=40).text
-
-
-def upload(app, data):
-    "Upload without a browser; the path on the server, or None where it was refused"
-    import httpx
-    files = dict(files=("photo.jpg", io.BytesIO(data), "image/jpeg"))
-    r = httpx.post(f"{app.local_url}gradio_api/upload", files=files, timeout=60)
-    assert r.status_code in (200, 413), r.text
-    return r.json()[0] if r.status_code == 200 else None
-
-
-def answer(app, data):
-    "What the page says of an uploaded file"
-    path = upload(app, data)
-    return call(app, dict(path=path, meta={"_type": "gradio.FileData"})) if path else "too large"
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_each_hostile_upload_is_refused_with_a_reason(name, app):
-    said, limit = answer(app, HOSTILE[name]()), launch_options()["max_file_size"]
-    assert said == "too large" if len(HOSTILE[name]()) > limit else "This cannot be read" in said
-
-
-def test_after_all_of_them_the_page_still_answers(app):
-    said = answer(app, sample_picture("bird", 9_001))
-    assert "<h2>Bird</h2>" in said
-
-
-def test_neither_paths_nor_addresses_are_taken_for_photos(app, dataset):
-    with socket.create_server(("127.0.0.1", 0)) as trap:
-        trap.settimeout(.5)
-        for photo in (f"http://127.0.0.1:{trap.getsockname()[1]}/x.jpg",
-                      "/etc/passwd", str(dataset/"ledger.sqlite"), "file:///etc/passwd"):
-            said = call(app, dict(path=photo, meta={"_type": "gradio.FileData"}))
-            assert "error" in said and "root:" not in said and 'class="answer"' not in said, (photo, said)
-        with pytest.raises(TimeoutError): trap.accept()
-
-
-def test_an_upload_over_the_limit_is_refused(app):
-    limit = launch_options()["max_file_size"]
-    assert upload(app, b"\xff\xd8\xff" + bytes(limit)) is None
-
-
-def test_without_gradio_the_remedy_is_said(dataset, monkeypatch):
-    monkeypatch.setitem(sys.modules, "gradio", None)
-    with pytest.raises(AppError, match=r"pip install 'birdornot\[app\]'"): make_app(dataset/"model")
-
-
-def test_a_port_that_is_taken(app, dataset):
-    with pytest.raises(AppError, match="choose another with --port"):
-        serve(dataset/"model", port=app.server_port, browser=False, block=False)
-
-
-def test_a_model_outside_a_dataset_takes_no_corrections(dataset, tmp_path):
-    import shutil
+def test_only_a_model_in_a_dataset_takes_corrections(dataset, tmp_path, capsys):
     shutil.copytree(dataset/"model", tmp_path/"model")
-    app = serve(tmp_path/"model", browser=False, block=False)
-    try:
-        assert "#save" not in json.dumps(app.config, default=str)
-        assert '"save"' not in json.dumps(app.config, default=str)
-    finally: close_app(app)
+    found = []
+    def look():
+        found.append(json.loads(urllib.request.urlopen(capsys.readouterr().out.strip() + "page.json").read()))
+    for model in (tmp_path/"model", dataset/"model"): serve(model, browser=False, wait=look)
+    assert [facts["dataset"] for facts in found] == [None, "set"]
+
+
+def test_corrections_need_a_dataset(dataset, tmp_path):
+    with pytest.raises(DatasetError): AppServer(dataset/"model", tmp_path)

@@ -1,4 +1,4 @@
-"""Take the pictures of the app and the static page that the docs show: `python tools/screenshots.py MODEL_FOLDER`."""
+"""Take the pictures of the app and the static page that the docs show: `python tools/screenshots.py DATASET/model`."""
 import io
 import sys
 import tempfile
@@ -30,17 +30,16 @@ def photo():
 
 
 def shoot_app(browser, model):
-    from birdornot.app import close_app, serve
-    app = serve(model, browser=False, block=False)
-    for name, size, scheme in (("app.jpg", DESKTOP, "light"), ("app-phone.jpg", PHONE, "dark")):
-        page = browser.new_page(color_scheme=scheme, **size)
-        page.goto(app.local_url)
-        page.wait_for_selector("#photo input[type=file]", state="attached")
-        page.set_input_files("#photo input[type=file]", [photo()])
-        page.wait_for_selector(".answer h2")
-        page.wait_for_timeout(1500)  # until all has moved to its place
-        shoot(page, name)
-    close_app(app)
+    from birdornot.app import AppServer
+    with AppServer(model, Path(model).resolve().parent) as server:
+        for name, size, scheme in (("app.jpg", DESKTOP, "light"), ("app-phone.jpg", PHONE, "dark")):
+            page = browser.new_page(color_scheme=scheme, **size)
+            page.goto(server.url)
+            page.wait_for_selector("body[data-ready]")
+            page.set_input_files("#file", [photo()])
+            page.wait_for_selector("article")
+            page.wait_for_timeout(500)
+            shoot(page, name, whole=size is DESKTOP)
 
 
 def shoot_web(browser, model, folder):

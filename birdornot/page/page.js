@@ -14,8 +14,11 @@ function make(name, attributes = {}, ...children) {
   return el;
 }
 
-function canvas({data, width, height}, label) {
-  const el = make("canvas", {width, height, role: "img", "aria-label": label}), rgba = new ImageData(width, height);
+// A picture is a decoded one, or {data, width, height} with three bytes a pixel.
+function canvas(picture, label) {
+  const {data, width, height} = picture, el = make("canvas", {width, height, role: "img", "aria-label": label});
+  if (!data) return el.getContext("2d").drawImage(picture, 0, 0), el;
+  const rgba = new ImageData(width, height);
   for (let i = 0, o = 0; i < data.length; i += 3, o += 4) rgba.data.set([data[i], data[i + 1], data[i + 2], 255], o);
   el.getContext("2d").putImageData(rgba, 0, 0);
   return el;
@@ -31,14 +34,78 @@ function headline({labels, unsure}) {
   return text[0].toUpperCase() + text.slice(1);
 }
 
-function show(name, answer) {
-  const text = headline(answer), body = [make("h2", {}, text), make("p", {class: "name"}, name)];
+function show(file, answer, model) {
+  const name = file.name || "photo", text = headline(answer), body = [make("h2", {}, text), make("p", {class: "name"}, name)];
   if (answer.unsure) body.push(make("p", {class: "why"}, `It could be none of these: ${answer.unsure}.`));
   body.push(make("ul", {class: "bars", "aria-label": "Probabilities"}, ...answer.probabilities.slice(0, SHOWN).map(bar)));
+  const photo = make("figure", {}, canvas(answer.picture, `Your photo ${name}`));
+  if (model.info.why) body.push(reasons(file, photo, model));
+  if (model.info.dataset) body.push(correction(file, answer, model));
   const card = make("article", {class: answer.unsure ? "unsure" : "sure", "aria-label": `${name}: ${text}`},
-    canvas(answer.picture, `Your photo ${name}`), make("div", {}, ...body));
+    photo, make("div", {}, ...body));
   const [best, p] = answer.probabilities[0];
   tell(card, `${name}: ${text}. ${say(best)} ${percent(p)}.`);
+}
+
+// ---- where the answers come from this computer: why it is so, and what is right
+function button(text, work) {
+  const el = make("button", {type: "button", class: "small"}, text);
+  el.addEventListener("click", async () => {
+    if (el.ariaBusy === "true") return;
+    const place = el.parentElement;
+    el.ariaBusy = "true";
+    place.querySelector(".wrong")?.remove();
+    try { await work(el); }
+    catch (e) { $("spoken").textContent = e.message; place.append(make("p", {class: "wrong"}, e.message)); }
+    finally { el.ariaBusy = "false"; }
+  });
+  return el;
+}
+
+function reasons(file, photo, model) {
+  const plain = photo.firstChild;
+  let heat;
+  return make("div", {class: "row left"}, button("Why?", async el => {
+    if (!heat) {
+      el.textContent = "Looking for the reason …";
+      try { heat = canvas(await model.why(file), "The photo in grey, with what speaks for the answer in colour"); }
+      finally { el.textContent = "Why?"; }
+    }
+    const shown = photo.firstChild === heat;
+    photo.replaceChildren(...(shown ? [plain] : [heat, make("figcaption", {}, "The brighter, the more it speaks for the answer")]));
+    el.textContent = shown ? "Why?" : "Show the photo";
+  }));
+}
+
+function correction(file, answer, model) {
+  const {labels, multilabel} = model.info;
+  const box = make("div", {class: "correction", role: "group", "aria-label": "Correction"});
+  const save = async right => {
+    if (!right.length) throw new Error("nothing is chosen; choose what the photo shows");
+    const {said, id} = await model.correct(file, right);
+    const undo = button("Undo", async () => { $("spoken").textContent = (await model.undo(id)).said; ask(); });
+    $("spoken").textContent = said;
+    box.replaceChildren(make("p", {}, said), make("div", {class: "row left"}, undo));
+    undo.focus();
+  };
+  const fields = multilabel ? boxes : labels.length > 6 ? list : buttons;
+  const ask = () => box.replaceChildren(make("p", {}, "Wrong? Say what it is:"), make("div", {class: "row left"}, ...fields(answer, labels, save)));
+  ask();
+  return box;
+}
+
+const buttons = (answer, labels, save) => labels.filter(l => answer.unsure || l !== answer.labels[0]).map(l => button(say(l), () => save([l])));
+
+function list(answer, labels, save) {
+  const options = [["", "Choose …"], ...labels.map(l => [l, say(l)])].map(([value, text]) => make("option", {value}, text));
+  const select = make("select", {"aria-label": "What the photo shows"}, ...options);
+  return [select, button("Save", () => save(select.value ? [select.value] : []))];
+}
+
+function boxes(answer, labels, save) {
+  const ticks = labels.map(l => Object.assign(make("input", {type: "checkbox", value: l}), {checked: answer.labels.includes(l)}));
+  const chosen = () => ticks.filter(t => t.checked).map(t => t.value);
+  return [...ticks.map(t => make("label", {class: "tick"}, t, say(t.value))), button("Save", () => save(chosen()))];
 }
 
 function refuse(name, reason) {
@@ -67,7 +134,7 @@ async function look(files) {
   for (const [i, file] of files.entries()) {
     status(files.length > 1 ? `Looking at ${i + 1} of ${files.length} …` : "Looking …");
     await new Promise(done => setTimeout(done, 20));  // let the page paint
-    try { show(file.name || "photo", await model.classify(file)); }
+    try { show(file, await model.classify(file), model); }
     catch (e) { refuse(file.name || "photo", e.message); }
   }
   status("");
