@@ -14,7 +14,7 @@ from PIL import Image
 from test_clean import HOSTILE
 
 from birdornot import picture
-from birdornot.app import AppServer, serve
+from birdornot.app import AppServer, save_feedback, serve
 from birdornot.core import DatasetError
 from birdornot.download import download_images
 from birdornot.ledger import Ledger
@@ -235,3 +235,14 @@ def test_only_a_model_in_a_dataset_takes_corrections(dataset, tmp_path, capsys):
 
 def test_corrections_need_a_dataset(dataset, tmp_path):
     with pytest.raises(DatasetError): AppServer(dataset/"model", tmp_path)
+
+
+def test_a_class_of_any_name_takes_corrections(tmp_path):
+    with Ledger(tmp_path) as ledger:
+        ledger.insert([dict(label=name, image_url=name, status="found") for name in ("AC/DC", "雀", "sea")])
+    for name in ("AC/DC", "雀"):
+        id = save_feedback(tmp_path, photo("sea", 7), name)
+        with Ledger(tmp_path) as ledger:
+            (row,) = ledger.rows(id=id)
+            assert row["label"] == name and ledger.locate(row["original"]).read_bytes() == photo("sea", 7)
+    assert {f.parent.parent.name for f in tmp_path.rglob("*.jpg")} == {"originals"}
