@@ -7,19 +7,22 @@ Docs: https://birdornot.github.io/birdornot/picture.html.md"""
 # %% auto #0
 __all__ = ['MAX_SIZE', 'MAX_BYTES', 'MAX_SIDE', 'MAX_SCANS', 'MEGABYTES', 'SECONDS', 'MAX_PARTS', 'BadPicture', 'sniff', 'Cut',
            'cut_out', 'heif_plugin', 'decoding_failure', 'decode_upright', 'open_upright', 'contact_sheet',
-           'find_pictures', 'left_out_line', 'model_input']
+           'find_pictures', 'left_out_line', 'limit_memory', 'SafeReader', 'model_input']
 
 # %% ../nbs/01_picture.ipynb #58944910
 import io
 import os
 import re
+import signal
 import stat
 import struct
+import sys
+import tempfile
 import threading
 import warnings
 import zlib
 from collections import defaultdict, deque
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -594,6 +597,84 @@ def left_out_line(
         for why, some in names.items())
     n = len(left_out)
     return f"{n} {'file is' if n == 1 else 'files are'} left out: {'; '.join(parts)}" if n else ""
+
+# %% ../nbs/01_picture.ipynb #0fda6314
+def limit_memory(
+    megabytes: int  # how much more than now, 2^20 bytes each
+):
+    "Let this process take so much more memory than it has, where the system keeps such limits (Linux)"
+    warnings.simplefilter("ignore")  # of decoders; what is said here nobody reads
+    if sys.platform != "linux": return
+    import resource
+    has = int(Path("/proc/self/statm").read_text().split()[0])*resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (has + megabytes*2**20, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+# %% ../nbs/01_picture.ipynb #635c1fd6
+@contextmanager
+def _without_ctrl_c():
+    "A process started meanwhile hears no Ctrl-C, which a terminal sends to all: its end is for who started it"
+    if sys.platform == "win32":
+        yield
+        return
+    from multiprocessing import resource_tracker
+    resource_tracker.ensure_running()  # when it starts, it unblocks the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try: yield
+    finally: signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class SafeReader:
+    "`open_upright` in a process that may be killed: the worst a file can do is to be refused"
+    pool = None
+
+    def __init__(self,
+                 max_size: int = MAX_SIZE,  # no side of a picture is longer, pixels
+                 seconds: float = SECONDS,  # how long a picture may take
+                 megabytes: int = MEGABYTES  # memory that a picture may take, where the system keeps such limits
+                 ):
+        self.max_size, self.seconds, self.megabytes = max_size, seconds, megabytes
+        self.folder, self.lock = tempfile.TemporaryDirectory(prefix="birdornot-"), threading.Lock()
+
+    def start(self):
+        "Start the process, unless it runs; the first picture does it too, and again after the process was lost"
+        import multiprocessing
+
+        from pebble import ProcessPool
+        with self.lock, _without_ctrl_c():
+            if self.pool and self.pool.active: return
+            spawn = multiprocessing.get_context("spawn")
+            self.pool = ProcessPool(1, initializer=limit_memory, initargs=[self.megabytes], context=spawn)
+            self.pool.schedule(str)
+
+    def close(self):
+        "End the process"
+        if self.pool:
+            self.pool.stop()
+            self.pool.join()
+        self.folder.cleanup()
+
+# %% ../nbs/01_picture.ipynb #2ee1a993
+def _read_safely(
+    self,
+    photo: bytes  # what a picture file contains
+) -> Image.Image:  # RGB, upright; raises `BadPicture` with the reason
+    "Open a photo"
+    from concurrent.futures import TimeoutError
+    from concurrent.futures.process import BrokenProcessPool
+
+    from pebble import ProcessExpired
+    self.start()
+    with tempfile.NamedTemporaryFile(dir=self.folder.name, delete=False) as f: f.write(photo)
+    opened = self.pool.schedule(open_upright, [f.name, self.max_size], timeout=self.seconds)
+    try: return opened.result(self.seconds + 30)  # the process may have to start, or to finish another photo
+    except TimeoutError: reason = f"decoding it takes longer than {self.seconds:g} seconds"
+    except MemoryError: reason = "decoding it takes more memory than allowed"
+    except (ProcessExpired, BrokenProcessPool): reason = "the decoder crashes on it"
+    finally: os.unlink(f.name)
+    raise BadPicture(reason)
+
+
+SafeReader.__call__ = _read_safely
 
 # %% ../nbs/01_picture.ipynb #8943a209
 def model_input(
