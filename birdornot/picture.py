@@ -11,18 +11,20 @@ __all__ = ['MAX_SIZE', 'MAX_BYTES', 'MAX_SIDE', 'MAX_SCANS', 'MEGABYTES', 'SECON
 
 # %% ../nbs/01_picture.ipynb #58944910
 import io
+import json
+import math
 import os
 import re
-import signal
 import stat
 import struct
+import subprocess
 import sys
 import tempfile
 import threading
 import warnings
 import zlib
 from collections import defaultdict, deque
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -609,69 +611,91 @@ def limit_memory(
     has = int(Path("/proc/self/statm").read_text().split()[0])*resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (has + megabytes*2**20, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
+# %% ../nbs/01_picture.ipynb #6efb7164
+def _send_pictures(max_size, megabytes):
+    "Open the files whose names come in, one a line, and send each picture, or the reason why there is none"
+    limit_memory(megabytes)
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a decoder prints is no answer
+    def send(about, pixels=b""):
+        out.write(json.dumps(about).encode() + b"\n" + pixels)
+        out.flush()
+    send("ready")
+    for line in sys.stdin.buffer:
+        try: im = open_upright(json.loads(line), max_size)
+        except BadPicture as e: send(dict(reason=str(e)))
+        else: send(dict(size=im.size), im.tobytes())
+
 # %% ../nbs/01_picture.ipynb #635c1fd6
-@contextmanager
-def _without_ctrl_c():
-    "A process started meanwhile hears no Ctrl-C, which a terminal sends to all: its end is for who started it"
-    if sys.platform == "win32":
-        yield
-        return
-    from multiprocessing import resource_tracker
-    resource_tracker.ensure_running()  # when it starts, it unblocks the signal
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try: yield
-    finally: signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 class SafeReader:
     "`open_upright` in a process that may be killed: the worst a file can do is to be refused"
-    pool = None
+    process = None
 
     def __init__(self,
-                 max_size: int = MAX_SIZE,  # no side of a picture is longer, pixels
-                 seconds: float = SECONDS,  # how long a picture may take
-                 megabytes: int = MEGABYTES  # memory that a picture may take, where the system keeps such limits
-                 ):
+        max_size: int = MAX_SIZE,  # no side of a picture is longer, pixels
+        seconds: float = SECONDS,  # how long a picture may take
+        megabytes: int = MEGABYTES,  # memory that a picture may take, where the system keeps such limits
+    ):
         self.max_size, self.seconds, self.megabytes = max_size, seconds, megabytes
         self.folder, self.lock = tempfile.TemporaryDirectory(prefix="birdornot-"), threading.Lock()
 
     def start(self):
         "Start the process, unless it runs; the first picture does it too, and again after the process was lost"
-        import multiprocessing
+        if self.process and self.process.poll() is None: return
+        self._end()
+        code = (f"import sys; sys.path[:] = {sys.path!r}; from birdornot import picture; "
+                f"picture._send_pictures({self.max_size!r}, {self.megabytes!r})")
+        alone = dict(creationflags=0x200) if sys.platform == "win32" else dict(start_new_session=True)  # no Ctrl-C
+        self.process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL, **alone)
+        if self.process.stdout.readline(): return
+        raise BirdornotError("the process that opens photos does not start; free some memory and try again")
 
-        from pebble import ProcessPool
-        with self.lock, _without_ctrl_c():
-            if self.pool and self.pool.active: return
-            spawn = multiprocessing.get_context("spawn")
-            self.pool = ProcessPool(1, initializer=limit_memory, initargs=[self.megabytes], context=spawn)
-            self.pool.schedule(str)
+    def _end(self):
+        if not self.process: return
+        self.process.kill()
+        self.process.communicate()
+        self.process = None
 
     def close(self):
         "End the process"
-        if self.pool:
-            self.pool.stop()
-            self.pool.join()
+        self._end()
         self.folder.cleanup()
 
 # %% ../nbs/01_picture.ipynb #2ee1a993
+def _answer(process, file, seconds):
+    "What the process says of a file: a dict, pixels, and whether its time was over; nothing where it was lost"
+    late, said, pixels = threading.Event(), {}, b""
+    def stop():
+        late.set()
+        process.kill()
+    watch = threading.Timer(seconds, stop)
+    watch.start()
+    try:
+        process.stdin.write(json.dumps(file).encode() + b"\n")
+        process.stdin.flush()
+        said = json.loads(process.stdout.readline() or "{}")
+        pixels = process.stdout.read(3*math.prod(said.get("size", [0])))
+    except OSError: pass  # it is not there any more
+    finally: watch.cancel()
+    return said, pixels, late.is_set()
+
+
 def _read_safely(
     self,
-    photo: bytes  # what a picture file contains
+    photo: bytes,  # what a picture file contains
 ) -> Image.Image:  # RGB, upright; raises `BadPicture` with the reason
     "Open a photo"
-    from concurrent.futures import TimeoutError
-    from concurrent.futures.process import BrokenProcessPool
-
-    from pebble import ProcessExpired
-    self.start()
-    with tempfile.NamedTemporaryFile(dir=self.folder.name, delete=False) as f: f.write(photo)
-    opened = self.pool.schedule(open_upright, [f.name, self.max_size], timeout=self.seconds)
-    try: return opened.result(self.seconds + 30)  # the process may have to start, or to finish another photo
-    except TimeoutError: reason = f"decoding it takes longer than {self.seconds:g} seconds"
-    except MemoryError: reason = "decoding it takes more memory than allowed"
-    except (ProcessExpired, BrokenProcessPool): reason = "the decoder crashes on it"
-    finally: os.unlink(f.name)
-    raise BadPicture(reason)
+    with self.lock:
+        self.start()
+        with tempfile.NamedTemporaryFile(dir=self.folder.name, delete=False) as f: f.write(photo)
+        try: said, pixels, late = _answer(self.process, f.name, self.seconds)
+        finally: os.unlink(f.name)
+        if late or not said: self._end()
+    if reason := said.get("reason"): raise BadPicture(reason)
+    if pixels and len(pixels) == 3*math.prod(said["size"]): return Image.frombytes("RGB", said["size"], pixels)
+    if late: raise BadPicture(f"decoding it takes longer than {self.seconds:g} seconds; save it smaller")
+    raise BadPicture("the decoder crashes on it; save it as JPEG or PNG")
 
 
 SafeReader.__call__ = _read_safely

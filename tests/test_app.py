@@ -3,6 +3,8 @@ import io
 import json
 import os
 import shutil
+import subprocess
+import sys
 import threading
 import urllib.request
 
@@ -205,17 +207,32 @@ def test_the_reason_is_painted(tmp_path):
     assert max(heat.size) <= 400 and abs(colours[..., 0] - colours[..., 2]).max() > 60  # in colour over grey
 
 
-def _kill(*_): os.kill(os.getpid(), 9)
-
-
-def test_a_decoder_that_crashes_takes_only_its_file_along(monkeypatch):
+def test_a_decoder_that_crashes_takes_only_its_file_along():
     reader = SafeReader()
     try:
-        monkeypatch.setattr(picture, "open_upright", _kill)
-        with pytest.raises(BadPicture, match="crashes"): reader(photo("sea"))
-        monkeypatch.undo()
+        reader.start()
+        def crash(): os.kill(reader.process.pid, 9)
+        slow = Image.effect_noise((4000, 4000), 99)
+        slow.save(out := io.BytesIO(), "PNG", compress_level=1)
+        threading.Timer(.05, crash).start()
+        with pytest.raises(BadPicture, match="crashes"): reader(out.getvalue())
         assert reader(photo("sea")).size == (120, 80)
     finally: reader.close()
+
+
+def test_a_script_without_a_guard_serves(dataset, tmp_path):
+    "Another process opens the photos; it must not run the script again"
+    (tmp_path/"script.py").write_text(f"""
+import urllib.request
+from birdornot.app import AppServer
+print("started")
+with AppServer({str(dataset/'model')!r}) as server:
+    kind = {{"Content-Type": "application/octet-stream"}}
+    ask = urllib.request.Request(server.url + "answer", {photo("sea")!r}, kind)
+    print(urllib.request.urlopen(ask, timeout=60).status)
+""")
+    done = subprocess.run([sys.executable, tmp_path/"script.py"], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("started\n200\n", "")
 
 
 def test_a_port_that_is_taken(server, dataset):
