@@ -99,7 +99,6 @@ def review(
     from birdornot.suspects import rank_once
     refresh(dest)
     rank_once(dest)
-    say("review", "open this address; Ctrl-C ends the review, and nothing is lost")
     say("review", f"{show(dest, port, who, not no_browser)} decisions stand")
 
 # %% ../nbs/90_cli.ipynb #09aeb68d
@@ -216,7 +215,7 @@ def export(
         print(f"page      {write_page(model, web)}\nlook at it python -m http.server -d {web}")
     if space:
         from birdornot.publish import write_space
-        print(f"space     {write_space(model, space, allow)}\ntry it    cd {space} && python app.py\n"
+        print(f"space     {write_space(model, space, allow)}\ntry it    python -m http.server -d {space}\n"
               f"publish   hf upload YOU/{space.resolve().name} {space} --repo-type space")
 
 # %% ../nbs/90_cli.ipynb #e6a47750
@@ -290,10 +289,10 @@ def predict(
 def serve(
     model: Path,  # model folder
     dataset: Path = None,  # dataset folder that takes corrections; by default the one the model lies in, if it does
-    port: int = None,  # port to listen on; by default the first free one from 7860
-    no_browser: bool = False,  # only say the address
+    port: int = 0,  # where to listen on this computer; by default any that is free
+    no_browser: bool = False,  # print the address only
 ):
-    "Open a page on this computer that answers for photos; nobody else can reach it"
+    "Open a page on this computer that answers for photos; nobody else can reach it; Ctrl-C ends it"
     from birdornot.app import serve as show
     show(model, dataset, port, browser=not no_browser)
 

@@ -26,7 +26,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from .core import BirdornotError
+from .core import BirdornotError, say
 
 # %% ../nbs/02_server.ipynb #61434a6b
 def _names(port): return {f"{host}:{port}" for host in ("127.0.0.1", "localhost")}
@@ -225,6 +225,7 @@ def show(
     "Print the address of a page, open it and wait until it is stopped"
     def _until_stopped():
         while not server.stopped.wait(0.5): pass  # in steps: Windows hears Ctrl-C only between them
+    say("open", "this address; Ctrl-C ends the page, and nothing is lost")
     try:
         print(server.url, flush=True)
         if browser: webbrowser.open(server.url)
