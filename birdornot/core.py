@@ -6,8 +6,9 @@ Docs: https://birdornot.github.io/birdornot/core.html.md"""
 
 # %% auto #0
 __all__ = ['RANGES', 'BACKBONE', 'WANTED', 'PICTURE_SUFFIXES', 'BirdornotError', 'DatasetError', 'DiskFull', 'is_disk_full',
-           'disk_full_errors', 'check_numbers', 'progress_bar', 'say', 'command_line', 'html_table', 'markdown_table',
-           'count_table', 'list_counts', 'atomic_file', 'put_in_place', 'atomic_folder', 'cores', 'cache_dir']
+           'disk_full_errors', 'check_numbers', 'progress_bar', 'say', 'shell_words', 'command_line', 'html_table',
+           'markdown_table', 'count_table', 'list_counts', 'atomic_file', 'put_in_place', 'atomic_folder', 'cores',
+           'cache_dir']
 
 # %% ../nbs/00_core.ipynb #ebfdcf37
 import errno
@@ -94,12 +95,19 @@ def say(
     print(f"{stage:<9} {text}", file=sys.stderr, flush=True)
 
 # %% ../nbs/00_core.ipynb #cfe49605
+def shell_words(
+    *words,  # words of a command line, names of files and folders
+) -> str:  # quoted where the shell of this system needs it
+    "Write words as they are typed in a shell"
+    words = [*map(str, words)]
+    return list2cmdline(words) if os.name == "nt" else shlex.join(words)
+
+
 def command_line(
     *words,  # the command and what follows it
 ) -> str:  # quoted where the shell of this system needs it
     "Write a command of birdornot as it is typed"
-    words = ["birdornot", *map(str, words)]
-    return list2cmdline(words) if os.name == "nt" else shlex.join(words)
+    return shell_words("birdornot", *words)
 
 # %% ../nbs/00_core.ipynb #018d9993
 def _cells(rows, head):

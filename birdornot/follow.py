@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from .clean import clean_images, drop_empty_folders, undo
+from .clean import TWO_LABELS, clean_images, drop_empty_folders, own_label, undo
 from .core import DatasetError, command_line, say
 from .decide import carry_out, decision_ledger, is_repeat, plan_move, record_decision
 from .hits import Hits
@@ -240,7 +240,7 @@ def _match_moves(fresh, gone):
     for r in gone: by_content[r["sha256"]].append(r)
     for h in fresh[:] if gone else ():
         if not (rows := by_content.get(_hash_of(h.image_url))): continue
-        rows.sort(key=lambda r, h=h: (r["label"] == clean_label(h.term), r["status"] == "clean"))
+        rows.sort(key=lambda r, h=h: (own_label(r) == clean_label(h.term), r["status"] == "clean"))
         pairs.append((row := rows.pop(), h))
         gone.remove(row)
         fresh.remove(h)
@@ -252,7 +252,7 @@ def _follow_source_moves(ledger, pairs, done):
     plan, again = [], []
     for row, h in pairs:
         label, new = clean_label(h.term), dict(image_url=h.image_url, title=h.title, seen=_stamp(h.image_url))
-        if label == row["label"]:
+        if label == own_label(row):
             ledger.update(row["id"], **new)
             continue
         done.moved[f"from {row['label']} to {label}"] += 1
@@ -272,7 +272,8 @@ def _put_aside(ledger, rows, why):
     away = dict(status="quarantined", verdict="discard", likely_wrong=0, reason=why)
     if rows: carry_out(ledger, [(r, away | dict(file=r["original"])) for r in rows], "follow", why=why)
     twins = [t for r in rows for t in ledger.rows(sha256=r["sha256"], status="quarantined") if _live(t)]
-    return [t["id"] for t in twins if t["reason"].startswith("the same picture is under")]
+    for t in filter(is_repeat, twins): ledger.update(t["id"], status="downloaded", reason="its twin is gone")
+    return [t["id"] for t in twins if t["reason"].startswith(TWO_LABELS)]
 
 
 def _wanted(ledger):

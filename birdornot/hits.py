@@ -6,8 +6,7 @@ Docs: https://birdornot.github.io/birdornot/hits.html.md"""
 
 # %% auto #0
 __all__ = ['NoHits', 'SourceFailed', 'Hit', 'positive_int', 'http_url', 'make_hit', 'Hits', 'read_rows', 'term_slug', 'Query',
-           'part_name', 'part_folders', 'folder_terms', 'folder_hits', 'known_columns', 'picture_address', 'table_rows',
-           'table_terms', 'table_hits']
+           'folder_terms', 'folder_hits', 'known_columns', 'picture_address', 'table_rows', 'table_terms', 'table_hits']
 
 # %% ../nbs/10_hits.ipynb #e68bbe20
 import csv
@@ -21,7 +20,7 @@ from urllib.parse import urlsplit
 
 from .core import PICTURE_SUFFIXES, BirdornotError, atomic_file, html_table
 from .picture import find_pictures, left_out_line
-from .project import has_pictures, label_key
+from .project import class_folders, has_pictures, label_key, part_folders, part_name
 
 # %% ../nbs/10_hits.ipynb #a39414e8
 class NoHits(BirdornotError):
@@ -256,45 +255,9 @@ def _names(names):
     return ", ".join(map(repr, names[:10])) + more if names else "none"
 
 
-def _class_folders(folder):
-    "The folders in a folder that can be classes"
-    return sorted(p for p in Path(folder).iterdir() if p.is_dir() and not p.name.startswith("."))
-
-
 def _shown(folder):
-    "The files in and below a folder, hidden ones left out"
-    files = sorted(p for p in folder.rglob("*") if p.is_file())
-    return [p for p in files if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
-
-# %% ../nbs/10_hits.ipynb #99f0aba5
-_PARTS = {name: part for part, names in dict(train="train training", valid="valid val validation dev",
-                                             test="test testing").items() for name in names.split()}
-
-
-def part_name(
-    text: str | None,  # what a folder or a cell of a table is called
-) -> str:  # train, valid or test; '' for anything else
-    "Read the name of a part of a collection"
-    return _PARTS.get(str(text or "").strip().lower(), "")
-
-# %% ../nbs/10_hits.ipynb #ffbb79b7
-def part_folders(
-    folder: str | Path,  # holds a folder for each class, or train, valid and test with a folder for each class in them
-) -> dict:  # part → its folder; empty where the folder is not divided
-    "Find the parts into which a folder of pictures is divided"
-    found, others = {}, []
-    for d in _class_folders(folder) if Path(folder).is_dir() else ():
-        if not (part := part_name(d.name)): others += [d]
-        elif part in found:
-            raise BirdornotError(f"{str(folder)!r} has two folders for one part, {found[part].name} and {d.name}; "
-                                 "put their pictures into one")
-        else: found[part] = d
-    if "train" not in found or len(found) < 2 or not _class_folders(found["train"]): return {}
-    if any(p.suffix.lower() in PICTURE_SUFFIXES for p in found["train"].iterdir()): return {}
-    if more := [d.name for d in others if has_pictures(d)]:
-        raise BirdornotError(f"{str(folder)!r} is divided into {', '.join(d.name for d in found.values())}, and holds "
-                             f"{', '.join(more)} besides; move that elsewhere")
-    return found
+    "Whether there are files in and below a folder, in linked folders too, hidden ones left out"
+    return has_pictures(folder) or any(find_pictures(folder))
 
 # %% ../nbs/10_hits.ipynb #2fa019c3
 def folder_terms(
@@ -304,7 +267,7 @@ def folder_terms(
     if not Path(folder).is_dir():
         raise BirdornotError(f"there is no folder {str(folder)!r}; give one that holds a folder for each class")
     parts = part_folders(folder) or dict(train=Path(folder))
-    return sorted({d.name for part, p in parts.items() if part != "test" for d in _class_folders(p) if _shown(d)})
+    return sorted({d.name for part, p in parts.items() if part != "test" for d in class_folders(p) if _shown(d)})
 
 
 def _term_folders(term, folder):
@@ -315,7 +278,7 @@ def _term_folders(term, folder):
     if not folder.is_dir():
         raise BirdornotError(f"there is no folder {str(folder)!r}; give one that holds a folder for each term")
     parts = {k: d for k, d in (part_folders(folder) or {"": folder}).items() if k != "test"}
-    subs = {part: _class_folders(d) for part, d in parts.items()}
+    subs = {part: class_folders(d) for part, d in parts.items()}
     found = {k: [p for p in some if p.name == term] or [p for p in some if label_key(p.name) == label_key(term)]
              for k, some in subs.items()}
     if any(found.values()): return {k: some[0] for k, some in found.items() if some}

@@ -6,8 +6,8 @@ Docs: https://birdornot.github.io/birdornot/project.html.md"""
 
 # %% auto #0
 __all__ = ['Layout', 'read_about', 'has_pictures', 'beside_layout', 'seen_from', 'lesson_layout', 'known_layout', 'layout_of',
-           'fillable', 'check_apart', 'clean_label', 'label_key', 'folder_name', 'split_label', 'place_of',
-           'folder_label', 'label_of']
+           'fillable', 'check_apart', 'clean_label', 'label_key', 'folder_name', 'split_label', 'class_folders',
+           'loose_pictures', 'part_name', 'part_folders', 'place_of', 'parts_of', 'folder_label', 'label_of']
 
 # %% ../nbs/03_project.ipynb #8099e66a
 import os
@@ -206,6 +206,52 @@ def split_label(
     parts = [part.strip() for part in label.split("+")]
     return parts if all(parts) else [label]
 
+# %% ../nbs/03_project.ipynb #6fbee424
+def class_folders(
+    folder: str | Path,  # holds a folder for each class
+) -> list:  # paths, sorted, hidden ones left out
+    "List the folders in a folder that can be classes"
+    return sorted(p for p in Path(folder).iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def loose_pictures(
+    folder: str | Path,  # holds a folder for each class; one that is not there has none
+) -> dict:  # path → why it is left out
+    "Find the pictures that lie beside the class folders"
+    files = Path(folder).iterdir() if Path(folder).is_dir() else ()
+    loose = sorted(p for p in files if p.suffix.lower() in PICTURE_SUFFIXES and p.is_file())
+    return {p: "it lies in no class folder" for p in loose if not p.name.startswith(".")}
+
+# %% ../nbs/03_project.ipynb #99f0aba5
+_PARTS = {name: part for part, names in dict(train="train training", valid="valid val validation dev",
+                                             test="test testing").items() for name in names.split()}
+
+
+def part_name(
+    text: str | None,  # what a folder or a cell of a table is called
+) -> str:  # train, valid or test; '' for anything else
+    "Read the name of a part of a collection"
+    return _PARTS.get(str(text or "").strip().lower(), "")
+
+# %% ../nbs/03_project.ipynb #ffbb79b7
+def part_folders(
+    folder: str | Path,  # holds a folder for each class, or train, valid and test with a folder for each class in them
+) -> dict:  # part → its folder; empty where the folder is not divided
+    "Find the parts into which a folder of pictures is divided"
+    found, others = {}, []
+    for d in class_folders(folder) if Path(folder).is_dir() else ():
+        if not (part := part_name(d.name)): others += [d]
+        elif part in found:
+            raise DatasetError(f"{str(folder)!r} has two folders for one part, {found[part].name} and {d.name}; "
+                                 "put their pictures into one")
+        else: found[part] = d
+    if "train" not in found or len(found) < 2 or not class_folders(found["train"]): return {}
+    if any(p.suffix.lower() in PICTURE_SUFFIXES for p in found["train"].iterdir()): return {}
+    if more := [d.name for d in others if has_pictures(d)]:
+        raise DatasetError(f"{str(folder)!r} is divided into {', '.join(d.name for d in found.values())}, and holds "
+                             f"{', '.join(more)} besides; move that elsewhere")
+    return found
+
 # %% ../nbs/03_project.ipynb #6f958253
 def place_of(
     path: str | Path | Layout,  # dataset folder, or its layout where many files are asked for
@@ -225,6 +271,13 @@ def _labels_of_folders(ledger, written):
     return {k[7:]: v for k, v in read_about(ledger).items() if k.startswith("folder:")}
 
 
+def parts_of(
+    layout: Layout,  # of a dataset
+) -> dict:  # part → its folder; empty where the photos are not divided; a project's never are
+    "Find the parts into which the photos of a dataset are divided"
+    return part_folders(layout.photos) if layout.kind == "beside" else {}
+
+
 def folder_label(
     layout: Layout,  # of a dataset
     name: str,  # of a folder in its photos
@@ -239,6 +292,8 @@ def label_of(
     path: str | Path | Layout,  # dataset folder, or its layout where many files are asked for
     file: str | Path,  # a picture below its photos
 ) -> str:  # several labels joined by +, where a picture shows several things
-    "Name the class of a picture: that of the outermost folder below the photos"
+    "Name the class of a picture: that of the outermost folder below the photos, or below a part of them"
     layout = layout_of(path)
-    return folder_label(layout, place_of(layout, file).split("/")[0])
+    first, *rest = place_of(layout, file).split("/")
+    if len(rest) > 1 and part_name(first) and parts_of(layout): first = rest[0]
+    return folder_label(layout, first)

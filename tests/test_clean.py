@@ -175,7 +175,8 @@ def test_repeats_conflicts_and_undo(tmp_path):
                                            "forest": {"clean": 1, "quarantined": 4}}
     rows = by_name(dest)
     assert rows["bird", "a2"]["reason"].startswith("exact duplicate of photos/bird/")
-    twice = "the same picture is under bird and forest: undo it where it belongs"
+    twice = ("the same picture is under bird and forest; review asks where it belongs, "
+             "--multilabel gives it both labels")
     assert rows["bird", "b"]["reason"] == rows["forest", "b"]["reason"] == twice
     assert "cut off" in rows["forest", "bad"]["reason"] and "small" in rows["forest", "tiny"]["reason"]
     assert "blank" in rows["forest", "blank"]["reason"]

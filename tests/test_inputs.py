@@ -1,15 +1,22 @@
 """What people have: folders divided into parts, tables of paths, one photo in two folders, a test set of their own."""
 import json
 import os
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from birdornot.clean import clean_images
 from birdornot.cli import main
-from birdornot.hits import folder_terms, part_folders, table_rows, table_terms
+from birdornot.download import download_images
+from birdornot.follow import refresh
+from birdornot.hits import folder_terms, table_rows, table_terms
 from birdornot.ledger import Ledger
+from birdornot.make import class_words, find_missing
+from birdornot.project import label_of, part_folders
+from birdornot.split import picture_files
 
 HUES = dict(red=0, green=1, blue=2)
 
@@ -51,6 +58,11 @@ def made(run, *words):
     code, out, err = run("make", *words, "--json")
     assert code == 0, err
     return json.loads(out.splitlines()[-1]), out, err
+
+
+def counts(dest):
+    "Label → how many pictures, as training sees them"
+    return dict(Counter(label_of(dest, f) for f in picture_files(dest)))
 
 
 def labels_in(dest):
@@ -225,3 +237,133 @@ def test_what_is_asked_for_now_is_what_is_trained(run):
         kept = json.loads(Path("photos_dataset/training/learner.json").read_text())
         model = json.loads(Path("photos_dataset/model/model.json").read_text())
         assert fact.items() <= kept.items() and all(model[k] == kept[k] for k in ("fit", "seed", "multilabel"))
+
+
+def test_a_backbone_on_a_second_run_is_trained_and_the_next_run_without_one_trains_the_usual_one(run, monkeypatch):
+    from birdornot import make
+    asked, fit = [], make.fit_probe
+
+    def fitted(dest, backbone, *args):  # others take torch, and longer than a test may
+        asked.append(backbone)
+        probe = fit(dest, "tf_efficientnet_lite0", *args)
+        probe.facts["backbone"] = backbone
+        return probe
+    monkeypatch.setattr(make, "fit_probe", fitted)
+    fill("photos", 6)
+    for words in ([], ["--backbone", "tf_efficientnet_lite1"], [], []): assert run("train", "photos", *words)[0] == 0
+    assert asked == ["tf_efficientnet_lite0", "tf_efficientnet_lite1", "tf_efficientnet_lite0"]
+
+
+def test_what_a_joined_class_is_taken_for_without_multilabel_is_said(run):
+    fill("photos", 6)
+    for i in range(6): draw(f"photos/red+green/{i}.png", "blue", 500 + i)
+    assert prepare() == {"red": 6, "green": 6, "red+green": 6}
+    code, _, err = run("make", "red", "green", "--folder", "photos", "--out", "set")
+    assert code == 1 and "has pictures of red+green, too" in err, err
+    assert "say --multilabel, which takes red+green for red and green at once, or name another folder" in err
+    code, _, err = run("train", "set")
+    assert code == 0 and "red+green is learned as a class of its own; --multilabel takes it for red and green" in err
+    assert "class of its own" not in run("train", "set", "--multilabel")[2]
+
+
+def test_serve_says_that_its_model_is_of_an_earlier_training(run, monkeypatch):
+    monkeypatch.setattr("birdornot.app.serve", lambda *args, **kwargs: None)
+    for name, data in (("my birds/training/learner.json", "b"), ("my birds/model/model.json", "a")):
+        Path(name).parent.mkdir(parents=True)
+        Path(name).write_text(json.dumps(dict(data=data)))
+    code, _, err = run("serve", "my birds/model", "--no-browser")
+    assert code == 0 and "my birds/model is of an earlier training; birdornot export 'my birds' writes it anew" in err
+
+
+# ---- one photo in two class folders
+
+def prepare(dest="set", multilabel=True):
+    "What `make --folder photos` does before it trains; → label and number of pictures"
+    refresh(dest)
+    words = class_words([], "photos", None, multilabel)
+    download_images(dest, find_missing(words, dest, folder="photos", multilabel=multilabel), progress=False)
+    clean_images(dest, workers=1, progress=False, multilabel=multilabel)
+    return counts(dest)
+
+
+@pytest.fixture
+def shared(here):
+    "Four photos each of red and green, of which two are in both folders"
+    fill("photos", 4)
+    for i in range(2): Path(f"photos/green/twin{i}.png").write_bytes(Path(f"photos/red/red0-{i}.png").read_bytes())
+
+
+def test_a_photo_in_two_class_folders_shows_both(run):
+    """cases/multilabel_two_folders: it went to quarantine, and no photo with both labels was left."""
+    fill("photos", 8)
+    for i in range(3): Path(f"photos/green/twin{i}.png").write_bytes(Path(f"photos/red/red0-{i}.png").read_bytes())
+    both = {"red": 5, "green": 8, "green+red": 3}
+    said, _, err = made(run, "--folder", "photos", "--multilabel")
+    assert said["pictures"] == both and "3 in quarantine (3 × exact duplicate)" in err
+    model = json.loads(Path("photos_dataset/model/model.json").read_text())
+    assert model["labels"] == ["green", "red"] and model["pictures"] == {"red": 8, "green": 11}
+    assert prepare("photos_dataset") == both
+
+
+def test_without_multilabel_a_photo_in_two_class_folders_is_put_aside_and_training_with_it_takes_it(run, shared):
+    for i in range(4, 8): draw(f"photos/red/{i}.png", "red", 50 + i)
+    assert prepare(multilabel=False) == {"red": 6, "green": 4}
+    with Ledger("set") as ledger: reasons = {r["reason"] for r in ledger.rows(status="quarantined")}
+    assert reasons == {"the same picture is under green and red; review asks where it belongs, "
+                       "--multilabel gives it both labels"}
+    code, _, err = run("train", "set", "--multilabel")
+    assert code == 0 and "classes   green 4, green+red 2, red 6" in err, err
+
+
+def test_a_photo_taken_out_of_one_of_two_class_folders_is_of_the_other_one(run, shared):
+    assert prepare() == {"red": 2, "green": 4, "green+red": 2}
+    Path("photos/green/twin0.png").unlink()
+    Path("photos/red/red0-1.png").unlink()
+    assert prepare() == {"red": 3, "green": 5}
+    with Ledger("set") as ledger: titles = {r["title"]: r["label"] for r in ledger.rows(status="clean")}
+    assert titles["red0-0.png"] == "red" and titles["twin1.png"] == "green"
+    assert run("undo", "set")[0] == run("clean", "set", "--multilabel")[0] == 0
+    assert counts("set") == {"red": 2, "green": 4, "green+red": 2}
+
+
+def test_a_photo_in_two_class_folders_may_get_another_name(shared):
+    before = prepare()
+    Path("photos/red/red0-1.png").rename("photos/red/renamed.png")
+    assert prepare() == before
+
+
+def test_what_a_person_decided_about_a_photo_in_two_classes_stands(shared):
+    prepare()
+    mine = next(Path("set/photos/green+red").iterdir())
+    mine.rename(f"set/photos/red/{mine.name}")
+    for _ in range(2): assert prepare() == {"red": 3, "green": 4, "green+red": 1}
+
+
+def test_the_second_of_two_same_files_stands_in_for_the_first(here):
+    fill("photos", 4)
+    Path("photos/red/twin.png").write_bytes(Path("photos/red/red0-0.png").read_bytes())
+    prepare()
+    Path("photos/red/red0-0.png").unlink()
+    assert prepare() == dict(red=4, green=4)
+
+
+# ---- train on a folder that is divided
+
+def test_train_on_a_divided_folder_never_learns_its_test_and_judges_it(run):
+    fill("photos/train", 8)
+    fill("photos/val", 3, seed=1)
+    fill("photos/test", 3, seed=2)
+    draw("photos/loose.png", "blue", 9)
+    Path("photos/train/red/notes.txt").write_text("milk")
+    Path("photos/train/green/taken.png").write_bytes(Path("photos/test/green/green2-0.png").read_bytes())
+    code, out, err = run("train", "photos")
+    assert code == 0 and "classes   green 12, red 11" in err, err
+    assert "6 photos are kept for the end, and never trained on" in err and "test      error " in err
+    assert "of 5 wrong" in err and "1 of 6 photos are pictures it was trained on" in err
+    assert "train and valid are put together; what is held back is chosen anew" in err
+    assert "2 files are left out: notes.txt (not a picture of a kind" in err and "; loose.png (it lies in no c" in err
+    assert run("export", "photos")[0] == 0
+    code, out, err = run("evaluate", "photos/test", "--model", "photos_birdornot/model", "--json")
+    assert code == 0 and json.loads(out)["of"] == 5, err
+    code, out, err = run("evaluate", "photos", "--model", "photos_birdornot/model", "--json")
+    assert code == 0 and [r["label"] for r in json.loads(out)["per_class"]] == ["green", "red"], err
