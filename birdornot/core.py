@@ -7,8 +7,8 @@ Docs: https://birdornot.github.io/birdornot/core.html.md"""
 # %% auto #0
 __all__ = ['RANGES', 'BACKBONE', 'WANTED', 'PICTURE_SUFFIXES', 'BirdornotError', 'DatasetError', 'DiskFull', 'is_disk_full',
            'disk_full_errors', 'check_numbers', 'progress_bar', 'say', 'shell_words', 'command_line', 'html_table',
-           'markdown_table', 'count_table', 'list_counts', 'atomic_file', 'put_in_place', 'atomic_folder', 'cores',
-           'cache_dir']
+           'markdown_table', 'count_table', 'list_counts', 'atomic_file', 'copy_time', 'check_table_place',
+           'put_in_place', 'atomic_folder', 'cores', 'cache_dir']
 
 # %% ../nbs/00_core.ipynb #ebfdcf37
 import errno
@@ -173,6 +173,25 @@ def atomic_file(
         yield part
         os.replace(part, file)
     finally: part.unlink(missing_ok=True)
+
+# %% ../nbs/00_core.ipynb #861404ca
+def copy_time(
+    src: str | Path,  # a file of the user's
+    dest: str | Path,  # a copy of it
+):
+    "Give a copy the time that its file has, by which people sort their photos"
+    about = os.stat(src)
+    os.utime(dest, ns=(about.st_atime_ns, about.st_mtime_ns))
+
+
+def check_table_place(
+    file: str | Path,  # table to be written
+):
+    "Refuse a place that no table can be written to, before any work is done"
+    file = Path(file)
+    if file.is_dir(): raise BirdornotError(f"{str(file)!r} is a folder; name a file in it: {file/'answers.csv'}")
+    if not file.parent.is_dir():
+        raise BirdornotError(f"{file}: there is no folder {str(file.parent)!r}; make it first")
 
 # %% ../nbs/00_core.ipynb #e5f2a658
 def put_in_place(

@@ -25,13 +25,12 @@ from ipaddress import ip_network
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from urllib.parse import urljoin, urlsplit
-from urllib.request import url2pathname
 
 from fastcore.basics import patch
 
 from . import __version__
-from .core import BirdornotError, count_table, disk_full_errors, list_counts, progress_bar
-from .ledger import Ledger, unfinished_files
+from .core import BirdornotError, copy_time, count_table, disk_full_errors, list_counts, progress_bar
+from .ledger import Ledger, own_file, unfinished_files
 from .picture import MAX_BYTES, sniff
 from .project import fillable, folder_name
 
@@ -232,7 +231,8 @@ def _translate(e):
     from urllib3 import exceptions as u3
     if isinstance(e, Refused): return e
     if isinstance(e, AntiSSRFError):
-        return Refused("leads to a private address, blocked for safety; allow_hosts permits it")
+        return Refused("leads to a private address, blocked for safety; "
+                       "--allow-hosts of `birdornot download` permits it")
     if e2 := _find(e, socket.gaierror):
         if e2.errno == socket.EAI_AGAIN: return _Again("the name of the site cannot be looked up", host=True)
         return Refused("there is no site of this name", host=True)
@@ -430,9 +430,7 @@ def _pieces(path):
 
 def _get(row, out, fetcher, seconds):
     "Write the picture of `row` to `out`: a hit of your own folder or table is read, anything else fetched"
-    url = row["image_url"]
-    if row["source"] not in ("folder", "table") or not url.startswith("file:"): return fetcher.save(url, out, seconds)
-    file = Path(url2pathname(urlsplit(url).path))
+    if not (file := own_file(row)): return fetcher.save(row["image_url"], out, seconds)
     if file.exists() and not file.is_file(): raise Refused("not a file but a pipe or device; name a picture file")
     try: return _take(_pieces(file), out, MAX_BYTES, float("inf"))
     except (FileNotFoundError, IsADirectoryError, PermissionError) as e:
@@ -447,6 +445,7 @@ def _fetch(job, ledger, parts, fetcher):
         with part.open("wb") as out: got = _get(row, out, fetcher, max(1, fetcher.deadline-job.spent))
         name = f"originals/{folder_name(row['label'])}/{got['sha256'][:16]}.{got.pop('ext')}"
         ledger.locate(name).parent.mkdir(parents=True, exist_ok=True)
+        if file := own_file(row): copy_time(file, part)
         part.replace(ledger.locate(name))
         return dict(status="downloaded", reason="", original=name, file=name, **got)
     except Refused as e: return e

@@ -26,12 +26,22 @@ import numpy as np
 from PIL import Image
 
 from .clean import examine_picture, run_in_workers
-from .core import BirdornotError, atomic_file, cores, count_table, disk_full_errors, progress_bar
+from birdornot.core import (
+    BirdornotError,
+    atomic_file,
+    check_table_place,
+    cores,
+    count_table,
+    disk_full_errors,
+    progress_bar,
+    say,
+)
 from .download import Fetcher, Refused, fetch_in_memory
 from .duplicates import BIT_CHANCE, connected, hash_codes, similar_neighbours, sort_keys, sorting_bits
-from .hits import known_columns, read_rows
+from .hits import http_url, known_columns, picture_address, read_rows
 from .ledger import Ledger
-from .picture import MAX_SIZE
+from .picture import MAX_SIZE, find_pictures, left_out_line
+from .project import label_of, layout_of
 
 # %% ../nbs/81_scale.ipynb #911ef99e
 def _pyarrow():
@@ -54,9 +64,20 @@ def _parquet_rows(path):
         raise BirdornotError(said) from e
 
 
+def _folder_rows(folder):
+    "Yield a dict for each picture in and below a folder; a line says what is left out"
+    layout = layout_of(folder)
+    pictures, others = find_pictures(folder)
+    if others: say("scale", left_out_line(others))
+    for f in pictures:
+        label = label_of(layout, f) if len(f.relative_to(folder).parts) > 1 else ""
+        yield dict(image_url=f.resolve().as_uri(), title=f.name, label=label)
+
+
 def _table_rows(path):
     "Yield a dict for each row of a table, under our names"
     path = Path(path)
+    if path.is_dir() and layout_of(path).kind == "beside": return _folder_rows(path)
     if path.is_dir() or path.suffix == ".sqlite":
         with Ledger(path if path.is_dir() else path.parent, create=False) as ledger: rows = ledger.rows()
         return iter(rows)
@@ -67,22 +88,31 @@ def _table_rows(path):
 _TEXTS = ("image_url", "label", "title", "licence", "author", "page_url", "source")
 
 
-def _cut(table, folder, shard):
+def _place(table, row, files):
+    "Where the picture of a row lies; paths are read from where the table lies, if `files` are permitted"
+    text = row.get("image_url")
+    if not isinstance(text, str): return ""
+    return (not text.startswith("file:") and picture_address(Path(table).parent, text)) or text if files else text
+
+
+def _cut(table, folder, shard, files=False):
     "Write the rows of `table` into files of `shard` rows; → how many rows"
-    pa = _pyarrow()
+    pa, own = _pyarrow(), files or Path(table).is_dir()
     schema = pa.schema([("row", pa.int64()), *((k, pa.string()) for k in _TEXTS)])
     rows, n = _table_rows(table), 0
     first = next(rows, None)
     if first is None: raise BirdornotError(f"{str(table)!r} has no rows; put one address on each line")
     if "image_url" not in first:
         raise BirdornotError(f"{str(table)!r} has no column of addresses; name it url, "
-                             "and give one http(s) address a row")
+                             "and give one address a row")
     def text(v):
         return v if isinstance(v, str) else None
     rows = chain([first], rows)
     while some := list(islice(rows, shard)):
         some = [dict(row=i, **{k: text(r.get(k)) for k in _TEXTS}) for i, r in enumerate(some, n)]
-        for r in some: r["image_url"] = r["image_url"] or ""
+        for r in some:
+            r["image_url"] = _place(table, r, files)
+            if r["image_url"].startswith("file:"): r["source"] = "table" if own else ""  # what may be read, and may not
         _write(pa.Table.from_pylist(some, schema), folder/f"{n//shard:06}.parquet")
         n += len(some)
     return n
@@ -132,9 +162,16 @@ def _look_from_afar(data, s):
     with closing(run_in_workers(_look, [(data, s)], 1)) as found: return next(found)
 
 
+def _refusal(row, got, s):
+    "Why there is no picture; of what is no web address, also what to do"
+    if not row["image_url"] or http_url(row["image_url"]) or row["source"] == "table": return got.reason
+    if s.get("files"): return "there is no such file; paths are read from the folder of the table"
+    return f"{got.reason}; --files permits paths and file: addresses"
+
+
 def _result(row, got, s, careful):
     "The row of the result for a row of the table and what was fetched for it"
-    if isinstance(got, Refused): return row | dict(status="failed", reason=got.reason)
+    if isinstance(got, Refused): return row | dict(status="failed", reason=_refusal(row, got, s))
     data, known = got
     seen = _look_from_afar(data, s) if careful else _look(data, s)
     pixels = seen.pop("pixels", None)
@@ -185,7 +222,7 @@ def do_shard(
 
 # %% ../nbs/81_scale.ipynb #11c3c740
 def _settings(model=None, backbone=None, copies=True, max_size=None, min_size=32, in_flight=64, processes=1,
-              per_host=8, **fetch):
+              per_host=8, files=False, **fetch):
     "What a shard has to know, as plain data"
     if model:
         info = _classifier(str(model)).info
@@ -195,7 +232,8 @@ def _settings(model=None, backbone=None, copies=True, max_size=None, min_size=32
         max_size = info["max_size"]
     fetch = dict(fetch, per_host=max(1, per_host//processes), allow_hosts=sorted(fetch.get("allow_hosts", ())))
     return dict(model=str(Path(model).resolve()) if model else None, backbone=None if model else backbone,
-                copies=copies, max_size=max_size or MAX_SIZE, min_size=min_size, in_flight=in_flight, fetch=fetch)
+                copies=copies, max_size=max_size or MAX_SIZE, min_size=min_size, in_flight=in_flight, fetch=fetch,
+                **(dict(files=True) if files else {}))
 
 # %% ../nbs/81_scale.ipynb #6b3d663e
 class _Process(SpawnProcess):
@@ -310,7 +348,7 @@ def _begin(table, dest, shard, s):
     if s["model"]: wanted["labels"] = _classifier(s["model"]).labels
     try: began = json.loads((dest/"run.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
-        began = wanted | dict(rows=_cut(table, dest/"todo", shard))
+        began = wanted | dict(rows=_cut(table, dest/"todo", shard, s.get("files")))
         text = json.dumps(began, ensure_ascii=False, indent=1)
         with atomic_file(dest/"run.json") as part: part.write_text(text, encoding="utf-8")
     if other := [k for k in wanted if wanted[k] != began.get(k)]:
@@ -346,9 +384,17 @@ class Scaled:
         t = self.table(["reason"])["reason"]
         return t[t != ""].value_counts().to_dict()
 
+    @property
+    def answers(self) -> dict:  # answer → how many; empty where no model was asked
+        "How many pictures have each answer"
+        if "answer" not in _pyarrow().parquet.read_schema(self.files[0]).names: return {}
+        return self.table(["answer"])["answer"].value_counts().to_dict()
+
     def __repr__(self):
         why = "".join(f"\n  {n} x {reason}" for reason, n in self.reasons.items())
-        return f"{sum(self.counts.values())} rows: {', '.join(f'{n} {k}' for k, n in self.counts.items())}{why}"
+        said = ", ".join(f"{n} {answer}" for answer, n in self.answers.items())
+        return (f"{sum(self.counts.values())} rows: {', '.join(f'{n} {k}' for k, n in self.counts.items())}"
+                f"{said and f'; answers: {said}'}{why}")
 
     def _repr_markdown_(self):
         lines = [*self.counts.items(), *((f"&nbsp; {r}", n) for r, n in self.reasons.items())]
@@ -357,7 +403,7 @@ class Scaled:
 
 # %% ../nbs/81_scale.ipynb #5937b586
 def scale(
-    table: str | Path,  # Parquet, CSV, JSON lines or text file of addresses, or a dataset folder with a ledger
+    table: str | Path,  # Parquet, CSV, JSON lines or text file of addresses, a folder of pictures, or a dataset folder
     dest: str | Path,  # folder of the run; on a cluster, where all machines see it
     model: str | Path | None = None,  # model folder that answers for every picture
     backbone: str | None = None,  # without a model: embed with this backbone of timm; None: no embeddings
@@ -367,11 +413,14 @@ def scale(
     cluster: str | None = None,  # address of a Ray cluster, or 'auto' on one of its machines; None: this machine
     patience: float = 3600,  # seconds that a shard may take
     progress: bool = True,  # show a progress bar at a terminal or in a notebook
+    csv: str | Path | None = None,  # also write the results to this file as a table, without pictures and embeddings
+    files: bool = False,  # permit paths, and file: addresses, in the table
     **kwargs  # in_flight (pictures, a process), per_host (in all), min_size, and limits of `Fetcher`
 ) -> Scaled:  # what became of each row
     "Download, clean, embed and judge the pictures of a table of any length; run again, it goes on where it stopped"
+    if csv: check_table_place(csv)
     with closing(_engine(cluster, workers, patience)) as engine:
-        s = _settings(model, backbone, copies, processes=engine.slots, **kwargs)
+        s = _settings(model, backbone, copies, processes=engine.slots, files=files, **kwargs)
         shards, n = _begin(table, dest, shard, s)
         todo = [pair for pair in shards if not Path(pair[1]).exists()]
         found = _run(engine, do_shard, todo, lambda pair, tries: (*pair, s, tries > 0), lambda pair: _give_up(*pair, s))
@@ -382,7 +431,10 @@ def scale(
                 failed += sum(counts.values()) - counts.get("clean", 0)
                 bar.set_postfix(failed=failed, refresh=False)
                 bar.update(sum(counts.values()))
-    return Scaled(dest)
+    done = Scaled(dest)
+    if csv:
+        with disk_full_errors(Path(csv).parent), atomic_file(csv) as part: done.table().to_csv(part, index=False)
+    return done
 
 # %% ../nbs/81_scale.ipynb #99b6db8f
 def _ranges(n, most_rows):

@@ -87,7 +87,7 @@ def test_same_bytes_are_stored_once(web, tmp_path):
 
 # ---- what is not gets a reason
 
-BLOCKED = "leads to a private address, blocked for safety; allow_hosts permits it"
+BLOCKED = "leads to a private address, blocked for safety; --allow-hosts of `birdornot download` permits it"
 BAD = {
     "/missing": "no longer there (404)", "/gone": "no longer there (410)",
     "/forbidden": "the site refuses programs (403)",
@@ -98,8 +98,8 @@ BAD = {
     "/notgzip": "damaged on the way: cannot be decompressed",
     "/loop": "more than 5 redirects", "/hops/6": "more than 5 redirects",
     "/to?url=http://169.254.169.254/latest/meta-data/":
-        "leads to a private address, blocked for safety; allow_hosts permits it",
-    "/to?url=http://127.0.0.1:1/": "leads to a private address, blocked for safety; allow_hosts permits it",
+        BLOCKED,
+    "/to?url=http://127.0.0.1:1/": BLOCKED,
     "/to?url=file:///etc/passwd": "redirects to what is no http or https address",
     "/to?url=sample://pictures/42/bird/0000.jpg": "redirects to what is no http or https address",
     "/to?url=http://a:b@127.0.0.1/": "the address holds a user name or password",

@@ -99,7 +99,8 @@ def test_nothing_there(place):
 def test_addresses_go_through_the_safe_downloader(place):
     with RoughWeb() as web:
         done = birdornot("predict", "model", f"{web.url}/good/1", "photos/sea/00.jpg", cwd=place)
-        assert done.returncode == 1 and "private address" in done.stdout and web.connections == 0
+        assert done.returncode == 1 and "private address, blocked for safety; save the photo" in done.stdout
+        assert web.connections == 0
         assert "00.jpg: sea" in done.stdout
 
 

@@ -93,7 +93,8 @@ def test_tables_of_every_kind(web, tmp_path, kind):
 def test_addresses_of_a_table_reach_no_private_place(tmp_path):
     (tmp_path/"t.txt").write_text("http://127.0.0.1/a.jpg\nhttp://169.254.169.254/x\nfile:///etc/passwd\n")
     assert {*scale(tmp_path/"t.txt", tmp_path/"run", workers=1).reasons} == {
-        "leads to a private address, blocked for safety; allow_hosts permits it", "not an http or https address"}
+        "leads to a private address, blocked for safety; --allow-hosts of `birdornot download` permits it",
+        "not an http or https address; --files permits paths and file: addresses"}
 
 
 def test_a_run_goes_on_only_with_what_it_was_begun_with(web, model, tmp_path):
@@ -237,6 +238,55 @@ def test_telemetry_is_off_before_ray_is_there(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", watch)
     with pytest.raises(BirdornotError, match="birdornot\\[scale\\]"): scaling._Ray("auto", 9)
     assert seen == ["0"]
+
+
+class Inline:
+    "Does shards in this process"
+    slots, died = 1, ()
+    def submit(self, fn, *args):
+        done = fn(*args)
+        return lambda: done
+    def wait(self, running): return running
+    def result(self, task): return task()
+    def close(self): pass
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch, capsys):
+    "The command in this process, beside a folder of photos of the user's own: exit code and what it told"
+    from birdornot.cli import main
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(scaling, "_engine", lambda *args: Inline())
+    for i in range(3):
+        file = tmp_path/"photos"/"bird"/f"{i} é.jpg"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.effect_noise((64, 48), 50 + i).convert("RGB").save(file)
+    def _run(*words):
+        code = main(["scale", *map(str, words)])
+        return code, capsys.readouterr().err
+    return _run
+
+
+def test_paths_and_file_addresses_are_read_where_they_are_permitted(program, tmp_path):
+    files = sorted((tmp_path/"photos/bird").iterdir())
+    rows = ["photos/bird/0 é.jpg", str(files[1]), files[2].as_uri(), "photos/lost.jpg"]
+    Path("t.csv").write_text("path,source\n" + "".join(f"{r},folder\n" for r in rows))
+    code, err = program("t.csv", "closed")
+    assert code == 1 and "4 rows: 4 failed" in err and "--files permits paths and file: addresses" in err, err
+    assert set(Scaled("closed").table().status) == {"failed"}
+    code, err = program("t.csv", "open", "--files")
+    assert code == 0 and "3 clean, 1 failed" in err and "there is no such file; paths are read from" in err, err
+
+
+def test_a_folder_of_pictures_is_a_table_too_and_answers_are_counted_and_written_down(program, model, tmp_path):
+    Path("photos/bird/notes.txt").write_text("milk")
+    code, err = program("photos", "run", "--model", "model", "--csv", "answers.csv")
+    assert code == 0 and "3 rows: 3 clean; answers: " in err and "1 file is left out: notes.txt" in err, err
+    rows = list(csv.DictReader(open("answers.csv", encoding="utf-8")))
+    assert [r["title"] for r in rows] == ["0 é.jpg", "1 é.jpg", "2 é.jpg"] and {r["label"] for r in rows} == {"bird"}
+    assert {r["answer"] for r in rows} <= {"sea", "sunset"} and not {"picture", "embedding"} & {*rows[0]}
+    code, err = program("photos", "other", "--csv", "no/answers.csv")
+    assert code == 1 and "there is no folder 'no'; make it first" in err and not Path("other").exists()
 
 
 def test_from_the_command_line(web, model, tmp_path):
