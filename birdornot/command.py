@@ -91,7 +91,9 @@ def overview() -> str:
 # %% ../nbs/89_command.ipynb #942c5ee4
 @contextmanager
 def _heard():
-    "Inside, whoever reads our lines may have seen enough, as `| head` does; the rest is dropped without a word"
+    "Inside, whoever reads our lines may have seen enough, as `| head` does, and the name of a file may be no text"
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"): stream.reconfigure(errors="backslashreplace")
     try:
         yield
         sys.stdout.flush()

@@ -7,7 +7,7 @@ Docs: https://birdornot.github.io/birdornot/core.html.md"""
 # %% auto #0
 __all__ = ['RANGES', 'BACKBONE', 'WANTED', 'PICTURE_SUFFIXES', 'BirdornotError', 'DatasetError', 'DiskFull', 'is_disk_full',
            'disk_full_errors', 'check_numbers', 'progress_bar', 'say', 'shell_words', 'command_line', 'html_table',
-           'markdown_table', 'count_table', 'list_counts', 'atomic_file', 'copy_time', 'check_table_place',
+           'markdown_table', 'count_table', 'list_counts', 'atomic_file', 'path_of', 'copy_time', 'check_table_place',
            'put_in_place', 'atomic_folder', 'cores', 'cache_dir']
 
 # %% ../nbs/00_core.ipynb #ebfdcf37
@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from html import escape
 from pathlib import Path
 from subprocess import list2cmdline
+from urllib.parse import unquote_to_bytes, urlsplit
 
 # %% ../nbs/00_core.ipynb #b30a6c00
 class BirdornotError(Exception):
@@ -175,6 +176,16 @@ def atomic_file(
     finally: part.unlink(missing_ok=True)
 
 # %% ../nbs/00_core.ipynb #861404ca
+def path_of(
+    url: str,  # file: address; what follows a # does not count
+) -> Path:  # also of a file whose name is not UTF-8, as one out of an old zip
+    "Find the file that a file: address names"
+    path = urlsplit(url).path
+    if os.name != "nt": return Path(os.fsdecode(unquote_to_bytes(path)))
+    from urllib.request import url2pathname
+    return Path(url2pathname(path))
+
+
 def copy_time(
     src: str | Path,  # a file of the user's
     dest: str | Path,  # a copy of it

@@ -13,11 +13,9 @@ import shutil
 from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from .clean import TWO_LABELS, drop_empty_folders, own_label, say_cleaned, undo
-from .core import DatasetError, command_line, say
+from .core import DatasetError, command_line, path_of, say
 from .decide import carry_out, decision_ledger, is_repeat, plan_move, record_decision
 from .hits import Hits
 from .ledger import Ledger, at_work, content_hash, up_to_date
@@ -201,12 +199,12 @@ def record_added(
 # %% ../nbs/42_follow.ipynb #42ee2bae
 def _stamp(url):
     "Size and time of the file of a file: address, as a word; '' where there is none"
-    try: about = os.stat(url2pathname(urlsplit(url).path))
+    try: about = os.stat(path_of(url))
     except OSError: return ""
     return f"{about.st_size}-{about.st_mtime_ns}"
 
 
-def _hash_of(url): return content_hash(url2pathname(urlsplit(url).path))
+def _hash_of(url): return content_hash(path_of(url))
 
 
 def _same_file(row, url, stamp):

@@ -22,12 +22,10 @@ from datetime import datetime, timezone
 from functools import lru_cache
 from hashlib import file_digest
 from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from fastcore.basics import patch
 
-from .core import DatasetError, count_table, is_disk_full, say, shell_words
+from .core import DatasetError, count_table, is_disk_full, path_of, say, shell_words
 from .project import Layout, clean_label, folder_name, has_pictures, layout_of, seen_from
 
 # %% ../nbs/20_ledger.ipynb #a24c05db
@@ -258,7 +256,7 @@ def own_file(
     "Name the user's own file that a picture was read from"
     url = row["image_url"] or ""
     if row["source"] not in ("folder", "table") or not url.startswith("file:"): return None
-    return Path(url2pathname(urlsplit(url).path))
+    return path_of(url)
 
 
 def own_words(

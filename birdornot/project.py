@@ -283,6 +283,7 @@ def folder_label(
     name: str,  # of a folder in its photos
 ) -> str:
     "Name the class whose pictures a folder holds"
+    name = name.encode("utf-8", "backslashreplace").decode()  # of an old zip: no file or page could hold it
     if not re.search(r"_\d{6}$", name) or not layout.ledger.exists(): return unicodedata.normalize("NFC", name)
     written = [f.stat().st_mtime_ns for f in layout.ledger.parent.glob("ledger.sqlite*")]
     return _labels_of_folders(layout.ledger, tuple(written)).get(name, name)

@@ -433,7 +433,8 @@ def scale(
                 bar.update(sum(counts.values()))
     done = Scaled(dest)
     if csv:
-        with disk_full_errors(Path(csv).parent), atomic_file(csv) as part: done.table().to_csv(part, index=False)
+        with disk_full_errors(Path(csv).parent), atomic_file(csv) as part:
+            done.table().to_csv(part, index=False, errors="backslashreplace")
     return done
 
 # %% ../nbs/81_scale.ipynb #99b6db8f

@@ -74,6 +74,29 @@ def test_sorting_copies_and_never_overwrites(place):
     assert (place/"sorted"/"sea"/"00-2.jpg").read_bytes() == before[place/"photos"/"sea"/"00.jpg"]
 
 
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="there each name is text")
+def test_names_that_are_no_text(place, monkeypatch, capsys):
+    """cases/latin1_names: the zip of an old Windows ended predict in a traceback."""
+    from birdornot.cli import main
+    monkeypatch.chdir(place)
+    for name in (b"a", b"V\xf6gel", b"z"): shutil.copy("photos/sea/00.jpg", os.fsencode("photos/") + name + b".jpg")
+    shutil.rmtree("photos/sunset")
+    (place/"photos/sea/note.jpg").unlink()
+    assert main(["predict", "model", "photos", "--csv", "a.csv"]) == 0
+    assert "V\\udcf6gel.jpg" in Path("a.csv").read_text() and len(Path("a.csv").read_text().splitlines()) == 24
+    env = dict(os.environ, PYTHONIOENCODING="utf-8:strict")
+    for words in ([], ["--json"]):
+        done = birdornot("predict", "model", "photos", *words, cwd=place, env=env)
+        assert done.returncode == 0 and len(done.stdout.splitlines()) == 23 and "V\\udcf6gel.jpg" in done.stdout
+    with open(os.fsencode("photos") + b"/V\xf6gel.jpg", "rb") as f: data = f.read()
+    from birdornot.download import download_images
+    from birdornot.hits import Query, folder_hits
+    os.makedirs("mine/sea")
+    with open(os.fsencode("mine/sea") + b"/V\xf6gel.jpg", "wb") as f: f.write(data)
+    got = download_images("set", list(folder_hits(Query("sea", "sea", folder="mine"))), progress=False)
+    assert got.counts == {"sea": dict(downloaded=1, failed=0)}
+
+
 def test_sorted_photos_below_the_photos_are_not_asked_again(place):
     for _ in range(2): birdornot("predict", "model", "photos", "--sort-into", "photos/sorted", cwd=place)
     assert len(list((place/"photos"/"sorted").rglob("*.jpg"))) == 51
