@@ -21,6 +21,7 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 from .core import PICTURE_SUFFIXES, DatasetError, command_line
+from .picture import why_no_picture
 
 # %% ../nbs/03_project.ipynb #525edee4
 _PLACES = ("photos", "originals", "quarantine")
@@ -75,8 +76,9 @@ def has_pictures(
     folder: str | Path,  # any folder; one that is not there has none
 ) -> bool:
     "Tell whether pictures lie in or below a folder, hidden folders left out"
-    for _, folders, files in os.walk(folder):
+    for where, folders, files in os.walk(folder):
         if any(Path(f).suffix.lower() in PICTURE_SUFFIXES for f in files): return True
+        if any(not why_no_picture(Path(where, f)) for f in files if "." not in f): return True
         folders[:] = [d for d in folders if d[0] != "."]
     return False
 

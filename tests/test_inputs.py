@@ -13,7 +13,7 @@ from birdornot.cli import main
 from birdornot.download import download_images
 from birdornot.follow import refresh
 from birdornot.hits import folder_terms, table_rows, table_terms
-from birdornot.ledger import Ledger
+from birdornot.ledger import Ledger, own_file
 from birdornot.make import class_words, find_missing
 from birdornot.project import label_of, part_folders
 from birdornot.split import picture_files
@@ -367,3 +367,63 @@ def test_train_on_a_divided_folder_never_learns_its_test_and_judges_it(run):
     assert code == 0 and json.loads(out)["of"] == 5, err
     code, out, err = run("evaluate", "photos", "--model", "photos_birdornot/model", "--json")
     assert code == 0 and [r["label"] for r in json.loads(out)["per_class"]] == ["green", "red"], err
+
+
+# ---- every kind of file, by every way in
+
+def test_every_kind_of_file_goes_every_way_in(here):
+    import tinymodel
+
+    from birdornot.predict import Classifier, find_photos
+    for k, hue in enumerate(HUES.keys() - {"blue"}):
+        pictures = [Image.open(draw("one.png", hue, 100*k + i)).copy() for i in range(9)]
+        home = Path("photos", hue, "2021")
+        home.mkdir(parents=True)
+        Path("elsewhere", hue).mkdir(parents=True)
+        pictures[0].save(home/"a.tif", save_all=True, append_images=pictures[1:3])  # pages; the first one counts
+        for i, name in enumerate(("b.TIFF", "c.jfif", "d.jpe", "e.JPG", "f.webp", "g.gif", "h.bmp"), 1):
+            kind = dict(tiff="TIFF", webp="WEBP", gif="GIF", bmp="BMP").get(name[2:].lower(), "JPEG")
+            pictures[i].save(home/name, kind)
+        pictures[8].save(Path("elsewhere", hue, "i"), "PNG")
+        Path("photos", hue, "linked").symlink_to(Path("elsewhere", hue).resolve())
+        Path("photos", hue, "linked", "round").symlink_to(Path("photos").resolve())
+        Path("photos", hue, "video.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(99))
+    clf = Classifier(tinymodel.folder(Path("model").absolute(), labels=["red", "green"]))
+    photos = find_photos("photos/red", left_out := {})
+    assert [p.error for p in clf.predict_many(photos)] == [""]*9 and "video.mp4" in {f.name for f in left_out}
+    assert Counter(f.parts[1] for f in picture_files("photos")) == dict(red=9, green=9)
+    with pytest.warns(UserWarning, match="left out"): assert clf.evaluate("photos").n == 18
+    assert prepare(multilabel=False) == dict(red=9, green=9)
+    with Ledger("set") as ledger: rows = {r["title"]: r for r in ledger.rows(status="clean")}
+    assert all(Path("set", r["original"]).stat().st_mtime_ns == own_file(r).stat().st_mtime_ns for r in rows.values())
+
+
+def test_train_on_files_without_an_ending(run):
+    fill("photos", 6)
+    for f in list(Path("photos").rglob("*.png")): f.rename(f.with_suffix(""))
+    code, _, err = run("train", "photos")
+    assert code == 0 and "classes   green 6, red 6" in err, err
+
+
+def test_a_broken_picture_in_a_folder_of_the_users_own_is_told_what_can_be_done(run):
+    fill("my photos", 6)
+    Path("my photos/red/zz.jpg").write_bytes(b"\xff\xd8\xff" + bytes(99))
+    code, _, err = run("train", "my photos")
+    assert code == 1 and "zz.jpg" in err and "put aside by `birdornot make --folder`" in err, err
+    code, _, err = run("make", "--folder", "my photos", "--out", "set")
+    assert code == 0 and "refused   " in err
+
+
+def test_a_class_that_was_refused_as_a_whole_is_named_with_its_reason(run):
+    """cases/tiny_28px: "add a folder of pictures per class" led nowhere."""
+    fill("photos", 5)
+    for f in Path("photos/red").iterdir(): Image.open(f).resize((20, 20)).save(f)
+    code, _, err = run("make", "--folder", "photos", "--out", "my set")
+    last = err.splitlines()[-1]
+    assert code == 1 and "all 5 pictures of red were refused (5 × too small: a side of less than 32 pixels; --min-size"
+    assert "bring them back with birdornot clean 'my set' --undo" in last and "add a folder" not in last, err
+    assert run("clean", "my set", "--undo")[0] == run("clean", "my set")[0] == run("train", "my set")[0] == 0
+    fill("photos", 5, hues=("blue",))
+    for f in Path("photos/red").iterdir(): f.write_text("no picture")
+    err = run("make", "--folder", "photos", "--out", "other")[2]
+    assert "classes   all 5 pictures of red were refused (5 × " in err and "other --retry-failed tries" in err, err
