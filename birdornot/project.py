@@ -6,8 +6,9 @@ Docs: https://birdornot.github.io/birdornot/project.html.md"""
 
 # %% auto #0
 __all__ = ['Layout', 'read_about', 'has_pictures', 'beside_layout', 'seen_from', 'lesson_layout', 'known_layout', 'layout_of',
-           'fillable', 'check_apart', 'clean_label', 'label_key', 'folder_name', 'split_label', 'class_folders',
-           'loose_pictures', 'part_name', 'part_folders', 'place_of', 'parts_of', 'folder_label', 'label_of']
+           'fillable', 'check_apart', 'how_to_mend', 'clean_label', 'label_key', 'folder_name', 'split_label',
+           'class_folders', 'loose_pictures', 'part_name', 'part_folders', 'place_of', 'parts_of', 'folder_label',
+           'label_of']
 
 # %% ../nbs/03_project.ipynb #8099e66a
 import os
@@ -164,6 +165,16 @@ def check_apart(
             if ours == d or ours in d.parents or d in ours.parents:
                 raise DatasetError(f"{str(folder)!r} and {str(layout.home)!r} lie one in the other, so copies would be "
                                    "taken for pictures of your own; name another folder for the dataset")
+
+# %% ../nbs/03_project.ipynb #8312b321
+def how_to_mend(
+    path: str | Path | Layout,  # dataset, or a folder of your own
+) -> str:
+    "Say how labels are put right"
+    layout = layout_of(path)
+    if layout.kind != "beside": return f"look at them with: {command_line('review', layout.home)}"
+    return (f"nothing in your own folder is changed: move them yourself, or make a dataset of it, "
+            f"for review: {command_line('make', '--folder', layout.photos)}")
 
 # %% ../nbs/03_project.ipynb #73a4ff93
 _JOINERS = "\u200c\u200d"  # hold emoji and some scripts together

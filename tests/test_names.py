@@ -137,3 +137,12 @@ def test_commands_in_messages_can_be_typed(odd, monkeypatch, capsys):
         assert main(words) == 1
         command = re.search(r"birdornot train .*(?= first)", capsys.readouterr().err)[0]
         assert shlex.split(command) == ["birdornot", says, "Bob's photos"]
+
+
+def test_suspects_in_a_folder_of_the_users_own_lead_somewhere(odd, monkeypatch, capsys):
+    "`review` refuses such a folder"
+    from birdornot.project import how_to_mend
+    monkeypatch.chdir(odd)
+    command = how_to_mend("Bob's photos").partition("for review: ")[2]
+    assert shlex.split(command) == ["birdornot", "make", "--folder", "Bob's photos"]
+    assert shlex.split(how_to_mend("my set").partition("with: ")[2]) == ["birdornot", "review", "my set"]

@@ -107,6 +107,14 @@ def test_each_limit_can_be_raised_and_its_message_names_the_option():
         assert "reason" not in examine_picture(saved(im, "PNG"), **{option: limit})[1]
 
 
+def test_a_webp_of_24_megapixels_is_within_the_limits():
+    """cases/phone_50mp: those of more than 20 were refused."""
+    from birdornot.picture import MEGABYTES, SECONDS, _check
+    large = SHOWN["WebP with a damaged EXIF"]()
+    cut = cut_out(large[:24] + (6000 - 1).to_bytes(3, "little") + (4000 - 1).to_bytes(3, "little") + large[30:])
+    assert cut.size == (6000, 4000) and _check(cut.size, cut, 400, MEGABYTES, SECONDS) <= 5e8
+
+
 def test_two_colours_of_one_luminance_are_a_picture():
     im = Image.new("RGB", (80, 60), (200, 0, 0))
     im.paste((0, 102, 0), (0, 0, 40, 60))
