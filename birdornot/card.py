@@ -45,7 +45,7 @@ def write_attribution(
 ) -> Path:  # `file`
     "Write the rows as a table, no cell of which a spreadsheet takes for a formula"
     def _safe(cell): return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
-    with open(file, "w", encoding="utf-8", newline="") as f:
+    with open(file, "w", encoding="utf-8", errors="backslashreplace", newline="") as f:
         table = csv.writer(f)
         table.writerow(COLUMNS)
         table.writerows([_safe(r[k]) for k in COLUMNS] for r in rows)

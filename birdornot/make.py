@@ -22,13 +22,22 @@ from io import BytesIO
 from itertools import combinations
 from pathlib import Path
 from shutil import which
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from tempfile import TemporaryDirectory
 
 from fastcore.basics import patch
 
-from .clean import check_near, clean_images
-from .core import BACKBONE, WANTED, BirdornotError, check_numbers, command_line, html_table, say
+from .clean import TWO_LABELS, check_near, clean_images, own_label, say_cleaned, say_refused
+from birdornot.core import (
+    BACKBONE,
+    WANTED,
+    BirdornotError,
+    check_numbers,
+    command_line,
+    html_table,
+    path_of,
+    say,
+    shell_words,
+)
 from .download import download_images
 from .embed import PACKAGES, Embedder, backbone_config, find_backbone
 from .evaluate import Evaluation
@@ -46,16 +55,15 @@ from birdornot.hits import (
     table_rows,
     table_terms,
 )
-from .ledger import DatasetError, Ledger, home_of
-from .picture import MAX_SIZE, MEGABYTES, SECONDS, BadPicture, contact_sheet, open_upright
+from .ledger import DatasetError, Ledger, home_of, own_words
+from .picture import MAX_SIZE, MEGABYTES, SECONDS, BadPicture, contact_sheet, left_out_line, open_upright
 from birdornot.predict import (
     Classifier,
     Prediction,
     find_photos,
-    is_outdated,
     judge,
     make_predictions,
-    outdated_note,
+    say_outdated,
 )
 from birdornot.probe import (
     cross_validate,
@@ -77,13 +85,15 @@ from birdornot.project import (
     label_key,
     label_of,
     layout_of,
+    loose_pictures,
+    parts_of,
     read_about,
     split_label,
 )
 from .report import write_report
 from .search import search_images
 from .shortcuts import kept_shortcuts, measure_shortcuts, shortcut_sections
-from .split import picture_files, split_files
+from .split import classes_aside, picture_files, split_files
 from .suspects import leak_report
 from .why import check_picture_name, nearest_pictures, show_nearest, trained_heat
 
@@ -178,11 +188,14 @@ def check_words(
 ):
     "Raise `DatasetError` where a dataset has other classes than these"
     labels = class_labels(words, multilabel)
-    known = {*labels}
-    more = [lbl for lbl in sorted(classes_of(dest) - known) if not (multilabel and {*split_label(lbl)} <= known)]
-    if more:
-        raise DatasetError(f"{str(dest)!r} has pictures of {', '.join(more)}, too, which would be learned as well; "
-                           f"name another folder with --out, or all classes: {' '.join([*labels, *more])}")
+    more = sorted(classes_of(dest) - {*labels})
+    both = [lbl for lbl in more if {*split_label(lbl)} <= {*labels}]
+    if not (more := [lbl for lbl in more if not multilabel or lbl not in both]): return
+    remedy = (f"say --multilabel, which takes {both[0]} for {' and '.join(split_label(both[0]))} at once, "
+              "or name another folder with --out" if more == both else
+              f"name another folder with --out, or all classes: {shell_words(*labels, *more)}")
+    raise DatasetError(f"{str(dest)!r} has pictures of {', '.join(more)}, too, which would be learned as well; "
+                       f"{remedy}")
 
 # %% ../nbs/80_make.ipynb #1a826e1e
 def combined_terms(
@@ -199,7 +212,7 @@ def combined_terms(
 def _found(dest, label, n):
     "How many rows earlier runs got for this label; a line says where more were found than are wanted now"
     if not layout_of(dest).ledger.exists(): return 0
-    with Ledger(dest) as ledger: there = len(ledger.rows(label=label))
+    with Ledger(dest) as ledger: there = sum(own_label(r) == label for r in ledger.rows())
     if n and there > n: say("search", f"{label}: {there} were found before, and all of them are used; "
                                       f"for {n} name another folder with --out")
     return there
@@ -234,7 +247,8 @@ def find_in_folder(
     "Find what a dataset does not have yet of a folder, after it has taken over what was changed there"
     found, have = {}, Counter()
     if layout_of(dest).ledger.exists():
-        with Ledger(dest) as ledger: have.update(r["label"] for r in ledger.rows(source="folder"))
+        with Ledger(dest) as ledger: have.update(map(own_label, ledger.rows(source="folder")))
+    if loose := loose_pictures(folder): say("search", left_out_line(loose))
     for t in terms:
         _found(dest, clean_label(t), n)  # says where more are there than are wanted now
         try: found[clean_label(t)] = find_pictures(t, folder=folder)
@@ -248,6 +262,9 @@ def find_in_folder(
     return Hits(h for h, number in zip(hits, numbers) if number <= (n or sys.maxsize))
 
 # %% ../nbs/80_make.ipynb #d2a709c2
+_POOLED = "train and valid are put together; what is held back is chosen anew, so that no copy is in both"
+
+
 def find_missing(
     words: list,  # one per class
     dest: str | Path,  # dataset folder, which need not be there
@@ -267,8 +284,7 @@ def find_missing(
     else:
         hits = [h for t in _missing(words_apart) for h in find_pictures(t, **asked)]
         hits += [h for t in _missing(together) for h in _find_together(t, **asked)]
-    if any(h.part == "valid" for h in hits):
-        say("search", "train and valid are put together; what is held back is chosen anew, so that no copy is in both")
+    if any(h.part == "valid" for h in hits): say("search", _POOLED)
     return Hits(hits)
 
 # %% ../nbs/80_make.ipynb #c3fd4185
@@ -340,8 +356,29 @@ def _train_learner(dest, backbone, size, settings):
 def _say_classes(dest):
     "Say what is about to be learned"
     layout = layout_of(dest)
-    counts = Counter(label_of(layout, f) for f in picture_files(dest))
+    files = picture_files(dest, left_out := {})
+    counts = Counter(label_of(layout, f) for f in files)
+    if left_out: say("train", left_out_line(left_out))
+    if "valid" in parts_of(layout): say("split", _POOLED)
     if counts: say("classes", ", ".join(f"{label} {n}" for label, n in sorted(counts.items())))
+
+
+def _join_classes(dest):
+    "Give pictures that were put aside for being in two classes both labels"
+    layout = layout_of(dest)
+    if layout.kind != "project" or not layout.ledger.exists(): return
+    with Ledger(layout) as ledger: rows = [] if ledger.read_only else ledger.rows(status="quarantined")
+    if any(r["reason"].startswith(TWO_LABELS) for r in rows): say_cleaned(dest, multilabel=True)
+
+
+def _say_together(dest, multilabel):
+    "Say which classes are left out, and which are named like several others, and are learned as one more all the same"
+    labels = {label_of(layout_of(dest), f) for f in picture_files(dest)}
+    if len(labels) > 1 and (said := classes_aside(dest)): say("classes", said)
+    for lbl in () if multilabel else sorted(labels):
+        if len(parts := split_label(lbl)) > 1 and {*parts} <= labels:
+            both = " and ".join(parts)
+            say("classes", f"{lbl} is learned as a class of its own; --multilabel takes it for {both} at once")
 
 
 def _project_of(dest, out):
@@ -362,6 +399,7 @@ EPOCHS = 4  # of training after the probe, at most, unless another number is giv
 
 def _train(dest, how, backbone, size, epochs, seed, minutes, multilabel, by=None, prior=None):
     "`Probe` or learner, by the way that was asked for"
+    _say_together(dest, multilabel)
     if _solves(how, minutes):
         why = "as you asked" if how == "probe" else "no GPU and no --minutes: solving the head takes seconds"
         wanted = dict(asked=how, backbone=backbone, asked_size=size, seed=seed, multilabel=multilabel, by=by,
@@ -395,11 +433,15 @@ def train(
     check_training(how, backbone, prior, size=size, epochs=epochs, seed=seed, minutes=minutes)
     dest = _project_of(dest, out)
     refresh(dest)
+    if multilabel: _join_classes(dest)
     _say_classes(dest)
+    layout = layout_of(dest)
+    exam = held_for_test(layout.photos) if parts_of(layout) else []
     trained = _train(dest, how, backbone, size, epochs, seed, minutes, multilabel, by, prior)
-    model = layout_of(dest).model
-    if is_outdated(model): say("model", outdated_note(model))
-    elif not model.exists(): say("model", f"{command_line('export', dest)} writes it to {model}")
+    if exam: _say_test(trained, exam)
+    model = layout.model
+    say_outdated(model)
+    if not model.exists(): say("model", f"{command_line('export', dest)} writes it to {model}")
     return trained
 
 # %% ../nbs/80_make.ipynb #52541acd
@@ -428,7 +470,7 @@ def evaluate(
     if model: return Classifier(model, prior=prior).evaluate(folder)
     check_dataset(folder, f"say what to judge it on: {command_line('evaluate', 'PHOTOS', '--model', folder)}")
     if not folds:
-        if is_outdated(model := layout_of(folder).model): say("model", outdated_note(model))
+        say_outdated(layout_of(folder).model)
         return last_trained(folder).result
     refresh(folder)
     by = by or saved_facts(folder).get("by")
@@ -448,7 +490,8 @@ def _export(trained, result, dest, out):
     "Model folder, with what is known of shortcuts"
     known, facts = kept_shortcuts(dest), saved_facts(dest)
     if not known:
-        say("shortcuts", "not measured: `birdornot report` does it, and the next export puts them into the model card")
+        say("shortcuts", f"not measured: {command_line('report', dest)} does it, "
+                         "and the next export puts them into the model card")
     more = {k: facts[k] for k in ("fit", "seed", "valid_pct", "seconds", "by", "prior") if k in facts}
     return export_model(trained, out, result, **more, **(dict(shortcuts=known) if known else {}))
 
@@ -507,7 +550,8 @@ class Explanation:
     nearest: list  # dicts of file, label and similarity, the nearest first
 
     def __str__(self):
-        near = [f"{r['similarity']:.2f}  {r['label']}  {r['file']}" for r in self.nearest]
+        near = [f"{r['similarity']:.2f}  {r['label']}  {shell_words(r['file'])}{own_words(r['own'])}"
+                for r in self.nearest]
         return "\n".join([*([str(self.answer)] if self.answer else []), *near])
 
 # %% ../nbs/80_make.ipynb #fb07ed45
@@ -544,7 +588,7 @@ def _table_pictures(table):
     "Pairs of photo and label of the rows of a table that are its test part"
     rows = [r for _, r in table_rows(table) if part_name(r.get("part")) == "test" and "label" in r]
     found = [(picture_address(Path(table).parent, r.get("image_url", "")), str(r["label"])) for r in rows]
-    return [(Path(url2pathname(urlsplit(a).path)) if a.startswith("file:") else a, lbl) for a, lbl in found if a]
+    return [(path_of(a) if a.startswith("file:") else a, lbl) for a, lbl in found if a]
 
 
 def held_for_test(
@@ -582,7 +626,8 @@ class Made:
 
     def __str__(self):
         tested = [f"test      {self.tested}"] if self.tested else []
-        return "\n".join([str(self.result), *tested, f"model     {self.model}", f"report    {self.report}",
+        where = f"model     {shell_words(self.model)}", f"report    {shell_words(self.report)}"
+        return "\n".join([str(self.result), *tested, *where,
                           f"try it    {command_line('predict', self.model, self.trained.valid_files[-1])}"])
 
     def as_dict(self) -> dict:  # model, error, error_low, error_high, seconds, pictures, test; JSON values
@@ -625,6 +670,14 @@ def _tested(model, pictures):
     return result
 
 
+def _say_test(trained, pictures):
+    "Say how often what was trained is wrong on the pictures kept for the test, as the model that will be exported"
+    try:
+        with TemporaryDirectory() as d:
+            say("test", _tested(export_model(trained, Path(d)/"model", trained.result), pictures))
+    except BirdornotError as e: say("test", f"not judged: {e}")
+
+
 def make(
     words: list = (),  # two or more, one per class; by default the sub-folders of `folder`, or the labels of `table`
     n: int | None = None,  # pictures per word; by default 120 from the web, all from a folder or table
@@ -661,8 +714,10 @@ def make(
     with _clock("download", took): say("download", downloaded := download_images(dest, hits))
     with _clock("clean", took):
         before = classes_of(dest)
-        say("clean", cleaned := clean_images(dest, near=near, **limits))
-        for label in sorted(classes_of(dest) - before) if before else (): record_added(dest, label)
+        say("clean", cleaned := clean_images(dest, near=near, multilabel=multilabel, **limits))
+        say_refused(dest)
+        for label in sorted(classes_of(dest) - before) if before else ():
+            if not (multilabel and {*split_label(label)} <= before): record_added(dest, label)
     with _clock("train", took):
         trained = _train(dest, how, backbone, None, EPOCHS, seed, minutes, multilabel, by, prior)
         result = trained.result

@@ -6,7 +6,7 @@ Docs: https://birdornot.github.io/birdornot/predict.html.md"""
 
 # %% auto #0
 __all__ = ['Prediction', 'is_address', 'read_photo', 'make_predictions', 'Classifier', 'find_photos', 'judge', 'write_csv',
-           'sort_into', 'is_outdated', 'outdated_note', 'predict_photos']
+           'sort_into', 'is_outdated', 'say_outdated', 'predict_photos']
 
 # %% ../nbs/75_predict.ipynb #b76942f6
 import csv
@@ -27,11 +27,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from .core import BirdornotError, atomic_file, cores, say
+from .core import BirdornotError, atomic_file, check_table_place, command_line, copy_time, cores, say
 from .head import class_prior
 from .model import ModelError, ModelFolder, load_graph
 from .picture import BadPicture, find_pictures, left_out_line, model_input, open_upright
-from .project import folder_label, folder_name, label_key, layout_of, split_label
+from .project import folder_label, folder_name, label_key, label_of, layout_of, parts_of, split_label
 
 # %% ../nbs/75_predict.ipynb #1f0a2db6
 @dataclass
@@ -90,7 +90,8 @@ def _fetcher():
 def _fetch(url):
     "The bytes at an address"
     try: return _fetcher().get(url)
-    except BirdornotError as e: raise BadPicture(str(e)) from e
+    except BirdornotError as e:
+        raise BadPicture(re.sub("; --allow-hosts.*", "; save the photo, and name the file", str(e))) from e
 
 # %% ../nbs/75_predict.ipynb #c8c1dec8
 def is_address(photo) -> bool:
@@ -271,10 +272,14 @@ def _targets(names, labels, where):
 def _evaluate(clf, folder):
     "The `Evaluation` of a classifier on a folder of labelled photos"
     layout, folder = layout_of(folder), _photos_in(folder)
-    files = find_photos(folder, left_out := {})
+    files, tops = find_photos(folder, left_out := {}), {folder, *parts_of(layout).values()}
+    left_out |= {f: "it lies in no class folder" for f in files if f.parent in tops}
+    files = [f for f in files if f not in left_out]
     if left_out: warnings.warn(left_out_line(left_out), stacklevel=2)
     if not files: raise BirdornotError(f"no photos in {str(folder)!r}; put them in sub-folders named by label")
-    return judge(clf, files, [folder_label(layout, f.relative_to(folder).parts[0]) for f in files], folder)
+    def _label(f):
+        return label_of(layout, f) if folder == layout.photos else folder_label(layout, f.relative_to(folder).parts[0])
+    return judge(clf, files, [*map(_label, files)], folder)
 
 # %% ../nbs/75_predict.ipynb #d0d5ad72
 def _apart(clf, files):
@@ -344,16 +349,13 @@ def write_csv(
     file: str | Path  # CSV file to write
 ):  # generator that passes the predictions on; a place that cannot be written to is refused at once
     "Write predictions as a table: path, answer, label, unsure, novelty, error, and the probability of each label"
-    file = Path(file)
-    if file.is_dir(): raise BirdornotError(f"{str(file)!r} is a folder; name a file in it: {file/'answers.csv'}")
-    if not file.parent.is_dir():
-        raise BirdornotError(f"{file}: there is no folder {str(file.parent)!r}; make it first")
-    return _written(predictions, labels, file)
+    check_table_place(file)
+    return _written(predictions, labels, Path(file))
 
 
 def _written(predictions, labels, file):
     "Pass predictions on, each with a row in the table, which is put in its place at the end"
-    with atomic_file(file) as part, open(part, "w", encoding="utf-8", newline="") as f:
+    with atomic_file(file) as part, open(part, "w", encoding="utf-8", errors="backslashreplace", newline="") as f:
         table = csv.writer(f)
         table.writerow(["path", "answer", "label", "unsure", "novelty", "error", *labels])
         for p in predictions:
@@ -382,6 +384,7 @@ def _copy_new(src, folder):
         dest = folder/(Path(src).name if i == 1 else f"{Path(src).stem}-{i}{Path(src).suffix}")
         try:
             with open(dest, "xb") as f: f.write(data)
+            copy_time(src, dest)
             return dest
         except FileExistsError:
             if dest.is_file() and dest.stat().st_size == len(data) and dest.read_bytes() == data: return dest
@@ -414,11 +417,12 @@ def is_outdated(
     return any(k in info and info[k] != kept.get(k) for k in same)
 
 
-def outdated_note(
-    model: str | Path  # an outdated model folder
-) -> str:
-    "Say that a model is of an earlier training, and what to do"
-    return f"{model} is of an earlier training; birdornot export {Path(model).parent} writes it anew"
+def say_outdated(
+    model: str | Path  # model folder
+):
+    "Say where a model is of an earlier training than the last one of its project, and what to do"
+    if is_outdated(model):
+        say("model", f"{model} is of an earlier training; {command_line('export', Path(model).parent)} writes it anew")
 
 # %% ../nbs/75_predict.ipynb #d5e43626
 def predict_photos(
@@ -430,7 +434,7 @@ def predict_photos(
     "Answer for all the photos that are meant, writing a table and sorting copies on the way"
     photos = find_photos(names, left_out := {})
     if left_out: say("predict", left_out_line(left_out))
-    if is_outdated(clf.path): say("model", outdated_note(clf.path))
+    say_outdated(clf.path)
     if folder: photos = [f for f in photos if Path(folder).resolve() not in Path(f).resolve().parents]
     if not photos:
         told = names if isinstance(names, (str, Path)) else ", ".join(map(str, names))

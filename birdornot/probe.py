@@ -27,7 +27,7 @@ import numpy as np
 from fastcore.basics import patch
 from threadpoolctl import threadpool_limits
 
-from .core import BACKBONE, DatasetError, atomic_file, html_table
+from .core import BACKBONE, DatasetError, atomic_file, command_line, html_table
 from .embed import Embedder, backbone_onnx, embed_files
 from .evaluate import Evaluation, effective_n, twins
 from .head import calibrate, class_prior, cross_calibrate, probabilities, solve_head
@@ -516,7 +516,8 @@ def saved_facts(
     file = training_folder(dest)/"learner.json"
     try: return json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError: return {}
-    except ValueError as e: raise DatasetError(f"{file} is damaged ({e}); run `birdornot train` again") from e
+    except ValueError as e:
+        raise DatasetError(f"{file} is damaged ({e}); run {command_line('train', dest)} again") from e
 
 # %% ../nbs/55_probe.ipynb #558f8738
 def trained_multilabel(
@@ -559,9 +560,10 @@ def restore_probe(
     from safetensors.numpy import load_file
     facts = saved_facts(dest)
     if facts.get("kind") != "probe":
-        raise DatasetError(f"nothing has been trained in {str(dest)!r} yet; run `birdornot train` on it first")
+        raise DatasetError(f"nothing has been trained in {str(dest)!r} yet; run {command_line('train', dest)} first")
     if not unchanged(dest):
-        raise DatasetError(f"the pictures in {str(dest)!r} have changed since training; run `birdornot train` again")
+        raise DatasetError(f"the pictures in {str(dest)!r} have changed since training; "
+                           f"run {command_line('train', dest)} again")
     rows, photos = saved_judged(dest), layout_of(dest).photos
     parts = {part: [i for i, r in enumerate(rows) if r["part"] == part] for part in ("train", "valid")}
     arrays = load_file(training_folder(dest)/"head.safetensors")

@@ -9,6 +9,7 @@ __all__ = ['thumb', 'write_report']
 
 # %% ../nbs/74_report.ipynb #45af5f7a
 import io
+import os
 import time
 from base64 import b64encode
 from collections import Counter, defaultdict
@@ -49,12 +50,13 @@ from fastcore.xml import (
     to_xml,
 )
 
-from .core import atomic_file, html_table
+from .clean import TWO_LABELS
+from .core import atomic_file, command_line, html_table
 from .duplicates import session_note, sessions
-from .ledger import Ledger, home_of
+from .ledger import Ledger, home_of, own_file
 from .picture import BadPicture, open_upright
 from .probe import ENOUGH_HELD_OUT
-from .project import label_of, layout_of
+from .project import how_to_mend, label_of, layout_of
 from .split import ledger_rows, picture_files
 
 # %% ../nbs/74_report.ipynb #2096b927
@@ -71,6 +73,11 @@ def thumb(
                height=img.height)
 
 # %% ../nbs/74_report.ipynb #1c018b4a
+def _named(text, row):
+    "A text, with the user's own file that a picture was read from"
+    return f"{text} ({own.parent.name}/{own.name})" if row and (own := own_file(row)) else text
+
+
 def _figure(file, text, size=150): return Figure(thumb(file, text, size), Figcaption(text))
 
 # %% ../nbs/74_report.ipynb #6304ddd0
@@ -99,12 +106,15 @@ def _looks(path, rows, most=12):
 
 # %% ../nbs/74_report.ipynb #8c2e31d6
 def _refused(path, rows):
-    "Reasons of failed and quarantined pictures, by label"
+    "Reasons of failed and quarantined pictures, by label, and the files of the user's own among them"
     def reason(r):
         return "exact duplicate" if r["reason"].startswith("exact duplicate") else r["reason"]
     why = Counter((r["label"], reason(r)) for r in rows if r["status"] in ("failed", "quarantined"))
     if not why: return [P("Nothing was refused.")]
-    return [_table(["label", "reason", "pictures"], [[*k, n] for k, n in why.most_common()], right=False)]
+    own = [[str(own_file(r)), r["label"], r["reason"]] for r in rows
+           if r["status"] in ("failed", "quarantined") and own_file(r)]
+    return [_table(["label", "reason", "pictures"], [[*k, n] for k, n in why.most_common()], right=False),
+            *([_table(["your file", "label", "reason"], own, right=False)] if own else [])]
 
 # %% ../nbs/74_report.ipynb #26f58296
 def _alike(rows):
@@ -138,11 +148,11 @@ def _conflicts(path, rows, most=12):
     groups = [g for g in _alike(rows) if len({r["label"] for r in g}) > 1]
     same = defaultdict(list)
     for r in rows:
-        if r["status"] == "quarantined" and r["reason"].startswith("the same picture is under"):
+        if r["status"] == "quarantined" and r["reason"].startswith(TWO_LABELS):
             same[r["sha256"]].append(r)
     groups = [*same.values(), *groups]
     if not groups: return [P("No picture is under two labels.")]
-    return [P("One of the labels is wrong: `birdornot review` asks you which."), *_side_by_side(path, groups, most)]
+    return [P(f"One of the labels is wrong; {how_to_mend(path)}"), *_side_by_side(path, groups, most)]
 
 # %% ../nbs/74_report.ipynb #d12df7f5
 def _licences(path, rows, most=15):
@@ -183,11 +193,13 @@ def _yes_and_no(result):
                _table(["label", "shown and named", "shown, not named", "named, not shown", "neither"], rows))
 
 # %% ../nbs/74_report.ipynb #0d503a0a
-def _mistakes(result, most=24):
+def _mistakes(result, most=24, rows=()):
     "The wrong answers with their pictures, surest mistake first"
     wrong = [r for r in result.top_losses(result.n) if not result.right[r["number"]]]
     if not wrong: return [P("None on the pictures held back.")]
-    texts = [f"is {r['is']}, called {r['called']} at {r['confidence']:.0%}" for r in wrong[:most]]
+    known = {str(r["file"]): r for r in rows}
+    texts = [_named(f"is {r['is']}, called {r['called']} at {r['confidence']:.0%}",
+                    known.get(os.path.abspath(r["file"] or ""))) for r in wrong[:most]]
     more = [P(f"… and {len(wrong) - most} more.")] if len(wrong) > most else []
     return [Div(*[_figure(r["file"], t) if r["file"] else P(t) for r, t in zip(wrong, texts)], cls="figures"), *more]
 
@@ -243,15 +255,16 @@ def _trust(result):
 def _suspects(path, rows, most=24):
     "Labels that the model disagrees with, and the strangest pictures"
     clean = [r for r in rows if r["status"] == "clean" and r.get("suspicion") is not None]
-    if not clean: return [P("Not ranked yet: birdornot suspects does it.")]
+    if not clean: return [P(f"Not ranked yet: {command_line('suspects', path)} does it.")]
     wrong = sorted((r for r in clean if r["likely_wrong"]), key=lambda r: -r["suspicion"])
     odd = sorted(clean, key=lambda r: r["typicality"])[:8]
     def words(r):
-        return f"{r['label']}? looks like {r['suggested']}"
+        return _named(f"{r['label']}? looks like {r['suggested']}", r)
     return [P(f"{len(wrong)} of {len(clean)} labels are probably wrong: a model that had not seen the picture gave its "
-              "label a probability under 10 %. birdornot review lets you decide."),
+              f"label a probability under 10 %; {how_to_mend(path)}"),
             Div(*[_figure(path/r["file"], words(r)) for r in wrong[:most]], cls="figures"),
-            P("Least like all others:"), Div(*[_figure(path/r["file"], r["label"], 120) for r in odd], cls="figures")]
+            P("Least like all others:"), Div(*[_figure(path/r["file"], _named(r["label"], r), 120) for r in odd],
+                                         cls="figures")]
 
 # %% ../nbs/74_report.ipynb #ea99831b
 def _decisions(path, rows):
@@ -344,11 +357,12 @@ def write_report(
     head.append(P(f"{n} pictures in use. Written {now}."))
     if known := sessions(rows): head.append(P(f"{session_note(known)}."))
     sections = [] if result is None else [("Errors", [_confusion(result), _per_class(result)]),
-                                          ("Mistakes", _mistakes(result)), ("Trust", _trust(result))]
+                                          ("Mistakes", _mistakes(result, rows=rows)), ("Trust", _trust(result))]
     sections += [(name, _extra(v)) for name, v in (more or {}).items()]
     sections += [(name, part(path, rows)) for name, part in _PARTS.items()]
     page = _page(" or ".join(labels[:4]) + (" …" if len(labels) > 4 else "") + "?", head, sections)
-    with atomic_file(file) as part: part.write_text("<!doctype html>\n" + to_xml(page), encoding="utf-8")
+    with atomic_file(file) as part:
+        part.write_text("<!doctype html>\n" + to_xml(page), encoding="utf-8", errors="backslashreplace")
     return file
 
 # %% ../nbs/74_report.ipynb #ab89ac03

@@ -7,7 +7,7 @@ Docs: https://birdornot.github.io/birdornot/split.html.md"""
 # %% auto #0
 __all__ = ['SESSION', 'MIN_GROUPS', 'picture_files', 'ledger_rows', 'known_files', 'dataset_folder', 'islands', 'name_groups',
            'duplicate_groups', 'time_and_camera', 'origins', 'origin_groups', 'close_in_time', 'check_classes',
-           'stratified_folds', 'split_by_group', 'split_files', 'record_split']
+           'classes_aside', 'file_labels', 'stratified_folds', 'split_by_group', 'split_files', 'record_split']
 
 # %% ../nbs/40_split.ipynb #58b950f5
 import os
@@ -24,24 +24,41 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 from PIL import Image, ImageStat
 
-from .core import PICTURE_SUFFIXES, DatasetError, command_line, cores
+from .core import DatasetError, command_line, cores, list_counts
 from .duplicates import connected, look_alikes, perceptual_hashes
 from .ledger import Ledger, content_hash, up_to_date
-from .picture import BadPicture, open_upright
-from .project import known_layout, label_of, layout_of, place_of, split_label
+from .picture import BadPicture, find_pictures, open_upright
+from birdornot.project import (
+    class_folders,
+    known_layout,
+    label_of,
+    layout_of,
+    loose_pictures,
+    parts_of,
+    place_of,
+    split_label,
+)
 
 # %% ../nbs/40_split.ipynb #07ea160f
+def _is_model(folder): return (folder/"model.json").exists()
+
+
 def picture_files(
-    path: str | Path  # dataset folder, or any folder with a sub-folder for each label
+    path: str | Path,  # dataset folder, or any folder with a sub-folder for each label
+    left_out: dict | None = None  # where to put what is no picture, or in no class: path → why
 ) -> list[Path]:  # sorted; raises `DatasetError` where there is no such folder
-    "Pictures in and below the class folders of a dataset, but not in hidden folders, and not in a model's"
-    photos = up_to_date(path).photos
+    "Pictures in and below the class folders of a dataset, but not in hidden folders, a model's, or a test part"
+    photos = (layout := up_to_date(path)).photos
     if missing := [d for d in (photos, Path(path)) if not d.is_dir()]:
         if Path(path).is_dir() and layout_of(path).kind == "project": return []  # still empty
         raise DatasetError(f"there is no folder {str(missing[-1])!r}; name a folder of pictures")
-    folders = [d for d in photos.iterdir() if d.is_dir() and d.name[0] != "." and not (d/"model.json").exists()]
-    found = (f for d in folders for f in d.rglob("*") if f.suffix.lower() in PICTURE_SUFFIXES)
-    return sorted(f for f in found if not any(p[0] == "." for p in f.relative_to(photos).parts) and f.is_file())
+    parts = [d for part, d in parts_of(layout).items() if part != "test"] or [photos]
+    looked = [find_pictures(d, _is_model) for part in parts for d in class_folders(part) if not _is_model(d)]
+    files = [f for found, _ in looked for f in found]
+    others = {f: "not a file" for f in files if not f.is_file()}
+    for more in (*(left for _, left in looked), *map(loose_pictures, {photos, *parts})): others |= more
+    if left_out is not None: left_out |= others
+    return sorted(f for f in files if f not in others)
 
 # %% ../nbs/40_split.ipynb #a941f3ff
 def ledger_rows(
@@ -266,6 +283,33 @@ def check_classes(
         raise DatasetError(f"too few different {what} of {', '.join(small)} (found {counts}; copies count once); "
                            f"each class needs at least {MIN_GROUPS}: {remedy}")
 
+# %% ../nbs/40_split.ipynb #4692744b
+def classes_aside(
+    path: str | Path  # dataset folder, with a ledger or without
+) -> str:  # '' where there is no such class
+    "Say of which classes all pictures were refused, why, and what to do"
+    if not (layout := up_to_date(path)).ledger.exists(): return ""
+    with Ledger(layout) as ledger: rows = ledger.rows(status=["clean", "quarantined", "failed"])
+    used = {r["label"] for r in rows if r["status"] == "clean" or r.get("verdict")}
+    aside = [r for r in rows if r["label"] not in used]
+    if not aside: return ""
+    failed = {r["status"] for r in aside} == {"failed"}
+    remedy = (f"{command_line('download', layout.home, '--retry-failed')} tries again" if failed else
+              f"clean with another limit, or bring them back with {command_line('clean', layout.home, '--undo')}")
+    return (f"all {len(aside)} pictures of {' and '.join(sorted({r['label'] for r in aside}))} were refused "
+            f"({list_counts(Counter(r['reason'] for r in aside))}); {remedy}")
+
+
+def file_labels(
+    path: str | Path,  # dataset folder, or any folder with a sub-folder for each label
+    files: list  # pictures below it
+) -> list:  # a label each; raises `DatasetError` where a class is missing because all of it is in quarantine
+    "Name the class of each picture"
+    layout = layout_of(path)
+    labels = [label_of(layout, f) for f in files]
+    if len({*labels}) < 2 and (said := classes_aside(path)): raise DatasetError(said)
+    return labels
+
 # %% ../nbs/40_split.ipynb #51ce0020
 def _strata(labels, groups):
     "Labels to deal out by: of a combination such as bird+forest, if it is rare, only its first word"
@@ -336,8 +380,7 @@ def split_files(
     record: bool = True  # write the split into the ledger, where there is one
 ) -> tuple[list[Path], list[str], list[int], list[int]]:  # files, labels, positions of training and validation part
     "Pictures and labels of a folder, and an honest split of them"
-    files, layout = known_files(path), layout_of(path)
-    labels = [label_of(layout, f) for f in files]
+    labels = file_labels(path, files := known_files(path))
     groups = origin_groups(path, files, by)
     train, valid = split_by_group(labels, groups, valid_pct, seed, f"{by}s" if by else "pictures")
     if record: record_split(path, [files[i] for i in train], [files[i] for i in valid])

@@ -14,15 +14,16 @@ from pathlib import Path
 import numpy as np
 from fastcore.basics import patch
 
-from .core import BACKBONE, DatasetError, say
+from .core import BACKBONE, DatasetError, say, shell_words
 from .embed import embed_files
 from .evaluate import Evaluation, effective_n
 from .head import class_prior, cross_calibrate, solve_head
-from .ledger import Ledger
-from .project import label_of, layout_of
+from .ledger import Ledger, own_file, own_words
+from .project import layout_of
 from birdornot.split import (
     check_classes,
     duplicate_groups,
+    file_labels,
     known_files,
     ledger_rows,
     origin_groups,
@@ -47,7 +48,7 @@ def out_of_fold(
 @dataclass
 class Suspects:
     "Pictures ranked by how little a model that has not seen them believes their label"
-    rows: list  # dicts: file, label, suggested, label_quality, disagrees, likely_wrong, typicality; the worst first
+    rows: list  # dicts, the worst first: file, own (the file it is a copy of), label, suggested, label_quality, …
     abstains: str = ""  # why the model has nothing to say about labels, where it has not
 
     @property
@@ -64,6 +65,13 @@ class Suspects:
     def outliers(self) -> list:  # rows
         "All, those most unlike the others first"
         return sorted(self.rows, key=lambda r: r["typicality"])
+
+    def lines(self,
+        n: int  # how many
+    ) -> list:  # of text
+        "Write down the first suspects, with the user's own file beside ours"
+        return [f"{r['label_quality']:.2f}  looks like {r['suggested']}  {shell_words(r['file'])}{own_words(r['own'])}"
+                for r in self.wrong_labels[:n]]
 
     def __repr__(self):
         if self.abstains: return f"no labels are doubted: {self.abstains}"
@@ -86,7 +94,8 @@ def _suspect(file, probs, k, classes, row, abstains):
     "What is said about one picture of class number `k`"
     other = int(np.where(np.arange(len(classes)) == k, -1, probs).argmax())
     own, open_ = float(probs[k]), not abstains and not row.get("verdict")
-    return dict(id=row.get("id"), file=file, label=str(classes[k]), suggested=str(classes[other]),
+    return dict(id=row.get("id"), file=file, own=own_file(row) if row else None,
+                label=str(classes[k]), suggested=str(classes[other]),
                 label_quality=None if abstains else own, disagrees=open_ and bool(probs[other] > own),
                 likely_wrong=open_ and own < PROBABLY_WRONG, suspicion=None if abstains else 1 - own)
 
@@ -99,8 +108,7 @@ def find_suspects(
 ) -> Suspects:  # raises `DatasetError` where there is too little to learn from
     "Rank the pictures of a dataset by how little a model believes their labels"
     from cleanlab.outlier import OutOfDistribution
-    files, layout = known_files(path), layout_of(path)
-    labels = [label_of(layout, f) for f in files]
+    labels = file_labels(path, files := known_files(path))
     check_classes(labels, groups := duplicate_groups(path, files))
     classes, y = np.unique(labels, return_inverse=True)
     x = embed_files(files, backbone, progress=progress)
@@ -189,8 +197,8 @@ def leak_report(
 ) -> LeakReport:  # errors and their difference
     "Fit and judge with random and with honest splits, and say how much better the random ones look"
     if seeds < 2: raise DatasetError(f"{seeds} splits of each kind give no interval; make at least 2 splits")
-    files, layout = known_files(path), layout_of(path)
-    labels, whole = [label_of(layout, f) for f in files], origin_groups(path, files, by)
+    labels = file_labels(path, files := known_files(path))
+    whole = origin_groups(path, files, by)
     check_classes(labels, whole, f"{by}s" if by else "pictures")
     x, y = embed_files(files, backbone, progress=progress), np.unique(labels, return_inverse=True)[1]
     errors, leaked = dict(random=[], honest=[]), []
