@@ -445,8 +445,8 @@ def _fetch(job, ledger, parts, fetcher):
         with part.open("wb") as out: got = _get(row, out, fetcher, max(1, fetcher.deadline-job.spent))
         name = f"originals/{folder_name(row['label'])}/{got['sha256'][:16]}.{got.pop('ext')}"
         ledger.locate(name).parent.mkdir(parents=True, exist_ok=True)
-        if file := own_file(row): copy_time(file, part)
         part.replace(ledger.locate(name))
+        if file := own_file(row): copy_time(file, ledger.locate(name))
         return dict(status="downloaded", reason="", original=name, file=name, **got)
     except Refused as e: return e
     finally: part.unlink(missing_ok=True)

@@ -213,6 +213,17 @@ def test_a_reason_of_this_machine_is_tried_again(tmp_path):
     assert not [f for f in dest.rglob("*quarantine/*/*") if f.is_file()]
 
 
+def test_advice_that_was_followed_is_not_repeated(tmp_path):
+    "A photo that an earlier version refused for want of a library is looked at again"
+    (tmp_path/"phone.jpg").write_bytes(saved(scene()))
+    hit = Hit("bird", (tmp_path/"phone.jpg").as_uri(), source="folder")
+    download_images(dest := tmp_path/"d", [hit], progress=False)
+    with Ledger(dest) as ledger:
+        ledger.add_columns(retry="INTEGER", contrast="REAL")
+        ledger.update(1, status="quarantined", reason="an HEIC photo: pip install pillow-heif, or save it as JPEG")
+    assert [r["status"] for r in clean_images(dest, progress=False, workers=1).rows] == ["clean"]
+
+
 def test_what_is_no_file_is_refused_without_being_opened(tmp_path):
     tinymodel.folder(tmp_path/"model")
     places = tmp_path/"places"
