@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated
 
 from .command import COMMANDS, as_json, command, run, split_words, watched  # noqa: F401
-from .core import command_line, say
+from .core import command_line, say, shell_words
 
 # %% ../nbs/90_cli.ipynb #666351de
 @command("birdornot search bird forest --n 200 --out hits.jsonl", "birdornot search bird --source openverse,commons",
@@ -66,7 +66,7 @@ def clean(
     from birdornot import clean as cleaning
     from birdornot.follow import refresh
     if not (undo or dry_run): refresh(dest)
-    if not undo: return say("clean", cleaning.clean_images(dest, dry_run=dry_run, **kwargs))
+    if not undo: return cleaning.say_cleaned(dest, dry_run=dry_run, **kwargs)
     n = f"{cleaning.undo(dest, dry_run=dry_run)} pictures"
     if dry_run: say("clean", f"would bring {n} back from quarantine")
     else: say("clean", f"{n} brought back from quarantine; {command_line('clean', dest)} makes their working copies")
@@ -79,11 +79,12 @@ def suspects(
 ):
     "Rank the pictures whose label is probably wrong; nothing is moved, `review` lets you decide"
     from birdornot.follow import refresh
+    from birdornot.project import how_to_mend
     from birdornot.suspects import find_suspects
     refresh(dest)
     found = find_suspects(dest)
-    say("suspects", f"{found}; look at them with: {command_line('review', dest)}")
-    for r in found.wrong_labels[:n]: print(f"{r['label_quality']:.2f}  looks like {r['suggested']}  {r['file']}")
+    say("suspects", f"{found}; {how_to_mend(dest)}")
+    for line in found.lines(n): print(line)
 
 # %% ../nbs/90_cli.ipynb #b2review
 @command("birdornot review bird_or_forest", "birdornot review bird_or_forest --no-browser --port 8765")
@@ -144,7 +145,7 @@ def report(
 ):
     "Write one page about a dataset, and about what was trained on it: its errors, and whether it takes shortcuts"
     from birdornot import make as whole
-    print(f"report    {whole.report(dest, **kwargs)}")
+    print(f"report    {shell_words(whole.report(dest, **kwargs))}")
 
 # %% ../nbs/90_cli.ipynb #6f8b6cbf
 @command("birdornot train bird_or_forest", "birdornot train bird_or_forest --minutes 5",
@@ -209,14 +210,15 @@ def export(
 ):
     "Write the trained classifier as a folder that loads anywhere"
     from birdornot import make as whole
-    print(f"model     {(model := whole.export(dest, **kwargs))}")
+    print(f"model     {shell_words(model := whole.export(dest, **kwargs))}")
     if web:
         from birdornot.web import write_page
-        print(f"page      {write_page(model, web)}\nlook at it python -m http.server -d {web}")
+        print(f"page      {(at := shell_words(write_page(model, web)))}\nlook at it python -m http.server -d {at}")
     if space:
         from birdornot.publish import write_space
-        print(f"space     {write_space(model, space, allow)}\ntry it    python -m http.server -d {space}\n"
-              f"publish   hf upload YOU/{space.resolve().name} {space} --repo-type space")
+        print(f"space     {(at := shell_words(write_space(model, space, allow)))}\n"
+              f"try it    python -m http.server -d {at}\n"
+              f"publish   {shell_words('hf', 'upload', f'YOU/{space.resolve().name}', space, '--repo-type', 'space')}")
 
 # %% ../nbs/90_cli.ipynb #e6a47750
 @command("birdornot doctor")
@@ -294,30 +296,35 @@ def serve(
 ):
     "Open a page on this computer that answers for photos; nobody else can reach it; Ctrl-C ends it"
     from birdornot.app import serve as show
+    from birdornot.predict import say_outdated
+    say_outdated(model)
     show(model, dataset, port, browser=not no_browser)
 
 # %% ../nbs/90_cli.ipynb #ba9b788d
 @command("birdornot scale table.csv scored --model bird_or_forest/model", "birdornot scale table.parquet scored --near",
          "birdornot scale table.parquet /shared/scored --model /shared/model --cluster auto")
 def scale(
-    table: Path,  # Parquet, CSV, JSON-lines or text file of addresses, or a dataset folder
+    table: Path,  # Parquet, CSV, JSON-lines or text file of addresses, a folder of pictures, or a dataset folder
     dest: Path,  # folder of the run; on a cluster, where all machines see it
     model: Path = None,  # model folder that answers for every picture
     backbone: str = None,  # without a model: embed with this backbone, such as tf_efficientnet_lite0
     no_copies: bool = False,  # do not keep the working copies
     near: bool = False,  # also find the pictures that look alike
+    files: bool = False,  # permit paths, and file: addresses, in the table
+    csv: Path = None,  # also write the results to this file, without pictures and embeddings
     shard: int = 500,  # rows done at a time
     workers: int = None,  # processes on this machine; by default one a core
     cluster: str = None,  # address of a Ray cluster, or auto on one of its machines
     allow_hosts: str = "",  # hosts that may be private, separated by commas: nas.local,10.0.0.5:8000
 ):
-    "Download, clean, embed and judge the pictures of a table of any length"
+    "Download, clean, embed and judge the pictures of a table of any length; exit code 1 if all fail"
     from birdornot import scale as scaling
     done = scaling.scale(table, dest, model, backbone, not no_copies, shard, workers, cluster,
-                         allow_hosts=split_words(allow_hosts))
+                         csv=csv, files=files, allow_hosts=split_words(allow_hosts))
     say("scale", done)
     if near: say("near", scaling.count_near(dest, workers=workers, cluster=cluster))
     print(dest/"done")
+    return int(not done.counts.get("clean"))
 
 # %% ../nbs/90_cli.ipynb #77b2b1f5
 @command("birdornot make bird forest", "birdornot make --folder photos", "birdornot make --table labels.csv",

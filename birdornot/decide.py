@@ -17,7 +17,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from .clean import copy_name, drop_empty_folders, move_original, original_file, remove_copy
-from .core import DatasetError, atomic_file
+from .core import DatasetError, atomic_file, command_line
 from .ledger import Ledger, at_work, content_hash, unfinished_files
 from .picture import MAX_SIZE, BadPicture, open_upright
 from .project import fillable
@@ -219,7 +219,7 @@ def decide(
     with decision_ledger(path, who) as ledger, at_work(ledger.layout):
         row = picture_row(ledger, id)
         if row["status"] not in ("clean", "quarantined"):
-            raise DatasetError(f"picture {id} is {row['status']}, not clean; run `birdornot clean` first")
+            raise DatasetError(f"picture {id} is {row['status']}, not clean; run {command_line('clean', path)} first")
         return carry_out(ledger, ACTIONS[action](ledger, row, label), action, id, label, why)
 
 # %% ../nbs/32_decide.ipynb #a5194fe1

@@ -7,7 +7,7 @@ Docs: https://birdornot.github.io/birdornot/picture.html.md"""
 # %% auto #0
 __all__ = ['MAX_SIZE', 'MAX_BYTES', 'MAX_SIDE', 'MAX_SCANS', 'MEGABYTES', 'SECONDS', 'MAX_PARTS', 'BadPicture', 'sniff', 'Cut',
            'cut_out', 'heif_plugin', 'decoding_failure', 'decode_upright', 'open_upright', 'contact_sheet',
-           'find_pictures', 'left_out_line', 'limit_memory', 'SafeReader', 'model_input']
+           'why_no_picture', 'find_pictures', 'left_out_line', 'limit_memory', 'SafeReader', 'model_input']
 
 # %% ../nbs/01_picture.ipynb #58944910
 import io
@@ -562,8 +562,10 @@ def contact_sheet(
 _OF_SYSTEMS = {"thumbs.db", "desktop.ini"}
 
 
-def _left_out(file):
-    "Why a file is not taken for a picture, or '': its name says so, or else its first bytes"
+def why_no_picture(
+    file: Path,  # any file
+) -> str:  # '' for a picture
+    "Say why a file is not taken for a picture: its name says that it is one, or else its first bytes"
     if file.suffix.lower() in PICTURE_SUFFIXES: return ""
     try: return sniff(_stored(file, 512))[1]
     except BadPicture as e: return str(e)
@@ -575,17 +577,20 @@ def find_pictures(
     skip=lambda folder: False,  # called with each sub-folder: is it to be left alone?
 ) -> tuple:  # paths of pictures, sorted; dict: path of what is left out → why
     "Find the pictures in and below a folder, also in linked folders; hidden files are not meant"
-    files, left_out, seen, links = [], {}, set(), deque([Path(folder)])
+    files, left_out, seen, links, around = [], {}, set(), deque([Path(folder)]), Path(folder).resolve().parents
     def failed(e): left_out[Path(e.filename)] = f"it cannot be opened ({e.strerror})"
     while links:  # linked folders come after the others
         if (start := links.popleft()).resolve() in seen: left_out[start] = "a link to a folder that is there already"
+        elif start.resolve() in around: left_out[start] = "a link to a folder around it"
         else:
             for where, folders, names in os.walk(start, onerror=failed):
-                seen.add((where := Path(where)).resolve())
+                where = Path(where)
+                if (real := where.resolve()) in seen: names = folders[:] = []
+                seen.add(real)
                 folders[:] = (d for d in folders if d[0] != "." and not skip(where/d))
                 links += (where/d for d in folders if (where/d).is_symlink())
                 files += (where/f for f in names if f[0] != "." and f.lower() not in _OF_SYSTEMS)
-    left_out |= {f: why for f in files if (why := _left_out(f))}
+    left_out |= {f: why for f in files if (why := why_no_picture(f))}
     return sorted(f for f in files if f not in left_out), left_out
 
 # %% ../nbs/01_picture.ipynb #377cf145
