@@ -283,7 +283,7 @@ def _hash(file):
 # %% ../nbs/51_embed.ipynb #18f06196
 def _put_aside(file):
     "What to do about a picture that cannot be read: only a dataset of ours has a place for it"
-    homes = (known_layout(d) for d in Path(file).absolute().parents[1:5])
+    homes = (known_layout(d) for d in Path(file).absolute().parents[1:5] if d.name)
     if home := next((k.home for k in homes if k and k.kind == "project"), None):
         return f"{command_line('clean', home)} puts it aside"
     return "take it out of its folder, or have it put aside by `birdornot make --folder`, which makes a dataset"
