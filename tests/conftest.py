@@ -5,6 +5,7 @@ thread of arithmetic to a process; and a picture of the sample is drawn once (80
 which is another one when the drawing changes."""
 import hashlib
 import os
+import re
 import runpy
 import shutil
 import signal
@@ -17,6 +18,7 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 FLAGS = ("net", "slow", "gpu")
+WITH_TORCH = re.compile(r"\b(?:import|from) (?:torch|fastai|timm)|compare_backbones\(path")
 
 
 def pytest_configure(config):
@@ -50,9 +52,15 @@ def _keep_drawings(config):
 
 
 class _Scheduler(LoadFileScheduling):
-    "A file to a worker, so that its costly fixtures are made once; notebooks share nothing and go one by one"
+    """A file to a worker, so that its costly fixtures are made once; notebooks share nothing and go one by one
+
+    but for those with torch: it and fastai take eight seconds to import, and so one worker does it for all."""
     def _split_scope(self, nodeid):
-        return nodeid if "test_notebooks.py" in nodeid else super()._split_scope(nodeid)
+        file, _, test = nodeid.partition("::")
+        if file.endswith(("test_lesson.py", "test_parity.py")): return "torch"
+        if not file.endswith("test_notebooks.py"): return super()._split_scope(nodeid)
+        notebook = Path(__file__).parents[1]/"nbs"/test.partition("[")[2].removesuffix("]")
+        return "torch" if notebook.is_file() and WITH_TORCH.search(notebook.read_text(encoding="utf-8")) else nodeid
 
 
 def pytest_xdist_make_scheduler(config, log): return _Scheduler(config, log)
