@@ -660,22 +660,21 @@ def _repr_html_(self: Made):
 
 # %% ../nbs/80_make.ipynb #ce827e16
 def _tested(model, pictures):
-    "The `Evaluation` of a finished model on the pictures kept for the test, or None; a line says what is left out"
+    "The `Evaluation` of a finished model on the pictures kept for the test, or None; lines say what is left out, or why"
     if not pictures: return None
     clf = Classifier(model)
     with warnings.catch_warnings(record=True, action="always", category=UserWarning) as told:
         photos, labels = zip(*pictures)
-        result = judge(clf, list(photos), list(labels), "the test pictures")
+        try: result = judge(clf, list(photos), list(labels), "the test pictures")
+        except BirdornotError as e: return say("test", f"not judged: {e}")
     for w in told: say("test", w.message)
     return result
 
 
 def _say_test(trained, pictures):
     "Say how often what was trained is wrong on the pictures kept for the test, as the model that will be exported"
-    try:
-        with TemporaryDirectory() as d:
-            say("test", _tested(export_model(trained, Path(d)/"model", trained.result), pictures))
-    except BirdornotError as e: say("test", f"not judged: {e}")
+    with TemporaryDirectory() as d: result = _tested(export_model(trained, Path(d)/"model", trained.result), pictures)
+    if result: say("test", result)
 
 
 def make(

@@ -111,6 +111,14 @@ def test_a_train_among_vehicles_is_a_class(here):
     assert part_folders("photos") == {} and folder_terms("photos") == ["bus", "test", "train"]
 
 
+def test_a_test_part_with_a_class_that_nobody_taught_is_no_reason_to_lose_the_rest(run):
+    fill("photos/train", 6)
+    fill("photos/test", 2, hues=("red", "blue"), seed=2)
+    code, out, err = run("make", "--folder", "photos")
+    assert code == 0 and "test      not judged: 'the test pictures' has photos of blue, the model knows" in err, err
+    assert "\nmodel     photos_dataset/model" in out
+
+
 def test_an_outside_test_folder_is_judged_and_what_was_learned_is_set_apart(run):
     fill("photos", 10)
     fill("exam", 3, seed=2)
