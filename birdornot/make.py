@@ -660,7 +660,7 @@ def _repr_html_(self: Made):
 
 # %% ../nbs/80_make.ipynb #ce827e16
 def _tested(model, pictures):
-    "The `Evaluation` of a finished model on the pictures kept for the test, or None; lines say what is left out, or why"
+    "The `Evaluation` of a finished model on the pictures kept for the test, or None; lines say what is left out"
     if not pictures: return None
     clf = Classifier(model)
     with warnings.catch_warnings(record=True, action="always", category=UserWarning) as told:
