@@ -45,6 +45,7 @@ from birdornot.picture import (
     MEGABYTES,
     SECONDS,
     BadPicture,
+    camera_facts,
     contact_sheet,
     decode_upright,
     decoding_failure,
@@ -367,20 +368,12 @@ def _unfinished(ledger, rows, max_size):
     return rows
 
 # %% ../nbs/31_clean.ipynb #a11ce131
-def _taken(ledger, row):
-    "When a picture was taken, as its camera says; '' if it does not"
-    try:
-        with Image.open(ledger.locate(row["original"])) as img: exif = img.getexif()
-        return str(exif.get_ifd(0x8769).get(0x9003) or exif.get(0x0132) or "").strip("\0 ")
-    except (OSError, SyntaxError, ValueError, TypeError, KeyError): return ""  # broken EXIF, or not for Pillow
-
-
 def _by_session(ledger, rows):
     "Groups of the pictures of sessions: blocks of time; where a time is missing, of names; else as they came"
     sessions = defaultdict(list)
     for r in rows: sessions[r["label"]].append(r)
     for mine in sessions.values():
-        keys = [_taken(ledger, r) for r in mine]
+        keys = [camera_facts(ledger.locate(r["original"]))[0] for r in mine]
         if not all(keys): keys = [unquote(urlsplit(r["image_url"] or "").path.rpartition("/")[2]) for r in mine]
         if len({*keys}) < len(keys): keys = [(key, r["id"]) for key, r in zip(keys, mine)]
         blocks = defaultdict(list)

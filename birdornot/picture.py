@@ -6,8 +6,9 @@ Docs: https://birdornot.github.io/birdornot/picture.html.md"""
 
 # %% auto #0
 __all__ = ['MAX_SIZE', 'MAX_BYTES', 'MAX_SIDE', 'MAX_SCANS', 'MEGABYTES', 'SECONDS', 'MAX_PARTS', 'BadPicture', 'sniff', 'Cut',
-           'cut_out', 'heif_plugin', 'decoding_failure', 'decode_upright', 'open_upright', 'contact_sheet',
-           'why_no_picture', 'find_pictures', 'left_out_line', 'limit_memory', 'SafeReader', 'model_input']
+           'cut_out', 'heif_plugin', 'decoding_failure', 'decode_upright', 'open_upright', 'camera_facts',
+           'contact_sheet', 'why_no_picture', 'find_pictures', 'left_out_line', 'limit_memory', 'SafeReader',
+           'model_input']
 
 # %% ../nbs/01_picture.ipynb #58944910
 import io
@@ -535,6 +536,18 @@ def open_upright(
 ) -> Image.Image:  # RGB, upright, without metadata
     "The picture in `src` as a viewer shows it, or `BadPicture` with the reason"
     return decode_upright(src, max_size)[0]
+
+# %% ../nbs/01_picture.ipynb #56703cec
+def camera_facts(
+    file: str | Path,  # a photo as it came from the camera
+) -> tuple[str, str]:  # when it was taken, such as 2024:05:01 12:30:00, and by which model; '' where nothing says so
+    "Read from the EXIF block of a photo when and with what it was taken"
+    with _lock, warnings.catch_warnings(action="ignore"):
+        try:
+            with Image.open(file) as img: exif = img.getexif()
+            said, model = exif.get_ifd(0x8769).get(0x9003) or exif.get(0x0132), exif.get(0x0110)
+        except Exception: return "", ""  # no picture, a large one, a broken block: no reason to stop
+    return str(said or "").strip("\0 "), str(model or "").strip("\0 ")
 
 # %% ../nbs/01_picture.ipynb #5816856c
 def contact_sheet(

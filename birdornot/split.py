@@ -27,7 +27,7 @@ from PIL import Image, ImageStat
 from .core import DatasetError, command_line, cores, list_counts
 from .duplicates import connected, look_alikes, perceptual_hashes
 from .ledger import Ledger, content_hash, up_to_date
-from .picture import BadPicture, find_pictures, open_upright
+from .picture import BadPicture, camera_facts, find_pictures, open_upright
 from birdornot.project import (
     class_folders,
     known_layout,
@@ -186,12 +186,8 @@ def time_and_camera(
     name: str = ""  # the name its owner gave it; by default that of `file`
 ) -> tuple[datetime | None, str | None]:  # when it was taken, and by which model; None where nothing says so
     "Read when and with what a photo was taken, from its EXIF data or its name"
-    try:
-        with Image.open(file) as img: exif = img.getexif()
-        said, camera = exif.get_ifd(0x8769).get(0x9003) or exif.get(0x0132), exif.get(0x0110)
-    except (OSError, SyntaxError, ValueError, TypeError, KeyError): said = camera = None  # no picture, or broken EXIF
-    when = _as_time(str(said or "")) or _as_time(name or Path(file).name)
-    return when, str(camera).strip("\0 ") or None if camera else None
+    said, camera = camera_facts(file)
+    return _as_time(said) or _as_time(name or Path(file).name), camera or None
 
 # %% ../nbs/40_split.ipynb #e43b4126
 SESSION = timedelta(minutes=30)  # a longer break between two photos of one camera begins a new session

@@ -77,6 +77,16 @@ def test_greys_of_few_levels_are_spread_the_same_for_all_pictures_of_a_camera():
     assert np.asarray(open_upright(saved(grey(0, 1023), "PNG"))).max() == 255
 
 
+def test_a_broken_exif_block_is_no_concern_of_the_user(tmp_path, recwarn):
+    "Pillow's complaints were printed while a dataset was made"
+    from birdornot.picture import camera_facts
+    kinds = [make for name, make in SHOWN.items() if "EXIF" in name or "TIFF" in name or "200 megapixels" in name]
+    for i, make in enumerate((*kinds, *UPRIGHT.values())):
+        (tmp_path/f"{i}.jpg").write_bytes(make())
+        assert len(camera_facts(tmp_path/f"{i}.jpg")) == 2
+    assert not recwarn.list
+
+
 def test_heic_is_read_or_says_how(tmp_path, monkeypatch):
     pytest.importorskip("pillow_heif").register_heif_opener()
     data = saved(scene(), "HEIF", quality=90)
