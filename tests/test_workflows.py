@@ -36,8 +36,10 @@ def tool(name: str) -> str:
 def test_schema(schema, files):
     found = sorted(ROOT.glob(files))
     assert found
-    done = run(tool("check-jsonschema"), "--builtin-schema", f"vendor.{schema}", *found)
-    assert done.returncode == 0, done.stdout
+    check = pytest.importorskip("check_jsonschema")
+    from click.testing import CliRunner
+    done = CliRunner().invoke(check.main, ["--builtin-schema", f"vendor.{schema}", *map(str, found)])
+    assert done.exit_code == 0, done.output
 
 
 def test_zizmor_has_nothing_to_say():
