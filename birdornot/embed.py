@@ -289,23 +289,32 @@ def _put_aside(file):
     return "take it out of its folder, or have it put aside by `birdornot make --folder`, which makes a dataset"
 
 
+def _unreadable(bad):
+    "The error for files that cannot be read, path → why: one at a time they would take a training each"
+    (file, why), *more = bad.items()
+    others = f", and {len(more)} more cannot be read, such as {more[0][0]}" if more else ""
+    return BadPicture(f"{file}: {why}{others}; {_put_aside(file)}")
+
+
 def _embed_missing(embedder, missing, progress):
     "Embed the files of `missing`, hash → file, and keep the results every other second; → hash → embedding"
     from tqdm import tqdm
     def _one(item):
         try: return item[0], embedder.one(item[1])
-        except BadPicture as e: raise BadPicture(f"{item[1]}: {e}; {_put_aside(item[1])}") from e
-    pool, done, fresh, since = ThreadPoolExecutor(embedder.threads), {}, {}, time.monotonic()
+        except BadPicture as e: return item[0], e
+    pool, done, fresh, bad, since = ThreadPoolExecutor(embedder.threads), {}, {}, {}, time.monotonic()
     try:
         for h, x in tqdm(pool.map(_one, missing.items()), "embed", len(missing), leave=False, unit=" pictures",
                          disable=None if progress else True):
-            done[h] = fresh[h] = x
+            if isinstance(x, BadPicture): bad[missing[h]] = x
+            else: done[h] = fresh[h] = x
             if time.monotonic() - since > 2:
                 keep_vectors(embedder.key, fresh)
                 fresh, since = {}, time.monotonic()
     finally:
         pool.shutdown(cancel_futures=True)
         if fresh: keep_vectors(embedder.key, fresh)
+    if bad: raise _unreadable(bad)
     return done
 
 # %% ../nbs/51_embed.ipynb #9cd676cc

@@ -415,9 +415,10 @@ def test_train_on_files_without_an_ending(run):
 
 def test_a_broken_picture_in_a_folder_of_the_users_own_is_told_what_can_be_done(run):
     fill("my photos", 6)
-    Path("my photos/red/zz.jpg").write_bytes(b"\xff\xd8\xff" + bytes(99))
+    for name in ("yy", "zz"): Path(f"my photos/red/{name}.jpg").write_bytes(b"\xff\xd8\xff" + name.encode()*50)
     code, _, err = run("train", "my photos")
-    assert code == 1 and "zz.jpg" in err and "put aside by `birdornot make --folder`" in err, err
+    assert code == 1 and "yy.jpg: " in err and "and 1 more cannot be read, such as my photos/red/zz.jpg; " in err, err
+    assert "put aside by `birdornot make --folder`" in err
     code, _, err = run("make", "--folder", "my photos", "--out", "set")
     assert code == 0 and "refused   " in err
 
