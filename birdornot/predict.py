@@ -31,7 +31,16 @@ from .core import BirdornotError, atomic_file, check_table_place, command_line, 
 from .head import class_prior
 from .model import ModelError, ModelFolder, load_graph
 from .picture import BadPicture, find_pictures, left_out_line, model_input, open_upright
-from .project import folder_label, folder_name, label_key, label_of, layout_of, parts_of, split_label
+from birdornot.project import (
+    folder_label,
+    folder_name,
+    label_key,
+    label_of,
+    layout_of,
+    parts_of,
+    safe_name,
+    split_label,
+)
 
 # %% ../nbs/75_predict.ipynb #1f0a2db6
 @dataclass
@@ -366,10 +375,10 @@ def _written(predictions, labels, file):
 
 # %% ../nbs/75_predict.ipynb #faa94326
 def _folder_names(labels):
-    "label → name of a folder: no separators, no leading dots, no two alike"
+    "label → name of a folder, itself where that is safe: no separators, no leading dots, no two alike"
     names = {}
     for lbl in labels:
-        name = re.sub(r"[^\w+-]+", "_", lbl).strip("_")[:60] or "_"
+        name = lbl if safe_name(lbl) else re.sub(r"[^\w+-]+", "_", lbl).strip("_")[:60] or "_"
         if re.fullmatch("con|prn|aux|nul|com[0-9]|lpt[0-9]|unsure|refused|none", name, re.I): name += "_"
         while name.lower() in {n.lower() for n in names.values()}: name += "_"
         names[lbl] = name

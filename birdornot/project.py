@@ -6,9 +6,9 @@ Docs: https://birdornot.github.io/birdornot/project.html.md"""
 
 # %% auto #0
 __all__ = ['Layout', 'read_about', 'has_pictures', 'beside_layout', 'seen_from', 'lesson_layout', 'known_layout', 'layout_of',
-           'fillable', 'check_apart', 'how_to_mend', 'clean_label', 'label_key', 'folder_name', 'split_label',
-           'class_folders', 'loose_pictures', 'part_name', 'part_folders', 'place_of', 'parts_of', 'folder_label',
-           'label_of']
+           'fillable', 'check_apart', 'how_to_mend', 'clean_label', 'label_key', 'safe_name', 'folder_name',
+           'split_label', 'class_folders', 'loose_pictures', 'part_name', 'part_folders', 'place_of', 'parts_of',
+           'folder_label', 'label_of']
 
 # %% ../nbs/03_project.ipynb #8099e66a
 import os
@@ -200,13 +200,19 @@ def label_key(
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.I)
 
 
+def safe_name(
+    label: str,  # name of a class
+) -> bool:
+    "Tell whether every system can bear a folder of this name"
+    odd = re.search(r'[/\\:*?"<>|\x00-\x1f\x7f]|^[.\s-]|[.\s]$', label) or _DEVICES.fullmatch(label)
+    return not odd and label == clean_label(label) and 0 < len(label.encode()) <= 120
+
+
 def folder_name(
     label: str,  # name of a class
 ) -> str:  # itself where it is safe on every system, otherwise a slug with six digits made from it
     "Name the folder of a class"
-    unsafe = (re.search(r'[/\\:*?"<>|\x00-\x1f\x7f]|^[.\s-]|[.\s]$', label) or _DEVICES.fullmatch(label)
-              or label != clean_label(label) or not label or len(label.encode()) > 120)
-    if not unsafe: return label
+    if safe_name(label): return label
     from slugify import slugify
     number = int(sha256(label.encode("utf-8", "surrogatepass")).hexdigest(), 16) % 10**6
     return f"{slugify(label, separator='_', max_length=40, word_boundary=True) or 'class'}_{number:06}"

@@ -107,6 +107,10 @@ def test_unsure_and_foreign_labels_have_safe_folders(place):
     done = birdornot("predict", "odd", "photos/sunset/00.jpg", "--sort-into", "sorted", cwd=place)
     assert done.returncode == 0 and (place/"sorted"/"unsure"/"00.jpg").exists()
     shutil.rmtree(place/"odd")
+    tinymodel.folder(place/"odd", labels=["Red sky 鸟", "sea"])
+    birdornot("predict", "odd", "photos/sunset/00.jpg", "--sort-into", "sorted", cwd=place)
+    assert (place/"sorted"/"Red sky 鸟"/"00.jpg").exists()  # called as the class is
+    shutil.rmtree(place/"odd")
     tinymodel.folder(place/"odd", labels=["../../sunset", "sea"])
     birdornot("predict", "odd", "photos/sunset/00.jpg", "--sort-into", "sorted", cwd=place)
     assert (place/"sorted"/"sunset"/"00.jpg").exists() and not (place.parent/"sunset").exists()
