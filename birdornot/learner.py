@@ -23,7 +23,7 @@ import numpy as np
 from fastcore.basics import patch
 from tqdm.auto import tqdm
 
-from .core import BACKBONE, BirdornotError, DatasetError, atomic_file
+from .core import BACKBONE, BirdornotError, DatasetError, atomic_file, command_line
 from .datablock import dataloaders
 from birdornot.embed import (
     WeightsUnavailable,
@@ -400,11 +400,12 @@ def restore_learner(
     facts, kept = saved_facts(path), training_folder(path)
     if facts.get("kind") != "learner":
         raise DatasetError(f"no learner has been trained in {str(path)!r} yet; "
-                           "run `birdornot train --how both` on it first")
+                           f"run {command_line('train', path, '--how', 'both')} first")
     dls = dataloaders(path, size=facts["size"], valid_pct=facts.get("valid_pct", 0.2), seed=facts["seed"],
                       multilabel=facts["head"]["multilabel"], by=facts.get("by"))
     if learner_fingerprint(dls) != facts["data"]:
-        raise DatasetError(f"the pictures in {str(path)!r} have changed since training; run `birdornot train` again")
+        raise DatasetError(f"the pictures in {str(path)!r} have changed since training; "
+                           f"run {command_line('train', path)} again")
     learn = vision_learner(dls, facts["backbone"], pretrained=False)
     learn.model.load_state_dict(load_file(kept/"weights.safetensors"))
     set_head(learn, make_head(load_arrays(kept/"head.safetensors"), facts["head"]))
