@@ -114,9 +114,8 @@ def test_a_train_among_vehicles_is_a_class(here):
 def test_a_test_part_with_a_class_that_nobody_taught_is_no_reason_to_lose_the_rest(run):
     fill("photos/train", 6)
     fill("photos/test", 2, hues=("red", "blue"), seed=2)
-    code, out, err = run("make", "--folder", "photos")
+    code, out, err = run("train", "photos")
     assert code == 0 and "test      not judged: 'the test pictures' has photos of blue, the model knows" in err, err
-    assert "\nmodel     photos_dataset/model" in out
 
 
 def test_an_outside_test_folder_is_judged_and_what_was_learned_is_set_apart(run):
@@ -306,11 +305,10 @@ def test_a_photo_in_two_class_folders_shows_both(run):
     fill("photos", 8)
     for i in range(3): Path(f"photos/green/twin{i}.png").write_bytes(Path(f"photos/red/red0-{i}.png").read_bytes())
     both = {"red": 5, "green": 8, "green+red": 3}
-    said, _, err = made(run, "--folder", "photos", "--multilabel")
-    assert said["pictures"] == both and "3 in quarantine (3 × exact duplicate)" in err
-    model = json.loads(Path("photos_dataset/model/model.json").read_text())
-    assert model["labels"] == ["green", "red"] and model["pictures"] == {"red": 8, "green": 11}
-    assert prepare("photos_dataset") == both
+    assert prepare() == prepare() == both
+    code, _, err = run("train", "set", "--multilabel")
+    assert code == 0 and json.loads(Path("set/training/learner.json").read_text())["labels"] == ["green", "red"], err
+    with Ledger("set") as ledger: assert len([r for r in ledger.rows() if "exact duplicate" in r["reason"]]) == 3
 
 
 def test_without_multilabel_a_photo_in_two_class_folders_is_put_aside_and_training_with_it_takes_it(run, shared):
@@ -419,8 +417,6 @@ def test_a_broken_picture_in_a_folder_of_the_users_own_is_told_what_can_be_done(
     code, _, err = run("train", "my photos")
     assert code == 1 and "yy.jpg: " in err and "and 1 more cannot be read, such as my photos/red/zz.jpg; " in err, err
     assert "put aside by `birdornot make --folder`" in err
-    code, _, err = run("make", "--folder", "my photos", "--out", "set")
-    assert code == 0 and "refused   " in err
 
 
 def test_a_class_that_was_refused_as_a_whole_is_named_with_its_reason(run):
@@ -431,8 +427,10 @@ def test_a_class_that_was_refused_as_a_whole_is_named_with_its_reason(run):
     last = err.splitlines()[-1]
     assert code == 1 and "all 5 pictures of red were refused (5 × too small: a side of less than 32 pixels; --min-size"
     assert "bring them back with birdornot clean 'my set' --undo" in last and "add a folder" not in last, err
-    assert run("clean", "my set", "--undo")[0] == run("clean", "my set")[0] == run("train", "my set")[0] == 0
+    assert run("clean", "my set", "--undo")[0] == run("clean", "my set")[0] == 0
+    assert counts("my set") == dict(red=5, green=5)
     fill("photos", 5, hues=("blue",))
     for f in Path("photos/red").iterdir(): f.write_text("no picture")
-    err = run("make", "--folder", "photos", "--out", "other")[2]
+    prepare("other", multilabel=False)
+    err = run("train", "other")[2]
     assert "classes   all 5 pictures of red were refused (5 × " in err and "other --retry-failed tries" in err, err
