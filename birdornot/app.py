@@ -26,7 +26,7 @@ from .core import BirdornotError, atomic_file
 from .ledger import Ledger, at_work
 from .model import ModelFolder
 from .picture import BadPicture, SafeReader, sniff
-from .predict import Classifier
+from .predict import Classifier, say_outdated
 from .project import folder_name, split_label
 from .server import JSON, Limits, LocalServer, json_values, serve_files, show
 from .web import label_words, page_files
@@ -176,6 +176,7 @@ def serve(
     wait=None  # called without arguments while the page is up; by default it waits for Ctrl-C
 ):
     "Show a model on a page of this computer until it is stopped"
+    say_outdated(model)
     home = Path(model).resolve().parent
     if dataset is None and (home/"ledger.sqlite").exists(): dataset = home
     with AppServer(model, dataset, port) as server: show(server, browser, wait)

@@ -296,8 +296,6 @@ def serve(
 ):
     "Open a page on this computer that answers for photos; nobody else can reach it; Ctrl-C ends it"
     from birdornot.app import serve as show
-    from birdornot.predict import say_outdated
-    say_outdated(model)
     show(model, dataset, port, browser=not no_browser)
 
 # %% ../nbs/90_cli.ipynb #ba9b788d

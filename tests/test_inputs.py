@@ -2,6 +2,7 @@
 import json
 import os
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -274,7 +275,8 @@ def test_what_a_joined_class_is_taken_for_without_multilabel_is_said(run):
 
 
 def test_serve_says_that_its_model_is_of_an_earlier_training(run, monkeypatch):
-    monkeypatch.setattr("birdornot.app.serve", lambda *args, **kwargs: None)
+    monkeypatch.setattr("birdornot.app.AppServer", lambda *args: nullcontext())
+    monkeypatch.setattr("birdornot.app.show", lambda *args: None)
     for name, data in (("my birds/training/learner.json", "b"), ("my birds/model/model.json", "a")):
         Path(name).parent.mkdir(parents=True)
         Path(name).write_text(json.dumps(dict(data=data)))
