@@ -9,6 +9,7 @@ __all__ = ['write_lock', 'lock_file', 'Rebuilt', 'rebuild']
 
 # %% ../nbs/22_lock.ipynb #a633196f
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -41,13 +42,23 @@ def lock_file(
     return Path(dest).with_name(f"{Path(dest).resolve().name}.lock")
 
 # %% ../nbs/22_lock.ipynb #480c4475
+_NUMBERS = {"rank", "bytes", "kept"}
+
+
+def _sound(row):
+    "Is a line of a lockfile one that `write_lock` could have written? Raises `UnicodeEncodeError` for half a character"
+    json.dumps(row, ensure_ascii=False).encode()
+    types = all(type(v) is (int if k in _NUMBERS else str) for k, v in row.items() if k in _LOCKED)
+    return types and row["image_url"] and row["label"] and re.fullmatch("[0-9a-f]{64}", row["sha256"])
+
+
 def _read_lock(file):
     "The rows of a lockfile, or `DatasetError`"
     try:
         head, *rows = [json.loads(line) for line in Path(file).read_text(encoding="utf-8").splitlines()]
-        if head["birdornot_lock"] == 1 and all(r["image_url"] and r["sha256"] and r["label"] for r in rows): return rows
+        if head["birdornot_lock"] == 1 and all(map(_sound, rows)): return rows
     except FileNotFoundError: raise DatasetError(f"there is no lockfile {str(file)!r}; write_lock makes one") from None
-    except (ValueError, KeyError, TypeError, OSError): pass  # the same remedy for all of them
+    except (ValueError, KeyError, TypeError, RecursionError, OSError): pass  # the same remedy for all of them
     raise DatasetError(f"{str(file)!r} is no birdornot lockfile, or is damaged; write it again with write_lock")
 
 # %% ../nbs/22_lock.ipynb #66956379
@@ -79,8 +90,8 @@ def _fate(ledger, row, locked):
         ledger.update(row["id"], status="quarantined", reason="not the picture it was when the lockfile was written")
         return row | dict(fate="changed")
     if row["status"] == "downloaded":
-        if locked["status"] == "quarantined":
-            ledger.update(row["id"], status="quarantined", reason=locked.get("reason", ""))
+        if locked.get("status") == "quarantined":
+            ledger.update(row["id"], status="quarantined", reason=locked.get("reason", "refused before"))
         elif locked.get("kept"): ledger.update(row["id"], kept=1)
     return row | dict(fate="same")
 
@@ -88,7 +99,7 @@ def _fate(ledger, row, locked):
 def rebuild(
     lockfile: str | Path,  # text file of `write_lock`
     dest: str | Path,  # dataset folder to make
-    **kwargs,  # as for `download_images`
+    **kwargs,  # as for `download_images`; `folder` is that of pictures that lie on this computer
 ) -> Rebuilt:  # what is still what it was
     "Make the dataset of a lockfile again, and compare every hash"
     locked = [r | dict(label=clean_label(r["label"])) for r in _read_lock(lockfile)]
