@@ -58,7 +58,7 @@ def _read_lock(file):
         head, *rows = [json.loads(line) for line in Path(file).read_text(encoding="utf-8").splitlines()]
         if head["birdornot_lock"] == 1 and all(map(_sound, rows)): return rows
     except FileNotFoundError: raise DatasetError(f"there is no lockfile {str(file)!r}; write_lock makes one") from None
-    except (ValueError, KeyError, TypeError, RecursionError, OSError): pass  # the same remedy for all of them
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError): pass  # one remedy
     raise DatasetError(f"{str(file)!r} is no birdornot lockfile, or is damaged; write it again with write_lock")
 
 # %% ../nbs/22_lock.ipynb #66956379
@@ -103,7 +103,7 @@ def rebuild(
 ) -> Rebuilt:  # what is still what it was
     "Make the dataset of a lockfile again, and compare every hash"
     locked = [r | dict(label=clean_label(r["label"])) for r in _read_lock(lockfile)]
-    new = [{k: r.get(k, "") for k in _FROM_HIT} | dict(status="found") for r in locked]
+    new = [{k: r.get(k, None if k in _NUMBERS else "") for k in _FROM_HIT} | dict(status="found") for r in locked]
     with Ledger(fillable(dest), who="rebuild") as ledger: ledger.insert(new)
     download_images(dest, **kwargs)
     with Ledger(dest, who="rebuild") as ledger:

@@ -1,11 +1,13 @@
 """A dataset made again from its lockfile: what is the same, what has rotted, and what was decided."""
+import hashlib
 import json
 from collections import Counter
 
 import pytest
-from roughpictures import RoughWeb
+from roughpictures import RoughWeb, picture
 
 from birdornot.clean import clean_images, undo
+from birdornot.cli import main
 from birdornot.core import DatasetError
 from birdornot.download import download_images
 from birdornot.hits import Hit
@@ -58,18 +60,41 @@ def test_rot_is_told_and_a_second_run_asks_for_nothing(web, lock, tmp_path):
     assert sum(web.asked.values()) == asked
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", "no json", '{"birdornot_lock": 2}',
-                                  '{"birdornot_lock": 1}\n{"image_url": "http://x/"}', "\0"])
+HEAD, ROW = '{"birdornot_lock": 1}\n', dict(label="x", term="x", image_url="http://x/", sha256="0"*64)
+ODD = {"empty": "", "an object": "{}", "a list": "[]", "text": "no json", "another version": '{"birdornot_lock": 2}',
+       "a row that lacks much": HEAD + '{"image_url": "http://x/"}', "a zero": "\0", "nested": "["*100_000,
+       "a row that is a list": HEAD + "[]", "a row that is a number": HEAD + "1"}
+ODD |= {f"{k} is {v!r:.20}": HEAD + json.dumps(ROW | {k: v}) for k, v in (
+    ("sha256", "../../y"), ("sha256", "0"*63), ("sha256", [1]), ("label", 7), ("label", "\ud800"), ("term", {}),
+    ("image_url", ["http://x/"]), ("image_url", "http://x/\udc80"), ("rank", "first"), ("bytes", 2.5), ("kept", True))}
+
+
+@pytest.mark.parametrize("text", ODD.values(), ids=ODD)
 def test_what_is_no_lockfile(tmp_path, text):
     (tmp_path/"x.lock").write_text(text)
     with pytest.raises(DatasetError, match="no birdornot lockfile"): rebuild(tmp_path/"x.lock", tmp_path/"d")
     assert not (tmp_path/"d").exists()
 
 
+def test_a_lockfile_reads_files_of_this_computer_from_a_folder_that_was_named(tmp_path, capsys):
+    for name in ("mine", "secret"):
+        (tmp_path/name).mkdir()
+        (tmp_path/name/"1.jpg").write_bytes(picture(1))
+    names = [(tmp_path/"mine"/"1.jpg").as_uri(), (tmp_path/"mine"/".."/"secret"/"1.jpg").as_uri()]
+    sha256 = hashlib.sha256(picture(1)).hexdigest()
+    rows = [ROW | dict(image_url=name, source="folder", sha256=sha256) for name in names]
+    (tmp_path/"x.lock").write_text(HEAD + "\n".join(map(json.dumps, rows)))
+    done = rebuild(tmp_path/"x.lock", tmp_path/"d", progress=False)
+    assert [r["fate"] for r in done.rows] == ["gone", "gone"] and not list((tmp_path/"d").rglob("*.jpg"))
+    assert "name its folder by --folder" in done.rows[0]["reason"]
+    again = ["rebuild", str(tmp_path/"x.lock"), str(tmp_path/"d"), "--folder", str(tmp_path/"mine")]
+    assert main(again) == 1 and "1 the same, 0 changed, 1 gone" in capsys.readouterr().out
+
+
 def test_a_strangers_lockfile_stays_in_its_folder(web, tmp_path):
     rows = [dict(birdornot_lock=1, pictures=2),
-            dict(label="../../out", term="x", image_url=web.url + "/good/1", sha256="../../y"),
-            dict(label="in", term="x", image_url="http://169.254.169.254/", sha256="0")]
+            dict(label="../../out", term="x", image_url=web.url + "/good/1", sha256="0"*64),
+            dict(label="in", term="x", image_url="http://169.254.169.254/", sha256="0"*64)]
     (tmp_path/"x.lock").write_text("\n".join(map(json.dumps, rows)))
     done = rebuild(tmp_path/"x.lock", tmp_path/"a/b", allow_hosts=[web.host], progress=False)
     assert [r["fate"] for r in done.rows] == ["changed", "gone"] and "private" in done.rows[1]["reason"]
