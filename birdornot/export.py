@@ -212,12 +212,15 @@ def to_learner(
     dls  # DataLoaders with the model's labels, from `dataloaders`
 ):  # fastai `Learner`, as `vision_learner` makes; raises `ModelError` where model and data do not fit
     "A learner with the weights of a model folder, to be trained on"
+    from safetensors import SafetensorError
     from safetensors.numpy import load
     model = ModelFolder(path)
     if list(dls.vocab) != model.info["labels"]:
         raise ModelError(f"{model.name} knows {', '.join(model.info['labels'])}, the data have {', '.join(dls.vocab)}; "
                          "give the folders of the pictures the model's labels")
-    arrays = load(model.checked("model.safetensors"))
+    try: arrays = load(model.checked("model.safetensors"))
+    except (SafetensorError, KeyError, TypeError, ValueError) as e:
+        raise ModelError(f"model.safetensors in {model.name} is damaged ({str(e)[:99]}); export the model again") from e
     import torch
 
     from birdornot.learner import set_head, vision_learner

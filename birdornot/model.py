@@ -9,7 +9,9 @@ __all__ = ['SCHEMA', 'MB', 'LARGEST', 'NEEDED', 'ModelError', 'ModelFolder', 're
 
 # %% ../nbs/70_model.ipynb #01386513
 import json
+import lzma
 import stat
+import struct
 import zipfile
 import zlib
 from hashlib import sha256
@@ -32,6 +34,11 @@ class ModelError(BirdornotError):
     "A model that is missing, damaged, dangerous, or not one of ours; the text says which and what to do"
 
 # %% ../nbs/70_model.ipynb #597629e7
+# what a damaged zip, or one packed in a way that Python does not know, may raise
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError,
+    ValueError, LookupError, OverflowError, MemoryError)
+
+
 class _Folder:
     "Files of a folder"
     def __init__(self, path): self.path = path
@@ -52,17 +59,21 @@ def _zip_fault(entry):
     return ""
 
 # %% ../nbs/70_model.ipynb #c6939caa
+class _Suspicious(Exception):
+    "A zip made to harm; the text says how, without its name"
+
+
 class _Zip:
     "Files of a zip, at its top or in the one folder where model.json lies"
     def __init__(self, path):
         self.zip = zipfile.ZipFile(path)
         entries = self.zip.infolist()
-        if len(entries) > 1000: raise ValueError(f"holds {len(entries):,} files, a model has a dozen")
-        if fault := next(filter(None, map(_zip_fault, entries)), ""): raise ValueError(fault)
+        if len(entries) > 1000: raise _Suspicious(f"holds {len(entries):,} files, a model has a dozen")
+        if fault := next(filter(None, map(_zip_fault, entries)), ""): raise _Suspicious(fault)
         paths = [PurePosixPath(e.filename) for e in entries if not e.is_dir()]
         top = next((p.parent for p in paths if p.name == "model.json" and len(p.parts) < 3), PurePosixPath())
         self.entries = {e.filename.split("/")[-1]: e for e in entries if PurePosixPath(e.filename).parent == top}
-        if len(set(paths)) < len(paths): raise ValueError("holds two files of one name")
+        if len(set(paths)) < len(paths): raise _Suspicious("holds two files of one name")
 
     def names(self): return list(self.entries)
     def size(self, name): return self.entries[name].file_size
@@ -81,9 +92,9 @@ class ModelFolder:
         if not self.path.exists():
             raise ModelError(f"there is no model folder at {self.name}; `birdornot make` or `export` writes one")
         try: self.files = _Folder(self.path) if self.path.is_dir() else _Zip(self.path)
-        except ValueError as e:
+        except _Suspicious as e:
             raise ModelError(f"{self.name} {e}; do not use it, and get it from someone you trust") from None
-        except (zipfile.BadZipFile, NotImplementedError, OSError) as e:
+        except _UNREADABLE as e:
             raise ModelError(f"{self.name} is no model folder and no readable zip of one ({e}); copy it again") from e
         self._check_names()
         self.info = _read_info(self)
@@ -111,7 +122,7 @@ def _take(self, name, most):
     "The first `most` bytes of a file"
     try:
         with self.files.open(name) as f: return f.read(most)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as e:
+    except _UNREADABLE as e:
         raise ModelError(f"{name} in {self.name} cannot be read ({e}); copy the model again") from e
 
 
@@ -153,6 +164,8 @@ def _names(v):
             and len(set(v)) == len(v))
 
 
+def _texts(v): return isinstance(v, list) and all(isinstance(s, str) for s in v)
+
 def _logits(v): return isinstance(v, list) and len(v) >= 2 and all(map(_number(-1e6, 1e6), v))
 
 def _hashes(v): return isinstance(v, dict) and all(isinstance(s, str) and len(s) == 64 for s in v.values())
@@ -172,16 +185,22 @@ _SOUND = dict(
     unsure=(_limits, "null, or min_confidence and max_novelty"),
     probe=(lambda v: isinstance(v, dict) and _logits(v.get("logits")), "the logits of probe.png"),
     sha256=(_hashes, "the SHA-256 sum of each file"))
+_PAPERS = dict.fromkeys(("error", "head", "fit", "pictures", "versions"), lambda v: isinstance(v, dict))
+_PAPERS |= dict.fromkeys(("backbone", "created"), lambda v: isinstance(v, str)) | dict(trained_on=_texts, shift=_logits)
 
 
 def _check_info(model):
     "Refuse a description with a value that is out of the question"
     for key, (sound, should) in _SOUND.items():
         value = model.info.get(key)
-        if not sound(value):
+        if key not in model.info or not sound(value):
             said = json.dumps(value)[:60] if key in model.info else "nothing"
             raise ModelError(f"model.json in {model.name} says {said} for {key!r}; "
                              f"expected {should}, so export the model again")
+    for key in _PAPERS.keys() & model.info.keys():
+        if model.info[key] is not None and not _PAPERS[key](model.info[key]):
+            said = json.dumps(model.info[key])[:60]
+            raise ModelError(f"model.json in {model.name} says {said} for {key!r}; export the model again")
     if len(model.info["probe"]["logits"]) != len(model.info["labels"]):
         raise ModelError(f"model.json in {model.name} has {len(model.info['labels'])} labels and "
                           f"{len(model.info['probe']['logits'])} logits for its probe; export the model again")
@@ -242,13 +261,19 @@ _PARTS = dict(  # message → field number → message in it, from onnx.proto
 _ENDLESS = {b"Loop", b"Scan"}
 
 
+def _bytes(value):
+    "The bytes of a field, where there are some: a number in their place may stand for gigabytes of zeros"
+    if isinstance(value, memoryview): return bytes(value)
+    raise ValueError("a name that is a number")
+
+
 def _graph_fault(data, kind="model", depth=0):
     "What is suspicious in a message of ONNX, or ''"
     if depth > 16: return "is nested deeper than any network"
     for number, value in _fields(data):
         if kind == "tensor" and (number == 13 or (number == 14 and value)):
             return "wants to read values from another file"
-        if kind == "node" and number == 4 and bytes(value) in _ENDLESS:
+        if kind == "node" and number == 4 and _bytes(value) in _ENDLESS:
             return f"holds a {bytes(value).decode()}, which may never end"
         inner = _PARTS.get(kind, {}).get(number)
         if inner and (fault := _graph_fault(value, inner, depth + 1)): return fault
@@ -272,6 +297,7 @@ def load_graph(
     data = model.checked(name)
     if fault := graph_fault(data): raise ModelError(f"{name} in {model.name} {fault}; do not use it")
     import onnxruntime as ort
+    ort.set_default_logger_severity(4)  # what it has to say is in its exceptions
     options = ort.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = threads, 4
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads leave the cores to others

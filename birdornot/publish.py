@@ -44,7 +44,9 @@ def check_licences(
 # %% ../nbs/78_publish.ipynb #1b245c1c
 def _some(rows, most=3):
     "The first few pictures, with the site they came from"
-    def _site(r): return urlsplit(r["page_url"] or r["image_url"]).netloc or r["source"] or "nowhere known"
+    def _site(r):
+        try: return urlsplit(r["page_url"] or r["image_url"]).netloc or r["source"] or "nowhere known"
+        except ValueError: return "nowhere known"
     names = [f"{r['file']} from {_site(r)}" for r in rows[:most]]
     return ", ".join(names) + (", …" if len(rows) > most else "")
 
@@ -69,6 +71,6 @@ def write_space(
     if lost := sorted({"ATTRIBUTION.csv", "MODEL_CARD.md"} - set(found.files.names())):
         raise ModelError(f"{found.name} lacks {', '.join(lost)}, so nobody knows whose pictures it is made of; "
                          "export it again")
-    check_licences(read_attribution(found.checked("ATTRIBUTION.csv").decode()), allow)
-    card = _readme(found.info, found.checked("MODEL_CARD.md").decode())
+    check_licences(read_attribution(found.checked("ATTRIBUTION.csv").decode(errors="replace")), allow)
+    card = _readme(found.info, found.checked("MODEL_CARD.md").decode(errors="replace"))
     return write_page(model, dest, cache=cache, more={"README.md": card.encode()})

@@ -2,17 +2,21 @@
 import json
 import os
 import pickle
+import random
 import resource
 import struct
 import subprocess
 import sys
 import time
 import zipfile
+from hashlib import sha256
+from types import SimpleNamespace
 
 import pytest
 import tinymodel
 from onnx import TensorProto, helper
 
+from birdornot.core import BirdornotError
 from birdornot.model import ModelError, ModelFolder
 from birdornot.predict import Classifier
 
@@ -195,3 +199,91 @@ def test_a_folder_is_never_written_to(tmp_path):
     Classifier(model)
     assert {f.name: f.stat().st_mtime_ns for f in model.iterdir()} == before
     assert json.loads((model/"model.json").read_text()) == ModelFolder(model).info
+
+
+@pytest.fixture(autouse=True)
+def quiet(capfd):
+    "What ONNX Runtime has to say is in our errors; its own lines would end up among the answers"
+    yield
+    assert capfd.readouterr().out == ""
+
+
+@pytest.mark.parametrize("key", [*tinymodel.INFO, "probe", "sha256"])
+def test_a_description_that_lacks_something(tmp_path, key):
+    said = "no schema" if key == "schema" else f"says nothing for {key!r}"
+    refused(tinymodel.folder(tmp_path/"model", drop=[key]), said)
+
+
+TEXTS, DICTS = ("backbone", "created", "trained_on", "shift"), ("error", "head", "fit", "pictures", "versions")
+
+
+@pytest.mark.parametrize("key", TEXTS + DICTS)
+def test_a_description_of_other_types(tmp_path, key):
+    for i, value in enumerate((7, ["x", {}], {"a": 1} if key in TEXTS else "x")):
+        refused(tinymodel.folder(tmp_path/f"{i}"/"model", **{key: value}), f"for {key!r}")
+
+
+def field(number, kind, data): return bytes([number << 3 | kind]) + (b"" if kind == 0 else bytes([len(data)])) + data
+
+
+HUGE = b"\xff"*8 + b"\x7f"  # a number of 63 bits
+VARINTS = {"name of a node": field(7, 2, field(1, 2, field(4, 0, HUGE))), "graph": field(7, 0, HUGE),
+           "node": field(7, 2, field(1, 0, HUGE)), "length": bytes([7 << 3 | 2]) + HUGE, "without an end": b"\xff"*99,
+           "field": HUGE, "tensor": field(7, 2, field(5, 0, HUGE))}
+
+
+@pytest.mark.parametrize("name", VARINTS)
+def test_absurd_numbers_in_a_graph(tmp_path, name):
+    start = time.monotonic()
+    refused(tinymodel.folder(tmp_path/"model", VARINTS[name]), "model.onnx", "is damaged")
+    assert time.monotonic() - start < 2
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, 9, 97, 65535])
+def test_a_zip_packed_in_another_way(tmp_path, method):
+    file = tinymodel.zipped(tinymodel.folder(tmp_path/"model"), tmp_path/"m.zip")
+    raw = file.read_bytes()
+    for mark, at in ((b"PK\3\4", 8), (b"PK\1\2", 10)):
+        parts = raw.split(mark)
+        raw = mark.join([parts[0], *(p[:at-4] + struct.pack("<H", method) + p[at-2:] for p in parts[1:])])
+    file.write_bytes(raw)
+    refused(file, "copy the model again")
+
+
+def test_a_zip_with_names_of_another_encoding(tmp_path):
+    file = tinymodel.zipped(tinymodel.folder(tmp_path/"model"), tmp_path/"m.zip", more=[("naïve.txt", "x")])
+    file.write_bytes(file.read_bytes().replace("naïve".encode(), b"na\xff\xfeve"))
+    refused(file, "copy it again")
+
+
+def test_damaged_zips_are_refused_in_one_line(tmp_path):
+    "A byte here or there is another one: it still answers, or it is refused"
+    good = tinymodel.zipped(tinymodel.folder(tmp_path/"model"), tmp_path/"m.zip").read_bytes()
+    dice, refusals = random.Random(0), 0
+    for _ in range(150):
+        raw = bytearray(good)
+        for _ in range(dice.randint(1, 4)): raw[dice.randrange(len(raw))] = dice.randrange(256)
+        (tmp_path/"m.zip").write_bytes(raw[:dice.choice([None, None, dice.randrange(len(raw))])])
+        try: ModelFolder(tmp_path/"m.zip").checked("model.onnx")
+        except ModelError as e: refusals += "\n" not in str(e)
+    assert refusals > 50
+
+
+def test_damaged_weights(tmp_path):
+    from birdornot.export import to_learner
+    data = SimpleNamespace(vocab=tinymodel.INFO["labels"])
+    for i, raw in enumerate((b"", b"\xff"*8, b"\x02" + bytes(7) + b"[]", b"\x10" + bytes(7) + b"{"*16)):
+        model = tinymodel.folder(tmp_path/f"{i}"/"model")
+        (model/"model.safetensors").write_bytes(raw)
+        info = json.loads((model/"model.json").read_text())
+        info["sha256"]["model.safetensors"] = sha256(raw).hexdigest()
+        (model/"model.json").write_text(json.dumps(info))
+        with pytest.raises(ModelError, match="is damaged"): to_learner(model, data)
+
+
+def test_attribution_without_a_code(tmp_path):
+    from birdornot.publish import write_space
+    for i, table in enumerate(("", "file,label\nx,y\n", "\0", "x"*200_000)):
+        model = tinymodel.folder(tmp_path/f"{i}"/"model", papers={"ATTRIBUTION.csv": table, "MODEL_CARD.md": "# x"})
+        with pytest.raises(BirdornotError, match="ATTRIBUTION.csv has no column"): write_space(model, tmp_path/"space")
+    assert not (tmp_path/"space").exists()
