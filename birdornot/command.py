@@ -22,7 +22,7 @@ from fastcore.meta import delegates
 from fastcore.script import anno_parser
 
 from . import __version__
-from .core import RANGES, BirdornotError, check_numbers, say
+from .core import RANGES, BirdornotError, check_numbers, printable, say
 
 # %% ../nbs/89_command.ipynb #3d93f677
 COMMANDS = {}  # name → (function, examples, name of the function in `birdornot.make` whose options it takes, or "")
@@ -111,7 +111,7 @@ def _warnings_as_lines(stage):
         yield
 
 
-def _complain(text): print(f"birdornot: {text}", file=sys.stderr, flush=True)
+def _complain(text): print(f"birdornot: {printable(text)}", file=sys.stderr, flush=True)
 
 # %% ../nbs/89_command.ipynb #2cbffd19
 def _call(name, words):
@@ -142,5 +142,7 @@ def run(
     argv: list | None = None  # the command and what is typed after it; by default the words of this process
 ) -> int:  # 0 done, 1 failed, 2 wrong usage
     "Run the command that was typed; what a user can mend is told in one line"
+    for stream in sys.stdout, sys.stderr:  # names of files may hold bytes that are no text
+        if hasattr(stream, "reconfigure"): stream.reconfigure(errors="backslashreplace")
     with _heard(): return _run(*(sys.argv[1:] if argv is None else argv) or ["--help"])
     return 1

@@ -6,13 +6,14 @@ Docs: https://birdornot.github.io/birdornot/core.html.md"""
 
 # %% auto #0
 __all__ = ['RANGES', 'BACKBONE', 'WANTED', 'PICTURE_SUFFIXES', 'BirdornotError', 'DatasetError', 'DiskFull', 'is_disk_full',
-           'disk_full_errors', 'check_numbers', 'progress_bar', 'say', 'shell_words', 'command_line', 'html_table',
-           'markdown_table', 'count_table', 'list_counts', 'atomic_file', 'path_of', 'copy_time', 'check_table_place',
-           'put_in_place', 'atomic_folder', 'cores', 'cache_dir']
+           'disk_full_errors', 'check_numbers', 'printable', 'progress_bar', 'say', 'shell_words', 'command_line',
+           'html_table', 'markdown_table', 'count_table', 'list_counts', 'csv_cell', 'csv_text', 'atomic_file',
+           'path_of', 'copy_time', 'check_table_place', 'put_in_place', 'atomic_folder', 'cores', 'cache_dir']
 
 # %% ../nbs/00_core.ipynb #ebfdcf37
 import errno
 import os
+import re
 import secrets
 import shlex
 import shutil
@@ -70,6 +71,16 @@ def check_numbers(
         if v is not None and not low <= v <= high:
             raise BirdornotError(f"{name} is {v}; give a number from {low:,} to {high:,}")
 
+# %% ../nbs/00_core.ipynb #ceacb32e
+_UNSEEN = re.compile(r"[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(
+    text,  # a name, a label or a message, as it came
+) -> str:  # in which everything can be seen
+    "Write text so that it can be shown: control characters, and bytes of names that are no text, as escapes"
+    return _UNSEEN.sub(lambda found: repr(found[0])[1:-1], str(text))
+
 # %% ../nbs/00_core.ipynb #5770d510
 def progress_bar(
     n: int,  # things to do
@@ -93,7 +104,7 @@ def say(
     text,  # what it has to say
 ):
     "Tell a person how far things are, in a line on standard error"
-    print(f"{stage:<9} {text}", file=sys.stderr, flush=True)
+    print(f"{stage:<9} " + "\n".join(map(printable, str(text).split("\n"))), file=sys.stderr, flush=True)
 
 # %% ../nbs/00_core.ipynb #cfe49605
 def shell_words(
@@ -111,6 +122,9 @@ def command_line(
     return shell_words("birdornot", *words)
 
 # %% ../nbs/00_core.ipynb #018d9993
+def _shown(cell): return printable(str(cell).replace("\n", " "))
+
+
 def _cells(rows, head):
     "Head and rows as lists; a head of None means the keys of the first row"
     rows = list(rows)
@@ -127,7 +141,8 @@ def html_table(
     head, rows = _cells(rows, head)
     def line(tag, cells, scope=""):
         sides = ["left"] + ["right;white-space:nowrap" if right else "left"]*len(cells)
-        return "".join(f'<{tag}{scope} style="text-align:{s}">{escape(str(c))}</{tag}>' for s, c in zip(sides, cells))
+        cells = [escape(_shown(c)) for c in cells]
+        return "".join(f'<{tag}{scope} style="text-align:{s}">{c}</{tag}>' for s, c in zip(sides, cells))
     if not head: return ""
     body = "".join(f"<tr>{line('td', r)}</tr>" for r in rows)
     names = line("th", head, ' scope="col"')
@@ -142,7 +157,7 @@ def markdown_table(
     head, rows = _cells(rows, head)
     if not head: return ""
     def line(cells):
-        return "| " + " | ".join(str(c).replace("|", "\\|").replace("\n", " ") for c in cells) + " |"
+        return "| " + " | ".join(_shown(c).replace("|", "\\|") for c in cells) + " |"
     return "\n".join([line(head), "|---"*len(head) + "|", *map(line, rows)])
 
 # %% ../nbs/00_core.ipynb #b270e214
@@ -160,6 +175,25 @@ def list_counts(
 ) -> str:  # such as '3 × no longer there (404), 1 × too slow'
     "Say in one line how often what happened, the most frequent first"
     return ", ".join(f"{n} × {what}" for what, n in counts.most_common())
+
+# %% ../nbs/00_core.ipynb #32979ab6
+_FORMULA = re.compile(r"[=+\-@\t\r]")
+
+
+def csv_cell(
+    value,  # text, or a number, which stays as it is
+):
+    "Write a cell of a CSV file so that a spreadsheet shows it: text that begins as a formula does gets an apostrophe"
+    if not isinstance(value, str): return value
+    try: return str(float(value)) and value
+    except ValueError: return f"'{printable(value)}" if _FORMULA.match(printable(value)) else printable(value)
+
+
+def csv_text(
+    cell: str,  # from a file whose cells were written with `csv_cell`
+) -> str:
+    "Read a cell again"
+    return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell[1:]) else cell
 
 # %% ../nbs/00_core.ipynb #91763968
 @contextmanager

@@ -17,8 +17,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from .clean import copy_name, drop_empty_folders, move_original, original_file, remove_copy
-from .core import DatasetError, atomic_file, command_line
-from .ledger import Ledger, at_work, content_hash, unfinished_files
+from .core import DatasetError, atomic_file, command_line, printable
+from .ledger import Ledger, at_work, content_hash, read_changes, unfinished_files
 from .picture import MAX_SIZE, BadPicture, open_upright
 from .project import fillable
 
@@ -244,11 +244,11 @@ def undo_decision(
         if number not in standing:
             raise DatasetError(f"there is no decision {number or 'left'} to undo; reload the page")
         told = ledger.execute("SELECT id, changes FROM decisions")
-        changes = {d["id"]: json.loads(d["changes"]) for d in told}
+        changes = {d["id"]: read_changes(d["changes"]) for d in told}
         mine = {id for id, *_ in changes[number]}
         if later := [n for n in standing if n > number and mine & {id for id, *_ in changes[n]}]:
             raise DatasetError(f"decision {number} was followed by {later[0]} on the same picture; undo that one first")
-        plan = [(picture_row(ledger, id), before) for id, before, _ in changes[number]]
+        plan = [(picture_row(ledger, id), ledger.check(before)) for id, before, _ in changes[number]]
         picture = standing[number]["picture"]
         return carry_out(ledger, plan, "undo", picture, undoes=number) | dict(picture=picture)
 
@@ -260,7 +260,7 @@ def list_decisions(
     path: str | Path  # dataset folder with a ledger
 ) -> str:  # a line each: number, time, who, what; the newest last
     "Write down what was decided, what was taken back included"
-    return "\n".join(f"{d['id']:>4}  {d['at'][:16]}  {d['who']}: {_in_words(d)}{', undone' if d['undone'] else ''}"
+    return "\n".join(printable(f"{d['id']:>4}  {d['at'][:16]}  {d['who']}: {_in_words(d)}{', undone'*d['undone']}")
                      for d in decisions(path))
 
 

@@ -149,9 +149,11 @@ class Fetcher:
         optout: bool = True,  # leave out what its site marks noai, noimageai, noindex or noimageindex
         allow_hosts=(),  # hosts that may be private, as 'nas.local' or '127.0.0.1:8000'
         per_host: int = 8,  # connections kept open to one host
+        folder: str | Path | None = None,  # of this computer, from which `file:` addresses may be read
     ):
         self.max_bytes, self.deadline, self.max_redirects, self.optout = max_bytes, deadline, max_redirects, optout
         self.allow_hosts, self.per_host = {h.lower() for h in allow_hosts}, per_host
+        self.folder, self.named = folder and Path(folder).resolve(), frozenset()  # addresses that may be read, too
         self.watch, self._sessions, self._lock = _Watch(), {}, threading.Lock()
 
     def _session(self, kind):
@@ -428,9 +430,20 @@ def _pieces(path):
     with path.open("rb") as f: yield from iter(lambda: f.read(1 << 16), b"")
 
 
+_UNNAMED = "a file of this computer; name its folder by --folder to have it read"
+
+
+def _may_read(row, fetcher):
+    "Was the user's own file named by somebody who sits here? A ledger or a lockfile may come from anywhere"
+    if row["image_url"] in fetcher.named: return True
+    try: return bool(fetcher.folder) and own_file(row).resolve().is_relative_to(fetcher.folder)
+    except (ValueError, OSError): return False  # a name that no file can have
+
+
 def _get(row, out, fetcher, seconds):
     "Write the picture of `row` to `out`: a hit of your own folder or table is read, anything else fetched"
     if not (file := own_file(row)): return fetcher.save(row["image_url"], out, seconds)
+    if not _may_read(row, fetcher): raise Refused(_UNNAMED)
     if file.exists() and not file.is_file(): raise Refused("not a file but a pipe or device; name a picture file")
     try: return _take(_pieces(file), out, MAX_BYTES, float("inf"))
     except (FileNotFoundError, IsADirectoryError, PermissionError) as e:
@@ -502,8 +515,10 @@ class Downloads:
         return "\n\n".join(parts) or "Nothing to download."
 
 # %% ../nbs/21_download.ipynb #7ae24fed
-def _todo(ledger, retry_failed):
+def _todo(ledger, retry_failed, fetcher):
     "Rows to fetch: new, left over from a run that was stopped, with a lost file, and the failed ones if wanted"
+    for r in ledger.rows(status="failed", reason=_UNNAMED):
+        if _may_read(r, fetcher): ledger.update(r["id"], status="found", reason="its folder is named now")
     for r in ledger.rows(status="downloaded"):
         if not ledger.locate(r["file"]).exists(): ledger.update(r["id"], status="found", reason="its file was gone")
     return ledger.rows(status=["found", "failed"] if retry_failed else "found")
@@ -518,7 +533,7 @@ def download_images(
     tries: int = 3,  # how often to ask for a picture where asking again can help
     max_wait: float = 60,  # longest pause that a server may ask for, seconds
     progress: bool = True,  # show a progress bar at a terminal or in a notebook
-    **kwargs,  # limits of `Fetcher`: max_bytes, deadline, max_redirects, optout, allow_hosts
+    **kwargs,  # limits of `Fetcher`: max_bytes, deadline, max_redirects, optout, allow_hosts, folder
 ) -> Downloads:  # what became of each
     "Store the picture of each hit below `dest`, once, with a row in the ledger whatever happens"
     layout, rows, failed = fillable(dest), [], 0
@@ -526,7 +541,8 @@ def download_images(
           Fetcher(per_host=per_host, **kwargs) as fetcher):
         ledger.add(hits)
         there = len(ledger.rows(status=["downloaded", "clean", "quarantined"]))
-        jobs = [_job(r) for r in _todo(ledger, retry_failed)]
+        fetcher.named = {h.image_url for h in hits}
+        jobs = [_job(r) for r in _todo(ledger, retry_failed, fetcher)]
         def fetch(job):
             return _fetch(job, ledger, parts, fetcher)
         settled = _fetch_all(jobs, fetch, workers, per_host, tries, max_wait, fetcher.watch.stop)

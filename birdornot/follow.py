@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from .clean import TWO_LABELS, drop_empty_folders, own_label, say_cleaned, undo
-from .core import DatasetError, command_line, path_of, say
+from .core import DatasetError, command_line, path_of, printable, say
 from .decide import carry_out, decision_ledger, is_repeat, plan_move, record_decision
 from .hits import Hits
 from .ledger import Ledger, at_work, content_hash, up_to_date
@@ -50,11 +50,12 @@ def _whole_classes(rows, gone):
 def _take_in(ledger, file):
     "Make a new file an original with a row; → the row's number"
     label, sha256 = label_of(ledger.layout, file), content_hash(file)
-    original = f"originals/{label}/{sha256[:16]}{file.suffix.lower()}"
+    original = f"originals/{folder_name(label)}/{sha256[:16]}{file.suffix.lower()}"
     ledger.locate(original).parent.mkdir(parents=True, exist_ok=True)
     shutil.copy2(file, ledger.locate(original))  # the file itself goes last: a kill loses nothing
-    about = dict(label=label, term=label, source="by hand", image_url=f"hand:{sha256}", title=file.name, sha256=sha256,
-                 bytes=file.stat().st_size, status="downloaded", reason="", original=original, file=original)
+    about = dict(label=label, term=label, source="by hand", image_url=f"hand:{sha256}", sha256=sha256,
+                 title=printable(file.name), bytes=file.stat().st_size, status="downloaded", reason="",
+                 original=original, file=original)
     ledger.insert([about])
     row = ledger.rows(label=label, image_url=about["image_url"])[0]
     if row["status"] == "quarantined": ledger.update(row["id"], **{k: about[k] for k in ("status", "reason")}, kept=1)

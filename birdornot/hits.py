@@ -18,7 +18,7 @@ from html import unescape
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from .core import PICTURE_SUFFIXES, BirdornotError, atomic_file, html_table
+from .core import PICTURE_SUFFIXES, BirdornotError, atomic_file, html_table, path_of
 from .picture import find_pictures, left_out_line
 from .project import class_folders, has_pictures, label_key, part_folders, part_name
 
@@ -147,9 +147,10 @@ class Hits(list):
     @classmethod
     def load(cls,
         path,  # file written by `Hits.save`
+        folder: str | Path | None = None,  # of this computer, in which `file:` addresses may lie; None: nowhere
     ) -> "Hits":  # the same hits
-        "Read hits from JSON lines"
-        return cls(_saved_hit(path, line, row) for line, row in read_rows(path, "jsonl"))
+        "Read hits from JSON lines; raises `BirdornotError` for a file of this computer whose folder is not named"
+        return cls(_saved_hit(path, line, row, folder) for line, row in read_rows(path, "jsonl"))
 
 # %% ../nbs/10_hits.ipynb #4a8e0a98
 def read_rows(
@@ -214,13 +215,24 @@ def _json_row(path, i, line):
     raise BirdornotError(f"{str(path)!r} line {i} is no JSON object; give one object a line")
 
 
-def _saved_hit(path, line, row):
+def _lies_in(url, folder):
+    "Is a `file:` address one in a folder?"
+    try: return bool(folder) and path_of(url).resolve().is_relative_to(Path(folder).resolve())
+    except (ValueError, OSError): return False
+
+
+def _saved_hit(path, line, row, folder):
     "A row of `Hits.save` → `Hit`"
     row = {f.name: row.get(f.name) for f in fields(Hit)}
     term, url, rank = row.pop("term"), row.pop("image_url"), positive_int(row.pop("rank")) or 0
     row["source"] = str(row["source"] or "")
-    if term and isinstance(url, str) and url: return make_hit(term, url, rank=rank, **row)
-    raise BirdornotError(f"{str(path)!r} line {line} has no term or no image_url; give a file written by `Hits.save`")
+    where = f"{str(path)!r} line {line}"
+    if not term or not isinstance(url, str) or not url:
+        raise BirdornotError(f"{where} has no term or no image_url; give a file written by `Hits.save`")
+    if url.lower().startswith("file:") and not _lies_in(url, folder):
+        raise BirdornotError(f"{where} names a file of this computer, {url!r:.200}; name its folder by --folder "
+                             "to have it read")
+    return make_hit(term, url, rank=rank, **row)
 
 # %% ../nbs/10_hits.ipynb #b4fff3ef
 def term_slug(

@@ -27,7 +27,7 @@ import numpy as np
 from fastcore.basics import patch
 from threadpoolctl import threadpool_limits
 
-from .core import BACKBONE, DatasetError, atomic_file, command_line, html_table
+from .core import BACKBONE, DatasetError, atomic_file, command_line, csv_cell, csv_text, html_table
 from .embed import Embedder, backbone_onnx, embed_files
 from .evaluate import Evaluation, effective_n, twins
 from .head import calibrate, class_prior, cross_calibrate, probabilities, solve_head
@@ -458,8 +458,8 @@ def write_judged(
     "Write the table of all pictures that a model knows"
     with open(file, "w", encoding="utf-8", newline="") as f:
         table = csv.writer(f)
-        table.writerow([*_FACTS, *labels])
-        table.writerows([r.get(k, "") for k in (*_FACTS, *labels)] for r in rows)
+        table.writerow([*_FACTS, *map(csv_cell, labels)])
+        table.writerows([csv_cell(r.get(k, "")) for k in (*_FACTS, *labels)] for r in rows)
     return Path(file)
 
 # %% ../nbs/55_probe.ipynb #a2d4298b
@@ -468,7 +468,7 @@ def read_judged(
 ) -> list[dict]:  # a dict per picture, all values text
     "Read the table of all pictures that a model knows"
     head, *rows = csv.reader(text.splitlines(keepends=True))
-    return [dict(zip(head, row)) for row in rows]
+    return [dict(zip(map(csv_text, head), map(csv_text, row))) for row in rows]
 
 
 def judged_result(
