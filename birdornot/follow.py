@@ -87,6 +87,18 @@ class Followed:
         lost = [f"all of {gone} is gone; a whole class is not followed, and is kept"] if gone else []
         return "; ".join([", ".join(parts)]*bool(parts) + lost) or "nothing has changed"
 
+# %% ../nbs/42_follow.ipynb #d5504285
+def _name_as_text(layout):
+    "Rename files and folders whose names are bytes that are no text, as a zip from an old Windows brings them"
+    for folder, folders, files in os.walk(layout.photos, topdown=False):
+        for name in folders + files:
+            new = os.fsencode(name).decode("latin-1")
+            try: name.encode()
+            except UnicodeEncodeError:
+                while os.path.lexists(os.path.join(folder, new)): new = f"_{new}"
+                os.rename(os.path.join(folder, name), os.path.join(folder, new))
+                say("follow", f"{name} is called {new} now")
+
 # %% ../nbs/42_follow.ipynb #2a9d0c7c
 def follow_files(
     path: str | Path | Layout,  # dataset folder
@@ -98,6 +110,7 @@ def follow_files(
     with Ledger(layout) as ledger:
         if ledger.read_only: return done
     with decision_ledger(layout, who, "by hand") as ledger, at_work(layout):
+        _name_as_text(layout)
         rows = ledger.rows(status="clean")
         moved, gone, new = _compare(layout, rows, picture_files(layout.home))
         done.lost = sorted(_whole_classes(rows, gone))

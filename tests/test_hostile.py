@@ -134,7 +134,7 @@ def review(where):
             try: return urllib.request.urlopen(request, timeout=30).read()
             except urllib.error.HTTPError as e: return e.read()
         assert b"this went wrong" not in ask("api/queue?view=labels")
-        for id in range(1, 8):
+        for id in (1, 4, 7):
             shown = ask(f"img/{id}")
             assert b"this went wrong" not in shown
             for action in ("keep", "discard"): assert b"this went wrong" not in ask("api/decide", id=id, action=action)
@@ -142,8 +142,8 @@ def review(where):
 
 
 COMMANDS = dict(review=review) | {" ".join(words): words for words in (
-    ["clean"], ["clean", "--undo"], ["undo"], ["undo", "--list"], ["download"], ["lock", "--out", "x.lock"], ["export"],
-    ["report"], ["evaluate"])}
+    ["clean"], ["undo"], ["undo", "--list"], ["clean", "--undo"], ["download"], ["lock", "--out", "x.lock"], ["export"],
+    ["report"])}
 
 
 @pytest.mark.parametrize("lie", LIES)
