@@ -30,6 +30,7 @@ from birdornot.core import (
     atomic_file,
     cores,
     count_table,
+    csv_cell,
     disk_full_errors,
     list_counts,
     progress_bar,
@@ -521,7 +522,7 @@ def write_refused(
     with atomic_file(file) as part, open(part, "w", encoding="utf-8", errors="backslashreplace", newline="") as f:
         table = csv.writer(f)
         table.writerow(["file", "label", "reason", "ours"])
-        table.writerows([file_name(r), r["label"], r["reason"], r["original"] or ""] for r in rows)
+        table.writerows(map(csv_cell, (file_name(r), r["label"], r["reason"], r["original"] or "")) for r in rows)
     return file
 
 

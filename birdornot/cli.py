@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated
 
 from .command import COMMANDS, as_json, command, run, split_words, watched  # noqa: F401
-from .core import command_line, say, shell_words
+from .core import command_line, printable, say, shell_words
 
 # %% ../nbs/90_cli.ipynb #666351de
 @command("birdornot search bird forest --n 200 --out hits.jsonl", "birdornot search bird --source openverse,commons",
@@ -46,12 +46,13 @@ def download(
     hits: Annotated[Path, {"nargs": "?", "opt": False}] = None,  # file written by `birdornot search --out`
     retry_failed: bool = False,  # try again what failed in an earlier run
     allow_hosts: str = "",  # hosts that may be private, separated by commas: nas.local,10.0.0.5:8000
+    folder: Path = None,  # folder of this computer, from which files that the hits or the dataset name may be read
 ):
     "Fetch what was found; running it again fetches only what is missing"
     from birdornot.download import download_images
     from birdornot.hits import Hits
-    say("download", download_images(dest, Hits.load(hits) if hits else (), retry_failed=retry_failed,
-                                    allow_hosts=split_words(allow_hosts)))
+    found, hosts = Hits.load(hits, folder) if hits else (), split_words(allow_hosts)
+    say("download", download_images(dest, found, retry_failed=retry_failed, allow_hosts=hosts, folder=folder))
 
 # %% ../nbs/90_cli.ipynb #8612bb40
 @command("birdornot clean bird_or_forest", "birdornot clean bird_or_forest --dry-run",
@@ -84,7 +85,7 @@ def suspects(
     refresh(dest)
     found = find_suspects(dest)
     say("suspects", f"{found}; {how_to_mend(dest)}")
-    for line in found.lines(n): print(line)
+    for line in found.lines(n): print(printable(line))
 
 # %% ../nbs/90_cli.ipynb #b2review
 @command("birdornot review bird_or_forest", "birdornot review bird_or_forest --no-browser --port 8765")
@@ -248,18 +249,18 @@ def lock(
 ):
     "Write where every picture came from, its hash and what was decided about it, as a text file"
     from birdornot.lock import lock_file, write_lock
-    out = out or lock_file(dest)
-    say("lock", f"{write_lock(dest, out)} pictures in {out}")
+    say("lock", f"{write_lock(dest, out := out or lock_file(dest))} pictures in {out}")
 
 # %% ../nbs/90_cli.ipynb #e04e770a
 @command("birdornot rebuild birds.lock birds")
 def rebuild(
     lockfile: Path,  # file written by `birdornot lock`
     dest: Path,  # dataset folder to make
+    folder: Path = None,  # folder of this computer, from which files that the lockfile names may be read
 ):
     "Make the dataset of a lockfile again, and say what is still what it was; exit code 1 if something is not"
     from birdornot.lock import rebuild as again
-    print(result := again(lockfile, dest))
+    print(result := again(lockfile, dest, folder=folder))
     return int(any(r["fate"] != "same" for r in result.rows))
 
 # %% ../nbs/90_cli.ipynb #5c60cf2a

@@ -27,7 +27,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from .core import BirdornotError, atomic_file, check_table_place, command_line, copy_time, cores, say
+from birdornot.core import (
+    BirdornotError,
+    atomic_file,
+    check_table_place,
+    command_line,
+    copy_time,
+    cores,
+    csv_cell,
+    printable,
+    say,
+)
 from .head import class_prior
 from .model import ModelError, ModelFolder, load_graph
 from .picture import BadPicture, find_pictures, left_out_line, model_input, open_upright
@@ -72,7 +82,7 @@ class Prediction:
         shown = self.labels if len(self.labels) > 1 else [self.label]
         odds = ", ".join(f"{'' if k == self.answer else f'{k} '}{self.probabilities.get(k, 0):.1%}" for k in shown)
         said = f"{self.answer} ({odds})"
-        return (f"{self.path}: " if self.path else "") + (f"refused, {self.error}" if self.error else said)
+        return printable((f"{self.path}: " if self.path else "") + (f"refused, {self.error}" if self.error else said))
 
     def _repr_html_(self): return _bars(self)
 
@@ -298,6 +308,11 @@ def _apart(clf, files):
     return np.array([bool(learned) and os.path.isfile(f) and content_hash(f)[:12] in learned for f in files])
 
 
+def _odd_table(model, e):
+    from birdornot.probe import JUDGED
+    return ModelError(f"{JUDGED} in {model.name} is damaged ({type(e).__name__}: {str(e)[:80]}); export it again")
+
+
 def _judged_before(clf, photos, targets):
     "The answers that models which had not seen these photos gave in training; None where none of them was kept"
     from birdornot.evaluate import Evaluation
@@ -305,11 +320,13 @@ def _judged_before(clf, photos, targets):
     from birdornot.probe import JUDGED, read_judged
     model = ModelFolder(clf.path)
     if JUDGED not in model.files.names(): return None
-    known = {h: r for r in read_judged(model.checked(JUDGED).decode()) for h in (r["sha256"], r["original"]) if h}
+    try: known = {h: r for r in read_judged(model.checked(JUDGED).decode()) for h in (r["sha256"], r["original"]) if h}
+    except (ValueError, KeyError, csv.Error) as e: raise _odd_table(model, e) from None
     found = [known.get(content_hash(f)) or {} for f in photos]
     if not (kept := [i for i, r in enumerate(found) if r.get(clf.labels[0])]): return None
     rows = [found[i] for i in kept]
-    probs, facts = np.array([[float(r[k]) for k in clf.labels] for r in rows]), clf.info.get("error") or {}
+    try: probs, facts = np.array([[float(r[k]) for k in clf.labels] for r in rows]), clf.info.get("error") or {}
+    except (ValueError, KeyError) as e: raise _odd_table(model, e) from None
     if "shift" in clf.info:
         probs = probs*np.exp(np.divide(clf.info["shift"], clf.info["temperature"]))
         probs /= probs.sum(1, keepdims=True)
@@ -366,11 +383,11 @@ def _written(predictions, labels, file):
     "Pass predictions on, each with a row in the table, which is put in its place at the end"
     with atomic_file(file) as part, open(part, "w", encoding="utf-8", errors="backslashreplace", newline="") as f:
         table = csv.writer(f)
-        table.writerow(["path", "answer", "label", "unsure", "novelty", "error", *labels])
+        table.writerow(["path", "answer", "label", "unsure", "novelty", "error", *map(csv_cell, labels)])
         for p in predictions:
             probs = [f"{p.probabilities[k]:.6f}" if p.probabilities else "" for k in labels]
             novelty = "" if p.novelty is None else f"{p.novelty:.6g}"
-            table.writerow([p.path, p.answer, p.label, int(p.unsure), novelty, p.error, *probs])
+            table.writerow([*map(csv_cell, (p.path, p.answer, p.label, int(p.unsure), novelty, p.error)), *probs])
             yield p
 
 # %% ../nbs/75_predict.ipynb #faa94326

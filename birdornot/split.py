@@ -43,6 +43,12 @@ from birdornot.project import (
 def _is_model(folder): return (folder/"model.json").exists()
 
 
+def _link_among(photos, files):
+    "The first link among pictures and the folders that they lie in, or None"
+    folders = {d for parent in {f.parent for f in files} for d in (parent, *parent.parents) if photos in d.parents}
+    return next((f for f in (*sorted(folders), *files) if f.is_symlink()), None)
+
+
 def picture_files(
     path: str | Path,  # dataset folder, or any folder with a sub-folder for each label
     left_out: dict | None = None  # where to put what is no picture, or in no class: path → why
@@ -57,6 +63,8 @@ def picture_files(
     files = [f for found, _ in looked for f in found]
     others = {f: "not a file" for f in files if not f.is_file()}
     for more in (*(left for _, left in looked), *map(loose_pictures, {photos, *parts})): others |= more
+    if layout.kind == "project" and (link := _link_among(photos, files)):
+        raise DatasetError(f"{str(link)!r} is a link, which may lead anywhere; replace it by what it leads to")
     if left_out is not None: left_out |= others
     return sorted(f for f in files if f not in others)
 
