@@ -286,7 +286,8 @@ def test_an_original_that_a_killed_run_had_moved_is_found(dataset, action):
 def test_from_the_command_line(dataset, browser):
     done = birdornot("suspects", dataset, "--n", "3")
     assert done.returncode == 0, done.stderr
-    assert "labels are probably wrong" in done.stderr and len(done.stdout.splitlines()) <= 3
+    assert "labels are doubted" in done.stderr or "are probably wrong" in done.stderr  # so few say little
+    assert len(done.stdout.splitlines()) <= 3
     done = birdornot("report", dataset)
     assert done.returncode == 0 and "nothing has been trained" in done.stderr, done.stderr
     asked = []
