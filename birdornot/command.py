@@ -142,7 +142,5 @@ def run(
     argv: list | None = None  # the command and what is typed after it; by default the words of this process
 ) -> int:  # 0 done, 1 failed, 2 wrong usage
     "Run the command that was typed; what a user can mend is told in one line"
-    for stream in sys.stdout, sys.stderr:  # names of files may hold bytes that are no text
-        if hasattr(stream, "reconfigure"): stream.reconfigure(errors="backslashreplace")
     with _heard(): return _run(*(sys.argv[1:] if argv is None else argv) or ["--help"])
     return 1

@@ -223,11 +223,21 @@ def decide(
         return carry_out(ledger, ACTIONS[action](ledger, row, label), action, id, label, why)
 
 # %% ../nbs/32_decide.ipynb #a5194fe1
+def _is_decision(row):
+    "Is a row of the decisions one that `record_decision` could have written?"
+    texts, numbers = ("at", "who", "action", "label", "why"), ("id", "picture", "undoes")
+    kinds = dict.fromkeys(texts, str) | dict.fromkeys(numbers, int)
+    sure = all(row.get(k) is not None for k in ("id", "at", "who", "action"))
+    return sure and all(isinstance(row[k], (kind, type(None))) for k, kind in kinds.items())
+
+
 def decisions(
     path: str | Path  # dataset folder with a ledger
 ) -> list[dict]:  # id, at, who, action, picture, label, why, undoes, undone; the newest last
     "All that was ever decided, what was taken back included"
     with decision_ledger(path) as ledger: rows = ledger.execute("SELECT * FROM decisions ORDER BY id")
+    if not all(map(_is_decision, rows)):
+        raise DatasetError("the ledger holds a decision that cannot be read; do not use this dataset")
     undone = {r["undoes"] for r in rows}
     return [{k: v for k, v in r.items() if k != "changes"} | dict(undone=r["id"] in undone) for r in rows]
 

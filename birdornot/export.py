@@ -177,7 +177,8 @@ def _write_folder(trained, new, result, more, name):
         info["probe"][small_graph.name] = onnx_logits(small_graph, photos[:1], info["size"])[0].tolist()
     (new/"MODEL_CARD.md").write_text(model_card(info, rows, name), encoding="utf-8")
     info["sha256"] = {f.name: sha256(f.read_bytes()).hexdigest() for f in sorted(new.iterdir())}
-    (new/"model.json").write_text(json.dumps(info, indent=1, ensure_ascii=False), encoding="utf-8")
+    text = json.dumps(info, indent=1, ensure_ascii=False)
+    (new/"model.json").write_text(text, encoding="utf-8", errors="backslashreplace")  # an escape in JSON, too
     for graph in new.glob("*.onnx"): load_graph(ModelFolder(new), graph.name)
 
 

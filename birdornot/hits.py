@@ -103,7 +103,8 @@ def make_hit(
     text = {k: _plain(said.get(k)) for k in ("title", "licence", "author", "group_name", "part")}
     urls = {k: http_url(said.get(k)) for k in ("page_url", "thumbnail_url")}
     width, height = positive_int(said.get("width")), positive_int(said.get("height"))
-    return Hit(str(term), image_url, width=width, height=height, source=source, rank=rank, **text, **urls)
+    term = str(term).encode("utf-8", "backslashreplace").decode()  # the name of a folder may be no text
+    return Hit(term, image_url, width=width, height=height, source=source, rank=rank, **text, **urls)
 
 # %% ../nbs/10_hits.ipynb #650f559d
 def _line(row):

@@ -44,9 +44,20 @@ CREATE INDEX IF NOT EXISTS by_original ON pictures (original);
 """
 
 # %% ../nbs/20_ledger.ipynb #5252bdf9
+class _Database(sqlite3.Connection):
+    "A database whose own messages may be damaged, too: they quote it"
+    def execute(self, *args):
+        try: return super().execute(*args)
+        except UnicodeDecodeError: raise sqlite3.DatabaseError("its text is damaged") from None
+
+    def executescript(self, script):
+        try: return super().executescript(script)
+        except UnicodeDecodeError: raise sqlite3.DatabaseError("its text is damaged") from None
+
+
 def _connect(name, **how):
     "A connection whose rows are dicts"
-    db = sqlite3.connect(name, timeout=30, isolation_level=None, check_same_thread=False, **how)
+    db = sqlite3.connect(name, timeout=30, isolation_level=None, check_same_thread=False, factory=_Database, **how)
     db.row_factory = lambda cursor, row: {d[0]: v for d, v in zip(cursor.description, row)}
     return db
 
@@ -255,8 +266,8 @@ def add(self: Ledger,
     return self.insert([{**asdict(h), "label": clean_label(h.term), "status": "found"} for h in hits])
 
 # %% ../nbs/20_ledger.ipynb #91ea4e4b
-_HASH = re.compile(r"[0-9a-f]{64}")
-_HASHES = {"sha256", "copy_sha256", "phash", "phash_mirror"}
+_FORMS = dict.fromkeys(("sha256", "copy_sha256", "phash", "phash_mirror"), re.compile("[0-9a-f]{64}"))
+_FORMS["thumb"] = re.compile("[A-Za-z0-9+/]{1152}")  # 864 bytes
 _STORED = {"downloaded", "clean", "quarantined"}
 
 
@@ -268,11 +279,12 @@ def check(self: Ledger,
     self._know(values)
     for k, v in values.items():
         if v is None or v == "": continue
-        good = isinstance(v, _TYPES[self._kind(k)]) and (k not in _HASHES or _HASH.fullmatch(v))
+        good = isinstance(v, _TYPES[self._kind(k)]) and (k not in _FORMS or _FORMS[k].fullmatch(v))
         if not good: raise DatasetError(f"the ledger says that {k} is {v!r:.80}; do not use this dataset")
         if k in ("original", "file"): name_parts(v)
     if values.get("status") in _STORED and "id" in values:
-        if missing := [k for k in ("label", "sha256", "original", "file") if not values[k]]:
+        missing = [k for k in ("label", "sha256", "original", "file") if not values[k]]
+        if missing := missing + ["reason"]*(values["status"] == "quarantined" and values["reason"] is None):
             raise DatasetError(f"the ledger lacks the {missing[0]} of picture {values['id']}; do not use this dataset")
     return values
 

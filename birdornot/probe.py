@@ -27,7 +27,7 @@ import numpy as np
 from fastcore.basics import patch
 from threadpoolctl import threadpool_limits
 
-from .core import BACKBONE, DatasetError, atomic_file, command_line, csv_cell, csv_text, html_table
+from .core import BACKBONE, DatasetError, atomic_file, command_line, csv_cell, csv_text, html_table, printable
 from .embed import Embedder, backbone_onnx, embed_files
 from .evaluate import Evaluation, effective_n, twins
 from .head import calibrate, class_prior, cross_calibrate, probabilities, solve_head
@@ -471,6 +471,13 @@ def read_judged(
     return [dict(zip(map(csv_text, head), map(csv_text, row))) for row in rows]
 
 
+def _files_of(rows, photos):
+    "The files of rows; names that are no text stand in the table with escapes"
+    odd = any("\\" in r["file"] for r in rows)
+    names = {printable(f.relative_to(photos).as_posix()): f for f in photos.rglob("*")} if odd else {}
+    return [names.get(r["file"], photos/r["file"]) for r in rows]
+
+
 def judged_result(
     rows: list[dict],  # from `read_judged`
     facts: dict,  # `labels`, `multilabel`, and under `result` what `Evaluation.as_dict` said
@@ -483,7 +490,7 @@ def judged_result(
     shown = np.array([[lbl in each for lbl in labels] for each in said])
     def _all(name, kind): return np.array([kind(r[name]) for r in rows]) if rows and rows[0][name] != "" else None
     probs = np.array([[float(r[lbl]) for lbl in labels] for r in rows])
-    return Evaluation(labels, shown if several else shown.argmax(1), probs, [Path(photos)/r["file"] for r in rows],
+    return Evaluation(labels, shown if several else shown.argmax(1), probs, _files_of(rows, Path(photos)),
                       _all("unsure", lambda v: v == "1"), _all("novelty", float), [r["group"] for r in rows],
                       facts["result"]["judged"] or "", facts["result"]["warnings"], facts["result"]["known"])
 
@@ -549,7 +556,7 @@ def unchanged(
     "Whether pictures, labels and groups are those of the last training"
     rows, files, layout = saved_judged(dest), picture_files(dest), layout_of(dest)
     marks = origin_groups(dest, files, saved_facts(dest).get("by")) if rows and len(rows) == len(files) else []
-    now = sorted((label_of(layout, f), content_hash(f), g) for f, g in zip(files, marks))
+    now = sorted((printable(label_of(layout, f)), content_hash(f), printable(g)) for f, g in zip(files, marks))
     return bool(rows) and now == sorted((r["label"], r["sha256"], r["group"]) for r in rows)
 
 # %% ../nbs/55_probe.ipynb #a962bd04
@@ -570,7 +577,7 @@ def restore_probe(
     judge = make_head({k[6:]: v for k, v in arrays.items() if k.startswith("judge.")}, facts["judge"])
     known = {k: v for k, v in facts.items() if k not in ("head", "judge", "strangers", "result")}
     return Probe(make_head(arrays, facts["head"]), judge, facts["backbone"], facts["size"], Path(dest),
-                 [photos/r["file"] for r in rows], parts["train"], parts["valid"], [r["group"] for r in rows],
+                 _files_of(rows, photos), parts["train"], parts["valid"], [r["group"] for r in rows],
                  judged_result(rows, facts, photos), facts["strangers"], known)
 
 # %% ../nbs/55_probe.ipynb #c466845f

@@ -79,7 +79,9 @@ def read_about(
     for how in ("mode=ro", "mode=ro&immutable=1"):  # a disk that cannot be written to needs the second
         try:
             with closing(sqlite3.connect(f"{Path(ledger).absolute().as_uri()}?{how}", uri=True)) as db:
-                return dict(db.execute("SELECT key, value FROM about"))
+                said = db.execute("SELECT key, value FROM about")
+                return {k: v for k, v in said if isinstance(k, str) and isinstance(v, str) and "\0" not in v}
+        except UnicodeDecodeError: break  # no ledger of ours
         except sqlite3.Error as e:  # damaged: whoever opens it to read rows says so
             if "no such table" in str(e): break
     return {}
@@ -126,7 +128,8 @@ def _with_ledger(path):
     if not (path/"ledger.sqlite").is_file(): return None
     about = read_about(path/"ledger.sqlite")
     if about.get("layout") == "project": return Layout("project", path/"photos", path)
-    if about.get("layout") == "beside": return Layout("beside", Path(os.path.normpath(path/about["photos"])), path)
+    if about.get("layout") == "beside" and "photos" in about:
+        return Layout("beside", Path(os.path.normpath(path/about["photos"])), path)
     if (path/".originals").is_dir() and "layout" not in about: return Layout("old", path, path)
     return lesson_layout(path)
 
@@ -196,8 +199,9 @@ def clean_label(
     text: str,  # as typed, or found in a table
 ) -> str:  # in Unicode's form NFC; may be empty
     "Write the name of a class as it was typed, without control characters and needless blanks"
-    text = unicodedata.normalize("NFC", str(text))
-    hidden = ("Cc", "Cf", "Cs", "Zl", "Zp")
+    text = str(text).encode("utf-8", "backslashreplace").decode()  # bytes of a name that are no text are written out
+    text = unicodedata.normalize("NFC", text)
+    hidden = ("Cc", "Cf", "Zl", "Zp")
     seen = (c if c in _JOINERS or unicodedata.category(c) not in hidden else " " if c.isspace() else "" for c in text)
     return " ".join("".join(seen).split())
 

@@ -275,7 +275,7 @@ def _decisions(path, rows):
         reviewed = ledger.execute("SELECT 1 FROM sqlite_master WHERE name='decisions'")
         made = ledger.execute(sql) if reviewed else []
     if not made: return [P("Nobody has reviewed this set yet.")]
-    rows = [[r["who"], r["action"], r["n"], r["last"][:10]] for r in made]
+    rows = [[r["who"], r["action"], r["n"], f"{r['last']}"[:10]] for r in made]
     return [_table(["who", "decision", "pictures", "last"], rows, right=False)]
 
 # %% ../nbs/74_report.ipynb #d0ccd1fa
