@@ -15,7 +15,7 @@ import time
 from difflib import get_close_matches
 from pathlib import Path
 
-from .core import BirdornotError, atomic_file, html_table, progress_bar
+from .core import BirdornotError, atomic_file, html_table, in_words, progress_bar
 from birdornot.engines import (
     LICENCES,
     Reply,
@@ -257,7 +257,7 @@ def _check(name, term, fetch, seconds, found):
     try: hits = sum(1 for h, _ in zip(filter(None, source), range(5)))
     except BirdornotError as e: error = e
     except Exception as e:  # a check-up reports whatever it meets
-        error = SourceFailed(name, "rubbish", f"fails in an unknown way ({type(e).__name__}: {e}); please report it")
+        error = SourceFailed(name, "rubbish", f"fails in an unknown way ({in_words(e)}); please report it")
     finally: source.close()
     if not (hits or error): error = NoHits(f"answers, but has nothing for {term!r}; try another word")
     found[name] = hits, time.monotonic()-start, error

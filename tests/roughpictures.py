@@ -272,6 +272,42 @@ def grey(low, high) -> Image.Image:
     return Image.fromarray((low + values*(high - low)).round().astype("uint16"))
 
 
+def deep(top, channels=3, clear=False):
+    "The colours of the scene (or its greys) in 16 bits, of which the levels up to `top` are used: h×w×channels"
+    values = np.asarray(scene() if channels == 3 else scene().convert("L")).reshape(240, 320, channels)/255*top
+    return np.dstack([values, np.full((240, 320), top)] if clear else [values]).round().astype("uint16")
+
+
+def deep_png(values) -> bytes:
+    "A PNG of 16 bits a channel"
+    h, w, n = values.shape
+    head = struct.pack(">II5B", w, h, 16, {2: 4, 3: 2, 4: 6}[n], 0, 0, 0)
+    rows = zlib.compress(b"".join(b"\0" + row.astype(">u2").tobytes() for row in values))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*c) for c in ((b"IHDR", head), (b"IDAT", rows), (b"IEND", b"")))
+
+
+def deep_tiff(values, order="<", packed=False) -> bytes:
+    "A TIFF of 16 bits a channel"
+    h, w, n = values.shape
+    data = values.astype(order + "u2").tobytes()
+    data = zlib.compress(data) if packed else data
+    bits = 8 + len(data) + len(data) % 2
+    entries = [(256, 4, 1, w), (257, 4, 1, h), (258, 3, n, bits), (259, 3, 1, 8 if packed else 1), (262, 3, 1, 2),
+               (273, 4, 1, 8), (277, 3, 1, n), (278, 4, 1, h), (279, 4, 1, len(data)), (284, 3, 1, 1)]
+    table = b"".join(struct.pack(order + ("HHIHH" if kind == 3 and count == 1 else "HHII"), tag, kind, count, value,
+                                 *([0] if kind == 3 and count == 1 else [])) for tag, kind, count, value in entries)
+    head = struct.pack(order + "2sHI", b"II" if order == "<" else b"MM", 42, bits + 2*n)
+    return b"".join([head, data, bytes(len(data) % 2), struct.pack(order + f"{n}H", *[16]*n),
+                     struct.pack(order + "H", len(entries)), table, bytes(4)])
+
+
+def one_luminance() -> Image.Image:
+    "Two colours that are the same grey"
+    im = Image.new("RGB", (320, 240), (200, 0, 0))
+    im.paste((0, 102, 0), (0, 0, 160, 240))
+    return im
+
+
 def tiff(mode="RGB", **kwargs) -> bytes: return saved(scene().convert(mode), "TIFF", **kwargs)
 
 
@@ -310,11 +346,13 @@ def big_frame() -> bytes:
     return put(data, 6, struct.pack("<HH", 100, 100))
 
 
-def with_profile(n) -> bytes:
-    "A PNG with a colour profile of `n` bytes"
+def srgb(n) -> bytes:
+    "A colour profile of `n` bytes"
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    profile = put(profile, 0, struct.pack(">I", n)) + noise(n - len(profile))
-    return png_with((b"iCCP", b"mine\0\0" + zlib.compress(profile)))
+    return put(profile, 0, struct.pack(">I", n)) + noise(n - len(profile))
+
+
+def with_profile(n) -> bytes: return png_with((b"iCCP", b"mine\0\0" + zlib.compress(srgb(n))))
 
 
 def scan_bomb(scans=400) -> bytes:
@@ -358,6 +396,7 @@ SHOWN = {  # name → what makes a sound file: each is a picture of 320×240, un
     "filling in front of a marker": lambda: saved(scene())[:2] + b"\xff" * 3_000 + saved(scene())[2:],
     "filling before the end": lambda: saved(scene())[:-2] + b"\xff" * 300_000 + b"\xff\xd9",
     "50 megapixels, 8192×6144": lambda: jpeg_of_size(8192, 6144),
+    "108 megapixels, 12000×9000": lambda: jpeg_of_size(12000, 9000),
     "200 megapixels, 16320×12240": lambda: jpeg_of_size(16320, 12240),
     "progressive, 12 megapixels, 4000×3000": lambda: jpeg_of_size(4000, 3000, progressive=True),
     "PNG with 2 MB of text": lambda: png_with((b"tEXt", b"prompt\0" + b"a bird " * 300_000)),
@@ -365,6 +404,7 @@ SHOWN = {  # name → what makes a sound file: each is a picture of 320×240, un
     "PNG with 90 MB of packed texts": lambda: png_with(*[(b"zTXt", b"x\0\0" + zlib.compress(bytes(900_000)))] * 100),
     "PNG with international text": lambda: png_with((b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + b"x" * 2_000_000)),
     "PNG with a profile of 2 MB": lambda: with_profile(2_000_000),
+    "JPEG with a profile of 600 kB": lambda: saved(scene(), icc_profile=srgb(600_000)),
     "PNG with a damaged profile": lambda: png_with((b"iCCP", b"x\0\0" + noise(999))),
     "PNG with a damaged EXIF": lambda: png_with((b"eXIf", noise(99))),
     "PNG with a wrong checksum of a text": lambda: put(png_with((b"tEXt", b"a\0b")), 33 + 8 + 3, b"????"),
@@ -376,6 +416,18 @@ SHOWN = {  # name → what makes a sound file: each is a picture of 320×240, un
     "grey, 12 bits of 16": lambda: saved(grey(0, 4095), "PNG"),
     "grey, 16 bits": lambda: saved(grey(0, 65535), "PNG"),
     "grey, of a camera for warmth": lambda: saved(grey(29_000, 31_000), "PNG"),
+    "colours, 8 bits of 16": lambda: deep_png(deep(255)),
+    "colours, 10 bits of 16": lambda: deep_png(deep(1023)),
+    "colours, 12 bits of 16": lambda: deep_png(deep(4095)),
+    "colours, 16 bits": lambda: deep_png(deep(65535)),
+    "colours, 12 bits of 16, with clear parts": lambda: deep_png(deep(4095, clear=True)),
+    "grey, 12 bits of 16, with clear parts": lambda: deep_png(deep(4095, 1, clear=True)),
+    "TIFF, colours, 12 bits of 16": lambda: deep_tiff(deep(4095)),
+    "TIFF, colours, 12 bits of 16, by another order": lambda: deep_tiff(deep(4095), ">"),
+    "TIFF, Deflate, colours, 10 bits of 16": lambda: deep_tiff(deep(1023), packed=True),
+    "digit of 28 pixels, 28×28": lambda: saved(scene((28, 28)), "PNG"),
+    "dark, stripes": lambda: saved(scene().point(lambda v: v//28), "PNG"),
+    "two colours of one luminance, stripes": lambda: saved(one_luminance(), "PNG"),
     "PNG of 1 bit": lambda: saved(scene().convert("1"), "PNG"),
     "PNG with a palette": lambda: saved(scene().quantize(7), "PNG", transparency=3),
     "GIF without its end": lambda: saved(scene().quantize(16), "GIF")[:-1],
@@ -403,6 +455,7 @@ SHOWN = {  # name → what makes a sound file: each is a picture of 320×240, un
     "TIFF with 60,000 notes": lambda: tiff_with(*[(40_000 + i % 20_000, 7, 9_000_000, 8) for i in range(60_000)]),
     "TIFF with EXIF": lambda: tiff(exif=(lambda e: (e.update({0x010F: "maker"}), e)[1])(Image.Exif())),
     "WebP": webp_still,
+    "WebP of 24 megapixels, 6000×4000": lambda: saved(Image.new("RGB", (6000, 4000)), "WEBP", quality=0, method=0),
     "WebP, lossless": lambda: webp_still(lossless=True),
     "WebP and more": lambda: webp_still() + noise(99),
     "WebP with clear parts": lambda: saved(scene().convert("RGBA"), "WEBP"),

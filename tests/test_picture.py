@@ -87,6 +87,39 @@ def test_a_broken_exif_block_is_no_concern_of_the_user(tmp_path, recwarn):
     assert not recwarn.list
 
 
+def test_colours_of_few_levels_are_spread_as_greys_are():
+    from roughpictures import deep, deep_png, deep_tiff
+    want = np.asarray(scene()).astype(int)
+    for top in (255, 1023, 4095, 65535):
+        kinds = dict(png=deep_png(deep(top)), clear=deep_png(deep(top, clear=True)), tiff=deep_tiff(deep(top)),
+                     order=deep_tiff(deep(top), ">"), packed=deep_tiff(deep(top), packed=True))
+        for kind, data in kinds.items():
+            assert np.abs(np.asarray(open_upright(data)).astype(int) - want).max() <= 1, (top, kind)
+    grey = np.asarray(scene().convert("L")).astype(int)
+    got = np.asarray(open_upright(deep_png(deep(1023, 1, clear=True)))).astype(int)
+    assert np.abs(got - grey[..., None]).max() <= 1
+    with pytest.raises(BadPicture, match="takes about") as e: decode_upright(deep_png(deep(4095)), 400, megabytes=1)
+    assert e.value.option == "--megabytes 10"
+
+
+def test_what_a_camera_wrote_is_read_within_the_limits(monkeypatch):
+    "Cleaning asks for it of every picture of a session, hostile ones among them"
+    from roughpictures import jpeg_with, tiff_with
+
+    from birdornot import picture
+    from birdornot.picture import camera_facts
+    monkeypatch.setattr(picture.Image, "open", lambda *a, **k: pytest.fail("opened past the limits"))
+    exif, (edited, shot) = Image.Exif(), ("2024:05:02 08:00:00", "2024:05:01 12:30:00")
+    exif[0x0132], exif[0x0110], exif.get_ifd(0x8769)[0x9003] = edited, "K1", shot
+    for kind in ("JPEG", "PNG", "WEBP", "AVIF"): assert camera_facts(saved(scene(), kind, exif=exif)) == (shot, "K1"), kind
+    assert camera_facts(saved(scene(), "TIFF", exif=exif)) == (edited, "K1")  # all that Pillow writes
+    assert camera_facts(saved(scene(), exif=exif) + film()) == (shot, "K1")
+    for make in (*SHOWN.values(), *(m for m, _ in REFUSED.values())): assert len(camera_facts(make())) == 2
+    round_and_round = b"II*\0\x08\0\0\0" + b"\1\0" + b"\x69\x87\4\0\1\0\0\0\x08\0\0\0" + bytes(4)
+    assert camera_facts(jpeg_with(0xE1, b"Exif\0\0" + round_and_round)) == ("", "")
+    assert camera_facts(tiff_with((0x8769, 4, 1, 4_000_000_000))) == ("", "")
+
+
 def test_heic_is_read_or_says_how(tmp_path, monkeypatch):
     pytest.importorskip("pillow_heif").register_heif_opener()
     data = saved(scene(), "HEIF", quality=90)
@@ -123,6 +156,32 @@ def test_a_webp_of_24_megapixels_is_within_the_limits():
     large = SHOWN["WebP with a damaged EXIF"]()
     cut = cut_out(large[:24] + (6000 - 1).to_bytes(3, "little") + (4000 - 1).to_bytes(3, "little") + large[30:])
     assert cut.size == (6000, 4000) and _check(cut.size, cut, 400, MEGABYTES, SECONDS) <= 5e8
+
+
+def test_predict_and_evaluate_take_the_limits_that_their_refusals_name(tmp_path, capsys):
+    from birdornot.cli import main
+    tinymodel.folder(tmp_path/"model")
+    for i, place in enumerate(("bird", "forest")):
+        (tmp_path/"photos"/place).mkdir(parents=True)
+        (tmp_path/"photos"/place/"a.png").write_bytes(saved(scene((1600, 1200), i), "PNG"))
+    photo, model = str(tmp_path/"photos"/"bird"/"a.png"), str(tmp_path/"model")
+    assert main(["predict", model, photo, "--megabytes", "15"]) == 1
+    out = capsys.readouterr().out
+    option = re.search("more than 15; save it smaller, or allow it: (--megabytes) (20)\n", out).groups()
+    assert main(["predict", model, photo, *option]) == 0
+    labels = Classifier(model).labels
+    for old, new in zip(("bird", "forest"), labels): (tmp_path/"photos"/old).rename(tmp_path/"photos"/new)
+    capsys.readouterr()
+    assert main(["evaluate", str(tmp_path/"photos"), "--model", model, *option]) == 0
+    assert main(["predict", model, photo, "--megabytes", "-5"]) == 1
+    assert "--megabytes is -5.0; give a number from 10 to 1,000,000" in capsys.readouterr().err
+
+
+def test_an_explanation_opens_photos_within_the_limits():
+    "A photo of 200 megapixels is as large as a small one by the time that it is explained"
+    from birdornot.why import overlay
+    huge = SHOWN["200 megapixels, 16320×12240"]()
+    assert overlay(huge, np.zeros((7, 7))).size == (300, 225)
 
 
 def test_two_colours_of_one_luminance_are_a_picture():
@@ -192,7 +251,7 @@ def test_predict_answers_for_the_zoo(zoo, tmp_path):
 def test_clean_takes_the_zoo(zoo, tmp_path):
     hits = [Hit("bird", f.as_uri(), title=f.name, source="folder") for f in zoo]
     download_images(tmp_path/"d", hits, progress=False)
-    clean_images(tmp_path/"d", progress=False, min_contrast=0)  # some are grey, of many megapixels
+    clean_images(tmp_path/"d", progress=False, min_contrast=0, min_size=28)  # some are grey, of many megapixels
     with Ledger(tmp_path/"d") as ledger: rows = {r["title"]: r for r in ledger.rows()}
     for file, why in zoo.items():
         row = rows[file.name]
