@@ -7,8 +7,8 @@ Docs: https://birdornot.github.io/birdornot/duplicates.html.md"""
 # %% auto #0
 __all__ = ['GRID', 'BIT_CHANCE', 'SAME_LIGHT', 'SAME_COLOUR', 'SESSION', 'colour_thumbnail', 'perceptual_hashes', 'sorting_bits',
            'sort_keys', 'similar_neighbours', 'near_pairs', 'connected', 'thumbnail_planes', 'flat_ground', 'same_look',
-           'star_groups', 'hash_codes', 'alike_pairs', 'look_alikes', 'in_sessions', 'session_blocks', 'sessions',
-           'session_note', 'best_copy']
+           'star_groups', 'hash_codes', 'confirmed_pairs', 'alike_pairs', 'look_alikes', 'session_members',
+           'in_sessions', 'session_blocks', 'sessions', 'session_note', 'best_copy']
 
 # %% ../nbs/30_duplicates.ipynb #186ffe28
 import re
@@ -252,28 +252,40 @@ def _one_look(members, thumbs, have, most=32):
     return out | {i: i for i in rest.tolist()}
 
 
-def alike_pairs(
-    rows: list,  # dicts with `phash` and `phash_mirror` and, for a closer look, `thumb`
+def confirmed_pairs(
+    codes: np.ndarray,  # N×32 uint8, hashes
+    mirror: np.ndarray,  # N×32 uint8, those of the mirror images
+    thumbs: np.ndarray,  # N×864 uint8, thumbnails
+    have: np.ndarray,  # N bool: which have one; others go by their hashes alone
     most: int = 70,  # bits in which pictures that look alike may differ
-) -> tuple:  # for each row the number of the first with the same hash and look; M×2 such numbers: pairs that look alike
-    "Pairs of pictures that look the same, mirrored or not"
-    codes, mirror = (hash_codes([r[k] for r in rows]) for k in ("phash", "phash_mirror"))
-    thumbs, have = _thumbs(rows)
-    same, node = defaultdict(list), np.arange(len(rows))
+    search=near_pairs  # what proposes pairs of hashes, all different
+) -> tuple:  # for each picture the number of the first with the same hash and look; M×2 such numbers: pairs alike
+    "Pairs of pictures that look the same, mirrored or not, each looked at closely"
+    same, node = defaultdict(list), np.arange(len(codes))
     for i, code in enumerate(codes): same[code.tobytes()].append(i)
     for members in same.values():
         if len(members) > 1:
             for i, first in _one_look(members, thumbs, have).items(): node[i] = first
     looks = {members[0]: sorted({*node[members].tolist()}) for members in same.values()}
-    firsts = np.array([*looks])
-    proposed = [(a, b) for i, j in near_pairs(codes[firsts], mirror[firsts], most).tolist()
+    firsts = np.array([*looks], int)
+    proposed = [(a, b) for i, j in search(codes[firsts], mirror[firsts], most).tolist()
                 for a in looks[firsts[i]] for b in looks[firsts[j]]]
     i, j = np.array(proposed, "int64").reshape(-1, 2).T
     keep = ~(have[i] & have[j])
     for mirrored, there in ((False, codes), (True, mirror)):
         ask = np.flatnonzero(~keep & (np.bitwise_count(codes[i] ^ there[j]).sum(1) <= most))
-        keep[ask] = same_look(thumbs[i[ask]], thumbs[j[ask]], mirrored)
+        for some in np.array_split(ask, len(ask)//2**16 + 1):
+            keep[some] = same_look(thumbs[i[some]], thumbs[j[some]], mirrored)
     return node, np.stack([i, j], 1)[keep]
+
+
+def alike_pairs(
+    rows: list,  # dicts with `phash` and `phash_mirror` and, for a closer look, `thumb`
+    most: int = 70,  # bits in which pictures that look alike may differ
+) -> tuple:  # as `confirmed_pairs` gives them
+    "Pairs of rows of a ledger that look the same, mirrored or not"
+    codes, mirror = (hash_codes([r[k] for r in rows]) for k in ("phash", "phash_mirror"))
+    return confirmed_pairs(codes, mirror, *_thumbs(rows), most)
 
 # %% ../nbs/30_duplicates.ipynb #f651105c
 def look_alikes(
@@ -289,21 +301,31 @@ def look_alikes(
 SESSION = 10  # pictures of one label that look alike make a session, if they are so many and more than half of all
 
 
+def session_members(
+    node: np.ndarray,  # from `confirmed_pairs`
+    pairs: np.ndarray,  # from `confirmed_pairs`
+    labels: list,  # of the pictures
+    sizes: list,  # of the pictures, as width and height
+) -> list:  # for each picture whether it is of a session: most of its class taken by one camera at one place
+    "Find the classes that one fixed camera has taken"
+    kinds, islands = [*zip(labels, connected(len(node), pairs)[node])], defaultdict(Counter)
+    for kind, size in zip(kinds, sizes): islands[kind][size] += 1
+    total = Counter(labels)
+    def _is_session(kind):
+        n = islands[kind].total()
+        return n >= SESSION and 2*n > total[kind[0]] and max(islands[kind].values()) >= .8*n
+    found = {kind for kind in islands if _is_session(kind)}
+    return [kind in found for kind in kinds]
+
+
 def in_sessions(
     rows: list,  # dicts with `label`, `width`, `height`, `phash`, `phash_mirror`, `thumb`
     most: int = 70,  # bits in which pictures that look alike may differ
-) -> list:  # for each row whether it is of a session: most of its class taken by one camera at one place
-    "Find the classes that one fixed camera has taken"
+) -> list:  # for each row whether it is of a session
+    "Find the rows of a ledger that are of a session"
     if not rows: return []
-    node, pairs = alike_pairs(rows, most)
-    kinds = [(r["label"], island) for r, island in zip(rows, connected(len(rows), pairs)[node])]
-    sizes, labels = defaultdict(Counter), Counter(r["label"] for r in rows)
-    for kind, r in zip(kinds, rows): sizes[kind][r["width"], r["height"]] += 1
-    def _is_session(kind):
-        n = sizes[kind].total()
-        return n >= SESSION and 2*n > labels[kind[0]] and max(sizes[kind].values()) >= .8*n
-    found = {kind for kind in sizes if _is_session(kind)}
-    return [kind in found for kind in kinds]
+    size = [(r["width"], r["height"]) for r in rows]
+    return session_members(*alike_pairs(rows, most), [r["label"] for r in rows], size)
 
 # %% ../nbs/30_duplicates.ipynb #a11ce034
 def session_blocks(

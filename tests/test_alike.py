@@ -202,3 +202,27 @@ def test_a_ledger_of_before_is_looked_at_again(tmp_path):
     report = clean_images(dest, progress=False)
     assert report.done == 8 and all(r["thumb"] for r in report.rows) and len({r["dup_group"] for r in report.rows}) == 8
     assert clean_images(dest, progress=False).done == 0
+
+
+# ---- millions of pictures are grouped in the same way
+
+def test_scale_groups_as_clean_does(tmp_path):
+    "A fixed camera is a session in blocks, things on a white ground are no copies, copies are"
+    pa = pytest.importorskip("pyarrow.parquet")
+    import pyarrow
+
+    from birdornot.scale import count_near, near_duplicates
+    pictures = gate() | {("a", f"{i}"): thing(i) for i in range(8)} | {("b", f"{i}"): scene(i) for i in range(9)}
+    pictures |= {("b", name): img for name, img in copies(scene(5)).items()}
+    rows = [dict(row=i, label=label, image_url=f"https://a.b/{name}.jpg", status="clean", width=img.width,
+                 height=img.height, **perceptual_hashes(img))
+            for i, ((label, name), img) in enumerate(pictures.items())]
+    (tmp_path/"done").mkdir()
+    pa.write_table(pyarrow.Table.from_pylist(rows), tmp_path/"done"/"000000.parquet")
+    t = near_duplicates(tmp_path, workers=1, progress=False).merge(pyarrow.Table.from_pylist(rows).to_pandas())
+    gates = t[t.label.isin(["open", "closed"])]
+    assert set(gates.group_kind) == {"session"} and gates.groupby("label").group.nunique().tolist() == [6, 6]
+    assert set(t[t.group_kind == "session"].label) == {"open", "closed"}
+    assert t[t.label == "a"].group.nunique() == 8
+    assert t[t.label == "b"].group.nunique() == 9  # all copies are with the one picture that they are of
+    assert "24 come from one place and camera" in count_near(tmp_path, workers=1, progress=False)

@@ -111,7 +111,8 @@ def test_what_a_camera_wrote_is_read_within_the_limits(monkeypatch):
     monkeypatch.setattr(picture.Image, "open", lambda *a, **k: pytest.fail("opened past the limits"))
     exif, (edited, shot) = Image.Exif(), ("2024:05:02 08:00:00", "2024:05:01 12:30:00")
     exif[0x0132], exif[0x0110], exif.get_ifd(0x8769)[0x9003] = edited, "K1", shot
-    for kind in ("JPEG", "PNG", "WEBP", "AVIF"): assert camera_facts(saved(scene(), kind, exif=exif)) == (shot, "K1"), kind
+    for kind in ("JPEG", "PNG", "WEBP", "AVIF"):
+        assert camera_facts(saved(scene(), kind, exif=exif)) == (shot, "K1"), kind
     assert camera_facts(saved(scene(), "TIFF", exif=exif)) == (edited, "K1")  # all that Pillow writes
     assert camera_facts(saved(scene(), exif=exif) + film()) == (shot, "K1")
     for make in (*SHOWN.values(), *(m for m, _ in REFUSED.values())): assert len(camera_facts(make())) == 2
