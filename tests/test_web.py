@@ -115,6 +115,30 @@ def test_answers_of_the_browser_are_those_of_python(page, model):
     assert len(found) >= 25 and max(found.values()) < POINT, found
 
 
+WHY = """async b64 => {
+  const {openUpright} = await import("./classifier.js");
+  const bytes = b64 === null ? new Uint8Array(100e6 + 1) : Uint8Array.from(atob(b64), c => c.charCodeAt(0));
+  try { await openUpright(new Blob([bytes]), 400); return ""; } catch (e) { return e.message; }
+}"""
+
+
+def test_the_page_says_in_a_sentence_what_it_cannot_open(page):
+    im = draw("bird", 9_100).convert("RGB")
+    files = {"it is a TIFF, which this browser cannot open; save it as JPEG or PNG": saved(im, "TIFF"),
+             "it is an HEIC photo, which": b"\0\0\0\x18ftypheic" + bytes(99), "it is a video": b"\0\0\0\x18ftypmp42",
+             "it is a PDF": b"%PDF-1.7", "the file is damaged, or too large for this browser": saved(im, "JPEG")[:200],
+             "it is no picture that this browser can open; save it as JPEG or PNG": b"<html>",
+             "larger than 100 MB, the limit of this page; save it smaller": None}
+    for why, data in files.items():
+        assert why in page.evaluate(WHY, data and base64.b64encode(data).decode()), why
+    for name in ("a.jfif", "b.jpe"):
+        page.set_input_files("#file", [dict(name=name, mimeType="", buffer=saved(im, "JPEG"))])
+        page.wait_for_selector(f'article[aria-label^="{name}: "]')
+        assert "refused" not in page.get_attribute(f'article[aria-label^="{name}: "]', "class")
+    accepted = page.get_attribute("#file", "accept").split(",")
+    assert {"image/*", ".jfif", ".jpe", ".tif", ".tiff"} <= set(accepted)
+
+
 def test_odd_pictures_are_answered_as_in_python(page, model):
     clf = Classifier(model)
     found = {name: worst(page, clf, data) for name, data in odd_ones().items()}

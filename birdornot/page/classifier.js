@@ -2,9 +2,24 @@
 import * as ort from "./ort/ort.wasm.min.mjs";
 import {draftFactor, modelInput, reduce, thumbnail} from "./resample.js";
 
-const MAX_BYTES = 50e6, MAX_PIXELS = 50e6;  // as in Python
+const MAX_BYTES = 100e6;  // as in Python
+const MAX_PIXELS = 100e6;  // a browser decodes all of a picture, 4 bytes a pixel; Python takes larger JPEGs
 
 export class BadPicture extends Error {}
+
+const KINDS = [  // what the first bytes say of files that no browser, or not every one, can open
+  [/^(II[*+]\0|MM\0[*+])/, "a TIFF"], [/^....ftyp(hei|hev|mif1)/s, "an HEIC photo"],
+  [/^....ftypavi/s, "an AVIF picture"], [/^RIFF....WEBP/s, "a WebP picture"], [/^\0\0\0\x0c(jP  |JXL )|^\xff[\x0a\x4f]/, "JPEG 2000 or JPEG XL"],
+  [/^8BPS/, "a Photoshop file"], [/^(....ftyp|\x1aE\xdf\xa3)/s, "a video"], [/^%PDF/, "a PDF"],
+  [/^PK\x03\x04/, "a zip archive"]];
+
+function cannotOpen(head) {
+  const [, what] = KINDS.find(([signs]) => signs.test(head)) ?? [];
+  if (what) return `it is ${what}, which this browser cannot open; save it as JPEG or PNG`;
+  if (/^(\xff\xd8\xff|\x89PNG|GIF8|BM)/.test(head))
+    return "the file is damaged, or too large for this browser; take another copy, or save it smaller";
+  return "it is no picture that this browser can open; save it as JPEG or PNG";
+}
 
 const here = name => new URL(name, import.meta.url);
 
@@ -52,15 +67,18 @@ function readPixels(bitmap, factor) {
 
 // A file, upright, RGB, no side longer than `most`: what `open_upright` is in Python.
 export async function openUpright(blob, most) {
-  if (blob.size > MAX_BYTES) throw new BadPicture(`the file is larger than ${MAX_BYTES/1e6} MB`);
-  const head = new Uint8Array(await blob.slice(0, 3).arrayBuffer());
-  const jpeg = head[0] === 0xff && head[1] === 0xd8 && head[2] === 0xff;
+  if (blob.size > MAX_BYTES)
+    throw new BadPicture(`the file is larger than ${MAX_BYTES/1e6} MB, the limit of this page; save it smaller`);
+  const head = String.fromCharCode(...new Uint8Array(await blob.slice(0, 16).arrayBuffer()));
+  const jpeg = head.startsWith("\xff\xd8\xff");
   let bitmap;
   try { bitmap = await createImageBitmap(blob, {imageOrientation: "from-image", premultiplyAlpha: "default"}); }
-  catch { throw new BadPicture("this is no picture your browser can open: save it as JPEG or PNG"); }
+  catch { throw new BadPicture(cannotOpen(head)); }
   const {width, height} = bitmap;
   try {
-    if (width*height > MAX_PIXELS) throw new BadPicture(`${width}×${height} is more than ${MAX_PIXELS/1e6} megapixels`);
+    if (width*height > MAX_PIXELS)
+      throw new BadPicture(`${width}×${height} is more than ${MAX_PIXELS/1e6} megapixels, the limit of this page; `
+        + "save it smaller");
     const factor = jpeg ? draftFactor(width, height, most) : 1;
     return thumbnail(readPixels(bitmap, factor), most, [width, height], factor);
   } finally { bitmap.close(); }
