@@ -436,3 +436,40 @@ def test_a_class_that_was_refused_as_a_whole_is_named_with_its_reason(run):
     prepare("other", multilabel=False)
     err = run("train", "other")[2]
     assert "classes   all 5 pictures of red were refused (5 × " in err and "other --retry-failed tries" in err, err
+
+
+# ---- odd things among the pictures
+
+def test_what_lies_beside_the_classes_is_named_and_no_label(run):
+    "Files at the top, folders without files; `evaluate` takes the folder that `make` took"
+    fill("photos")
+    draw("photos/top.png", "red", 77)
+    Path("photos/empty").mkdir()
+    *_, err = made(run, "--folder", "photos", "--out", "set")
+    assert "top.png (in no class folder)" in err and "empty (a folder without files)" in err
+    fill("others", 4, seed=9)
+    draw("others/top.png", "red", 78)
+    code, out, err = run("evaluate", "others", "--model", "set/model")
+    assert code == 0 and "top.png (in no class folder)" in err and "of 8 wrong" in out
+
+
+def test_a_second_make_passes_by_what_cannot_be_read(run):
+    "A link that leads nowhere and a pipe stopped it, or made it wait for ever"
+    fill("photos")
+    Path("photos/red/gone.png").symlink_to("nowhere.png")
+    if hasattr(os, "mkfifo"): os.mkfifo("photos/red/pipe.png")
+    made(run, "--folder", "photos", "--out", "set")
+    *_, err = made(run, "--folder", "photos", "--out", "set")
+    assert "added" not in err
+    Path("photos/red/red0-3.png").unlink()
+    *_, err = made(run, "--folder", "photos", "--out", "set")
+    assert "1 removed" in err and "added" not in err
+
+
+def test_a_name_cannot_write_over_the_screen(capsys):
+    from birdornot.core import say
+    from birdornot.predict import Prediction
+    said = str(Prediction("bird", {"bird": 1.0}, path="a\nb\x1b[2J.jpg", labels=["bird"]))
+    assert said == r"a\nb\x1b[2J.jpg: bird (100.0%)"
+    say("predict", "a\x1b[2J.jpg")
+    assert "\x1b" not in capsys.readouterr().err
