@@ -111,7 +111,7 @@ def test_a_learner_tells_what_a_probe_tells(made, photos, tmp_path):
     shutil.copytree(made[0]/"bird_or_forest", tmp_path/"bird_or_forest")
     model = tmp_path/"bird_or_forest"/"model"
     probe = json.loads((model/"model.json").read_text())
-    done = birdornot("make", "bird", "forest", "--folder", photos, "--minutes", "0.001", cwd=tmp_path)
+    done = birdornot("make", "bird", "forest", "--folder", photos, "--how", "both", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     card, info = (model/"MODEL_CARD.md").read_text(), json.loads((model/"model.json").read_text())
     assert "torch" in info["versions"] and set(probe["versions"]) < set(info["versions"])
@@ -120,6 +120,25 @@ def test_a_learner_tells_what_a_probe_tells(made, photos, tmp_path):
     assert [r["pictures"] for r in info["strangers"]] == [r["pictures"] for r in probe["strangers"]]
     assert info["data"] in card and "said unsure" in card and "not kept" not in card and "Not tested" not in card
     assert "Pictures of none of its classes" in (model.parent/"report.html").read_text()
+
+
+def test_ctrl_c_says_what_is_kept(monkeypatch, capsys):
+    from birdornot import cli, make, predict
+
+    def stopped(*args, **kwargs): raise KeyboardInterrupt
+
+    def in_training(*args, **kwargs):
+        with make._begins_anew(): stopped()
+
+    monkeypatch.setattr(predict, "Classifier", stopped)
+    monkeypatch.setattr(make, "make", stopped)
+    monkeypatch.setattr(make, "train", in_training)
+    kept = {"make": "what is finished is kept, and the same command goes on from there",
+            "train": "the pictures are kept; the training that was going on begins anew",
+            "predict": "the same command begins anew"}
+    for words in (["make", "bird", "forest"], ["train", "set"], ["predict", "model", "a.jpg"]):
+        assert cli.main(words) == 1
+        assert capsys.readouterr().err.strip().splitlines()[-1] == f"birdornot: stopped; {kept[words[0]]}"
 
 
 def test_export_alone_is_in_a_hurry(made):

@@ -446,11 +446,11 @@ def test_what_lies_beside_the_classes_is_named_and_no_label(run):
     draw("photos/top.png", "red", 77)
     Path("photos/empty").mkdir()
     *_, err = made(run, "--folder", "photos", "--out", "set")
-    assert "top.png (in no class folder)" in err and "empty (a folder without files)" in err
+    assert "top.png (it lies in no class folder)" in err and "empty (a folder without files)" in err
     fill("others", 4, seed=9)
     draw("others/top.png", "red", 78)
     code, out, err = run("evaluate", "others", "--model", "set/model")
-    assert code == 0 and "top.png (in no class folder)" in err and "of 8 wrong" in out
+    assert code == 0 and "top.png (it lies in no class folder)" in err and "of 8 wrong" in out
 
 
 def test_a_second_make_passes_by_what_cannot_be_read(run):

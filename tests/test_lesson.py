@@ -118,3 +118,16 @@ def test_why_prints_the_training_pictures_most_like_a_photo(tmp_path, capsys):
     assert len(lines) == 3 and all(Image.open(line.split("  ")[2]) for line in lines)
     assert [line[:4] for line in lines] == sorted((line[:4] for line in lines), reverse=True)
     assert Image.open(tmp_path/"why.jpg").width > 400
+
+
+def test_too_short_a_time_gives_the_probe_and_says_so(dls, tmp_path, capsys):
+    "Whatever way was asked for; the second run takes it up, and nothing of it needed the whole network"
+    from birdornot.make import train
+    photos = dls.train_ds.items[0].parents[1]
+    asked = dict(how="finetune", size=64, minutes=0.001, out=tmp_path/"project")
+    trained = train(photos, **asked)
+    said = capsys.readouterr().err
+    assert type(trained).__name__ == "Probe" and "0.001 minutes are too short for a single epoch of finetune" in said
+    assert "instead of 0.001; nothing is shorter than a probe" in said
+    train(photos, **asked)
+    assert "the probe of the last run is taken" in capsys.readouterr().err
