@@ -10,7 +10,6 @@ __all__ = ['main', 'search', 'download', 'clean', 'suspects', 'review', 'undo', 
            'demo']
 
 # %% ../nbs/90_cli.ipynb #d61fa732
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
@@ -33,14 +32,13 @@ def search(
     "Find pictures on the web and write down where they are"
     from birdornot.search import hard_negatives, queries
     if negatives: return print(*[w for term in terms for w in hard_negatives(term)], sep="\n")
-    from birdornot.hits import Hits
-    from birdornot.make import find_pictures
+    from birdornot.make import Hits, find_pictures
     hits = Hits(h for t in terms for h in find_pictures(t, licences=licences, phrases=vary and queries(t), **kwargs))
     if out: hits.save(out)
     else: print(*[h.image_url for h in hits], sep="\n")
 
 # %% ../nbs/90_cli.ipynb #5aa6aa9d
-@command("birdornot download bird_or_forest hits.jsonl", "birdornot download bird_or_forest --retry-failed")
+@command("birdornot download bird_or_forest hits.jsonl", "birdornot download owls --retry-failed", resumes=True)
 def download(
     dest: Path,  # dataset folder
     hits: Annotated[Path, {"nargs": "?", "opt": False}] = None,  # file written by `birdornot search --out`
@@ -56,7 +54,7 @@ def download(
 
 # %% ../nbs/90_cli.ipynb #8612bb40
 @command("birdornot clean bird_or_forest", "birdornot clean bird_or_forest --dry-run",
-         "birdornot clean bird_or_forest --near 0", "birdornot clean bird_or_forest --undo", like="clean_images")
+         "birdornot clean bird_or_forest --near 0", "birdornot clean owls --undo", like="clean_images", resumes=True)
 def clean(
     dest: Path,  # dataset folder
     undo: bool = False,  # bring back what was put into quarantine
@@ -150,7 +148,7 @@ def report(
 
 # %% ../nbs/90_cli.ipynb #6f8b6cbf
 @command("birdornot train bird_or_forest", "birdornot train bird_or_forest --minutes 5",
-         "birdornot train bird_or_forest --how finetune --epochs 3", like="train")
+         "birdornot train bird_or_forest --how finetune --epochs 3", like="train", resumes=True)
 def train(
     dest: Path,  # dataset folder, cleaned
     **kwargs
@@ -252,7 +250,7 @@ def lock(
     say("lock", f"{write_lock(dest, out := out or lock_file(dest))} pictures in {out}")
 
 # %% ../nbs/90_cli.ipynb #e04e770a
-@command("birdornot rebuild birds.lock birds")
+@command("birdornot rebuild birds.lock birds", resumes=True)
 def rebuild(
     lockfile: Path,  # file written by `birdornot lock`
     dest: Path,  # dataset folder to make
@@ -274,11 +272,14 @@ def predict(
     csv: Path = None,  # write the answers to this file as a table
     sort_into: Path = None,  # copy the photos into folders below this one, named by answer; nothing is moved
     prior: str = None,  # how common each label is: trained (as in training), equal, or shares such as bird=1,forest=4
+    megabytes: float = None,  # memory that decoding a photo may take; by default 500
+    seconds: float = None,  # time that decoding a photo may take; by default 20
 ):
     "Say what is in each photo; exit code 1 if one was refused or there was none"
     from birdornot.predict import Classifier, predict_photos
     quiet, said = (csv or sort_into) and not json, Counter()
-    n, answers = predict_photos(Classifier(model, prior=prior), photos, csv, sort_into)
+    clf = Classifier(model, prior=prior, megabytes=megabytes, seconds=seconds)
+    n, answers = predict_photos(clf, photos, csv, sort_into)
     for p in watched(answers, n, "predict", quiet):
         said[p.answer] += 1
         if not quiet: print(as_json(p.as_dict()) if json else p, flush=True)
@@ -301,7 +302,7 @@ def serve(
 
 # %% ../nbs/90_cli.ipynb #ba9b788d
 @command("birdornot scale table.csv scored --model bird_or_forest/model", "birdornot scale table.parquet scored --near",
-         "birdornot scale table.parquet /shared/scored --model /shared/model --cluster auto")
+         "birdornot scale table.parquet /shared/scored --model /shared/model --cluster auto", resumes=True)
 def scale(
     table: Path,  # Parquet, CSV, JSON-lines or text file of addresses, a folder of pictures, or a dataset folder
     dest: Path,  # folder of the run; on a cluster, where all machines see it
@@ -328,7 +329,7 @@ def scale(
 # %% ../nbs/90_cli.ipynb #77b2b1f5
 @command("birdornot make bird forest", "birdornot make --folder photos", "birdornot make --table labels.csv",
          "birdornot make bird not_bird --folder photos --test exam", "birdornot make bird forest --multilabel",
-         'birdornot make "barn owl" "tawny owl" --n 200 --source openverse --out owls', like="make")
+         'birdornot make "barn owl" "tawny owl" --n 200 --source openverse --out owls', like="make", resumes=True)
 def make(
     words: Annotated[str, {"nargs": "*", "opt": False}] = (),  # two or more, one per class; quote several: "barn owl"
     json: bool = False,  # print, last, one line of JSON: model, error, error_low, error_high, seconds, pictures, test
@@ -340,7 +341,7 @@ def make(
     if json: print(as_json(made.as_dict()))
 
 # %% ../nbs/90_cli.ipynb #ca5ceb35
-@command("birdornot demo", "birdornot demo --out try")
+@command("birdornot demo", "birdornot demo --out try", resumes=True)
 def demo(
     n: int = 120,  # drawings of each kind
     out: Path = Path("bird_or_forest"),  # dataset folder

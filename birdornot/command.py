@@ -22,19 +22,22 @@ from fastcore.meta import delegates
 from fastcore.script import anno_parser
 
 from . import __version__
-from .core import RANGES, BirdornotError, check_numbers, printable, say
+from .core import RANGES, BirdornotError, check_numbers, in_words, printable, say
 
 # %% ../nbs/89_command.ipynb #3d93f677
-COMMANDS = {}  # name → (function, examples, name of the function in `birdornot.make` whose options it takes, or "")
+COMMANDS = {}  # name → (function, examples, function in `birdornot.make` whose options it takes, what Ctrl-C says)
 
 # %% ../nbs/89_command.ipynb #95478bfe
 def command(
     *examples: str,  # complete command lines, shown under the help text
-    like: str = ""  # function in `birdornot.make` whose options it takes into its **kwargs
+    like: str = "",  # function in `birdornot.make` whose options it takes into its **kwargs
+    resumes: bool = False  # after Ctrl-C the same command goes on from there
 ):  # decorator
     "Make a function a command of `birdornot`; it returns the exit code, None for 0"
+    stopped = "what is finished is kept, and the same command goes on from there" if resumes else \
+        "the same command begins anew"
     def _register(f):
-        COMMANDS[f.__name__] = f, examples, like
+        COMMANDS[f.__name__] = f, examples, like, stopped
         return f
     return _register
 
@@ -43,7 +46,7 @@ def parser(
     name: str  # of a command
 ) -> ArgumentParser:
     "Make the parser of a command out of its commented parameters, with its examples below the help"
-    f, examples, like = COMMANDS[name]
+    f, examples, like, _ = COMMANDS[name]
     if like: delegates(resolve_name(f"birdornot.make:{like}"), but=["workers", "progress"])(f)
     p = anno_parser(f, prog=f"birdornot {name}")
     p.formatter_class, p.epilog = RawDescriptionHelpFormatter, "\n".join(["examples:", *(f"  {e}" for e in examples)])
@@ -121,11 +124,13 @@ def _call(name, words):
         with _warnings_as_lines(name):
             check_numbers(**{"--" + k.replace("_", "-"): v for k, v in args.items() if k in RANGES})
             return COMMANDS[name][0](**args) or 0
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as e:  # whoever was stopped may know better what is kept
         print(file=sys.stderr)
-        _complain("stopped; nothing is lost, the same command goes on from here")
+        _complain(f"stopped; {str(e) or COMMANDS[name][3]}")
     except BrokenPipeError: raise
-    except (BirdornotError, OSError, sqlite3.Error) as e: _complain(" ".join(str(e).split()) or type(e).__name__)
+    except BirdornotError as e: _complain(" ".join(str(e).split()))
+    except OSError as e: _complain(f"{in_words(e)}; check the name, and whether you may read and write there")
+    except sqlite3.Error as e: _complain(f"the ledger cannot be used ({in_words(e)}); try again")
     return 1
 
 # %% ../nbs/89_command.ipynb #18f71a40

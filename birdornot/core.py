@@ -6,9 +6,10 @@ Docs: https://birdornot.github.io/birdornot/core.html.md"""
 
 # %% auto #0
 __all__ = ['RANGES', 'BACKBONE', 'WANTED', 'PICTURE_SUFFIXES', 'BirdornotError', 'DatasetError', 'DiskFull', 'is_disk_full',
-           'disk_full_errors', 'check_numbers', 'printable', 'progress_bar', 'say', 'shell_words', 'command_line',
-           'html_table', 'markdown_table', 'count_table', 'list_counts', 'csv_cell', 'csv_text', 'atomic_file',
-           'path_of', 'copy_time', 'check_table_place', 'put_in_place', 'atomic_folder', 'cores', 'cache_dir']
+           'disk_full_errors', 'check_numbers', 'printable', 'progress_bar', 'say', 'in_words', 'shell_words',
+           'command_line', 'html_table', 'markdown_table', 'count_table', 'list_counts', 'csv_cell', 'csv_text',
+           'atomic_file', 'path_of', 'copy_time', 'check_table_place', 'put_in_place', 'atomic_folder', 'cores',
+           'cache_dir']
 
 # %% ../nbs/00_core.ipynb #ebfdcf37
 import errno
@@ -57,8 +58,9 @@ def disk_full_errors(
         raise DiskFull(f"the disk of {str(dest)!r} is full; free some space and run it again, nothing is lost") from e
 
 # %% ../nbs/00_core.ipynb #340c6f51
-RANGES = dict(epochs=(1, 1000), folds=(2, 1000), k=(1, 1000), max_size=(32, 8192), minutes=(0.001, 10_080),
-              n=(1, 1_000_000), port=(0, 65_535), seed=(0, 2**32 - 1), seeds=(1, 1000), shard=(1, 1_000_000),
+RANGES = dict(epochs=(1, 1000), folds=(2, 1000), k=(1, 1000), max_size=(32, 8192), megabytes=(10, 1_000_000),
+              min_contrast=(0, 127), min_size=(1, 65_535), minutes=(0.001, 10_080), n=(1, 1_000_000),
+              port=(0, 65_535), seconds=(0.1, 86_400), seed=(0, 2**32 - 1), seeds=(1, 1000), shard=(1, 1_000_000),
               size=(32, 2048), workers=(1, 1024))  # name of an option → least and largest value
 
 
@@ -105,6 +107,17 @@ def say(
 ):
     "Tell a person how far things are, in a line on standard error"
     print(f"{stage:<9} " + "\n".join(map(printable, str(text).split("\n"))), file=sys.stderr, flush=True)
+
+# %% ../nbs/00_core.ipynb #eda83fe0
+def in_words(
+    error: BaseException,  # of a library or the system
+    most: int = 120,  # letters at most
+) -> str:  # in one line, never empty
+    "Say what an exception says, as a part of a sentence"
+    text = str(error)
+    if getattr(error, "strerror", None): text = error.strerror + (f": {error.filename}" if error.filename else "")
+    kind = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).lower()
+    return " ".join(text.split()).strip(" .;")[:most] or kind
 
 # %% ../nbs/00_core.ipynb #cfe49605
 def shell_words(

@@ -252,7 +252,7 @@ def undo_decision(
         standing = {d["id"]: d for d in decisions(path) if not d["undone"] and d["action"] != "undo"}
         number = number or max(standing, default=0)
         if number not in standing:
-            raise DatasetError(f"there is no decision {number or 'left'} to undo; reload the page")
+            raise DatasetError(f"there is no decision {number or 'left'} to undo; `undo --list` shows what was decided")
         told = ledger.execute("SELECT id, changes FROM decisions")
         changes = {d["id"]: read_changes(d["changes"]) for d in told}
         mine = {id for id, *_ in changes[number]}
@@ -270,8 +270,9 @@ def list_decisions(
     path: str | Path  # dataset folder with a ledger
 ) -> str:  # a line each: number, time, who, what; the newest last
     "Write down what was decided, what was taken back included"
-    return "\n".join(printable(f"{d['id']:>4}  {d['at'][:16]}  {d['who']}: {_in_words(d)}{', undone'*d['undone']}")
-                     for d in decisions(path))
+    lines = [printable(f"{d['id']:>4}  {d['at'][:16]}  {d['who']}: {_in_words(d)}{', undone'*d['undone']}")
+             for d in decisions(path)]
+    return "\n".join(lines) or "nothing has been decided here"
 
 
 def take_back(

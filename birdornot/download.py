@@ -29,7 +29,7 @@ from urllib.parse import urljoin, urlsplit
 from fastcore.basics import patch
 
 from . import __version__
-from .core import BirdornotError, copy_time, count_table, disk_full_errors, list_counts, progress_bar
+from .core import BirdornotError, copy_time, count_table, disk_full_errors, in_words, list_counts, progress_bar
 from .ledger import Ledger, own_file, unfinished_files
 from .picture import MAX_BYTES, sniff
 from .project import fillable, folder_name
@@ -245,7 +245,7 @@ def _translate(e):
     if _find(e, rq.ContentDecodingError, u3.DecodeError): return Refused("damaged on the way: cannot be decompressed")
     if isinstance(e, (rq.RequestException, u3.HTTPError)): return _Again("the connection broke off")
     if isinstance(e, OSError): raise e  # not the network: a full disk, say
-    return Refused(f"failed in a way we did not foresee ({type(e).__name__}: {e}); please report it")
+    return Refused(f"failed in a way we did not foresee ({in_words(e)}); please report it")
 
 # %% ../nbs/21_download.ipynb #1e0efda8
 def _picture(head):

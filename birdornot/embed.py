@@ -29,7 +29,7 @@ import numpy as np
 from PIL import Image
 
 from .cache import cached_vectors, keep_vectors
-from .core import BACKBONE, BirdornotError, cache_dir, command_line, cores
+from .core import BACKBONE, BirdornotError, cache_dir, command_line, cores, in_words
 from .ledger import content_hash
 from .picture import MAX_SIZE, BadPicture, model_input, open_upright
 from .project import known_layout
@@ -136,7 +136,7 @@ def pretrained_body(
         with _quietly(), nullcontext() if packaged else quick_hub():
             model = create_timm_model(arch, **args)[0] if isinstance(arch, str) else create_vision_model(arch, **args)
     except OSError as e:
-        raise WeightsUnavailable(f"the pretrained weights of {backbone!r} could not be fetched ({type(e).__name__}); "
+        raise WeightsUnavailable(f"the pretrained weights of {backbone!r} could not be fetched ({in_words(e)}); "
                                  f"connect to the internet, or use {BACKBONE!r}, whose weights are installed") from e
     return nn.Sequential(model[0], *pool_layers(model[0], backbone_config(backbone)["size"])).eval()
 
@@ -156,7 +156,7 @@ def one_core_session(
     options.intra_op_num_threads, options.log_severity_level = 1, 4
     try: return ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     except Exception as e:  # the runtime raises types of its own
-        raise BirdornotError(f"{file} is damaged ({e}); delete it, and it is made anew") from e
+        raise BirdornotError(f"{file} is damaged ({in_words(e)}); delete it, and it is made anew") from e
 
 # %% ../nbs/51_embed.ipynb #5b6f0a12
 @contextmanager

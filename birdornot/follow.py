@@ -218,12 +218,16 @@ def _stamp(url):
     return f"{about.st_size}-{about.st_mtime_ns}"
 
 
-def _hash_of(url): return content_hash(path_of(url))
+def _hash_of(url):
+    "Hash of the file of a file: address, '' where it cannot be read: a link that leads nowhere, a pipe, no rights"
+    file = path_of(url)
+    try: return content_hash(file) if os.path.isfile(file) else ""
+    except OSError: return ""
 
 
 def _same_file(row, url, stamp):
-    "Whether a row is of the content that a file has now"
-    return row["seen"] == stamp or row["sha256"] == _hash_of(url)
+    "Whether a row is of the content that a file has now, as far as it can be read"
+    return row["seen"] == stamp or _hash_of(url) in ("", row["sha256"])
 
 # %% ../nbs/42_follow.ipynb #6cb9b7e4
 def _live(row): return row["status"] != "failed" and row.get("verdict") not in ("move", "discard")
@@ -307,13 +311,14 @@ def follow_source(
         ledger.add_columns(seen="TEXT")
         fresh, replaced, gone = _compare_source(ledger, found)
         again = _follow_source_moves(ledger, _match_moves(fresh, gone), done)
+        failed = {r["image_url"] for r in ledger.rows(source="folder", status="failed")}  # is asked for again, not new
         gone = [r for r in gone if r["id"] not in _wanted(ledger)]
         free = _put_aside(ledger, gone, _REMOVED)
         free += _put_aside(ledger, [r for _, rows in replaced for r in rows], _REPLACED)
     if free: undo(layout, free)
     done.removed.update(r["label"] for r in gone)
     done.replaced.update(clean_label(h.term) for h, _ in replaced)
-    done.added.update(clean_label(h.term) for h in fresh)
+    done.added.update(clean_label(h.term) for h in fresh if h.image_url not in failed)
     done.lost = sorted(label for label, hits in found.items() if hits is None)
     new = [replace(h, image_url=f"{h.image_url}#{_hash_of(h.image_url)[:16]}") for h, _ in replaced]
     return Hits([*fresh, *again, *new]), done

@@ -6,7 +6,8 @@ Docs: https://birdornot.github.io/birdornot/hits.html.md"""
 
 # %% auto #0
 __all__ = ['NoHits', 'SourceFailed', 'Hit', 'positive_int', 'http_url', 'make_hit', 'Hits', 'read_rows', 'term_slug', 'Query',
-           'folder_terms', 'folder_hits', 'known_columns', 'picture_address', 'table_rows', 'table_terms', 'table_hits']
+           'folder_terms', 'outside_classes', 'folder_hits', 'known_columns', 'picture_address', 'table_rows',
+           'table_terms', 'table_hits']
 
 # %% ../nbs/10_hits.ipynb #e68bbe20
 import csv
@@ -297,6 +298,21 @@ def _term_folders(term, folder):
     if any(found.values()): return {k: some[0] for k, some in found.items() if some}
     there = _names({p.name for some in subs.values() for p in some})
     raise NoHits(f"{str(folder)!r} has no folder for {term!r} (folders there: {there}); use one of those, or add it")
+
+# %% ../nbs/10_hits.ipynb #7cb75522
+def outside_classes(
+    folder: str | Path,  # holds a folder for each class, divided into train, valid and test or not
+    terms: list,  # classes that are taken
+) -> dict:  # path → why
+    "Find what lies in a folder and belongs to none of the classes; hidden files are not meant"
+    wanted, out = {label_key(t) for t in terms}, {}
+    for p in (part_folders(folder) or dict(train=Path(folder))).values():
+        for entry in sorted(p.iterdir()):
+            if entry.name.startswith(".") or entry.name.lower() in ("thumbs.db", "desktop.ini"): continue
+            if not entry.is_dir(): out[entry] = "it lies in no class folder"
+            elif not _shown(entry): out[entry] = "a folder without files"
+            elif label_key(entry.name) not in wanted: out[entry] = "a folder that is none of the classes"
+    return out
 
 # %% ../nbs/10_hits.ipynb #f35b1538
 def folder_hits(

@@ -23,7 +23,7 @@ import numpy as np
 from fastcore.basics import patch
 from tqdm.auto import tqdm
 
-from .core import BACKBONE, BirdornotError, DatasetError, atomic_file, command_line
+from .core import BACKBONE, BirdornotError, DatasetError, atomic_file, command_line, in_words
 from .datablock import dataloaders
 from birdornot.embed import (
     WeightsUnavailable,
@@ -114,7 +114,7 @@ def vision_learner(
         with quick_hub() if pretrained and not packaged else nullcontext():
             learn = fastai_learner.vision_learner(dls, **{**args, **kwargs})
     except OSError as e:
-        raise WeightsUnavailable(f"the pretrained weights of {backbone!r} could not be fetched ({type(e).__name__}); "
+        raise WeightsUnavailable(f"the pretrained weights of {backbone!r} could not be fetched ({in_words(e)}); "
                                  f"connect to the internet, or use {BACKBONE!r}, whose weights are installed") from e
     learn.backbone = backbone
     learn.model[1] = _linear_head(learn.model[0].cpu(), get_c(dls), dls.one_batch()[0].shape[-1])
@@ -355,8 +355,11 @@ def learner_fingerprint(
 def _strangers(learn, head):
     "What a learner says about pictures it should not answer for; nothing where its head has no thresholds"
     if not head.unsure: return []
-    files = stranger_files(head.labels, "judge")
-    return meet_strangers(head, embed(learn, learn.dls.test_dl(files)), files)
+    now = id(head), sum(p.double().sum().item() for p in learn.model.parameters())  # it may be trained on later
+    if getattr(learn, "met", (None,))[0] != now:
+        files = stranger_files(head.labels, "judge")
+        learn.met = now, meet_strangers(head, embed(learn, learn.dls.test_dl(files)), files)
+    return learn.met[1]
 
 
 @patch

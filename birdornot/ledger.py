@@ -26,7 +26,7 @@ from pathlib import Path
 
 from fastcore.basics import patch
 
-from .core import DatasetError, count_table, is_disk_full, path_of, say, shell_words
+from .core import DatasetError, count_table, in_words, is_disk_full, path_of, say, shell_words
 from .project import Layout, clean_label, folder_name, has_pictures, layout_of, name_parts, seen_from
 
 # %% ../nbs/20_ledger.ipynb #a24c05db
@@ -133,9 +133,9 @@ class Ledger:
         try: self._db, self.read_only = _open(self.path)
         except (OSError, sqlite3.Error) as e:
             if is_disk_full(e): raise
-            what = f"cannot be opened ({e}); name a folder that you may write to"
+            what = f"cannot be opened ({in_words(e)}); name a folder that you may write to"
             if type(e) is sqlite3.DatabaseError:
-                what = f"is damaged ({e}), but no picture is lost; rename it and run again"
+                what = f"is damaged ({in_words(e)}), but no picture is lost; rename it and run again"
             raise DatasetError(f"{str(self.path)!r} {what}") from None
         try:
             _check_schema(self._db)

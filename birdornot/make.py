@@ -49,6 +49,7 @@ from birdornot.hits import (
     NoHits,
     SourceFailed,
     folder_terms,
+    outside_classes,
     part_folders,
     part_name,
     picture_address,
@@ -85,7 +86,6 @@ from birdornot.project import (
     label_key,
     label_of,
     layout_of,
-    loose_pictures,
     parts_of,
     read_about,
     split_label,
@@ -248,7 +248,7 @@ def find_in_folder(
     found, have = {}, Counter()
     if layout_of(dest).ledger.exists():
         with Ledger(dest) as ledger: have.update(map(own_label, ledger.rows(source="folder")))
-    if loose := loose_pictures(folder): say("search", left_out_line(loose))
+    if outside := outside_classes(folder, terms): say("search", left_out_line(outside))
     for t in terms:
         _found(dest, clean_label(t), n)  # says where more are there than are wanted now
         try: found[clean_label(t)] = find_pictures(t, folder=folder)
@@ -328,29 +328,42 @@ def _train_probe(dest, wanted, why):
     with _clock("fit", seconds):
         probe = fit_probe(dest, size=wanted["asked_size"],
                           **{k: wanted[k] for k in ("backbone", "seed", "multilabel", "by", "prior")})
-    save_probe(probe, asked=wanted["asked"], fit=dict(how="probe", why=why, seconds=seconds["fit"]))
+    asked = {k: v for k, v in wanted.items() if k not in probe.facts}
+    save_probe(probe, **asked, fit=dict(how="probe", why=why, seconds=seconds["fit"]))
     say("train", f"probe in {seconds['fit']:.1f} s ({why})")
     return probe
 
 # %% ../nbs/80_make.ipynb #ba21a624
-def _train_learner(dest, backbone, size, settings):
-    "A learner of fastai"
+@contextmanager
+def _begins_anew():
+    "Inside, Ctrl-C says what is kept and what is not"
+    try: yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("the pictures are kept; the training that was going on begins anew") from None
+
+
+def _train_learner(dest, backbone, size, settings, began, after):
+    "A learner of fastai, or why there is time for no more than a probe"
     from birdornot import learner
     from birdornot.datablock import dataloaders
-    from birdornot.finetune import fit
+    from birdornot.finetune import Deadline, fit, measure_speed, plan_fit
     size, before, seconds = size or backbone_config(backbone)["size"], saved_facts(dest), {}
     with _clock("split", seconds):
         dls = dataloaders(dest, size=size, **{k: settings[k] for k in ("valid_pct", "seed", "multilabel", "by")})
     wanted = settings | dict(backbone=backbone, size=size, data=learner.learner_fingerprint(dls))
     if wanted.items() <= before.items():
         say("train", "nothing new: the learner of the last run is taken")
-        return learner.restore_learner(dest)
-    learn = learner.vision_learner(dls, backbone, seed=settings["seed"])
-    with _clock("fit", seconds), nullcontext() if sys.stderr.isatty() else learn.no_bar():
-        done = fit(learn, settings["asked"], **{k: settings[k] for k in ("epochs", "seed", "minutes")})
+        return learner.restore_learner(dest), ""
+    learn, minutes = learner.vision_learner(dls, backbone, seed=settings["seed"]), settings["minutes"]
+    speed = measure_speed(learn) if minutes else None
+    until = Deadline(60*minutes - (time.monotonic() - began) - after(len(dls.valid_ds), speed)) if minutes else None
+    plan = plan_fit(learn, settings["asked"], settings["epochs"], minutes, until, speed)
+    if plan.how == "probe": return None, plan.why
+    with _clock("fit", seconds), _begins_anew(), nullcontext() if sys.stderr.isatty() else learn.no_bar():
+        done = fit(learn, seed=settings["seed"], minutes=minutes, plan=plan)
     learner.save_learner(learn, dest, done, seconds=seconds, **settings)
     say("train", f"{done.how} in {done.seconds:.0f} s ({done.why})")
-    return learn
+    return learn, ""
 
 # %% ../nbs/80_make.ipynb #18c9ca3d
 def _say_classes(dest):
@@ -397,17 +410,35 @@ def _project_of(dest, out):
 EPOCHS = 4  # of training after the probe, at most, unless another number is given
 
 
-def _train(dest, how, backbone, size, epochs, seed, minutes, multilabel, by=None, prior=None):
-    "`Probe` or learner, by the way that was asked for"
+def _after_training(valid, speed):
+    "Seconds for what comes after training: the pictures held back, and those of no class, are looked at"
+    return (valid + 60)*speed.look
+
+
+def _after_making(valid, speed):
+    "The same where the model is tested for shortcuts and written as well"
+    return _after_training(valid, speed) + 2*min(valid, 60)*speed.look + 10
+
+
+def _train(dest, how, backbone, size, epochs, seed, minutes, multilabel, by=None, prior=None, after=_after_training):
+    "`Probe` or learner, by the way that was asked for, in the time there is"
     _say_together(dest, multilabel)
+    began, wanted = time.monotonic(), dict(asked=how, backbone=backbone, asked_size=size, seed=seed, by=by,
+                                           multilabel=multilabel, prior=None if prior == "trained" else prior)
+    timed = wanted | dict(epochs=epochs, minutes=minutes)
     if _solves(how, minutes):
         why = "as you asked" if how == "probe" else "no GPU and no --minutes: solving the head takes seconds"
-        wanted = dict(asked=how, backbone=backbone, asked_size=size, seed=seed, multilabel=multilabel, by=by,
-                      prior=None if prior == "trained" else prior)
-        return _warned(_train_probe(dest, wanted, why))
-    settings = dict(asked=how, epochs=epochs, seed=seed, minutes=minutes, multilabel=multilabel, valid_pct=0.2,
-                    by=by)
-    return _warned(_train_learner(dest, backbone, size, settings))
+    elif timed.items() <= saved_facts(dest).items(): wanted, why = timed, ""  # a probe, as there was no time for more
+    else:
+        settings = dict(asked=how, epochs=epochs, seed=seed, minutes=minutes, multilabel=multilabel, valid_pct=0.2,
+                        by=by)
+        learn, why = _train_learner(dest, backbone, size, settings, began, after)
+        if learn: return _warned(learn)
+        wanted = timed
+    probe = _train_probe(dest, wanted, why)
+    if minutes and (took := (time.monotonic() - began)/60) > 1.2*minutes:
+        say("train", f"it took {took:.1f} minutes instead of {minutes:g}; nothing is shorter than a probe")
+    return _warned(probe)
 
 
 def _warned(trained):
@@ -423,7 +454,7 @@ def train(
     size: int | None = None,  # side of the square the model sees, pixels; by default what the backbone was trained on
     epochs: int = EPOCHS,  # at most, of training after the probe
     seed: int = 42,  # same seed, same machine, same result
-    minutes: float | None = None,  # time there is: auto then trains the last blocks too, if they can be trained in it
+    minutes: float | None = None,  # time there is for training; auto then trains the last blocks too, if it is enough
     multilabel: bool = False,  # a photo can show several things: those in a folder bird+forest show both
     out: str | Path | None = None,  # project for the results of a folder of your own; by default DEST_birdornot
     by: str | None = None,  # keep together on one side: author, site, camera, session, folder or a ledger's column
@@ -460,14 +491,16 @@ def evaluate(
     folds: int | None = None,  # judge every picture by a probe that has not seen it, so many times over
     backbone: str = BACKBONE,  # for `folds`
     by: str | None = None,  # for `folds`: keep together author, site, session, …; by default as in training
-    prior: str | None = None  # for `folds` and `model`: trained (as in the folder), equal, or bird=1,forest=4
+    prior: str | None = None,  # for `folds` and `model`: trained (as in the folder), equal, or bird=1,forest=4
+    megabytes: int = MEGABYTES,  # memory that decoding a picture may take, for `model`
+    seconds: float = SECONDS  # time that decoding a picture may take, for `model`
 ) -> Evaluation:
     "Judge what was trained last in a folder, or a model, on pictures it was not trained on"
     check_numbers(folds=folds)
     if not folds and (by or (prior and not model)):
         raise BirdornotError("what was trained is judged as it was trained; `by` is for `folds`, `prior` for `folds` "
                              f"or a model: {command_line('evaluate', folder, '--folds', 5)}")
-    if model: return Classifier(model, prior=prior).evaluate(folder)
+    if model: return Classifier(model, prior=prior, megabytes=megabytes, seconds=seconds).evaluate(folder)
     check_dataset(folder, f"say what to judge it on: {command_line('evaluate', 'PHOTOS', '--model', folder)}")
     if not folds:
         say_outdated(layout_of(folder).model)
@@ -502,6 +535,7 @@ def _trained_sections(trained, result, dest, limit=60):
                 called=", ".join(f"{n} {c}" for c, n in r["called"].items()))
            for r in saved_facts(dest).get("strangers", [])]
     strangers = {"Pictures of none of its classes": met} if met else {}
+    if not limit: return strangers | shortcut_sections(None)
     return strangers | shortcut_sections(measure_shortcuts(trained, result, dest, limit))
 
 # %% ../nbs/80_make.ipynb #5569085f
@@ -659,10 +693,10 @@ def _repr_html_(self: Made):
     return f"<p>{title}</p>{steps}{_picture_row(self.result)}"
 
 # %% ../nbs/80_make.ipynb #ce827e16
-def _tested(model, pictures):
+def _tested(model, pictures, **limits):
     "The `Evaluation` of a finished model on the pictures kept for the test, or None; lines say what is left out"
     if not pictures: return None
-    clf = Classifier(model)
+    clf = Classifier(model, **limits)
     with warnings.catch_warnings(record=True, action="always", category=UserWarning) as told:
         photos, labels = zip(*pictures)
         try: result = judge(clf, list(photos), list(labels), "the test pictures")
@@ -688,7 +722,7 @@ def make(
     how: str = "auto",  # auto, probe (seconds), both (then the last blocks, minutes) or finetune (all of it, longest)
     backbone: str = BACKBONE,  # any name in timm or torchvision
     seed: int = 42,  # same seed, same machine, same result
-    minutes: float | None = None,  # time for training: auto then trains the last blocks too, if that can be done in it
+    minutes: float | None = None,  # time for training and writing the model; auto then trains the last blocks, too
     multilabel: bool = False,  # a photo can show several: takes folder/bird+forest too, or searches each pair of words
     near: int = 70,  # bits of 256 in which copies of a photo may differ, 0–128; 0: each picture is taken by itself
     min_size: int = 32,  # shortest side that a picture may have, pixels
@@ -718,12 +752,14 @@ def make(
         for label in sorted(classes_of(dest) - before) if before else ():
             if not (multilabel and {*split_label(label)} <= before): record_added(dest, label)
     with _clock("train", took):
-        trained = _train(dest, how, backbone, None, EPOCHS, seed, minutes, multilabel, by, prior)
+        trained = _train(dest, how, backbone, None, EPOCHS, seed, minutes, multilabel, by, prior, _after_making)
         result = trained.result
     with _clock("export", took):
-        sections = _trained_sections(trained, result, dest, 24 if source == "sample" else 60)  # the tour is a quick one
+        late = minutes and took["train"] > 60*minutes
+        limit = 0 if late else 24 if source == "sample" else 60  # the tour is a quick one
+        sections = _trained_sections(trained, result, dest, limit)
         model = _export(trained, result, dest, layout.model)
-        tested = _tested(model, exam)
+        tested = _tested(model, exam, megabytes=megabytes, seconds=seconds)
         if tested: sections = {"Test": f"On the pictures kept for the test: {tested}."} | sections
         page = write_report(dest, result, layout.report, sections)
     return Made(words, dest, hits, downloaded, cleaned, trained, result, model, page, took, tested)

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from .core import BirdornotError
+from .core import BirdornotError, in_words
 from .picture import BadPicture, model_input, open_upright
 
 # %% ../nbs/70_model.ipynb #66173a51
@@ -95,7 +95,8 @@ class ModelFolder:
         except _Suspicious as e:
             raise ModelError(f"{self.name} {e}; do not use it, and get it from someone you trust") from None
         except _UNREADABLE as e:
-            raise ModelError(f"{self.name} is no model folder and no readable zip of one ({e}); copy it again") from e
+            said = f"{self.name} is no model folder and no readable zip of one ({in_words(e)}); copy it again"
+            raise ModelError(said) from e
         self._check_names()
         self.info = _read_info(self)
         _check_info(self)
@@ -123,7 +124,7 @@ def _take(self, name, most):
     try:
         with self.files.open(name) as f: return f.read(most)
     except _UNREADABLE as e:
-        raise ModelError(f"{name} in {self.name} cannot be read ({e}); copy the model again") from e
+        raise ModelError(f"{name} in {self.name} cannot be read ({in_words(e)}); copy the model again") from e
 
 
 def _read(self, name):
@@ -144,8 +145,7 @@ def _read_info(model):
     "model.json as a dict"
     try: info = json.loads(model.read("model.json").decode())
     except (ValueError, RecursionError) as e:
-        why = f"{type(e).__name__}: {str(e)[:80]}"
-        raise ModelError(f"model.json in {model.name} is damaged ({why}); copy the model again") from e
+        raise ModelError(f"model.json in {model.name} is damaged ({in_words(e, 80)}); copy the model again") from e
     schema = info.get("schema") if isinstance(info, dict) else None
     if type(schema) is not int or schema < 1:
         raise ModelError(f"model.json in {model.name} was not written by birdornot (no schema); name another folder")

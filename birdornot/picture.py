@@ -27,15 +27,15 @@ import zlib
 from collections import defaultdict, deque
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import import_module
 from pathlib import Path
 from textwrap import wrap
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageOps
 
-from .core import PICTURE_SUFFIXES, BirdornotError
+from .core import PICTURE_SUFFIXES, BirdornotError, in_words, printable
 
 # %% ../nbs/01_picture.ipynb #4bf08d99
 class BadPicture(BirdornotError):
@@ -47,6 +47,11 @@ class BadPicture(BirdornotError):
     ):
         super().__init__(reason)
         self.retry, self.option = retry, option
+
+    @property
+    def told(self) -> str:
+        "The reason for somebody who can type the option"
+        return f"{self}, or allow it: {self.option}" if self.option else str(self)
 
 # %% ../nbs/01_picture.ipynb #a617ac17
 _KINDS = dict(jpg=rb"\xff\xd8\xff", png=rb"\x89PNG\r\n\x1a\n", gif=rb"GIF8[79]a", bmp=rb"BM.{4}\0{4}",
@@ -331,7 +336,7 @@ def _reduction(size, max_size):
     return max(s for s in (1, 2, 4, 8) if s <= max(most, 1))
 
 
-def _check(size, cut, max_size, megabytes, seconds):
+def _check(size, cut, max_size, megabytes, seconds, deep=False):
     "Refuse what would take too much memory or time, by its header; → bytes that it will take"
     (w, h), what = size, f"a {_name(cut.kind)} of {size[0]}×{size[1]}"
     if not w*h: raise BadPicture(f"the file is damaged: it says that its picture has {w}×{h} pixels")
@@ -341,7 +346,8 @@ def _check(size, cut, max_size, megabytes, seconds):
     if time > seconds:
         raise BadPicture(f"{what} takes about {time:.0f} seconds to decode, more than {seconds:g}; save it smaller",
                          True, f"--seconds {1.2*time:.0f}")
-    need = 1.1*cut.memory + _BYTES.get(cut.kind, 10)*w*h/(_reduction(size, max_size)**2 if cut.kind == "jpg" else 1)
+    each = 24 if deep else _BYTES.get(cut.kind, 10)
+    need = 1.1*cut.memory + each*w*h/(_reduction(size, max_size)**2 if cut.kind == "jpg" else 1)
     mb = -(-need//1e7)*10
     if need > megabytes*1e6:
         raise BadPicture(f"{what} takes about {mb:.0f} MB to decode, more than {megabytes:g}; save it smaller", True,
@@ -375,7 +381,8 @@ def heif_plugin():  # class; raises `BadPicture` where there is none
     except ModuleNotFoundError:
         raise BadPicture("an HEIC photo: pip install pillow-heif, or save it as JPEG", retry=True) from None
     except Exception as e:  # its binary part does not fit this system
-        raise BadPicture(f"an HEIC photo, but pillow-heif does not load ({e}); save it as JPEG", retry=True) from None
+        said = f"an HEIC photo, but pillow-heif does not load ({in_words(e)}); save it as JPEG"
+        raise BadPicture(said, retry=True) from None
     pillow_heif.register_heif_opener()
     return pillow_heif.HeifImageFile
 
@@ -413,6 +420,39 @@ def _eight_bits(im):
         levels = (np.arange(65536) - lo)*256//(hi - lo + 1)
         return Image.fromarray(levels.clip(0, 255).astype("uint8")[deep])
     return Image.fromarray(((deep - lo)*(255/(hi - lo or 1))).clip(0, 255).astype("uint8"))
+
+# %% ../nbs/01_picture.ipynb #f9ec856f
+_LOWER = {f"{mode};16{a}": f"{mode};16{b}" for mode in ("RGB", "RGBA", "RGBX")
+    for a, b in ("BL", "LB", "NB" if sys.byteorder == "little" else "NL")} | {"LA;16B": "RGBA"}  # both bytes of both
+
+
+def _raw_mode(im):
+    "How a file of 16 bits a colour lays out its bytes, or '': it has 8"
+    args = im.tile[0].args if im.tile and im.mode in ("RGB", "RGBA") else ""
+    mode = args if isinstance(args, str) else args[0] if args else ""
+    return mode if mode in _LOWER else ""
+
+
+def _lower_bytes(cut, mode):
+    "The picture again, of the lower byte of each colour"
+    im = _plugin(cut.kind)(io.BytesIO(cut.data))
+    im.tile = [t._replace(args=_LOWER[mode] if isinstance(t.args, str) else (_LOWER[mode], *t.args[1:]))
+               for t in im.tile]
+    im.load()
+    if mode != "LA;16B": return im
+    _, light, _, clear = im.split()
+    return Image.merge("RGBA", (light, light, light, clear))
+
+
+def _spread_colours(im, lower):
+    "Colours of which `im` has the upper byte; where these are few levels, with the lower byte, they are spread"
+    tops = [top for _, top in im.getextrema()]
+    if (top := max(tops[:3])) > 15: return im
+    most = 255 if top == 0 else 1023 if top < 4 else 4095
+    up, down = ([round(min(v*step*255/most, 255)) for v in range(256)] for step in (256, 1))
+    bands = [ImageChops.add(a.point(up), b.point(down)) if i < 3 or tops[3] < 16 else a
+             for i, (a, b) in enumerate(zip(im.split(), lower().split()))]
+    return Image.merge(im.mode, bands)
 
 # %% ../nbs/01_picture.ipynb #82821f5c
 @lru_cache(maxsize=16)
@@ -462,14 +502,14 @@ _TURNS = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANS
     8: "ROTATE_90"}
 
 # %% ../nbs/01_picture.ipynb #6625f613
-def _shown(im, up, profile, max_size):
+def _shown(im, up, profile, max_size, lower=None):
     "What a viewer shows of an image: decoded, no side longer than `max_size`, RGB, turned, without metadata"
     def shrink(im):  # HAMMING is as sharp as BICUBIC here, in two thirds of the time
         if max_size: im.thumbnail((max_size, max_size), Image.Resampling.HAMMING, reducing_gap=1.5)
     profile = profile or im.info.get("icc_profile")
     if im.format in ("JPEG", "MPO"): shrink(im)  # a JPEG can shrink while it is decoded
     im.load()
-    im = _rgb(im, profile, shrink)
+    im = _rgb(_spread_colours(im, lower) if lower else im, profile, shrink)
     if up in _TURNS: im = im.transpose(Image.Transpose[_TURNS[up]])
     if type(im) is not Image.Image: im = im.copy()  # the class of a file format keeps metadata
     im.info = {}
@@ -500,10 +540,12 @@ def _decoded(cut, max_size, megabytes, seconds):
     "The picture of a `Cut`, the size that it had, the decoder's warnings"
     _check(cut.size, cut, max_size, megabytes, seconds)
     im, up, warning = _open(cut)
-    need = _check(size := im.size, cut, max_size, megabytes, seconds)
+    mode = _raw_mode(im)
+    need = _check(size := im.size, cut, max_size, megabytes, seconds, bool(mode))
+    lower = partial(_lower_bytes, cut, mode) if mode else None
     with _turn if need > 1e8 else nullcontext():
         if cut.kind == "jpg" and not cut.whole and not _complete(cut): raise BadPicture(_CUT_OFF)
-        return _shown(im, up, cut.profile, max_size), (size[::-1] if up > 4 else size), warning
+        return _shown(im, up, cut.profile, max_size, lower), (size[::-1] if up > 4 else size), warning
 
 
 def _taken(im, max_size):
@@ -533,21 +575,41 @@ def decode_upright(
 def open_upright(
     src,  # path, bytes, open binary file or Pillow picture (which is left as it is)
     max_size: int | None = None,  # no side of the result is longer, pixels; None: as large as it is
+    **limits,  # megabytes and seconds, as `decode_upright` takes them
 ) -> Image.Image:  # RGB, upright, without metadata
     "The picture in `src` as a viewer shows it, or `BadPicture` with the reason"
-    return decode_upright(src, max_size)[0]
+    return decode_upright(src, max_size, **limits)[0]
 
 # %% ../nbs/01_picture.ipynb #56703cec
+_CHANGED, _CAMERA, _SHOT, _MODEL = 0x0132, 0x8769, 0x9003, 0x0110  # tags: a date, where more tags lie, another date
+
+
+def _camera_tags(block):
+    "Tag → text, of an EXIF block or a TIFF, whose tags are laid out alike"
+    order, found = dict(II="<", MM=">").get(block[:2].decode("latin1"), "<"), {}
+    at, = struct.unpack_from(order + "I", block, 4)
+    for directory in (places := [at]):
+        many, = struct.unpack_from(order + "H", block, directory)
+        for at in range(directory + 2, directory + 2 + 12*min(many, 4096), 12):
+            tag, _, n, value = struct.unpack_from(order + "HHII", block, at)
+            if tag == _CAMERA and len(places) == 1: places.append(value)
+            if tag not in (_CHANGED, _SHOT, _MODEL): continue
+            text = block[value:value+n] if n > 4 else block[at+8:at+8+n]
+            found[tag] = text[:80].partition(b"\0")[0].decode("latin1").strip()
+    return found
+
+
 def camera_facts(
-    file: str | Path,  # a photo as it came from the camera
+    file,  # a photo as it came from the camera: path, bytes or open binary file
 ) -> tuple[str, str]:  # when it was taken, such as 2024:05:01 12:30:00, and by which model; '' where nothing says so
-    "Read from the EXIF block of a photo when and with what it was taken"
-    with _lock, warnings.catch_warnings(action="ignore"):
-        try:
-            with Image.open(file) as img: exif = img.getexif()
-            said, model = exif.get_ifd(0x8769).get(0x9003) or exif.get(0x0132), exif.get(0x0110)
-        except Exception: return "", ""  # no picture, a large one, a broken block: no reason to stop
-    return str(said or "").strip("\0 "), str(model or "").strip("\0 ")
+    "Read from the EXIF block of a photo when and with what it was taken, within the limits for pictures"
+    try:
+        cut = cut_out(data := _read(file))
+        block = data if cut.kind == "tif" else cut.exif or _open(cut)[0].info.get("exif") or b""
+        found = _camera_tags(block.removeprefix(b"Exif\0\0"))
+    except Exception: return "", ""  # no picture, or a block that makes no sense: no reason to stop
+    dates = (d for d in (found.get(_SHOT, ""), found.get(_CHANGED, "")) if re.match(r"[12]\d{3}(\D\d\d){5}$", d))
+    return next(dates, ""), found.get(_MODEL, "")
 
 # %% ../nbs/01_picture.ipynb #5816856c
 def contact_sheet(
@@ -612,7 +674,7 @@ def left_out_line(
 ) -> str:  # '' where nothing was left out
     "Say in a line what was left out, and why"
     names = defaultdict(list)
-    for file, why in left_out.items(): names[why].append(Path(file).name)
+    for file, why in left_out.items(): names[why].append(printable(Path(file).name))
     parts = (f"{', '.join(some[:3])}{f' and {len(some)-3} more' if len(some) > 3 else ''} ({why})"
         for why, some in names.items())
     n = len(left_out)

@@ -40,7 +40,15 @@ from birdornot.core import (
 )
 from .head import class_prior
 from .model import ModelError, ModelFolder, load_graph
-from .picture import BadPicture, find_pictures, left_out_line, model_input, open_upright
+from birdornot.picture import (
+    MEGABYTES,
+    SECONDS,
+    BadPicture,
+    find_pictures,
+    left_out_line,
+    model_input,
+    open_upright,
+)
 from birdornot.project import (
     folder_label,
     folder_name,
@@ -120,7 +128,8 @@ def is_address(photo) -> bool:
 # %% ../nbs/75_predict.ipynb #93c0b5bb
 def read_photo(
     photo,  # path, http(s) address, bytes, Pillow picture, or uint8 array H×W, H×W×3 or H×W×4
-    max_size: int | None = None  # no side of the result is longer, pixels
+    max_size: int | None = None,  # no side of the result is longer, pixels
+    **limits  # megabytes and seconds that decoding it may take
 ) -> Image.Image:  # RGB, upright; raises `BadPicture` with a reason if it cannot be read
     "A photo in any of the forms people have it in, as a viewer would show it"
     if is_address(photo): photo = _fetch(photo)
@@ -130,7 +139,7 @@ def read_photo(
         photo = Image.fromarray(photo)
     if not isinstance(photo, (str, Path, bytes, bytearray, memoryview, Image.Image)) and not hasattr(photo, "read"):
         raise BadPicture(f"{type(photo).__name__} is no photo; give a path, an address, bytes, a picture or an array")
-    return open_upright(photo, max_size=max_size)
+    return open_upright(photo, max_size, **limits)
 
 # %% ../nbs/75_predict.ipynb #e8e71601
 def _probabilities(logits, temperature, multilabel):
@@ -186,9 +195,12 @@ class Classifier:
                  path: str | Path,  # folder written by `export_model`, or a zip of it; raises `ModelError`
                  threads: int = 0,  # threads to answer with, 0: as many as there are cores
                  int8: bool = False,  # take the smaller graph, where the model has one
-                 prior: str | dict | None = None  # how common each label is: "equal", label → share; None: as trained
+                 prior: str | dict | None = None,  # how common each label is: "equal", label → share; None: as trained
+                 megabytes: float | None = None,  # memory that decoding a photo may take; by default 500
+                 seconds: float | None = None  # time that decoding a photo may take; by default 20
                  ):
         model, self.path = ModelFolder(path), Path(path)
+        self.limits = dict(megabytes=megabytes or MEGABYTES, seconds=seconds or SECONDS)
         self.info, self.labels, self.threads = _with_prior(model.info, prior), model.info["labels"], threads or cores()
         if int8 and "model-int8.onnx" not in model.files.names():
             raise ModelError(f"{model.name} has no model-int8.onnx ({model.info.get('int8')}); leave int8 out")
@@ -199,7 +211,7 @@ class Classifier:
 
     def pixels(self, photo) -> np.ndarray:
         "What the graph is given for a photo: float32, 3×size×size, 0–1; raises `BadPicture`"
-        return model_input(read_photo(photo, self.info["max_size"]), self.info["size"])
+        return model_input(read_photo(photo, self.info["max_size"], **self.limits), self.info["size"])
 
     def run(self, pixels) -> dict:
         "All outputs of the graph for `pixels`, N×3×size×size: logits N×K, embedding N×C, novelty N where fitted"
@@ -243,7 +255,7 @@ def _answer(clf, photos):
     read = []
     for photo in photos:
         try: read.append((clf.pixels(photo), ""))
-        except BadPicture as e: read.append((None, str(e)))
+        except BadPicture as e: read.append((None, e.told))
     good = [(x, _name(photo)) for photo, (x, _) in zip(photos, read) if x is not None]
     out = clf.run(np.stack([x for x, _ in good])) if good else None
     found = iter(make_predictions(out, clf.info, [name for _, name in good]) if good else [])

@@ -13,11 +13,12 @@ import json
 import os
 import sys
 import time
+from base64 import b64decode
 from collections import Counter, deque
 from concurrent.futures import FIRST_COMPLETED, TimeoutError, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain, islice
 from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
@@ -37,7 +38,18 @@ from birdornot.core import (
     say,
 )
 from .download import Fetcher, Refused, fetch_in_memory
-from .duplicates import BIT_CHANCE, connected, hash_codes, similar_neighbours, sort_keys, sorting_bits
+from birdornot.duplicates import (
+    BIT_CHANCE,
+    GRID,
+    confirmed_pairs,
+    hash_codes,
+    session_blocks,
+    session_members,
+    similar_neighbours,
+    sort_keys,
+    sorting_bits,
+    star_groups,
+)
 from .hits import http_url, known_columns, picture_address, read_rows
 from .ledger import Ledger
 from .picture import MAX_SIZE, find_pictures, left_out_line
@@ -465,6 +477,47 @@ def _died_searching(job):
     raise BirdornotError(f"the search for look-alikes dies at {job}; give it more memory, and run it again")
 
 
+def _search(codes, mirror, most, dest, rows_at_once, workers, cluster, progress):
+    "What `near_pairs` finds, by jobs that a cluster can do"
+    np.save(dest/"codes.npy", np.concatenate([codes, mirror]))
+    jobs = [(table, *r) for table in range(64) for r in _ranges(2*len(codes), rows_at_once)]
+    with closing(_engine(cluster, workers, 3600)) as engine, progress_bar(len(jobs), "near", progress, " sorts") as bar:
+        found, n = np.empty(0, "int64"), len(codes)
+        def task(job, tries):
+            return (str(dest), *job, most)
+        for file in _run(engine, _pairs_in_range, jobs, task, _died_searching):
+            i, j = np.sort(np.load(file) % n, 1).T
+            found = np.union1d(found, (i*n + j)[i < j])
+            bar.update()
+    return np.stack([found//n, found % n], 1)
+
+
+def _thumbnails(run, dest, n):
+    "Thumbnails of the clean pictures, in a file, as they may be more than there is memory; which of them have one"
+    pq, at, have = _pyarrow().parquet, 0, np.zeros(n, bool)
+    thumbs = np.lib.format.open_memmap(dest/"thumbs.npy", "w+", "uint8", (max(n, 1), GRID**2*3//2))
+    for f in run.files if "thumb" in pq.read_schema(run.files[0]).names else ():
+        t = pq.read_table(f, columns=["status", "thumb"]).to_pandas()
+        for thumb in t.thumb[t.status == "clean"]:
+            if thumb: thumbs[at], have[at] = np.frombuffer(b64decode(thumb), "uint8"), True
+            at += 1
+    return thumbs, have
+
+# %% ../nbs/81_scale.ipynb #2e3309ed
+def _groups(node, pairs, session, names):
+    "For each picture the first of its group: of a session a block of names, of the others those like a centre"
+    out, first, blocks = np.arange(len(node)), {}, {}
+    for i in np.flatnonzero(~session).tolist(): first.setdefault(node[i], i)
+    mine = [(first[a], first[b]) for a, b in pairs.tolist() if a in first and b in first]
+    star = star_groups(len(node), np.array(mine, "int64").reshape(-1, 2))
+    for i in np.flatnonzero(~session).tolist(): out[i] = star[first[node[i]]]
+    for label in {name[0] for name in names}:
+        members = [i for i in np.flatnonzero(session).tolist() if names[i][0] == label]
+        for i, block in zip(members, session_blocks([names[i] for i in members]) if members else ()):
+            out[i] = blocks.setdefault((label, block), i)
+    return out
+
+
 def near_duplicates(
     dest: str | Path,  # folder of a run
     most: int = 70,  # bits of 256 in which pictures that look alike may differ
@@ -472,27 +525,21 @@ def near_duplicates(
     workers: int | None = None,  # processes on this machine; None: one a core
     cluster: str | None = None,  # address of a Ray cluster; None: this machine
     progress: bool = True  # show a progress bar at a terminal or in a notebook
-):  # DataFrame, a clean picture a row: `row` and `group`, the first row that it looks like; kept in DEST/near.parquet
-    "Which pictures of a run look alike, mirrored or not, over all its shards"
-    pa, dest = _pyarrow(), Path(dest)
-    t = Scaled(dest).table(["row", "status", "phash", "phash_mirror"]).query("status == 'clean'")
-    codes, first, which = np.unique(hash_codes(t.phash), axis=0, return_index=True, return_inverse=True)
-    (dest/"near").mkdir(exist_ok=True)
-    for f in (dest/"near").iterdir(): f.unlink()
-    np.save(dest/"near"/"codes.npy", np.concatenate([codes, hash_codes(t.phash_mirror.iloc[first])]))
-    jobs = [(table, *r) for table in range(64) for r in _ranges(2*len(codes), rows_at_once)]
-    with closing(_engine(cluster, workers, 3600)) as engine, progress_bar(len(jobs), "near", progress, " sorts") as bar:
-        found, n = np.empty(0, "int64"), len(codes)
-        def task(job, tries):
-            return (str(dest/"near"), *job, most)
-        for file in _run(engine, _pairs_in_range, jobs, task, _died_searching):
-            i, j = np.sort(np.load(file) % n, 1).T
-            found = np.union1d(found, (i*n + j)[i < j])
-            bar.update()
-    pairs = np.stack([found//n, found % n], 1)
-    same = np.stack([first[which.ravel()], np.arange(len(t))], 1)
-    t = t[["row"]].assign(group=t.row.to_numpy()[connected(len(t), np.concatenate([first[pairs], same]))])
-    _write(pa.Table.from_pandas(t, preserve_index=False), dest/"near.parquet")
+):  # DataFrame, a clean picture a row: `row`, `group` (its first row), `group_kind`; kept in DEST/near.parquet
+    "Which pictures of a run look alike, mirrored or not, over all its shards; grouped as `clean_images` does"
+    run, dest = Scaled(dest), Path(dest)
+    (near := dest/"near").mkdir(exist_ok=True)
+    for f in near.iterdir(): f.unlink()
+    t = run.table(["row", "status", "label", "image_url", "width", "height", "phash", "phash_mirror"])
+    t = t[t.status == "clean"]
+    search = partial(_search, dest=near, rows_at_once=rows_at_once, workers=workers, cluster=cluster, progress=progress)
+    codes, mirror = hash_codes(t.phash), hash_codes(t.phash_mirror)
+    node, pairs = confirmed_pairs(codes, mirror, *_thumbnails(run, near, len(t)), most, search)
+    labels = t.label.fillna("").tolist()
+    session = np.array(session_members(node, pairs, labels, [*zip(t.width, t.height)]), bool)
+    group = _groups(node, pairs, session, [*zip(labels, t.image_url, t.row)])
+    t = t[["row"]].assign(group=t.row.to_numpy()[group], group_kind=np.where(session, "session", "copy"))
+    _write(_pyarrow().Table.from_pandas(t, preserve_index=False), dest/"near.parquet")
     return t
 
 # %% ../nbs/81_scale.ipynb #31378e01
@@ -502,4 +549,6 @@ def count_near(
 ) -> str:
     "Find the pictures that look alike, and say how many and where they are listed"
     t = near_duplicates(dest, **kwargs)
-    return f"{len(t) - t.group.nunique()} of {len(t)} pictures look like an earlier one: {Path(dest)/'near.parquet'}"
+    alone, where = t[t.group_kind == "copy"], Path(dest)/"near.parquet"
+    session = f", {n} come from one place and camera" if (n := len(t) - len(alone)) else ""
+    return f"{len(alone) - alone.group.nunique()} of {len(t)} pictures look like an earlier one{session}: {where}"

@@ -17,7 +17,7 @@ from PIL import Image
 from .core import BACKBONE, BirdornotError, DatasetError
 from .embed import Embedder, embed_files
 from .ledger import own_file
-from .picture import contact_sheet, model_input, open_upright
+from .picture import MAX_SIZE, contact_sheet, model_input, open_upright
 from .probe import restore_probe, saved_facts
 from .project import label_of, layout_of
 from .split import ledger_rows, picture_files
@@ -74,7 +74,7 @@ def heatmaps(
     if label not in (None, *vocab): raise BirdornotError(f"this learner knows no {label!r}; choose {', '.join(vocab)}")
     size = learn.dls.one_batch()[0].shape[-1]
     norm = next(f for f in learn.dls.after_batch.fs if type(f).__name__ == "Normalize")
-    pictures = [p if isinstance(p, Image.Image) else open_upright(p) for p in photos]
+    pictures = [p if isinstance(p, Image.Image) else open_upright(p, MAX_SIZE) for p in photos]
     x = torch.from_numpy(np.stack([model_input(p.convert("RGB"), size) for p in pictures])).to(learn.dls.device)
     labels = None if label is None else [vocab.index(label)]*len(x)
     return grad_cam(*learn.model, (x - norm.mean)/norm.std, labels)
@@ -87,7 +87,7 @@ def overlay(
 ) -> Image.Image:  # RGB
     "A photo in grey with the heat over it in colour"
     from matplotlib import colormaps
-    img = (photo if isinstance(photo, Image.Image) else open_upright(photo)).convert("RGB")
+    img = (photo if isinstance(photo, Image.Image) else open_upright(photo, max(size, MAX_SIZE))).convert("RGB")
     img.thumbnail((size, size))
     hot = Image.fromarray((255*heat).astype(np.uint8)).resize(img.size, Image.Resampling.BICUBIC)
     share = np.asarray(hot, np.float32)[..., None]/255
@@ -215,7 +215,7 @@ def layer_patches(
     from birdornot.finetune import cut_body
     side = learn.dls.one_batch()[0].shape[-1]
     norm = next(f for f in learn.dls.after_batch.fs if type(f).__name__ == "Normalize")
-    pictures = [open_upright(f).resize((side, side)) for f in files]
+    pictures = [open_upright(f, MAX_SIZE).resize((side, side)) for f in files]
     x = torch.from_numpy(np.stack([model_input(p, side) for p in pictures])).to(learn.dls.device)
     with torch.inference_mode(): a = cut_body(learn.model[0], side, 1 - depth)[0]((x - norm.mean)/norm.std).cpu()
     maps = _as_maps(a, getattr(getattr(learn.model[0], "model", None), "num_prefix_tokens", 0))
