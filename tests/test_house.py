@@ -271,3 +271,8 @@ def test_the_rules_find_what_breaks_them():
     for text in ("There is none; make one", "there is none; make one.", "there is none", "no {x}: give {y}"):
         assert len(wrong_voice(dict(a=f"class E(BirdornotError): pass\nraise E(f'{text}')"))) == 1, text
     assert wrong_voice(dict(a="raise BirdornotError(f'{x} is none; give {y}')\nraise Refused('gone')")) == []
+
+
+def test_the_command_line_parses_calls_and_prints():
+    "What it could do besides belongs where a Python user can call it"
+    assert len((ROOT/"birdornot"/"cli.py").read_text(encoding="utf-8").splitlines()) < 350
