@@ -109,7 +109,7 @@ def _place(table, row, files):
 
 def _cut(table, folder, shard, files=False):
     "Write the rows of `table` into files of `shard` rows; → how many rows"
-    pa, own = _pyarrow(), files or Path(table).is_dir()
+    pa, own = _pyarrow(), files or (Path(table).is_dir() and layout_of(table).kind == "beside")
     schema = pa.schema([("row", pa.int64()), *((k, pa.string()) for k in _TEXTS)])
     rows, n = _table_rows(table), 0
     first = next(rows, None)
@@ -225,7 +225,9 @@ def do_shard(
     if not target.exists():
         rows = pa.parquet.read_table(source).to_pylist()
         with disk_full_errors(target.parent):
-            fetched = fetch_in_memory(rows, _fetcher(json.dumps(s["fetch"])), s["in_flight"])
+            fetcher = _fetcher(json.dumps(s["fetch"]))
+            fetcher.named = {r["image_url"] for r in rows if r["source"] == "table"}  # what `_cut` has permitted
+            fetched = fetch_in_memory(rows, fetcher, s["in_flight"])
             if careful: fetched = list(fetched)  # no threads while processes are forked
             found = [_result(row, got, s, careful) for row, got in fetched]
             found.sort(key=lambda r: r["row"])
