@@ -73,18 +73,20 @@ def test_the_head_is_solved_on_all_pictures_once_it_was_judged():
 
 
 def test_a_small_set_is_judged_by_all_of_its_pictures_and_a_large_one_by_those_held_back():
-    x, y = embedded(160, 1.2)
+    x, y = embedded(160, 0.6)
     head, judge, result, *_ = judged(x, y)
     low, high = result.interval
     by_held_out = wilson(result.error*32, 32)
     assert (result.judged, result.n) == ("cross-validated", 160) and "cross-validated" in str(result)
     assert high - low < 0.7*(by_held_out[1] - by_held_out[0])
     plain = wilson(result.wrong, 160)
-    assert low < plain[0] or plain[0] == 0, "answers of heads that share pictures know less than as many that do not"
-    assert high > plain[1]
-    x, y = embedded(300, 1.2)
+    assert high > plain[1], "answers of heads that share pictures know less than as many that do not"
+    assert 0 < low < 0.8**0.5*plain[0], "the head in use knows a quarter more pictures than those that were judged"
+    x, y = embedded(300, 0.6)
     _, judge, result, _, valid = judged(x, y)
-    assert (result.judged, result.n) == ("", 60)
+    assert (result.judged, result.n, result.known) == ("", 60, 0.8)
+    by_judge = wilson(result.wrong, 60)
+    assert result.interval == pytest.approx((0.8**0.5*by_judge[0], by_judge[1]))
     np.testing.assert_array_equal(result.said, head_logits(judge, x[valid]).argmax(1))
 
 
@@ -254,13 +256,17 @@ def test_a_prior_is_an_option_of_answering(tmp_path):
         Classifier(tinymodel.folder(tmp_path/"old"), prior="equal")
 
 
-def test_prior_and_by_are_typed_on_the_command_line():
-    from birdornot import cli  # noqa: F401 (the commands are known once it is read)
+def test_prior_and_by_are_typed_on_the_command_line(capsys):
+    from birdornot.cli import main
     for command, first in (("train", ["photos"]), ("make", ["bird", "forest"])):
         args = parser(command).parse_args([*first, "--by", "session", "--prior", "bird=1,forest=4"])
         assert (args.by, args.prior) == ("session", "bird=1,forest=4")
     assert parser("predict").parse_args(["model", "photo.jpg", "--prior", "equal"]).prior == "equal"
     assert parser("leak").parse_args(["photos", "--by", "camera"]).by == "camera"
+    for words, why in (("train x --how both --prior equal", "(equal) is for a probe"),
+                       ("evaluate x --by session", "`by` is for `folds`"),
+                       ("make bird forest --prior bird=1", "a prior names each of bird, forest")):
+        assert main(words.split()) == 1 and why in capsys.readouterr().err
 
 
 # 6: calibration, shortcuts, out-of-class pictures
