@@ -194,7 +194,7 @@ def table(rows):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    shared = Path(__file__).resolve().parents[2]/"shared"
+    shared = Path(__file__).resolve().parents[3]/"shared"
     p.add_argument("--quick", action="store_true")
     p.add_argument("--photos", type=Path, default=shared/"photos")
     p.add_argument("--small", type=Path, default=shared/"small")
@@ -202,6 +202,9 @@ def main():
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--save", type=Path)
     args = p.parse_args()
+    if missing := [str(d) for d in (args.photos, args.small) if not d.is_dir()]:
+        print(f"nothing to draw sets from in {' and '.join(missing)}; name folders with --photos and --small")
+        return print("{}")
     start, n_sets = time.monotonic(), args.sets or (24 if args.quick else 330)
     every = (2, 10) if args.quick else (1, 3)
     pools = [Pool(embedded(d, k, args.quick)) for d, k in zip((args.photos, args.small), every)]
