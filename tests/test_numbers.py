@@ -186,12 +186,12 @@ def test_bursts_are_noticed_by_likeness_and_pictures_taken_one_by_one_are_not():
     frames, twice = np.repeat(scenes, 4, 0) + 0.05*rng.normal(size=(120, len(SKEW))), np.repeat(y, 4)
     head, _, result, *_ = judged(frames.astype(np.float32), twice)
     names, one_by_one = [f"k{k}" for k in twice], list(map(str, range(120)))
-    said, = warn_of_bursts(result, error_without_twins(frames, twice, names, one_by_one))
+    said, = warn_of_bursts(error_without_twins(frames, twice, names, one_by_one))
     assert result.error < 0.1 and "look like bursts" in said and "--by session" in said
     scenes = [str(i//4) for i in range(120)]
     assert error_without_twins(frames, twice, names, scenes) is None, "grouped, they are bursts no more"
     x, y = embedded(120, 1)
-    assert warn_of_bursts(judged(x, y)[2], error_without_twins(x, y, [f"k{k}" for k in y], one_by_one)) == []
+    assert warn_of_bursts(error_without_twins(x, y, [f"k{k}" for k in y], one_by_one)) == []
 
 
 def test_by_session_groups_what_one_camera_took_in_one_go(photos):
@@ -200,7 +200,7 @@ def test_by_session_groups_what_one_camera_took_in_one_go(photos):
     alone, sessions = origin_groups(path, files), origin_groups(path, files, "session")
     assert (len(set(alone)), len(set(sessions))) == (12, 2)
     assert close_in_time(path, files, alone) == 1 and close_in_time(path, files, sessions) == 0
-    said, = warn_of_bursts(None, None, 1.0)
+    said, = warn_of_bursts(None, 1.0)
     assert "100% of the pictures were taken within a minute of another" in said
 
 

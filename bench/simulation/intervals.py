@@ -166,12 +166,12 @@ def one_set(pool, rng, n, kind, strangers):
                covers=low <= error <= high, judged=result.judged or "held out",
                balanced=result.balanced_interval[0] <= balanced <= result.balanced_interval[1],
                recall=rare["recall_low"] <= recall[rarest] <= rare["recall_high"],
-               apart=apart, warned=bool(warn_of_bursts(result, apart)))
+               warned=bool(warn_of_bursts(apart)))
     if kind == "bursts":
         grouped = [f"scene {s}" for s in scene]
         head, _, result, _, apart = _judged(grouped)
         low, high = result.interval
-        out |= dict(grouped=low <= true_errors(head, left, share)[0] <= high, still=bool(warn_of_bursts(result, apart)))
+        out |= dict(grouped=low <= true_errors(head, left, share)[0] <= high, still=bool(warn_of_bursts(apart)))
     return out
 
 
