@@ -218,7 +218,7 @@ def _known_twice(learn, files):
     where = dataset_folder(every)
     groups = _groups(learn, every)
     mine, others = groups[-len(files):], set(groups[:-len(files)])
-    said = warn_of_bursts(None, None, close_in_time(where, every, groups)) + warn_of_help(where)
+    said = warn_of_bursts(None, close_in_time(where, every, groups)) + warn_of_help(where)
     if n := sum(g in others for g in mine):
         said.insert(0, f"{n} of the {len(files)} pictures held back have a copy in the training part, so the error is "
                        "smaller than on new photos; split with GroupSplitter, or make the data with dataloaders(path).")

@@ -301,27 +301,33 @@ def error_without_twins(
     names: list,  # the label of every picture
     groups: list,  # the group of every picture
     seed: int = 42  # for the folds
-) -> float | None:  # 0–1; None where hardly a picture has a twin
-    "Judge each picture by a head that has seen neither a copy of it nor its twin"
+) -> tuple[float, float] | None:  # 0–1, and its rise in standard errors; None where hardly a picture has a twin
+    "Judge each picture by a head that has seen neither a copy of it nor its twin, and by one that has seen the twin"
     nearest, twin = twins(x, groups)
     if twin.mean() < BURSTS: return None
     linked = islands([[f"group {g}", f"twin {i}", twin[i] and f"twin {nearest[i]}"] for i, g in enumerate(groups)])
     if any(len({i for i, each in zip(linked, names) if each == name}) < 2 for name in set(names)): return None
-    folds = stratified_folds(names, linked, seed=seed)
-    with threadpool_limits(1, "blas"): logits = solve_head(x, y, folds, None if np.ndim(y) == 2 else y.max() + 1)[2]
-    return Evaluation([*range(logits.shape[1])], y, cross_calibrate(logits, y, folds)).error
+    with threadpool_limits(1, "blas"): known, unknown = (_mistakes(x, y, names, m, seed) for m in (groups, linked))
+    more = np.bincount(np.unique(linked, return_inverse=True)[1], unknown.astype(float) - known)  # an island at a time
+    return float(unknown.mean()), float(more.sum()/max(1.0, (more @ more)**0.5))
+
+
+def _mistakes(x, y, names, marks, seed):
+    "The pictures about which a head is wrong that has seen nothing with the same mark"
+    folds = stratified_folds(names, marks, seed=seed)
+    logits = solve_head(x, y, folds, None if np.ndim(y) == 2 else y.max() + 1)[2]
+    return ~Evaluation([*range(logits.shape[1])], y, cross_calibrate(logits, y, folds)).right
 
 
 def warn_of_bursts(
-    result: Evaluation | None,  # as it would be reported; needed for `without_twins`
-    without_twins: float | None,  # from `error_without_twins`
+    without_twins: tuple | None,  # from `error_without_twins`
     at_once: float = 0.0  # share of pictures that were taken within a minute of another
 ) -> list[str]:  # a sentence, or nothing
     "Say so where pictures were likely taken in bursts, whose error looks smaller than it is elsewhere"
     seen = []
     if at_once >= BURSTS: seen.append(f"{at_once:.0%} of the pictures were taken within a minute of another")
-    if without_twins is not None and without_twins > result.interval[1]:
-        seen.append(f"with pictures that hardly differ kept together the error is {without_twins:.0%}")
+    if without_twins and without_twins[1] >= 1:  # a whole standard error
+        seen.append(f"with pictures that hardly differ kept together the error is {without_twins[0]:.0%}")
     if not seen: return []
     return [f"These look like bursts: {' and '.join(seen)}. On photos of another day or place expect more errors than "
             "the number says; group them with --by session or --by folder, and train again."]
@@ -362,7 +368,7 @@ def fit_probe(
     head, judge, result, judged = solve_and_judge(x, y, labels, names, groups, train, valid, choosing, coverage, shares,
                                                   seed)
     result.files = [files[i] for i in judged]
-    result.warnings = [*warn_of_bursts(result, error_without_twins(x, y, names, groups, seed),
+    result.warnings = [*warn_of_bursts(error_without_twins(x, y, names, groups, seed),
                                        close_in_time(dest, files, groups)), *warn_of_help(dest)]
     done = time.perf_counter()
     seconds = dict(split=split - start, embed=embedded - split, solve=done - embedded)
@@ -648,6 +654,6 @@ def cross_validate(
     dealt = np.stack([stratified_folds(names, groups, n_folds, seed + r) for r in range(DEALS)])
     result = build_head(x, y, labels, dealt, others, coverage, class_prior(prior, labels, multilabel))[1]
     result.files, result.groups = files, groups
-    result.warnings = [*warn_of_bursts(result, error_without_twins(x, y, names, groups, seed),
+    result.warnings = [*warn_of_bursts(error_without_twins(x, y, names, groups, seed),
                                        close_in_time(dest, files, groups)), *warn_of_help(dest)]
     return result
