@@ -131,12 +131,11 @@ def test_ctrl_c_says_what_is_kept(monkeypatch, capsys):
         with make._begins_anew(): stopped()
 
     monkeypatch.setattr(predict, "Classifier", stopped)
-    monkeypatch.setattr(make, "make", stopped)
-    monkeypatch.setattr(make, "train", in_training)
     kept = {"make": "what is finished is kept, and the same command goes on from there",
             "train": "the pictures are kept; the training that was going on begins anew",
             "predict": "the same command begins anew"}
     for words in (["make", "bird", "forest"], ["train", "set"], ["predict", "model", "a.jpg"]):
+        monkeypatch.setattr(make, "check_training", in_training if words[0] == "train" else stopped)
         assert cli.main(words) == 1
         assert capsys.readouterr().err.strip().splitlines()[-1] == f"birdornot: stopped; {kept[words[0]]}"
 
