@@ -147,12 +147,12 @@ def test_decisions_made_with_the_help_of_a_model_mark_the_score(tmp_path):
     with Ledger(tmp_path) as ledger:
         ledger.add_columns(verdict="TEXT", suspicion="REAL")
         for i in range(3):
-            ledger.insert([dict(label="bird", term="bird", status="clean", image_url=f"file:///{i}.jpg")])
+            ledger.insert([dict(label="bird", term="bird", status="found", image_url=f"file:///{i}.jpg")])
         ids = [r["id"] for r in ledger.rows()]
         for id, doubt in zip(ids, (0.9, 0.2, 0.8)): ledger.update(id, suspicion=doubt)
     assert warn_of_help(tmp_path) == []
     with Ledger(tmp_path) as ledger:
-        for id in ids[:2]: ledger.update(id, verdict="discard", status="quarantined")
+        for id in ids[:2]: ledger.update(id, verdict="discard")
     said, = warn_of_help(tmp_path)
     assert said.startswith("1 pictures were discarded or moved after a model had doubted them")
 
