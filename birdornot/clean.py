@@ -19,7 +19,7 @@ from concurrent.futures import TimeoutError
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import numpy as np
 from fastcore.basics import chunked, patch
@@ -36,6 +36,7 @@ from birdornot.core import (
     progress_bar,
     say,
     shell_words,
+    split_url,
 )
 from .duplicates import best_copy, in_sessions, perceptual_hashes, session_blocks, session_note
 from .duplicates import look_alikes as group_look_alikes
@@ -375,7 +376,7 @@ def _by_session(ledger, rows):
     for r in rows: sessions[r["label"]].append(r)
     for mine in sessions.values():
         keys = [camera_facts(ledger.locate(r["original"]))[0] for r in mine]
-        if not all(keys): keys = [unquote(urlsplit(r["image_url"] or "").path.rpartition("/")[2]) for r in mine]
+        if not all(keys): keys = [unquote(split_url(r["image_url"]).path.rpartition("/")[2]) for r in mine]
         if len({*keys}) < len(keys): keys = [(key, r["id"]) for key, r in zip(keys, mine)]
         blocks = defaultdict(list)
         for r, block in zip(mine, session_blocks(keys)): blocks[block].append(r)

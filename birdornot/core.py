@@ -8,8 +8,8 @@ Docs: https://birdornot.github.io/birdornot/core.html.md"""
 __all__ = ['RANGES', 'BACKBONE', 'WANTED', 'PICTURE_SUFFIXES', 'BirdornotError', 'DatasetError', 'DiskFull', 'is_disk_full',
            'disk_full_errors', 'check_numbers', 'printable', 'progress_bar', 'say', 'in_words', 'shell_words',
            'command_line', 'html_table', 'markdown_table', 'count_table', 'list_counts', 'csv_cell', 'csv_text',
-           'atomic_file', 'path_of', 'copy_time', 'check_table_place', 'put_in_place', 'atomic_folder', 'cores',
-           'cache_dir']
+           'atomic_file', 'split_url', 'path_of', 'copy_time', 'check_table_place', 'put_in_place', 'atomic_folder',
+           'cores', 'cache_dir']
 
 # %% ../nbs/00_core.ipynb #ebfdcf37
 import errno
@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from html import escape
 from pathlib import Path
 from subprocess import list2cmdline
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 
 # %% ../nbs/00_core.ipynb #b30a6c00
 class BirdornotError(Exception):
@@ -221,6 +221,14 @@ def atomic_file(
         yield part
         os.replace(part, file)
     finally: part.unlink(missing_ok=True)
+
+# %% ../nbs/00_core.ipynb #cb28daa7
+def split_url(
+    url: str | None,  # as a ledger or a table gives it
+) -> SplitResult:  # with empty parts where it is no address
+    "Split an address that anybody may have written"
+    try: return urlsplit(url or "")
+    except ValueError: return urlsplit("")
 
 # %% ../nbs/00_core.ipynb #861404ca
 def path_of(

@@ -19,7 +19,7 @@ from html import unescape
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from .core import PICTURE_SUFFIXES, BirdornotError, atomic_file, html_table, path_of
+from .core import PICTURE_SUFFIXES, BirdornotError, atomic_file, html_table, path_of, split_url
 from .picture import find_pictures, left_out_line
 from .project import class_folders, has_pictures, label_key, part_folders, part_name
 
@@ -131,7 +131,7 @@ class Hits(list):
     def _repr_html_(self):
         def size(h):
             return f"{h.width or '?'} × {h.height or '?'}"
-        rows = [dict(title=h.title[:40], host=urlsplit(h.image_url).netloc, size=size(h), licence=h.licence,
+        rows = [dict(title=h.title[:40], host=split_url(h.image_url).netloc, size=size(h), licence=h.licence,
             author=h.author[:30], source=h.source, rank=h.rank) for h in self[:4]]
         more = f"<p>and {len(self)-4} more</p>" if len(self) > 4 else ""
         return f"<p><b>{len(self)} hits</b></p>" + html_table(self.report) + html_table(rows) + more

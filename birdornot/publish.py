@@ -11,10 +11,9 @@ __all__ = ['LicenceError', 'check_licences', 'write_space']
 import json
 from collections import defaultdict
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from .card import read_attribution
-from .core import BirdornotError
+from .core import BirdornotError, split_url
 from .engines import LICENCES
 from .model import ModelError, ModelFolder
 from .web import page_title, write_page
@@ -44,9 +43,7 @@ def check_licences(
 # %% ../nbs/78_publish.ipynb #1b245c1c
 def _some(rows, most=3):
     "The first few pictures, with the site they came from"
-    def _site(r):
-        try: return urlsplit(r["page_url"] or r["image_url"]).netloc or r["source"] or "nowhere known"
-        except ValueError: return "nowhere known"
+    def _site(r): return split_url(r["page_url"] or r["image_url"]).netloc or r["source"] or "nowhere known"
     names = [f"{r['file']} from {_site(r)}" for r in rows[:most]]
     return ", ".join(names) + (", …" if len(rows) > most else "")
 

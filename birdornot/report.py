@@ -15,7 +15,6 @@ from base64 import b64encode
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import numpy as np
 from fastcore.xml import (
@@ -51,7 +50,7 @@ from fastcore.xml import (
 )
 
 from .clean import TWO_LABELS
-from .core import atomic_file, command_line, html_table
+from .core import atomic_file, command_line, html_table, split_url
 from .duplicates import session_note, sessions
 from .ledger import Ledger, home_of, own_file
 from .picture import BadPicture, open_upright
@@ -160,7 +159,7 @@ def _licences(path, rows, most=15):
     clean = [r for r in rows if r["status"] == "clean"]
     licences = Counter((r.get("licence") or "unknown", "yes" if r.get("author") else "no") for r in clean)
     def host(r):
-        return urlsplit(r.get("page_url") or r.get("image_url") or "").hostname or "—"
+        return split_url(r.get("page_url") or r.get("image_url")).hostname or "—"
     sites = Counter((r.get("source") or "yours", host(r)) for r in clean)
     rest = sum(n for _, n in sites.most_common()[most:])
     return [_table(["licence", "author known", "pictures"], [[*k, n] for k, n in licences.most_common()], right=False),

@@ -14,13 +14,12 @@ from collections import defaultdict
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
-from .core import BirdornotError, DatasetError
+from .core import BirdornotError, DatasetError, split_url
 from .decide import decide, decision_ledger, decisions, is_repeat, picture_row, sweep_copies, undo_decision
 from .ledger import at_work, content_hash
 from .picture import MAX_SIZE, SafeReader
@@ -105,7 +104,7 @@ def review_queue(
 # %% ../nbs/57_review.ipynb #cdf7da62
 def _item(r):
     "What the page is told of a picture"
-    page = r["page_url"] if urlsplit(r["page_url"] or "").scheme in ("http", "https") else ""
+    page = r["page_url"] if split_url(r["page_url"]).scheme in ("http", "https") else ""
     sure = min(0.99, 1 - (r.get("label_quality") or 0))
     hint = r["reason"] if r["status"] == "quarantined" else ""
     if r["status"] == "clean" and r.get("likely_wrong"): hint = f"looks like {r['suggested']} ({sure:.0%})"

@@ -19,12 +19,12 @@ from functools import lru_cache
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import numpy as np
 from PIL import Image, ImageStat
 
-from .core import DatasetError, command_line, cores, list_counts
+from .core import DatasetError, command_line, cores, list_counts, split_url
 from .duplicates import connected, look_alikes, perceptual_hashes
 from .ledger import Ledger, content_hash, up_to_date
 from .picture import BadPicture, camera_facts, find_pictures, open_upright
@@ -164,7 +164,7 @@ def duplicate_groups(
     return name_groups(islands([[name, known[i] or look.get(i)] for i, name in enumerate(names)]), names)
 
 # %% ../nbs/40_split.ipynb #81d16922
-def _host(row): return urlsplit(row["page_url"] or "").hostname or urlsplit(row["image_url"] or "").hostname
+def _host(row): return split_url(row["page_url"]).hostname or split_url(row["image_url"]).hostname
 
 
 def _own_file(path, file, row):
@@ -175,7 +175,7 @@ def _own_file(path, file, row):
 
 def _own_name(file, row):
     "The path that a picture had in its owner's folder, where it is known"
-    url = urlsplit((row or {}).get("image_url") or "")
+    url = split_url((row or {}).get("image_url"))
     return Path(unquote(url.path)) if url.scheme == "file" else Path(file)
 
 # %% ../nbs/40_split.ipynb #4b80d21b
