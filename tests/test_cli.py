@@ -76,8 +76,10 @@ def test_make_again_does_nothing_twice(made, photos):
 def test_steps_give_what_make_gives(made, photos):
     cwd, done = made
     assert birdornot("search", "bird", "forest", "--folder", photos, "--out", "hits.jsonl", cwd=cwd).returncode == 0
-    for step in (["download", "steps", "hits.jsonl"], ["clean", "steps"], ["train", "steps"], ["report", "steps"],
-                 ["export", "steps"]):
+    refused = birdornot("download", "steps", "hits.jsonl", cwd=cwd)  # a file of hits may come from somebody else
+    assert refused.returncode == 1 and "name its folder by --folder" in refused.stderr
+    for step in (["download", "steps", "hits.jsonl", "--folder", photos], ["clean", "steps"], ["train", "steps"],
+                 ["report", "steps"], ["export", "steps"]):
         step = birdornot(*step, cwd=cwd)
         assert step.returncode == 0, step.stderr
     whole, steps = (json.loads((cwd/d/"model"/"model.json").read_text()) for d in ("bird_or_forest", "steps"))
