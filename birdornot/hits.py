@@ -307,7 +307,7 @@ def outside_classes(
     "Find what lies in a folder and belongs to none of the classes; hidden files are not meant"
     wanted, out = {label_key(t) for t in terms}, {}
     for p in (part_folders(folder) or dict(train=Path(folder))).values():
-        for entry in sorted(p.iterdir()):
+        for entry in sorted(p.iterdir()) if p.is_dir() else ():  # a folder that has vanished is spoken of elsewhere
             if entry.name.startswith(".") or entry.name.lower() in ("thumbs.db", "desktop.ini"): continue
             if not entry.is_dir(): out[entry] = "it lies in no class folder"
             elif not _shown(entry): out[entry] = "a folder without files"
