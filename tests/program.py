@@ -23,7 +23,10 @@ for line in sys.stdin:
         os.chdir(cwd)
         signal.alarm(300)
         sys.argv[1:] = words
-        sys.exit(main())
+        try: code = main()
+        except SystemExit as e: code = e.code
+        for stream in sys.stdout, sys.stderr: stream.flush()
+        os._exit(code if isinstance(code, int) else int(code is not None))  # taking everything down would take a second
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 

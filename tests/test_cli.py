@@ -320,10 +320,12 @@ def test_classes_of_very_different_size(photos, tmp_path):
         assert [json.loads(line)["label"] for line in said.stdout.splitlines()].count(kind) >= 6, said.stdout
 
 
-def test_lock_and_rebuild(made):
+def test_lock_and_rebuild(made, photos):
     cwd, _ = made
     assert birdornot("lock", "bird_or_forest", "--out", "birds.lock", cwd=cwd).returncode == 0
-    done = birdornot("rebuild", "birds.lock", "again", cwd=cwd)
+    refused = birdornot("rebuild", "birds.lock", "none", cwd=cwd)  # a lockfile may come from somebody else
+    assert refused.returncode == 1 and "60 gone" in refused.stdout and "name its folder by --folder" in refused.stdout
+    done = birdornot("rebuild", "birds.lock", "again", "--folder", photos, cwd=cwd)
     assert done.returncode == 0 and "60 the same, 0 changed, 0 gone" in done.stdout, done.stderr + done.stdout
 
 
