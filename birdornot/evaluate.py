@@ -107,7 +107,7 @@ def interval_of(self: Evaluation,
     "Calculate the 95 % interval of the share of mistakes, counting groups"
     groups = self.groups if rows is None or self.groups is None else [self.groups[i] for i in rows]
     low, high = share_interval(wrong, groups, self.wider)
-    return low*self.known**0.5, high
+    return float(low*self.known**0.5), high
 
 # %% ../nbs/52_evaluate.ipynb #b2724188
 def twins(
