@@ -26,6 +26,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import PIL
 from PIL import Image
 
 from .cache import cached_vectors, keep_vectors
@@ -247,6 +248,11 @@ def backbone_onnx(
             for new in (weights, file): os.replace(Path(d)/new.name, new)
     return file
 
+# %% ../nbs/51_embed.ipynb #77d209d4
+def _key(onnx):
+    "What embeddings are kept under: the backbone, and what reads the pictures, as versions of Pillow differ a little"
+    return f"{onnx.stem}-pillow-{PIL.__version__}"
+
 # %% ../nbs/51_embed.ipynb #511f4c5d
 class Embedder:
     "A backbone on ONNX Runtime: pictures in, embeddings out"
@@ -256,7 +262,7 @@ class Embedder:
                  threads: int = 0  # pictures worked on at a time; 0: as many as there are cores
                  ):
         file = backbone_onnx(backbone, size)
-        self.key, self.threads = file.stem, threads or cores()
+        self.key, self.threads = _key(file), threads or cores()
         self.session = one_core_session(file)
         self.info = json.loads(self.session.get_modelmeta().custom_metadata_map["birdornot"])
         self.size = self.info["size"]
@@ -326,7 +332,7 @@ def embed_files(
 ) -> np.ndarray:  # float32, N×C, in the order of `files`; raises `BadPicture` naming a file that cannot be read
     "Embeddings of many files, each computed only once and kept in the user's cache"
     hashes = [_hash(f) for f in files]
-    known = cached_vectors(backbone_onnx(backbone, size).stem, dict.fromkeys(hashes))
+    known = cached_vectors(_key(backbone_onnx(backbone, size)), dict.fromkeys(hashes))
     missing = {h: f for h, f in zip(hashes, files) if h not in known}
     if missing: known |= _embed_missing(Embedder(backbone, size), missing, progress)
     return np.stack([known[h] for h in hashes])
