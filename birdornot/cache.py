@@ -92,7 +92,7 @@ def _shrink(db, limit):
     if size*number("PRAGMA page_count") > limit: db.executescript("PRAGMA incremental_vacuum")
 
 # %% ../nbs/04_cache.ipynb #df851210
-_OURS = ("*.onnx", "*.safetensors", ".export-*", "vectors.sqlite*")  # names of what lies in the cache
+_OURS = ("*.onnx", "*.safetensors", ".export-*", "vectors.sqlite*", "sound")  # names of what lies in the cache
 
 
 def _bytes(path):

@@ -299,7 +299,9 @@ def cores() -> int:
 # %% ../nbs/00_core.ipynb #fc2a85b9
 def cache_dir() -> Path:  # the folder, made if missing
     "Where things that any dataset can use are kept: the user's cache folder, or what `BIRDORNOT_CACHE` names"
-    from platformdirs import user_cache_path
+    try:
+        from platformdirs import user_cache_path
+    except ImportError: user_cache_path = (Path.home()/".cache").joinpath  # where models only answer
     folder = Path(os.environ.get("BIRDORNOT_CACHE") or user_cache_path("birdornot"))
     folder.mkdir(parents=True, exist_ok=True)
     return folder

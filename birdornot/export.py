@@ -24,7 +24,7 @@ from .core import BirdornotError, cores, put_in_place
 from .duplicates import sessions
 from .embed import one_core_session
 from .ledger import content_hash
-from .model import LARGEST, SCHEMA, ModelError, ModelFolder, load_graph
+from .model import LARGEST, SCHEMA, ModelError, ModelFolder, load_graph, note_sound
 from .picture import MAX_SIZE, model_input, open_upright
 from .probe import JUDGED, head_facts, judged_rows, make_head, write_judged
 from .project import label_of, layout_of, split_label
@@ -179,7 +179,9 @@ def _write_folder(trained, new, result, more, name):
     info["sha256"] = {f.name: sha256(f.read_bytes()).hexdigest() for f in sorted(new.iterdir())}
     text = json.dumps(info, indent=1, ensure_ascii=False)
     (new/"model.json").write_text(text, encoding="utf-8", errors="backslashreplace")  # an escape in JSON, too
-    for graph in new.glob("*.onnx"): load_graph(ModelFolder(new), graph.name)
+    for graph in new.glob("*.onnx"):
+        note_sound(info["sha256"][graph.name])
+        load_graph(ModelFolder(new), graph.name)
 
 
 def _targets(files, info):

@@ -1,9 +1,12 @@
 """Models from elsewhere: a faulty one is refused with a reason, and nothing of it is run or written."""
+import contextlib
 import json
 import os
 import pickle
 import random
 import resource
+import shutil
+import socket
 import struct
 import subprocess
 import sys
@@ -12,12 +15,13 @@ import zipfile
 from hashlib import sha256
 from types import SimpleNamespace
 
+import onnxruntime as ort
 import pytest
 import tinymodel
 from onnx import TensorProto, helper
 
 from birdornot.core import BirdornotError
-from birdornot.model import ModelError, ModelFolder
+from birdornot.model import ModelError, ModelFolder, load_graph, note_sound
 from birdornot.predict import Classifier
 
 CANARY = "CANARY_OF_TEST_MODEL"
@@ -153,20 +157,144 @@ def test_values_in_another_file(tmp_path, where, place):
     if place == "branch":
         inner = helper.make_graph([], "inner", [], [], [tensor])
         net.graph.node.append(helper.make_node("If", ["x"], ["y"], then_branch=inner, else_branch=inner))
-    refused(fits(tmp_path, net), "another file")
+    refused(fits(tmp_path, net), "another file" if place != "branch" else "a graph inside another")
 
 
-@pytest.mark.parametrize("op", ["Loop", "Scan"])
+@pytest.mark.parametrize("op", ["Loop", "Scan", "If", "SequenceMap"])
 def test_endless_graph(tmp_path, op):
     net = tinymodel.graph()
-    net.graph.node.append(helper.make_node(op, ["x"], ["y"], body=helper.make_graph([], "inner", [], [])))
-    refused(fits(tmp_path, net), "never end")
+    net.graph.node.append(helper.make_node(op, ["x"], ["y"]))
+    refused(fits(tmp_path, net), repr(op), "no network of ours")
+    net.graph.node[-1].attribute.append(helper.make_attribute("body", helper.make_graph([], "inner", [], [])))
+    refused(fits(tmp_path/"2", net), "a graph inside another")
 
 
 def test_unknown_operator(tmp_path):
     net = tinymodel.graph()
     net.graph.node.append(helper.make_node("RunShell", ["logits"], ["y"], domain="evil.example"))
-    refused(fits(tmp_path, net), "ONNX Runtime")
+    refused(fits(tmp_path, net), "'RunShell'")
+
+
+def test_functions_nested_to_a_million_nodes(tmp_path):
+    net, domain = tinymodel.graph(), "evil.example"
+    net.opset_import.append(helper.make_opsetid(domain, 1))
+    for i in range(20):
+        inner = ("Add", "", ["x", "x"]) if not i else (f"f{i-1}", domain, ["x"])
+        nodes = [helper.make_node(inner[0], ins, [out], domain=inner[1]) for ins, out in
+                 ((inner[2], "y"), ([*inner[2][:-1], "y"], "z"))]
+        net.functions.append(helper.make_function(domain, f"f{i}", ["x"], ["z"], nodes, net.opset_import))
+    net.graph.node.append(helper.make_node("f19", ["logits"], ["far"], domain=domain))
+    refused(fits(tmp_path, net), "functions")
+
+
+def test_the_format_of_the_runtime_poses_as_onnx(tmp_path):
+    options = ort.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path/"net.ort")
+    options.add_session_config_entry("session.save_model_format", "ORT")
+    ort.InferenceSession(tinymodel.graph().SerializeToString(), options, providers=["CPUExecutionProvider"])
+    data = (tmp_path/"net.ort").read_bytes()
+    assert data[4:8] == b"ORTM"
+    refused(fits(tmp_path, data), "format of ONNX Runtime's own")
+
+
+def test_a_picture_may_not_say_how_much_memory_is_taken(tmp_path):
+    "Harmless for the probe picture, which is all that a trial sees"
+    net = tinymodel.graph()
+    net.graph.node.extend([helper.make_node("Cast", ["logits"], ["n"], to=TensorProto.INT64),
+                           helper.make_node("ConstantOfShape", ["n"], ["all"])])
+    refused(fits(tmp_path, net), "'ConstantOfShape'", "the picture")
+    net.graph.initializer.append(helper.make_tensor("n", TensorProto.INT64, [1], [2]))  # a name of two values
+    refused(fits(tmp_path/"2", net), "cannot read")
+
+
+@pytest.fixture
+def trials(tmp_path, monkeypatch):
+    "The processes started from now on, in which models are tried; this user has opened none yet"
+    seen, run = [], subprocess.run
+    def spy(words, **kwargs):
+        seen.append(words)
+        return run(words, **kwargs)
+    monkeypatch.setattr(subprocess, "run", spy)
+    monkeypatch.setenv("BIRDORNOT_CACHE", str(tmp_path/"cache"))
+    return seen
+
+
+def costly(*nodes, **values):
+    "A graph that does more work than others"
+    net = tinymodel.graph()
+    net.graph.initializer.extend(helper.make_tensor(k, TensorProto.INT64, [len(v)], v) for k, v in values.items())
+    net.graph.node.extend(helper.make_node(op, ins, [out], **more) for op, ins, out, more in nodes)
+    return net
+
+
+def test_a_chain_of_giant_products_is_ended(tmp_path, trials):
+    wide = [("ConstantOfShape", ["n"], "x0", {}), ("Sum", ["x0"], "y", {})]
+    chain = [("MatMul", ["y" if i == 0 else f"x{i}", "x0"], f"x{i+1}", {}) for i in range(200)]
+    model = ModelFolder(fits(tmp_path, costly(*wide, *chain, n=[3000, 3000])))
+    start = time.monotonic()
+    with pytest.raises(ModelError, match="takes longer than 0.8"): load_graph(model, seconds=0.8)
+    assert time.monotonic() - start < 5
+    assert len(trials) == 1 and not [*tmp_path.rglob("cache/*/*")]  # it is not remembered as sound
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system keeps no limits of memory")
+def test_gigabytes_out_of_nothing_are_refused(tmp_path, trials):
+    for i, net in enumerate((costly(("ConstantOfShape", ["n"], "x", {}), n=[2**30]),
+                             costly(("Expand", ["w", "n"], "x", {}), ("Exp", ["x"], "y", {}), n=[2**24, 3, 2]),
+                             costly(("Tile", ["pixels", "n"], "x", {}), n=[1, 1, 2**9, 2**9]))):
+        net.graph.output.append(helper.make_tensor_value_info(net.graph.node[-1].output[0], TensorProto.FLOAT, None))
+        model = fits(tmp_path/str(i), net)
+        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        assert "takes more than 700 MB" in refused(model, "model.onnx")
+        assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < max(before, 1_000_000)
+
+
+def test_an_unknown_model_is_tried_once(tmp_path, trials):
+    model = tinymodel.folder(tmp_path/"model", labels=["dusk", "lake"], known=False)
+    for _ in range(3): assert Classifier(model).labels == ["dusk", "lake"]
+    assert len(trials) == 1 and trials[0][0] == sys.executable
+    note, = (tmp_path/"cache"/"sound").iterdir()
+    assert note.stat().st_size == 0 and note.name == f"{sha256((model/'model.onnx').read_bytes()).hexdigest()}-" \
+        f"{ort.__version__}"
+    note.rename(note.with_name(note.name[:64] + "-0.9"))  # another runtime may do other things with it
+    Classifier(model)
+    assert len(trials) == 2
+
+
+def test_few_notes_are_kept(tmp_path, trials, monkeypatch):
+    monkeypatch.setattr("birdornot.model.MOST_NOTES", 3)
+    for i in range(9): note_sound(f"{i:064}")
+    assert len([*(tmp_path/"cache"/"sound").iterdir()]) == 3
+
+
+def test_a_model_made_here_is_not_tried(tmp_path, trials):
+    model = tinymodel.folder(tmp_path/"model", known=False)
+    note_sound(ModelFolder(model).info["sha256"]["model.onnx"])
+    Classifier(model)
+    assert not trials
+
+
+def test_where_nothing_can_be_noted_it_is_tried_each_time(tmp_path, trials, monkeypatch):
+    (tmp_path/"cache").write_text("no folder")
+    for _ in range(2): Classifier(tinymodel.folder(tmp_path/f"{_}"/"model", known=False))
+    assert len(trials) == 2
+
+
+def test_a_model_that_crashes_the_runtime(tmp_path, trials, monkeypatch):
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    refused(tinymodel.folder(tmp_path/"1"/"model", known=False), "crashes ONNX Runtime")
+    monkeypatch.setattr(sys, "executable", str(tmp_path/"nothing"))
+    refused(tinymodel.folder(tmp_path/"2"/"model", known=False), "cannot be tried")
+
+
+def test_a_script_without_a_guard_is_not_started_again(tmp_path):
+    model = tinymodel.folder(tmp_path/"model", known=False)
+    script = tmp_path/"script.py"
+    script.write_text(f"print('started')\nfrom birdornot.predict import Classifier\nprint(Classifier({str(model)!r}))")
+    env = os.environ | dict(BIRDORNOT_CACHE=str(tmp_path/"cache"))
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=env)
+    assert done.stdout.splitlines() == ["started", "Classifier(sunset or sea?)"] and not done.stderr
+    assert len([*(tmp_path/"cache"/"sound").iterdir()]) == 1
 
 
 def test_another_models_graph(tmp_path):
@@ -179,11 +307,33 @@ def test_labels_swapped_in_the_json(tmp_path):
     refused(tinymodel.folder(tmp_path/"model", net, labels=["sea", "sunset"]), "two exports")
 
 
-def test_fifo_in_the_place_of_a_file(tmp_path):
+@pytest.mark.parametrize("name", ["model.json", "model.onnx", "notes"])
+def test_what_is_no_file_in_a_folder(tmp_path, name):
     model = tinymodel.folder(tmp_path/"model")
-    (model/"model.json").unlink()
-    os.mkfifo(model/"model.json")
-    refused(model, "model.json missing")
+    (model/name).unlink(missing_ok=True)
+    os.mkfifo(model/name)
+    refused(model, repr(name), "a pipe or a device")
+    refused(model/name, "is a pipe or a device")
+    (model/name).unlink()
+    with socket.socket(socket.AF_UNIX) as server, contextlib.chdir(model):
+        server.bind(name)
+        refused(model, repr(name), "a pipe or a device")
+
+
+@pytest.mark.parametrize("name", ["model.json", "model.onnx", "probe.png", "ATTRIBUTION.csv", "notes", "folder"])
+def test_links_in_a_folder_are_not_followed(tmp_path, name):
+    model = tinymodel.folder(tmp_path/"model")
+    secret = tmp_path/"secret"
+    if (model/name).exists(): (model/name).rename(secret)
+    else: secret.mkdir()
+    (model/name).symlink_to(secret)
+    refused(model, "holds a link", repr(name), "not followed")
+
+
+def test_a_link_to_a_folder_is_the_choice_of_who_names_it(tmp_path):
+    tinymodel.folder(tmp_path/"model")
+    (tmp_path/"mine").symlink_to(tmp_path/"model")
+    assert Classifier(tmp_path/"mine").labels == ["sunset", "sea"]
 
 
 def test_nothing_was_unpickled():
