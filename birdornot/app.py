@@ -124,19 +124,31 @@ def _take_back(desk, request):
 
 # %% ../nbs/77_app.ipynb #6b555e77
 def _can_explain(desk):
-    "Is there what a picture of the reasons needs: torch, and the dataset the model comes from?"
-    return bool(desk.dataset) and not desk.clf.info["multilabel"] and all(map(find_spec, ("torch", "fastai")))
+    "Is there what a picture of the reasons needs: maps in the graph, or torch and the dataset the model comes from?"
+    if desk.clf.info["multilabel"]: return False
+    return "maps" in desk.outputs or bool(desk.dataset) and all(map(find_spec, ("torch", "fastai")))
+
+
+def _heat(desk, photo):
+    "Where in a photo the answer comes from, h×w"
+    from birdornot.why import class_activation, heatmaps
+    if "maps" in desk.outputs:
+        from safetensors.numpy import load
+        weight = load(ModelFolder(desk.model).checked("model.safetensors"))["head.weight"]
+        best = desk.clf.labels.index(desk.clf(photo).label)
+        maps, = desk.clf.session.run(["maps"], {"pixels": desk.clf.pixels(photo)[None]})
+        return class_activation(maps, weight[[best]])[0]
+    from birdornot.datablock import dataloaders
+    from birdornot.export import to_learner
+    if not desk.learn: desk.learn = to_learner(desk.model, dataloaders(desk.dataset, size=desk.clf.info["size"]))
+    return heatmaps(desk.learn, [photo])[0]
 
 
 def _why(desk, request):
     "The photo with what speaks most for the answer in colour"
     photo = desk.reader(_photo(request))
-    from birdornot.datablock import dataloaders
-    from birdornot.export import to_learner
-    from birdornot.why import heatmaps, overlay
-    with desk.lock:
-        if not desk.learn: desk.learn = to_learner(desk.model, dataloaders(desk.dataset, size=desk.clf.info["size"]))
-        return Response(_jpeg(overlay(photo, heatmaps(desk.learn, [photo])[0], 400)), media_type="image/jpeg")
+    from birdornot.why import overlay
+    with desk.lock: return Response(_jpeg(overlay(photo, _heat(desk, photo), 400)), media_type="image/jpeg")
 
 # %% ../nbs/77_app.ipynb #04428f70
 class AppServer(LocalServer):
@@ -149,6 +161,7 @@ class AppServer(LocalServer):
                  ):
         self.clf, self.model, self.dataset = Classifier(model), model, dataset and Path(dataset).resolve()
         if dataset: Ledger(dataset, create=False).close()
+        self.outputs = [o.name for o in self.clf.session.get_outputs()]
         self.learn, self.lock, asked = None, threading.Lock(), dict(answer=_answer)
         if _can_explain(self): asked["why"] = _why
         if dataset: asked |= dict(feedback=_correct, undo=_take_back)

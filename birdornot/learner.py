@@ -23,14 +23,14 @@ import numpy as np
 from fastcore.basics import patch
 from tqdm.auto import tqdm
 
+from .backbone import SIZES, efficientnet_onnx, installed_backbones, packaged_weights
 from .core import BACKBONE, BirdornotError, DatasetError, atomic_file, command_line, in_words
 from .datablock import dataloaders
 from birdornot.embed import (
     WeightsUnavailable,
+    as_tensors,
     backbone_config,
     find_backbone,
-    installed_backbones,
-    packaged_weights,
     pool_layers,
     quick_hub,
     write_onnx,
@@ -106,7 +106,7 @@ def vision_learner(
     "fastai's `vision_learner` with a linear head, and weights that need no hub for `BACKBONE`"
     set_seed(seed)
     packaged, multilabel = pretrained and backbone in installed_backbones(), class_numbers(dls.valid_ds).ndim == 2
-    if packaged: kwargs["pretrained_cfg_overlay"] = dict(state_dict=packaged_weights(backbone))
+    if packaged: kwargs["pretrained_cfg_overlay"] = dict(state_dict=as_tensors(packaged_weights(backbone)))
     args = dict(arch=find_backbone(backbone), pretrained=pretrained, custom_head=nn.Identity(), normalize=False,
                 metrics=accuracy_multi if multilabel else error_rate)
     _normalize(dls, backbone)
@@ -276,14 +276,26 @@ def _pixel_stats(learn):
 
 
 @patch
-def graph(self: Learner):  # onnx ModelProto: outputs `logits`, `embedding` and, where the head knows it, `novelty`
+def graph(self: Learner):  # onnx ModelProto: outputs `logits`, `embedding`; where there are any, `maps` and `novelty`
     "Write body and head as one ONNX graph"
-    from torchvision.transforms import Normalize as FirstNormalize
-    body = nn.Sequential(FirstNormalize(*_pixel_stats(self)), self.model[0], *self.model[1][:-1]).cpu().eval()
     size = self.dls.one_batch()[0].shape[-1]
+    written = _written_by_hand if self.backbone in SIZES else _written_by_torch
+    return attach_head(written(self, size), self.head)
+
+
+def _written_by_hand(learn, size):
+    "The body as a graph, one of those whose layers we know"
+    arrays = {k.removeprefix("model."): v.cpu().numpy() for k, v in learn.model[0].state_dict().items()}
+    return efficientnet_onnx(arrays, learn.backbone, size, *_pixel_stats(learn))
+
+
+def _written_by_torch(learn, size):
+    "The body as a graph, whatever it is"
+    from torchvision.transforms import Normalize as FirstNormalize
+    body = nn.Sequential(FirstNormalize(*_pixel_stats(learn)), learn.model[0], *learn.model[1][:-1]).cpu().eval()
     with tempfile.TemporaryDirectory() as d: graph = write_onnx(body, size, f"{d}/body.onnx")
-    self.model.to(self.dls.device)
-    return attach_head(graph, self.head)
+    learn.model.to(learn.dls.device)
+    return graph
 
 
 @patch

@@ -205,7 +205,7 @@ class Classifier:
         if int8 and "model-int8.onnx" not in model.files.names():
             raise ModelError(f"{model.name} has no model-int8.onnx ({model.info.get('int8')}); leave int8 out")
         self.session = load_graph(model, "model-int8.onnx" if int8 else "model.onnx", self.threads)
-        self.outputs = [o.name for o in self.session.get_outputs()]
+        self.outputs = [o.name for o in self.session.get_outputs() if o.name != "maps"]
 
     def __repr__(self): return f"Classifier({' or '.join(self.labels)}?)"
 
@@ -214,7 +214,7 @@ class Classifier:
         return model_input(read_photo(photo, self.info["max_size"], **self.limits), self.info["size"])
 
     def run(self, pixels) -> dict:
-        "All outputs of the graph for `pixels`, N×3×size×size: logits N×K, embedding N×C, novelty N where fitted"
+        "What the graph says of `pixels`, N×3×size×size: logits N×K, embedding N×C, novelty N where fitted"
         return dict(zip(self.outputs, self.session.run(self.outputs, {"pixels": pixels})))
 
     def __call__(self,

@@ -32,7 +32,7 @@ from .embed import Embedder, backbone_onnx, embed_files
 from .evaluate import Evaluation, effective_n, twins
 from .head import calibrate, class_prior, cross_calibrate, probabilities, solve_head
 from .ledger import Ledger, content_hash, home_of
-from .novelty import Novelty, choose_thresholds, fit_novelty, stranger_files
+from .novelty import Novelty, choose_thresholds, fit_novelty, stranger_embeddings, stranger_names
 from .project import label_of, layout_of, place_of, split_label
 from birdornot.split import (
     close_in_time,
@@ -107,7 +107,7 @@ def _novelty_nodes(novelty):
 def attach_head(
     body,  # onnx ModelProto, `pixels` N×3×S×S → `embedding` N×C, as `backbone_onnx` writes
     head: Head  # a head for these embeddings
-):  # onnx ModelProto with the outputs `logits` N×K, `embedding` N×C and, if the head knows it, `novelty` N
+):  # onnx ModelProto: outputs `logits` N×K, those of the body and, if the head knows it, `novelty` N
     "Put a head at the end of a body"
     import onnx
     from onnx import helper, numpy_helper
@@ -276,9 +276,9 @@ def solve_and_judge(
 
 # %% ../nbs/55_probe.ipynb #864bd384
 def _strangers(labels, backbone, size):
-    "Embeddings of the pictures that belong to no class: to choose limits by, to judge by, and the files of the latter"
-    halves = [stranger_files(labels, half) for half in ("choose", "judge")]
-    return [embed_files(h, backbone, size, progress=False) for h in halves], halves[1]
+    "Embeddings of the pictures that belong to no class: to choose limits by, to judge by, and the names of the latter"
+    halves = [stranger_embeddings(labels, half, backbone, size) for half in ("choose", "judge")]
+    return halves, stranger_names(labels, "judge")
 
 # %% ../nbs/55_probe.ipynb #a8ae2fce
 ENOUGH_HELD_OUT = 50  # groups held back below which all pictures are judged in turn
@@ -622,7 +622,7 @@ def embed_pictures(self: Probe,
 
 # %% ../nbs/55_probe.ipynb #1f70a709
 @patch
-def graph(self: Probe):  # onnx ModelProto: outputs `logits`, `embedding` and, where the head knows it, `novelty`
+def graph(self: Probe):  # onnx ModelProto: outputs `logits`, `embedding`; where there are any, `maps` and `novelty`
     "Put backbone and head together as one ONNX graph"
     import onnx
     return attach_head(onnx.load(backbone_onnx(self.backbone, self.facts["asked_size"])), self.head)

@@ -70,7 +70,7 @@ def _said(out, info):
 def _answers(graphs, files, info):
     "What each of some graphs says to the same pictures, which are opened once"
     sessions = [one_core_session(g) for g in graphs]
-    names = [o.name for o in sessions[0].get_outputs() if o.name != "embedding"]
+    names = [o.name for o in sessions[0].get_outputs() if o.name in ("logits", "novelty")]
     def _ask(file):
         pixels = _pixels(file, info)
         return [s.run(names, {"pixels": pixels}) for s in sessions]

@@ -13,7 +13,7 @@ from pathlib import Path
 PROGRAM = [sys.executable, "-c", "import sys; from birdornot.cli import main; sys.exit(main())"]
 WARM = """
 import json, os, signal, sys
-import fastcore.all, filelock, numpy, onnx, PIL.Image, safetensors.numpy, slugify, timm, tqdm.auto, w3lib.url
+import fastcore.all, filelock, numpy, onnx, PIL.Image, safetensors.numpy, slugify, tqdm.auto, w3lib.url
 import birdornot.export, birdornot.make, birdornot.probe, birdornot.report, birdornot.search, birdornot.why
 from birdornot.cli import main
 for line in sys.stdin:
