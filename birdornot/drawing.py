@@ -10,6 +10,7 @@ __all__ = ['KINDS', 'draw', 'describe']
 # %% ../nbs/98_drawing.ipynb #610426f2
 import math
 import zlib
+from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFilter, ImageFont, ImageOps
@@ -29,12 +30,12 @@ def _rng(seed, kind, i):
 def _size(rng): return _SIZES[rng.integers(len(_SIZES))]
 
 # %% ../nbs/98_drawing.ipynb #4f968374
+_named = lru_cache(None)(lambda colour: np.array(ImageColor.getrgb(colour), dtype=np.float32))
+
+
 def _rgb(colour):
     "`colour` ('#rrggbb' or three numbers) as an array of three floats, 0 to 255."
-    return np.array(ImageColor.getrgb(colour) if isinstance(colour, str) else colour, dtype=np.float32)[:3]
-
-
-def _mix(a, b, share): return _rgb(a) + (_rgb(b) - _rgb(a))*share
+    return _named(colour) if isinstance(colour, str) else np.asarray(colour, dtype=np.float32)
 
 
 def _vary(rng, colour, by=10):
@@ -42,11 +43,27 @@ def _vary(rng, colour, by=10):
     return np.clip(_rgb(colour) + rng.normal(0, by) + rng.normal(0, by/2, 3), 0, 255)
 
 
+def _planes(im, dtype=np.uint8):
+    "The picture `im` as an array, colour × height × width."
+    rows = np.frombuffer(im.tobytes("raw", f"{im.mode};L"), np.uint8).reshape(im.height, -1, im.width)
+    return rows.swapaxes(0, 1).astype(dtype, order="C")
+
+
+def _image(planes):
+    bands = [Image.fromarray(np.clip(plane, 0, 255).astype(np.uint8)) for plane in planes]
+    return Image.merge("RGBA"[:len(bands)], bands)
+
+
+def _blend(a, colour, share):
+    "Move the picture `a` towards `colour`, by `share` of the way."
+    for plane, c in zip(a, colour): plane += (c - plane)*share
+
+
+def _mix(a, b, share): return _rgb(a) + (_rgb(b) - _rgb(a))*share
+
 def _one(rng, colours): return _vary(rng, rng.choice(colours.split()))
 
-def _floats(im): return np.asarray(im).astype(np.float32)
-
-def _image(a): return Image.fromarray(np.clip(a, 0, 255).astype(np.uint8))
+def _floats(im): return _planes(im, np.float32)
 
 def _scaled(a, w, h): return np.asarray(Image.fromarray(a).resize((w, h), Image.Resampling.BICUBIC))
 
@@ -59,7 +76,9 @@ def _noise(rng, w, h, cells=3, rough=.5, finest=3, stretch=1.):
         gw, gh, size = gw*2, gh*2, size*rough
         a = _scaled(a, gw, gh) + size*rng.standard_normal((gh, gw), dtype=np.float32)
     a = _scaled(a, w, h)
-    return (a - a.mean())/(a.std() + 1e-6)
+    a = a - a.mean()
+    a /= np.sqrt((a*a).mean()) + np.float32(1e-6)
+    return a
 
 # %% ../nbs/98_drawing.ipynb #5c2290bb
 def _sheet(pictures, captions=(), cols=4, side=150):
@@ -104,16 +123,18 @@ def _sky(rng, w, h, air, horizon=1.):
     w2, h2 = w//2, h//2  # a sky is soft: half the size is enough
     t = np.linspace(0, 1/horizon, h2, dtype=np.float32).clip(0, 1)
     bend, colours = t**rng.uniform(.7, 1.3), zip(air.above, air.middle, air.haze)
-    a = np.stack([np.interp(bend, (0, .55, 1), c) for c in colours], -1).astype(np.float32)[:, None]
-    y, x = np.mgrid[0:h2, 0:w2].astype(np.float32)
+    rows = [np.interp(bend, (0, .55, 1), c).astype(np.float32)[:, None] for c in colours]
+    y, x = np.arange(h2, dtype=np.float32)[:, None], np.arange(w2, dtype=np.float32)
     sun = np.hypot(x - w2*rng.uniform(-.1, 1.1), y - h2*horizon*rng.uniform(.2, 1))/np.hypot(w2, h2)
-    a = a + (air.lit - a)*(.65*np.exp(-(sun/rng.uniform(.15, .4))**2))[..., None]
+    glow = .65*np.exp(-(sun/rng.uniform(.15, .4))**2)
     n = _noise(rng, w2, h2, rng.uniform(1.5, 4), .55, 2, rng.uniform(1.2, 3))
     n = n[((1 - (1 - t)**.6)*(h2 - 1)).astype(int)]  # clouds lie flat towards the horizon
     gy, gx = np.gradient(n)
-    cloud = air.shade + (air.lit - air.shade)*np.clip(.62 + .9*gy - .6*air.side*gx + .1*n, 0, 1)[..., None]
-    cover = np.clip((n - rng.normal(.9 - 1.8*air.cover, .25))*1.1, 0, 1)*np.clip(1.15 - t**3, .25, 1)[:, None]
-    return _image(a + (cloud - a)*(cover*.92)[..., None]).resize((w, h), Image.Resampling.BICUBIC)
+    relief = np.clip(.62 + .9*gy - .6*air.side*gx + .1*n, 0, 1)
+    cover = np.clip((n - rng.normal(.9 - 1.8*air.cover, .25))*1.1, 0, 1)*np.clip(1.15 - t**3, .25, 1)[:, None]*.92
+    a = [row + (lit - row)*glow for row, lit in zip(rows, air.lit)]
+    _blend(a, (shade + (lit - shade)*relief for lit, shade in zip(air.lit, air.shade)), cover)
+    return _image(a).resize((w, h), Image.Resampling.BICUBIC)
 
 # %% ../nbs/98_drawing.ipynb #cff501e4
 def _ridge(rng, w, base, height, cells=2.):
@@ -123,25 +144,28 @@ def _ridge(rng, w, base, height, cells=2.):
 
 def _wooded(rng, base, size, n, kind):
     "The skyline `base` with `n` trees about `size` px high on it: 'conifers' or 'crowns'."
-    x, top, w = np.arange(len(base)), base.astype(float), len(base)
-    for mid in rng.uniform(-.05*w, 1.05*w, n):
-        s, foot, d = size*rng.uniform(.5, 1.2), np.interp(mid, x, base), np.abs(x - mid)
-        if kind == "conifers":
-            tree = foot - s + d*rng.uniform(3.2, 5)*(1 + .25*np.abs(x*rng.uniform(.18, .3) % 1 - .5))
-        else: tree = foot - s*np.sqrt(np.clip(1 - (d/(s*rng.uniform(.5, .9)))**2, 0, 1))
-        top = np.minimum(top, tree)
+    x, w = np.arange(len(base)), len(base)
+    mid = rng.uniform(-.05*w, 1.05*w, n)[:, None]
+    foot, d = np.interp(mid, x, base), np.abs(x - mid)
+    if kind == "conifers":
+        s, slope, step = rng.uniform((.5, 3.2, .18), (1.2, 5, .3), (n, 3)).T[..., None]
+        bough = x*step
+        tree = foot - size*s + d*slope*(1 + .25*np.abs(bough - np.floor(bough) - .5))
+    else:
+        s, wide = rng.uniform((.5, .5), (1.2, .9), (n, 2)).T[..., None]
+        tree = foot - size*s*np.sqrt(np.clip(1 - (d/(size*s*wide))**2, 0, 1))
+    top = np.minimum(base.astype(float), tree.min(0))
     return top + (rng.normal(0, size*.03, w) if kind == "crowns" else 0)
 
 
 def _fill(a, top, near, far=None, texture=None):
     "Paint all below the skyline `top` into the float picture `a`: colour `far` at the skyline, `near` at the bottom."
-    h = len(a)
+    h = a.shape[1]
     y0 = int(np.clip(top.min() - 1, 0, h - 1))
     y = np.arange(y0, h, dtype=np.float32)[:, None]
-    mask = np.clip(y - top[None].astype(np.float32) + .5, 0, 1)[..., None]
-    colour = _mix(near if far is None else far, near, ((y - y0)/(h - y0))[..., None])
-    if texture is not None: colour = colour*(1 + texture[y0:, :, None])
-    a[y0:] += (colour - a[y0:])*mask
+    mask = np.clip(y - top[None].astype(np.float32) + .5, 0, 1)
+    colour = _mix(near if far is None else far, near, (y - y0)/(h - y0)).T[..., None]
+    _blend(a[:, y0:], colour if texture is None else (c*(1 + texture[y0:]) for c in colour), mask)
 
 # %% ../nbs/98_drawing.ipynb #e4edd4f6
 _WOODS = ("#3f5f2e", "#4c6b3a", "#2f4f35", "#5d7136", "#39594a")
@@ -150,7 +174,7 @@ _FIELDS = ("#8fa254", "#b7a860", "#7d9a4b", "#c2b172", "#9caa6c", "#6f8c45")
 
 def _hills(rng, a, air, horizon, layers=3, kind=None):
     "Hills one behind the other from the row `horizon` down: fields, or wooded."
-    h, w = a.shape[:2]
+    _, h, w = a.shape
     texture = _noise(rng, w, h, 8, .6, 2, 2.5)*.10
     for k in range(layers):
         near, what = (k + 1)/layers, kind or rng.choice(["fields", "conifers", "crowns"])
@@ -165,16 +189,19 @@ def _hills(rng, a, air, horizon, layers=3, kind=None):
 def _water(rng, im, y0, air):
     "Turn all below the row `y0` into water that mirrors what is above."
     a = _floats(im)
-    h, w = a.shape[:2]
+    _, h, w = a.shape
     n = h - y0
     near = np.linspace(0, 1, n, dtype=np.float32)[:, None]
     waves = _noise(rng, w, n, 14, .7, 1.5, 6)[(near[:, 0]**.75*(n - 1)).astype(int)]*rng.uniform(.2, .9)
     y = y0 - np.arange(n)[:, None]*min(1, y0/n) + waves*(2 + 22*near)  # waves look taller towards the camera
     x = np.arange(w)[None] + waves*(1 + 5*near)
-    mirror = a[y.clip(0, y0 - 1).astype(int), x.clip(0, w - 1).astype(int)]
+    place = y.clip(0, y0 - 1).astype(int)*w + x.clip(0, w - 1).astype(int)
     deep = air.on(_one(rng, "#2f5561 #35586b #3d5a50 #2b4a66 #4d6a6a"))
-    a[y0:] = mirror + (deep - mirror)*np.clip(.25 + .35*near + .12*waves, .1, .9)[..., None]
-    a[y0:] += np.clip(waves - 1, 0, 2)[..., None]*18*air.light  # glints
+    share, glints = np.clip(.25 + .35*near + .12*waves, .1, .9), np.clip(waves - 1, 0, 2)*18
+    for plane, c, light in zip(a, deep, air.light):
+        mirror = plane.take(place)
+        plane[y0:] = mirror + (c - mirror)*share
+        plane[y0:] += glints*light
     return _image(a)
 
 # %% ../nbs/98_drawing.ipynb #a42dcfa4
@@ -182,26 +209,33 @@ def _smooth(points, times=3):
     "A closed polygon with its corners cut, again and again, until it is a curve."
     p = np.asarray(points, dtype=float)
     for _ in range(times):
-        q = np.roll(p, -1, 0)
+        q = np.concatenate([p[1:], p[:1]])
         p = np.stack([.75*p + .25*q, .25*p + .75*q], 1).reshape(-1, 2)
     return p
 
 
-def _curve(points, n=8):
-    "A smooth curve through `points` (Catmull-Rom), `n` steps from each to the next."
+@lru_cache(None)
+def _steps(n):
+    "For eight steps from each of `n` points to the next: which points, and the powers of the way between them."
+    t = np.linspace(0, n - 1, 8*n)[:, None]
+    k = np.minimum(t.astype(int), n - 2)
+    return k.T + np.arange(4)[:, None], t - k, (t - k)**2, (t - k)**3
+
+
+def _curve(points):
+    "A smooth curve through `points` (Catmull-Rom)."
     p = np.asarray(points, dtype=float)
-    t = np.linspace(0, len(p) - 1, n*len(p))
-    k = np.minimum(t.astype(int), len(p) - 2)
-    f, p = (t - k)[:, None], np.concatenate([[2*p[0] - p[1]], p, [2*p[-1] - p[-2]]])
-    a, b, c, d = p[k], p[k + 1], p[k + 2], p[k + 3]
-    return .5*(2*b + (c - a)*f + (2*a - 5*b + 4*c - d)*f**2 + (3*b - a - 3*c + d)*f**3)
+    k, f, f2, f3 = _steps(len(p))
+    a, b, c, d = np.concatenate([[2*p[0] - p[1]], p, [2*p[-1] - p[-2]]])[k]
+    return .5*(2*b + (c - a)*f + (2*a - 5*b + 4*c - d)*f2 + (3*b - a - 3*c + d)*f3)
 
 
-def _fill_of(colour, alpha=255): return (*np.clip(_rgb(colour), 0, 255).astype(int).tolist(), int(alpha))
+def _fill_of(colour, alpha=255): return (*(min(255, max(0, int(v))) for v in _rgb(colour).tolist()), int(alpha))
 
 # %% ../nbs/98_drawing.ipynb #7d7e99ab
 class _Pen:
     "Draws shapes, in units of `unit` px around (`x`, `y`), on a clear layer `fine` times as fine as the picture."
+    circle = np.array([f(np.linspace(0, 2*np.pi, 28)[:-1]) for f in (np.cos, np.sin)]).T
     def __init__(self, size, x=0., y=0., unit=1., flip=1, turn=0., fine=2):
         self.layer, self.fine, self.unit = Image.new("RGBA", (size[0]*fine, size[1]*fine)), fine, float(unit)
         self.d, self.x, self.y, c, s = ImageDraw.Draw(self.layer), x, y, math.cos(turn), math.sin(turn)
@@ -212,27 +246,24 @@ class _Pen:
         self.d.polygon((self.at(points)*self.fine).ravel().tolist(), fill=_fill_of(fill, alpha))
     def blob(self, points, fill, alpha=255): self.poly(_smooth(points), fill, alpha)
     def box(self, x0, y0, x1, y1, fill, alpha=255): self.poly([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], fill, alpha)
-    def oval(self, x, y, rx, ry, fill, alpha=255):
-        t = np.linspace(0, 2*np.pi, 28)[:-1]
-        self.poly(np.stack([x + rx*np.cos(t), y + ry*np.sin(t)], 1), fill, alpha)
+    def oval(self, x, y, rx, ry, fill, alpha=255): self.poly(self.circle*(rx, ry) + (x, y), fill, alpha)
     def line(self, points, width, fill, end=None, alpha=255):
         "A curve through `points`, `width` thick where it starts and `end` where it ends."
         p = _curve(points) if len(points) > 2 else np.asarray(points, dtype=float)
-        v = np.gradient(p, axis=0)[:, ::-1]*(-1, 1)
-        v = v/(np.hypot(*v.T)[:, None] + 1e-9)*np.linspace(width, width if end is None else end, len(p))[:, None]/2
+        v = np.concatenate([p[1:2] - p[:1], (p[2:] - p[:-2])/2, p[-1:] - p[-2:-1]])[:, ::-1]*(-1, 1)
+        thick = np.arange(len(p))*(((width if end is None else end) - width)/(len(p) - 1)) + width
+        v = v/(np.hypot(*v.T) + 1e-9)[:, None]*thick[:, None]/2
         self.poly(np.concatenate([p + v, (p - v)[::-1]]), fill, alpha)
-    def soften(self, by, outline=True):
-        "Let colours run into each other over `by` units, and round off the outline (or leave it as it is)."
+    def soften(self, by, outline=None):
+        "Let colours run into each other over `by` units, and round off the outline (or keep to `outline`, a mask)."
         r = by*self.unit*self.fine
-        k, alpha = max(1, int(r/3)), self.layer.getchannel("A")
-        box = self.layer.getbbox()
-        limits, grow = (*self.layer.size,)*2, (-1, -1, 1, 1)
-        box = tuple(min(m, max(0, int(v + 2*r*g))) for v, g, m in zip(box, grow, limits))
+        k, limits, grow = max(1, int(r/3)), (*self.layer.size,)*2, (-1, -1, 1, 1)
+        box = tuple(min(m, max(0, int(v + 2*r*g))) for v, g, m in zip(self.layer.getbbox(), grow, limits))
         part = self.layer.crop(box).convert("RGBa")
         soft = part.reduce(k).filter(ImageFilter.GaussianBlur(r/k)).resize(part.size).convert("RGBA")
-        if outline: soft.putalpha(soft.getchannel("A").point([min(255, max(0, (v - 128)*5 + 128)) for v in range(256)]))
+        if not outline: soft.putalpha(soft.getchannel("A").point(lambda v: min(255, max(0, (v - 128)*5 + 128))))
         self.layer.paste(soft, box[:2])
-        if not outline: self.layer.putalpha(alpha)
+        if outline: self.layer.putalpha(outline)
     def done(self):
         "What was drawn, at the picture's size, cut to its edges, and where it belongs."
         x0, y0, x1, y1 = (v/self.fine for v in self.layer.getbbox() or (0, 0, 2, 2))
@@ -245,19 +276,18 @@ def _lit(rng, sprite, air, depth=.5, distance=0., grain=.03):
     (w, h), alpha = sprite.size, sprite.getchannel("A")
     r = max(1.5, min(w, h)*.09)
     k = max(1, min(int(r/4), w//4, h//4))  # the relief is smooth: work it out small
-    gy, gx = np.gradient(_floats(alpha.reduce(k).filter(ImageFilter.GaussianBlur(r/k)))/255)
+    gy, gx = np.gradient(np.asarray(alpha.reduce(k).filter(ImageFilter.GaussianBlur(r/k)), np.float32)/255)
     shade = np.clip(1 + depth*1.6*r/k*(1.1*gy - .7*air.side*gx), .45, 1.5)
     shade = _scaled(shade, w, h) + grain*_noise(rng, w, h, max(24, h/6), .8, 1.2)
-    rgb = _floats(sprite)[..., :3]*shade[..., None]*air.light
-    out = _image(rgb + (air.haze - rgb)*distance)
-    out.putalpha(alpha)
-    return out
+    rgb = [plane*shade*light for plane, light in zip(_floats(sprite), air.light)]
+    if distance: _blend(rgb, air.haze, distance)
+    return _image([*rgb, np.asarray(alpha)])
 
 
 def _put(im, sprite, at, alpha=1.):
     "Lay `sprite` on the picture `im` with its corner at `at`."
-    mask = sprite.getchannel("A")
-    im.paste(sprite.convert("RGB"), tuple(map(int, at)), mask if alpha == 1 else mask.point(lambda v: v*alpha))
+    mask = sprite if alpha == 1 else sprite.getchannel("A").point(lambda v: v*alpha)
+    im.paste(sprite, tuple(map(int, at)), mask)
     return im
 
 
@@ -283,21 +313,26 @@ _LEAVES = {  # each a dark and a light colour
 }
 
 
-def _pair(rng, leaves): return str(rng.choice(leaves)).split()
+def _pair(rng, leaves): return leaves[rng.integers(len(leaves))].split()
+
+
+_COS, _SIN = (np.array([[[f(k*.785 + .3)]] for k in range(4)]) for f in (math.cos, math.sin))
 
 
 def _scatter(rng, a, x, y, colours, long, wide):
     "Small ovals in four directions at the places (`x`, `y`), later ones on top of earlier ones."
-    h, w, depth = a.shape
-    r = int(long + 1)
-    dy, dx = np.mgrid[-r:r+1, -r:r+1]
+    (_, h, w), r = a.shape, int(long + 1)
+    dx, dy = np.arange(-r, r + 1), np.arange(-r, r + 1)[:, None]
     ok = (x >= r) & (x < w - r - 1) & (y >= r) & (y < h - r - 1)
-    place, colours, flat = (y[ok].astype(int)*w + x[ok].astype(int)), colours[ok].astype(a.dtype), a.reshape(-1, depth)
-    turn = rng.integers(0, 4, len(place))
-    for k in range(4):
-        c, s, mine = math.cos(k*.785 + .3), math.sin(k*.785 + .3), turn == k
-        inside = ((dx*c + dy*s)/long)**2 + ((dy*c - dx*s)/wide)**2 <= 1
-        for off in (dy*w + dx)[inside]: flat[place[mine] + off] = colours[mine]
+    place, turn = y[ok].astype(int)*w + x[ok].astype(int), rng.integers(0, 4, np.count_nonzero(ok))
+    if not len(place): return
+    first, end = place.min() - r*(w + 1), place.max() + r*(w + 1) + 1
+    above = np.zeros(end - first, np.int32)  # which oval is on top here, from 1
+    for k, inside in enumerate(((dx*_COS + dy*_SIN)/long)**2 + ((dy*_COS - dx*_SIN)/wide)**2 <= 1):
+        mine = np.flatnonzero(turn == k)
+        above[(dy*w + dx - first)[inside][:, None] + place[mine]] = mine + 1
+    there = np.flatnonzero(above > 0)
+    for plane, c in zip(a, colours[ok].T): plane.reshape(-1)[there + first] = c[above[there] - 1]
 
 
 def _foliage(rng, a, cx, cy, spread, n, leaves, leaf=2.5, air=None, distance=0.):
@@ -308,7 +343,7 @@ def _foliage(rng, a, cx, cy, spread, n, leaves, leaf=2.5, air=None, distance=0.)
     x, y = (cx[:, None] + ux*spread).ravel(), (cy[:, None] + uy*spread*.7).ravel()
     colour = _mix(*leaves, np.clip(up + rng.normal(0, .09, (len(cx), 1)), 0, 1.15).reshape(-1, 1))
     if air: colour = colour*air.light*(1 - distance) + air.haze*distance
-    colour = np.concatenate([np.clip(colour, 0, 255), np.full((len(colour), 1), 255)], 1)[:, :a.shape[-1]]
+    colour = np.concatenate([np.clip(colour, 0, 255), np.full((len(colour), 1), 255)], 1)[:, :len(a)]
     order = np.argsort(up.ravel() + rng.normal(0, .25, up.size))
     _scatter(rng, a, x[order], y[order], colour[order], leaf, leaf*.55)
 
@@ -318,7 +353,7 @@ def _branch(rng, pen, x, y, angle, long, width, colour, forks, twigs):
     x1, y1 = x + long*math.cos(angle), y - long*math.sin(angle)
     pen.d.line([(x, y), (x1, y1)], _fill_of(colour*rng.uniform(.85, 1.1)), max(1, round(width)))
     if forks <= 2: twigs.append((x1, y1))
-    for k in range(rng.choice([2, 2, 3]) if forks else 0):
+    for k in range((2, 2, 3)[rng.integers(3)] if forks else 0):
         bend = rng.normal(0, .25) + (.45 if k % 2 else -.45)*rng.uniform(.6, 1.3)
         _branch(rng, pen, x1, y1, angle + bend, long*rng.uniform(.66, .84), width*.66, colour, forks - 1, twigs)
 
@@ -327,9 +362,9 @@ def _broadleaf(rng, size, leaves, bark="#4d4338", air=None):
     "A tree as a sprite `size` px wide and high; without `leaves` it is bare."
     pen, twigs, s = _Pen((size, size)), [], size*2
     _branch(rng, pen, s/2, s, math.pi/2 + rng.normal(0, .05), s*.24, s*.05, _rgb(bark), 4 if leaves else 5, twigs)
-    a = np.array(pen.layer)
+    a = _planes(pen.layer)
     if leaves: _foliage(rng, a, *np.array(twigs).T, s*.055, 4000//len(twigs), leaves, max(1.6, s/170), air)
-    return Image.fromarray(a).reduce(2)
+    return _image(a).reduce(2)
 
 # %% ../nbs/98_drawing.ipynb #eab1f637
 def _conifer(rng, size, colour, snow=0., air=None):
@@ -337,29 +372,33 @@ def _conifer(rng, size, colour, snow=0., air=None):
     w, h, pen = size, size*2, _Pen((size//2, size))
     pen.d.line([(w/2, h*.04), (w/2, h)], _fill_of("#4a382c"), max(2, h//60))
     wide, levels = rng.uniform(.3, .46), int(rng.integers(26, 38))
-    for t in (np.arange(levels) + rng.random(levels)*.6)/levels:
-        for side in (-1, 1)*5:
-            reach, y = side*w*(.015 + wide*t**.85)*rng.uniform(.35, 1.08), h*(.03 + .9*t)
-            drop = abs(reach)*rng.uniform(.15, .5)
-            lit = .62 + .42*abs(reach)/(w*wide + 1) + .15*side*(air.side if air else 0) + rng.normal(0, .08)
-            bough = [(w/2, y), (w/2 + reach*.6, y + drop*.45), (w/2 + reach, y + drop)]
-            pen.d.line(bough, _fill_of(_rgb(colour)*lit), max(2, round(h/100*(1.2 - .3*t))))
-            if rng.random() < snow:
-                white = _fill_of(_mix("#e9eff5", "#b9c9dc", rng.random()))
-                pen.d.line([(p, q - h/150) for p, q in bough[1:]], white, max(2, h//110))
+    boughs = [(t, side, rng.uniform(.35, 1.08), rng.uniform(.15, .5), rng.normal(0, .08),
+               rng.random() if rng.random() < snow else -1)
+              for t in (np.arange(levels) + rng.random(levels)*.6)/levels for side in (-1, 1)*5]
+    t, side, reach, drop, lit, white = np.array(boughs).T
+    reach, y = side*w*(.015 + wide*t**.85)*reach, h*(.03 + .9*t)
+    drop, thick = np.abs(reach)*drop, np.round(h/100*(1.2 - .3*t)).clip(2).astype(int).tolist()
+    lit = .62 + .42*np.abs(reach)/(w*wide + 1) + .15*side*(air.side if air else 0) + lit
+    places = np.stack([0*t + w/2, y, w/2 + reach*.6, y + drop*.45, w/2 + reach, y + drop], 1).tolist()
+    for place, c, n, grey in zip(places, _rgb(colour)*lit[:, None], thick, white):
+        pen.d.line(place, _fill_of(c), n)
+        _, _, x0, y0, x1, y1 = place
+        snowy = (x0, y0 - h/150, x1, y1 - h/150)
+        if grey >= 0: pen.d.line(snowy, _fill_of(_mix("#e9eff5", "#b9c9dc", grey)), max(2, h//110))
     return pen.layer.reduce(2)
 
 
 def _plant(rng, im, air, sprites, spots):
     "Plant trees at `spots` (x and y of the foot, height in px, distance), the far ones first and in haze."
+    sprites = [s.convert("RGBa") for s in sprites]
     for x, y, high, far in sorted(spots, key=lambda s: -s[3]):
         s = sprites[rng.integers(len(sprites))]
         wide, high = max(2, int(s.width*high/s.height*rng.uniform(.85, 1.15))), max(2, int(high))
-        s = s.resize((wide, high), Image.Resampling.BILINEAR, reducing_gap=1.5)
+        s = s.resize((wide, high), Image.Resampling.BILINEAR, reducing_gap=1.5).convert("RGBA")
         if rng.random() < .5: s = ImageOps.mirror(s)
         light = np.concatenate([np.arange(256)*g*(1 - far) + o*far for g, o in zip(air.light, air.haze)])
         tree = s.convert("RGB").point(light.clip(0, 255).astype(int).tolist())
-        im.paste(tree, (int(x - wide/2), int(y - high)), s.getchannel("A"))
+        im.paste(tree, (int(x - wide/2), int(y - high)), s)
     return im
 
 # %% ../nbs/98_drawing.ipynb #9121cb0e
@@ -374,7 +413,7 @@ def _bark(rng, kind):
 
 def _trunk(rng, a, x, foot, width, air, bark, colour, distance=0., lean=0., top=0.):
     "A trunk from the row `top` down to the row `foot`, where it is `width` px thick, into the float picture `a`."
-    h, w = a.shape[:2]
+    _, h, w = a.shape
     rows = np.arange(int(max(0, top)), int(np.clip(foot, top + 2, h)))
     up = ((foot - rows)/h)[:, None].astype(np.float32)
     mid = x + lean*up*h + width*.12*np.sin(up*rng.uniform(2, 6) + rng.uniform(0, 6))
@@ -383,22 +422,24 @@ def _trunk(rng, a, x, foot, width, air, bark, colour, distance=0., lean=0., top=
     if x1 <= x0: return
     u = (np.arange(x0, x1, dtype=np.float32)[None] - mid)/half
     across = ((u + 1)/2*width.clip(8, 158)).clip(0, 159).astype(int)
-    strip = bark[((rows + rng.integers(0, 4000)) % len(bark))[:, None], across]
+    strip = bark.take(((rows + rng.integers(0, 4000)) % len(bark))[:, None]*160 + across)
     shade = (.42 + .62*np.sqrt(np.clip(1 - u*u, 0, 1)) + .22*air.side*u)*strip
-    colour = _rgb(colour)*air.light*shade[..., None]
-    here, mask = a[rows[0]:rows[-1] + 1, x0:x1], np.clip((1 - np.abs(u))*half + .5, 0, 1)[..., None]
-    here += (colour + (air.haze - colour)*distance - here)*mask
+    colour = [c*shade for c in _rgb(colour)*air.light]
+    _blend(colour, air.haze, distance)
+    _blend(a[:, rows[0]:rows[-1] + 1, x0:x1], colour, np.clip((1 - np.abs(u))*half + .5, 0, 1))
 
 # %% ../nbs/98_drawing.ipynb #07d76fbb
 def _floor(rng, a, air, y0, dark, light, litter=None):
     "Ground from the row `y0` down, strewn with leaves or flowers of the colours `litter`."
-    h, w = a.shape[:2]
+    _, h, w = a.shape
     n = h - int(y0)
-    t = np.linspace(0, 1, n, dtype=np.float32)[:, None, None]
+    t = np.linspace(0, 1, n, dtype=np.float32)[:, None]
     rough = _noise(rng, w, n, 6, .75, 1.5, 4)[(t.ravel()**.6*(n - 1)).astype(int)]
-    colour = _mix(dark, light, np.clip(.5 + .28*rough, 0, 1)[..., None])*air.light
-    back = a[max(0, h - n - 6):h - n].mean((0, 1))  # it begins in the colour of what lies behind
-    a[-n:] += (colour + (back - colour)*(.8*(1 - t)**3) - a[-n:])*np.clip(t*14, 0, 1)
+    share = np.clip(.5 + .28*rough, 0, 1)
+    back = a[:, max(0, h - n - 6):h - n].transpose(1, 2, 0).copy().mean((0, 1))  # the colour of what lies behind
+    colour = [(c + (d - c)*share)*light for c, d, light in zip(_rgb(dark), _rgb(light), air.light)]
+    _blend(colour, back, .8*(1 - t)**3)
+    _blend(a[:, -n:], colour, np.clip(t*14, 0, 1))
     for size, near, far in ((1., 0, .45), (1.7, .4, .8), (2.6, .75, 1)) if litter else ():
         d = rng.uniform(near, far, 450)
         colours = np.array([_mix(*_pair(rng, litter), rng.random()) for _ in range(24)])[rng.integers(0, 24, 450)]
@@ -411,15 +452,15 @@ def _blurry(rng, w, h, air, leaves, holes=None):
     "A background out of focus: blots of two colours and bright holes."
     w2, h2, (dark, light) = w//4, h//4, _pair(rng, leaves)
     n, m = (_noise(rng, w2, h2, rng.uniform(*size), .6, 2, rng.uniform(.7, 1.4)) for size in ((2, 4.5), (4, 8)))
-    a = _mix(_rgb(dark)*.9, light, np.clip(.42 + .30*n, 0, 1)[..., None])*air.light
-    bright = np.clip((.6*n + m - 1.1)*.8, 0, 1)[..., None]*np.linspace(1, .15, h2)[:, None, None]
-    a = a + ((air.haze if holes is None else holes) - a)*bright
+    a = np.moveaxis(_mix(_rgb(dark)*.9, light, np.clip(.42 + .30*n, 0, 1)[..., None])*air.light, -1, 0)
+    bright = np.clip((.6*n + m - 1.1)*.8, 0, 1)*np.linspace(1, .15, h2)[:, None]
+    _blend(a, air.haze if holes is None else holes, bright)
     return _image(a).filter(ImageFilter.GaussianBlur(2.2)).resize((w, h), Image.Resampling.BICUBIC)
 
 # %% ../nbs/98_drawing.ipynb #d90fa88d
 def _stand(rng, a, air, horizon, kind, n, nearest, leaves, gap=None):
     "`n` trunks from far to near with foliage between them; `gap` (x, half width) stays clear: a path."
-    h, w = a.shape[:2]
+    _, h, w = a.shape
     bark, colour, slant = _bark(rng, kind), _vary(rng, _BARKS[kind], 8), rng.normal(0, .015)
     for near in np.sort(rng.beta(1, 2.2, n)):
         width, far = w*nearest*(.06 + .94*near**1.6)*rng.uniform(.7, 1.2), .8*(1 - near)**1.5
@@ -440,15 +481,15 @@ def _stand(rng, a, air, horizon, kind, n, nearest, leaves, gap=None):
 
 def _path(rng, a, air, horizon, x):
     "A path that winds from the point `x` on the horizon to the camera."
-    h, w = a.shape[:2]
+    _, h, w = a.shape
     n = h - int(horizon)
     t = np.linspace(0, 1, n, dtype=np.float32)[:, None]
     mid = x + w*rng.normal(0, .18)*np.sin(t*rng.uniform(1.5, 3.2))*(1 - t*.3)
     half = w*(.012 + rng.uniform(.16, .3)*t**1.3)*(1 + .1*_noise(rng, 4, n, 20)[:, :1])
-    mask = np.clip((half - np.abs(np.arange(w)[None] - mid))/(2 + 8*t), 0, .9)[..., None]
+    mask = np.clip((half - np.abs(np.arange(w)[None] - mid))/(2 + 8*t), 0, .9)
     colour = air.on(_one(rng, "#b59a78 #a88c68 #8f8378"))
-    colour = colour*(1 + .10*_noise(rng, w, n, 8, .8, 1.5, 5))[..., None]
-    a[-n:] += (colour + (air.haze - colour)*(.6*(1 - t)**2)[..., None] - a[-n:])*mask
+    rough, far = 1 + .10*_noise(rng, w, n, 8, .8, 1.5, 5), .6*(1 - t)**2
+    _blend(a[:, -n:], (c*rough + (haze - c*rough)*far for c, haze in zip(colour, air.haze)), mask)
 
 # %% ../nbs/98_drawing.ipynb #cd69f433
 def _woods(rng, w, h, kinds="birch", air="summer golden overcast mist", path=False, rays=False):
@@ -460,19 +501,20 @@ def _woods(rng, w, h, kinds="birch", air="summer golden overcast mist", path=Fal
     if path: _path(rng, a, air, horizon, x)
     gap, kind = (x, w*.22) if path else None, str(rng.choice(kinds.split()))
     _stand(rng, a, air, horizon, kind, int(rng.integers(14, 30)), rng.uniform(.07, .17), leaves, gap)
-    return _image(a + (air.lit - a)*glow if rays else a)
+    return _image((plane + (c - plane)*glow for plane, c in zip(a, air.lit)) if rays else a)
 
 
 def _sun(rng, a, air):
     "A low sun into `a`; returns the share of light its rays add."
-    h, w = a.shape[:2]
+    _, h, w = a.shape
     y, x = h*rng.uniform(-.1, .35), w*rng.uniform(.15, .85)
     dy, dx = np.mgrid[0:h, 0:w].astype(np.float32) - np.array([y, x], dtype=np.float32)[:, None, None]
     far = np.hypot(dx, dy)/h
-    a += (air.lit - a)*np.exp(-(far/rng.uniform(.35, .6))**1.5)[..., None] - .3*a
+    glow = np.exp(-(far/rng.uniform(.35, .6))**1.5)
+    for plane, c in zip(a, air.lit): plane += (c - plane)*glow - .3*plane
     turns = np.convolve(rng.random(240), np.ones(3)/3, "same")
     rays = np.interp(np.arctan2(dy, dx), np.linspace(-np.pi, np.pi, 240), turns)
-    return (.55*np.clip((rays - .5)*3, 0, 1)*np.exp(-far*1.1)*np.clip(dy/h*3, 0, 1))[..., None]
+    return (.55*np.clip((rays - .5)*3, 0, 1)*np.exp(-far*1.1)*np.clip(dy/h*3, 0, 1))
 
 
 def _birch_trunks(rng, w, h): return _woods(rng, w, h)
@@ -553,7 +595,8 @@ def _wooded_shore(rng, w, h):
 # %% ../nbs/98_drawing.ipynb #707a146f
 def _looking_up_into_the_crowns(rng, w, h):
     air, leaves = _Air(rng, "clear summer overcast golden"), _LEAVES[str(rng.choice(["spring", "summer", "autumn"]))]
-    a, far, hole = _floats(_sky(rng, w, h, air, 3.))*.6 + 102*air.light, math.hypot(w, h), rng.uniform(.07, .16)
+    a = _floats(_sky(rng, w, h, air, 3.))*.6 + 102*air.light[:, None, None]
+    far, hole = math.hypot(w, h), rng.uniform(.07, .16)
     mid = np.array([w*rng.uniform(.25, .75), h*rng.uniform(.25, .75)])
     def crowns(n, leaf, distance):
         r, t = far*(hole + rng.random(n)**.7*.62), rng.uniform(0, 2*np.pi, n)
@@ -640,8 +683,7 @@ def _side_bird(rng, pen, name, legs=True):
     else: pen.blob(np.array([(-.1, -.25), (1.2, -.5), (1.1, 1), (.2, 1.5), (-.35, .7)])*head + (hx, hy), face)
     if name in ("blue tit", "goldfinch"): pen.line([(hx - head, hy + head*.1), (hx + head*.9, hy)], head*.22, "#1d2a3c")
     if name == "goose": pen.oval(hx - head*.1, hy + head*.4, head*.45, head*.6, "#f0efec")
-    pen.soften(.05, outline=False)
-    pen.layer.putalpha(shape)
+    pen.soften(.05, shape)
     if legs: _legs(pen, R((-.02, plump*.86))[0], leg, feet)
     _folded_wing(pen, R, plump, wing, back)
     _face(pen, hx, hy, head, beak, blen, bhigh, name)
@@ -759,8 +801,7 @@ def _flying_bird(rng, pen, name):
     shape = pen.layer.getchannel("A")
     for x in np.linspace(-.9, .9, 12): pen.oval(*see([(x, 0, -.26)])[0], .24, .2, belly)
     pen.oval(*see([(hx, 0, .1)])[0], .3, .27, head)
-    pen.soften(.05, outline=False)
-    pen.layer.putalpha(shape)
+    pen.soften(.05, shape)
     a, b, c = see([(hx + .12, 0, .17), (hx + .14, 0, -.02), (hx + (.82 if name in ("heron", "tern") else .56), 0, .0)])
     pen.poly(_smooth([a, c, b, (a + b)/2 - (.08, 0)], 2), beak)
     pen.oval(*see([(hx + .1, near*.2, .15)])[0], .045, .045, "#14110f")
@@ -808,14 +849,14 @@ def _perched(rng, im, air, name, unit):
     x, y, width = w*rng.uniform(.3, .7), h*rng.uniform(.5, .8), unit*rng.uniform(.16, .36)
     x0, x1 = (w*.5 - side*w*.55), x + side*w*rng.uniform(.15, .6)
     spots = _twigs(rng, pen, (x0, y + lean*(x0 - x)), (x1, y + lean*(x1 - x)), width)
-    a = np.array(_set(rng, im, pen, air, .7))
+    a = _planes(_set(rng, im, pen, air, .7))
     spots = spots[np.hypot(*(spots - (x, y)).T) > unit*1.1]
     if rng.random() < .6 and len(spots):
         leaves = _pair(rng, _LEAVES[str(rng.choice(list(_LEAVES)))])
         leaf = max(3, min(9, unit*rng.uniform(.08, .14)))
         _foliage(rng, a, *spots.T, unit*.32, int(rng.integers(4, 14)), leaves, leaf, air)
     sprite, foot, _ = _bird(rng, air, name, unit)
-    return _put(Image.fromarray(a), sprite, (x - foot[0], y - width*.3 - foot[1]))
+    return _put(_image(a), sprite, (x - foot[0], y - width*.3 - foot[1]))
 
 
 def _bird_on_a_branch(rng, w, h):
@@ -1105,7 +1146,7 @@ def _bicycle(rng, w, h):
         a, rows = _floats(im), int(y + (h - y)*.3)
         c, rough = _one(rng, "#a8604a #d8c8a8 #8a9a9a #c49a6a"), _noise(rng, w, rows, 40, .8, 1.2, 2)*.07
         bricks = .06*(np.arange(rows)[:, None] % 14 < 2)
-        a[:rows] = c*air.light*(1 + rough + bricks + .1*_noise(rng, w, rows, 2))[..., None]
+        a[:, :rows] = (c*air.light)[:, None, None]*(1 + rough + bricks + .1*_noise(rng, w, rows, 2))
         im = _image(a)
     u, x, foot = w*rng.uniform(.08, .12), w*rng.uniform(.35, .65), y + (h - y)*rng.uniform(.45, .65)
     pen, c = _Pen((w, h), x, foot - u, u, rng.choice([-1, 1])), _one(rng, "#c2332c #2f6a9a #3a3a3e #3f8a6a #e0b23a")
@@ -1133,12 +1174,13 @@ def _mountains(rng, w, h):
         top = _ridge(rng, w, top, h*.025, 5)
         gy, gx = np.gradient(rough[:, ::1 if k % 2 else -1])  # which way the rock faces
         face = .55 + air.side*(gx*h*.028 + .25*np.gradient(smooth(top))) - gy*h*.014 + .06*rough
-        face = np.clip(face, .12, 1.1)[..., None]
-        rock = air.on(_one(rng, "#6a6660 #5a5f6a #7a6a5a"))*(.4 + .8*face)
-        snow = np.clip((base*.72 - y + 26*rough)/14, 0, 1)[..., None]*np.clip(face*1.8 - .2, .2, 1)
-        colour = np.clip(rock + (air.on("#f4f7fb")*(.55 + .5*face) - rock)*snow, 0, 255)
-        colour += (air.haze - colour)*(.5*(1 - k/n))*np.clip(.35 + (y/base)**2, 0, 1)[..., None]
-        a += (colour - a)*np.clip(y - top[None] + .5, 0, 1)[..., None]
+        face = np.clip(face, .12, 1.1)
+        snow = np.clip((base*.72 - y + 26*rough)/14, 0, 1)*np.clip(face*1.8 - .2, .2, 1)
+        rock = [c*(.4 + .8*face) for c in air.on(_one(rng, "#6a6660 #5a5f6a #7a6a5a"))]
+        _blend(rock, (c*(.55 + .5*face) for c in air.on("#f4f7fb")), snow)
+        rock = np.clip(rock, 0, 255)
+        _blend(rock, air.haze, .5*(1 - k/n)*np.clip(.35 + (y/base)**2, 0, 1))
+        _blend(a, rock, np.clip(y - top[None] + .5, 0, 1))
     if rng.random() < .5: return _water(rng, _image(a), int(base), air)
     return _image(_hills(rng, a, air, base, 2, "fields"))
 
@@ -1183,9 +1225,8 @@ def _finish(rng, im):
     grain = rng.standard_normal((h, w), dtype=np.float32)*np.float32(rng.uniform(1.5, 4))
     contrast = rng.uniform(.95, 1.12)
     cast = rng.uniform(.96, 1.04, 3).astype(np.float32)*np.float32(contrast)
-    a *= light.astype(np.float32)[..., None]*cast
-    a += (grain + np.float32(128*(1 - contrast)))[..., None]
-    return _image(a)
+    grain += np.float32(128*(1 - contrast))
+    return _image(plane*(light*c) + grain for plane, c in zip(a, cast))
 
 # %% ../nbs/98_drawing.ipynb #6733f78f
 _SCENES = dict(bird=_BIRD_SCENES, forest=_FORESTS, thing=_THINGS)

@@ -1,4 +1,4 @@
-"""Read by every Python that the tests start: a picture of the sample is drawn once (80 ms) and then read from a folder.
+"""Read by every Python that the tests start: a picture of the sample is drawn once (50 ms) and then read from a folder.
 
 Chapter 99 draws its own, and so does a process that is started without `PYTHONPATH`."""
 import functools
