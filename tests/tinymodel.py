@@ -28,10 +28,10 @@ def graph(info=INFO, weight=((8., -8.), (0., 0.), (-8., 8.))):
     return model
 
 
-def folder(dest: Path, net=None, drop=(), papers=None, known=True, **changes) -> Path:
+def folder(dest: Path, net=None, drop=(), papers=None, known=None, **changes) -> Path:
     """A model folder in `dest`: bytes of another graph, keys to leave out and values to change make it a bad one
 
-    The graph is noted as made here, unless it is not `known`: to try it would take a third of a second."""
+    `known`: its graph is noted as made here, by default the good one; to try it would take a third of a second."""
     dest.mkdir(parents=True)
     Image.new("RGB", (40, 30), (200, 100, 50)).save(dest/"probe.png")
     info = INFO | changes
@@ -39,7 +39,7 @@ def folder(dest: Path, net=None, drop=(), papers=None, known=True, **changes) ->
     info |= dict(probe=dict(file="probe.png", logits=[150/255*8, -150/255*8])) | changes
     for name, text in (papers or {}).items(): (dest/name).write_text(text, encoding="utf-8", newline="")
     info["sha256"] = {f.name: sha256(f.read_bytes()).hexdigest() for f in dest.iterdir()}
-    if known and net is None: note_sound(info["sha256"]["model.onnx"])
+    if net is None if known is None else known: note_sound(info["sha256"]["model.onnx"])
     (dest/"model.json").write_text(json.dumps({k: v for k, v in info.items() if k not in drop}))
     return dest
 
