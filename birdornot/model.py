@@ -438,7 +438,8 @@ def _check_probe(model, session, name, pixels):
     want = np.array(want, np.float32)
     try: got = session.run(["logits"], {"pixels": pixels})[0][0]
     except Exception as e:  # the runtime raises types of its own
-        raise ModelError(f"{name} in {model.name} fails on its probe picture ({str(e)[:200]}); export it again") from e
+        raise ModelError(f"{name} in {model.name} fails on its probe picture ({in_words(e, 200)}); "
+                         "export it again") from e
     if got.shape != want.shape or not (np.abs(got - want) <= near*np.maximum(1, np.abs(want))).all():
         ours, theirs = (np.round(v[:5], 3).tolist() for v in (got, want))
         raise ModelError(f"{name} in {model.name} does not answer its probe picture as it should: {ours} instead of "
@@ -456,7 +457,7 @@ def _open(model, name, data, pixels, threads):
     options.add_session_config_entry("session.load_model_format", "ONNX")
     try: session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as e:  # the runtime raises types of its own
-        raise ModelError(f"ONNX Runtime {ort.__version__} cannot read {name} in {model.name} ({str(e)[:200]}); "
+        raise ModelError(f"ONNX Runtime {ort.__version__} cannot read {name} in {model.name} ({in_words(e, 200)}); "
                          "export it again") from e
     _check_self(model, session, name)
     _check_probe(model, session, name, pixels)

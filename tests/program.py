@@ -2,6 +2,7 @@
 
 On Linux that process is forked from one which has imported what most commands need, and saves them half a second each
 (but not ONNX Runtime, whose threads a fork loses); elsewhere, and with limits of its own, it is a fresh one."""
+import atexit
 import functools
 import json
 import os
@@ -13,6 +14,11 @@ from pathlib import Path
 PROGRAM = [sys.executable, "-c", "import sys; from birdornot.cli import main; sys.exit(main())"]
 WARM = """
 import json, os, signal, sys
+connects = sys.argv[1]
+def watch(event, args):
+    if event == "socket.connect" and isinstance(args[1], tuple) and args[1][0] not in ("127.0.0.1", "127.0.0.2", "::1"):
+        with open(connects, "a") as f: print(args[1][0], file=f)
+sys.addaudithook(watch)
 import fastcore.all, filelock, numpy, onnx, PIL.Image, safetensors.numpy, slugify, tqdm.auto, w3lib.url
 import birdornot.export, birdornot.make, birdornot.probe, birdornot.report, birdornot.search, birdornot.why
 from birdornot.cli import main
@@ -31,10 +37,16 @@ for line in sys.stdin:
 """
 
 
+CONNECTS = Path(tempfile.gettempdir(), f"birdornot-tests-{os.getpid()}-connects")  # a line for each to the outside
+
+
 @functools.cache
 def _warm():
     "The process that is forked; it ends with this one, as its input does"
-    return subprocess.Popen([sys.executable, "-c", WARM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    CONNECTS.write_text("")
+    atexit.register(CONNECTS.unlink, missing_ok=True)
+    return subprocess.Popen([sys.executable, "-c", WARM, CONNECTS], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                            text=True)
 
 
 def _forked(words, cwd):

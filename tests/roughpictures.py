@@ -570,3 +570,28 @@ REFUSED = {  # name → what makes a file that is none, and what the reason says
 
 SHOWN, UPRIGHT = ({name: functools.cache(make) for name, make in some.items()} for some in (SHOWN, UPRIGHT))
 REFUSED = {name: (functools.cache(make), why) for name, (make, why) in REFUSED.items()}
+
+
+# ---- by dice
+
+def bitten(data, dice):
+    "Bytes with some changed, a piece cut out, doubled, or the end cut off"
+    raw, n = bytearray(data), dice.randint(1, 6)
+    for _ in range(n): raw[dice.randrange(len(raw))] = dice.randrange(256)
+    at, length = dice.randrange(len(raw)), dice.randrange(1, 200)
+    how = dice.random()
+    if how < 0.2: del raw[at:at + length]
+    elif how < 0.3: raw[at:at] = raw[at:at + length]
+    elif how < 0.4: del raw[at:]
+    return bytes(raw)
+
+
+def lied(data, dice):
+    "A picture with some bytes changed, most of them in its head, or numbers that are out of the question put there"
+    raw = bytearray(bitten(data, dice) if dice.random() < 0.4 else data)
+    for _ in range(dice.randint(0, 8)):
+        if not raw: break
+        at = dice.randrange(min(len(raw), dice.choice([64, 700, 10**6])))
+        value = dice.choice([bytes([dice.randrange(256)]), b"\xff\xff", b"\xff"*4, b"\x7f" + b"\xff"*3, bytes(4)])
+        raw[at:at + len(value)] = value
+    return bytes(raw)

@@ -67,6 +67,7 @@ def settled(dest):
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a second loopback address, and /proc to see memory")
 @pytest.mark.parametrize("n,kills", [(1000, 0), (250, 4), pytest.param(1000, 10, marks=pytest.mark.slow)])
 def test_every_address_ends_as_it_must(tmp_path, n, kills):
+    "Threat: lost work"
     rng = random.Random(n + kills)
     with RoughWeb() as web, RoughWeb("127.0.0.2") as calm:
         expected = addresses(n, web, calm)

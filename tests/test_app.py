@@ -208,6 +208,7 @@ def test_the_reason_is_painted(tmp_path):
 
 
 def test_a_decoder_that_crashes_takes_only_its_file_along():
+    "Threat: a decoder that crashes, hangs or takes all memory"
     reader = SafeReader()
     try:
         reader.start()

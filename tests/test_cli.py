@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from program import PROGRAM, birdornot
+from program import CONNECTS, PROGRAM, birdornot
 
 from birdornot.sample import make_sample
 
@@ -56,6 +56,12 @@ def test_make_says_what_it_made(made):
     assert set(summary["pictures"]) == {"bird", "forest"} and min(summary["pictures"].values()) >= 25
     assert (cwd/summary["model"]/"model.onnx").exists() and (cwd/"bird_or_forest"/"report.html").exists()
     assert "web page" not in done.stderr and "Warning" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the program is not watched here")
+def test_the_default_run_connects_to_nobody(made):
+    "Threat: telemetry of dependencies"
+    assert CONNECTS.read_text() == ""
 
 
 def test_the_command_it_names_works(made):

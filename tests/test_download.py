@@ -111,6 +111,7 @@ BAD = {
 
 
 def test_every_failure_has_its_reason(web, tmp_path):
+    "Threat: opt-outs and licences"
     rows = fetch(web, tmp_path, *BAD)
     assert {p: r["reason"] for p, r in rows.items()} == BAD
     # nothing half is left
@@ -125,6 +126,7 @@ def test_optout_can_be_waived_by_who_has_asked(web, tmp_path):
 
 @pytest.mark.parametrize("path", ["/drip", "/drip-head", "/hang", "/endless-redirect"])
 def test_no_answer_outlives_the_deadline(web, tmp_path, path):
+    "Threat: an endless, dripping or zip-bomb body"
     start = time.monotonic()
     r = fetch(web, tmp_path, path, deadline=1)[path]
     assert time.monotonic() - start < 3
@@ -132,6 +134,7 @@ def test_no_answer_outlives_the_deadline(web, tmp_path, path):
 
 
 def test_endless_bodies_cost_little_memory(web, tmp_path):
+    "Threat: an endless, dripping or zip-bomb body"
     import resource
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     fetch(web, tmp_path, *(f"/{kind}?{i}" for kind in ("endless", "bomb") for i in range(8)))
@@ -195,6 +198,7 @@ def private(): return [a for a in CONNECTS if a != "93.184.215.14"]
 
 
 def test_no_hostile_address_leads_to_a_connection(names, tmp_path):
+    "Threat: an address leads to a private place, or `file:`"
     CONNECTS.clear()
     done = download_images(tmp_path, [Hit("bird", u) for u in HOSTILE], progress=False)
     assert len(done.rows) == len({*HOSTILE}) and all(r["status"] == "failed" and r["reason"] for r in done.rows)
@@ -227,6 +231,7 @@ NOT_PUBLIC = [*V4, *V6, *dict.fromkeys(d for a in V4 for d in dressed(a))]
 @pytest.mark.parametrize("way", ["in the address", "by redirect", "by DNS",
                                  "by DNS beside a public one", "by DNS the second time"])
 def test_what_is_not_public_is_never_connected_to(names, web, way):
+    "Threat: an address leads to a private place, or `file:`"
     with Fetcher(allow_hosts=[web.host]) as fetcher:
         for i, a in enumerate(NOT_PUBLIC):
             plain = f"http://[{a}]/x" if ":" in a else f"http://{a}/x"
@@ -245,7 +250,9 @@ def test_what_is_not_public_is_never_connected_to(names, web, way):
 
 
 def test_rebinding_between_check_and_connection(names, web):
-    "The name is private at the second look; the connection goes to the address of the first look, or nowhere"
+    """Threat: an address leads to a private place, or `file:`.
+
+    The name is private at the second look; the connection goes to the address of the first look, or nowhere."""
     names["evil.example"] = ["93.184.215.14", "127.0.0.1"]
     CONNECTS.clear()
     with Fetcher() as fetcher, pytest.raises(Refused): fetcher.get(f"http://evil.example:{web.server_port}/good/1")
@@ -282,6 +289,7 @@ def test_we_say_who_we_are_and_keep_no_cookies(web):
 
 
 def test_a_file_address_is_read_only_for_a_hit_of_a_folder(tmp_path):
+    "Threat: an address leads to a private place, or `file:`"
     (tmp_path/"x.jpg").write_bytes(picture(1))
     url = (tmp_path/"x.jpg").as_uri()
     rows = download_images(tmp_path/"d",
@@ -292,9 +300,11 @@ def test_a_file_address_is_read_only_for_a_hit_of_a_folder(tmp_path):
 
 @pytest.mark.parametrize("term",
                          ["../../evil", "/etc", "..", ".", "", "con", "a/b\\c", "-rf", "x" * 300, "\0", ".quarantine",
-                          "originals"])
+                          "originals", ".htaccess", "C:\\x", "aux.jpg", "nul", "LPT1", "~", "x.", "x ", "%2e%2e%2fx",
+                          "\u202egnp.x", "x\ny", "../ledger.sqlite", "‥／x"])
 def test_no_label_leaves_the_dataset(tmp_path, web, term):
-    r, = download_images(tmp_path/"d/e", [Hit(term, web.url + "/good/1")], allow_hosts=[web.host]).rows
+    "Threat: labels and titles as paths"
+    r, = download_images(tmp_path/"d/e", [Hit(term, web.url + "/good/1", title=term)], allow_hosts=[web.host]).rows
     file = (tmp_path/"d/e"/r["file"]).resolve()
     assert file.is_file() and file.parent.parent == (tmp_path/"d/e/originals").resolve()
 
@@ -344,6 +354,7 @@ def until(ready, seconds=20):
 
 
 def test_kill_and_resume(web, tmp_path):
+    "Threat: lost work"
     for n in (20, 55, 100):
         p = start(web, tmp_path)
         until(lambda n=n: sum(web.asked.values()) >= n)

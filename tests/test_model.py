@@ -52,6 +52,7 @@ def test_a_good_one_answers(tmp_path):
 
 @pytest.mark.parametrize("name", ["learner.pkl", "weights.pth", "pytorch_model.bin", "notes.txt"])
 def test_pickle_inside(tmp_path, name):
+    "Threat: pickle"
     model = tinymodel.folder(tmp_path/"model")
     (model/name).write_bytes(pickle.dumps(Evil()))
     refused(model, "pickle", name)
@@ -60,6 +61,7 @@ def test_pickle_inside(tmp_path, name):
 
 @pytest.mark.parametrize("name", ["model.onnx", "model.json", "probe.png", "model.safetensors"])
 def test_pickle_in_the_place_of(tmp_path, name):
+    "Threat: pickle"
     model = tinymodel.folder(tmp_path/"model")
     (model/name).write_bytes(pickle.dumps(Evil()))
     refused(model, "pickle", name)
@@ -74,11 +76,13 @@ def test_wrong_hash(tmp_path, name):
 
 @pytest.mark.parametrize("entry", ["../out.txt", "/tmp/out.txt", "a/../../out.txt", "..\\out.txt", "C:\\out.txt"])
 def test_paths_out_of_a_zip(tmp_path, entry):
+    "Threat: archives"
     model = tinymodel.folder(tmp_path/"model")
     refused(tinymodel.zipped(model, tmp_path/"m.zip", more=[(zipfile.ZipInfo(entry), "x")]), "leads out of it")
 
 
 def test_zip_bomb_costs_nothing(tmp_path):
+    "Threat: archives"
     model = tinymodel.folder(tmp_path/"model")
     bomb = tmp_path/"m.zip"
     with zipfile.ZipFile(tinymodel.zipped(model, bomb), "a", zipfile.ZIP_DEFLATED, compresslevel=1) as z:
@@ -188,6 +192,7 @@ def test_unknown_operator(tmp_path):
 
 
 def test_functions_nested_to_a_million_nodes(tmp_path):
+    "Threat: strangers' models"
     net, domain = tinymodel.graph(), "evil.example"
     net.opset_import.append(helper.make_opsetid(domain, 1))
     for i in range(20):
@@ -246,6 +251,7 @@ def costly(*nodes, **values):
 
 
 def test_a_chain_of_giant_products_is_ended(tmp_path, unknown):
+    "Threat: strangers' models"
     wide = [("ConstantOfShape", ["n"], "x0", {}), ("Sum", ["x0"], "y", {})]
     chain = [("MatMul", ["y" if i == 0 else f"x{i}", "x0"], f"x{i+1}", {}) for i in range(200)]
     model = ModelFolder(fits(tmp_path, costly(*wide, *chain, n=[3000, 3000])))
@@ -256,6 +262,7 @@ def test_a_chain_of_giant_products_is_ended(tmp_path, unknown):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the system keeps no limits of memory")
 def test_gigabytes_out_of_nothing_are_refused(tmp_path, unknown):
+    "Threat: strangers' models"
     for i, net in enumerate((costly(("ConstantOfShape", ["n"], "x", {}), n=[2**30]),
                              costly(("Tile", ["pixels", "n"], "x", {}), n=[1, 1, 2**9, 2**9]))):
         net.graph.output.append(helper.make_tensor_value_info(net.graph.node[-1].output[0], TensorProto.FLOAT, None))
@@ -338,6 +345,7 @@ def test_what_is_no_file_in_a_folder(tmp_path, name):
 
 @pytest.mark.parametrize("name", ["model.json", "model.onnx", "probe.png", "ATTRIBUTION.csv", "notes", "folder"])
 def test_links_in_a_folder_are_not_followed(tmp_path, name):
+    "Threat: strangers' models"
     model = tinymodel.folder(tmp_path/"model")
     secret = tmp_path/"secret"
     if (model/name).exists(): (model/name).rename(secret)
@@ -353,7 +361,7 @@ def test_a_link_to_a_folder_is_the_choice_of_who_names_it(tmp_path):
 
 
 def test_nothing_was_unpickled():
-    "None of the pickles above has run"
+    "Threat: pickle. None of the pickles above has run"
     code = f"import os; print(os.environ.get({CANARY!r}))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "None"
 

@@ -34,6 +34,7 @@ def alike(im, other): return np.corrcoef(small(im), small(other))[0, 1]
 
 @pytest.mark.parametrize("name", SHOWN)
 def test_a_sound_picture_is_shown(name):
+    "Threat: a refusal that is not true"
     im, size, _ = decode_upright(SHOWN[name](), 400)
     want = tuple(map(int, said.groups())) if (said := OTHER.search(name)) and said[1] else (320, 240)
     assert (im.mode, size, im.info) == ("RGB", want, {})
@@ -48,6 +49,7 @@ def test_a_picture_held_sideways_is_upright(name):
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_refusal_is_true(name):
+    "Threat: a refusal that is not true"
     make, why = REFUSED[name]
     with pytest.raises(BadPicture) as e: open_upright(make(), 400)
     assert re.search(why, str(e.value)) and 4 < len(str(e.value)) < 130
@@ -61,7 +63,9 @@ def test_what_follows_or_precedes_a_picture_changes_nothing():
 
 
 def test_each_length_of_a_cut_jpeg():
-    "A file that is cut anywhere is whole or refused; whole are at most the last bytes"
+    """Threat: truncated files accepted.
+
+    A file that is cut anywhere is whole or refused; whole are at most the last bytes."""
     for kwargs in dict(), dict(progressive=True), dict(restart_marker_rows=1), dict(restart_marker_blocks=3):
         data, good = saved(scene((64, 48)), **kwargs), []
         for n in (*range(1, 60), *range(60, len(data) - 20, 7)):
@@ -137,6 +141,7 @@ def test_heic_is_read_or_says_how(tmp_path, monkeypatch):
 # ---- limits
 
 def test_each_limit_can_be_raised_and_its_message_names_the_option():
+    "Threat: a refusal that is not true"
     huge = jpeg_of_size(16320, 12240, progressive=True)
     said = examine_picture(huge)[1]
     mb = re.search(r"more than 500; save it smaller, or allow it: --megabytes (\d+)$", said["reason"])[1]
@@ -208,7 +213,9 @@ for file in sys.argv[1:]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is measured as Linux says it")
 def test_large_hostile_files_cost_little(tmp_path):
-    "Padding, markers, comments, chunks by the million: each was a minute or a gigabyte; bombs: 50 MB"
+    """Threat: a decoder that crashes, hangs or takes all memory.
+
+    Padding, markers, comments, chunks by the million: each was a minute or a gigabyte; bombs: 50 MB."""
     jpeg, png, gif = saved(scene()), saved(scene(), "PNG"), saved(scene().quantize(16), "GIF")
     at = 13 + (3 << (gif[10] & 7) + 1)
     files = {

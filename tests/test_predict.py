@@ -103,6 +103,7 @@ def test_sorted_photos_below_the_photos_are_not_asked_again(place):
 
 
 def test_unsure_and_foreign_labels_have_safe_folders(place):
+    "Threat: labels and titles as paths"
     tinymodel.folder(place/"odd", labels=["../../sunset", "sea"], unsure=dict(min_confidence=0.999999))
     done = birdornot("predict", "odd", "photos/sunset/00.jpg", "--sort-into", "sorted", cwd=place)
     assert done.returncode == 0 and (place/"sorted"/"unsure"/"00.jpg").exists()

@@ -27,6 +27,7 @@ def runtime():
 
 @pytest.mark.parametrize("code", ["unknown", "other", "by-nc", "by-nd", "by-nc-sa"])
 def test_the_gate_names_the_picture(tmp_path, code):
+    "Threat: opt-outs and licences"
     model = tinymodel.folder(tmp_path/"model", papers=papers("cc0", "by", code, "by-sa", "pdm"))
     with pytest.raises(LicenceError, match=f"1 of 5 .* 1 {code} .sea/2.jpg from site2.example"):
         write_space(model, tmp_path/"space")

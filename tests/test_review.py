@@ -246,7 +246,9 @@ def test_many_decide_at_once(dataset):
 
 
 def test_killed_in_the_middle(dataset):
-    "kill -9 while deciding: afterwards ledger and files agree, and cleaning has nothing to mend that it cannot"
+    """Threat: lost work.
+
+    kill -9 while deciding: afterwards ledger and files agree, and cleaning has nothing to mend that it cannot."""
     with Ledger(dataset) as ledger: ids = [r["id"] for r in ledger.rows(status="clean")]
     script = (f"from birdornot.review import decide, undo_decision\nimport itertools\nprint('go', flush=True)\n"
               f"for i in itertools.cycle({ids}):\n    decide({str(dataset)!r}, "

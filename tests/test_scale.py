@@ -227,6 +227,7 @@ def test_three_nodes_of_which_one_dies(tmp_path):
 
 
 def test_telemetry_is_off_before_ray_is_there(monkeypatch):
+    "Threat: telemetry of dependencies"
     import builtins
     seen, real = [], builtins.__import__
     def watch(name, *args):

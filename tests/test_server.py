@@ -186,6 +186,7 @@ def check_refusal(status, head, body):
 
 @pytest.mark.parametrize("page, name", CASES, ids=[f"{page}: {name}" for page, name in CASES])
 def test_a_hostile_request_is_refused_in_one_line(page, name, servers, made, capfd):
+    "Threat: app, review, any page on loopback"
     server, before = servers[page], snapshot(made)
     status, more = (OF_ALL | (OF_SERVE if page == "serve" else OF_REVIEW))[name]
     got, head, body = send(server, request(server, **more))
@@ -249,6 +250,7 @@ def test_many_at_once_are_too_many(made):
 
 
 def test_no_other_computer_can_reach_it(server):
+    "Threat: app, review, any page on loopback"
     assert server.socket.getsockname()[0] == "127.0.0.1"
     host = socket.gethostbyname(socket.gethostname())
     if not host.startswith("127."):
@@ -257,6 +259,7 @@ def test_no_other_computer_can_reach_it(server):
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_each_hostile_photo_is_refused_with_a_reason(name, servers, made):
+    "Threat: app, review, any page on loopback"
     server, before, data = servers["serve"], snapshot(made), HOSTILE[name]()
     path = "answer" if len(name) % 2 else "feedback?label=sea"  # both read in the same way: half of them for each
     got, head, body = send(server, request(server, path, "POST", data, Content_Type=FILE), wait=60)
