@@ -12,12 +12,15 @@ __all__ = ['SCHEMA', 'MB', 'LARGEST', 'NEEDED', 'MOST_FIELDS', 'MOST_NOTES', 'Mo
 import io
 import json
 import lzma
+import math
 import os
 import re
 import stat
 import struct
 import subprocess
 import sys
+import threading
+import time
 import zipfile
 import zlib
 from hashlib import sha256
@@ -490,22 +493,40 @@ def note_sound(
     except OSError: pass
 
 # %% ../nbs/70_model.ipynb #3b333d2d
+def _full(model, name, megabytes):
+    return (f"{name} in {model.name} takes more than {megabytes:,} MB of memory; do not use it, "
+            f"or allow it if you know who made it: --megabytes {2*megabytes}")
+
+
+def _watch_memory(megabytes, tell):
+    "End this process when it has taken so much more memory than it has now, where the system does not do it"
+    import resource
+    def most(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/(MB if sys.platform == "darwin" else 1000)
+    def watch():
+        while most() < limit: time.sleep(0.02)
+        tell()
+        os._exit(0)
+    limit = most() + megabytes
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def _run_trial():
     "In a process of its own: open the graph that comes in, and tell what is wrong with it"
     told = json.loads(sys.stdin.buffer.readline())
     model, name, side = SimpleNamespace(name=told["of"], info=told["info"]), told["name"], told["info"]["size"]
     pixels = np.frombuffer(sys.stdin.buffer.read(4*3*side*side), np.float32).reshape(1, 3, side, side)
-    data, fault = sys.stdin.buffer.read(), ""
+    data, full = sys.stdin.buffer.read(), _full(model, name, told["megabytes"])
     import onnxruntime  # noqa: F401  before there is a limit, so that it does not count
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    answers = os.dup(1)
     os.dup2(2, 1)  # what the runtime prints is no answer
+    def answer(fault): os.write(answers, json.dumps(fault).encode())
     limit_memory(told["megabytes"])
+    if sys.platform == "darwin": _watch_memory(told["megabytes"], lambda: answer(full))
     try: _open(model, name, data, pixels, 1)
     except (ModelError, MemoryError) as e:
-        full = isinstance(e, MemoryError) or re.search("bad.?alloc|bfc_arena|allocate memory", str(e.__cause__))
-        fault = f"{name} in {model.name} takes more than {told['megabytes']:,.0f} MB; do not use it" if full else str(e)
-    json.dump(fault, answers)
-    answers.flush()
+        memory = isinstance(e, MemoryError) or re.search("bad.?alloc|bfc_arena|allocate memory", str(e.__cause__))
+        answer(full if memory else str(e))
+    else: answer("")
     os._exit(0)  # taking everything down would take a while
 
 # %% ../nbs/70_model.ipynb #81a5e495
@@ -519,7 +540,8 @@ def _fault_apart(model, name, data, pixels, seconds, megabytes):
         done = subprocess.run([sys.executable, "-c", code], input=told.encode() + b"\n" + pixels.tobytes() + data,
                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=seconds, **alone)
     except subprocess.TimeoutExpired:
-        return f"{name} in {model.name} takes longer than {seconds:g} seconds; do not use it"
+        return (f"{name} in {model.name} takes longer than {seconds:.3g} seconds to open and to answer; do not use it, "
+                f"or allow it if you know who made it: --seconds {math.ceil(2*seconds)}")
     except OSError as e:
         return f"{name} in {model.name} cannot be tried ({in_words(e)}); free some memory and try again"
     if not done.stdout: return f"{name} in {model.name} crashes ONNX Runtime; do not use it"
@@ -530,8 +552,8 @@ def load_graph(
     model: ModelFolder,  # where the graph lies
     name: str = "model.onnx",  # or model-int8.onnx
     threads: int = 0,  # threads for one run, 0: as many as there are cores
-    seconds: float = 20,  # how long an unknown graph may take to open and answer once, and more if it is large
-    megabytes: int = 700  # memory it may take, besides three times its size
+    seconds: float = 20,  # how long an unknown graph may take to open and answer once, besides one for each 50 MB of it
+    megabytes: float = 700  # memory it may take, besides three times its size
 ):  # `onnxruntime.InferenceSession` that has given the expected answer to the probe; raises `ModelError`
     "The graph of a model, ready to run, after all checks; one that this user has not opened before is tried apart"
     data = model.checked(name)

@@ -204,7 +204,8 @@ class Classifier:
         self.info, self.labels, self.threads = _with_prior(model.info, prior), model.info["labels"], threads or cores()
         if int8 and "model-int8.onnx" not in model.files.names():
             raise ModelError(f"{model.name} has no model-int8.onnx ({model.info.get('int8')}); leave int8 out")
-        self.session = load_graph(model, "model-int8.onnx" if int8 else "model.onnx", self.threads)
+        self.session = load_graph(model, "model-int8.onnx" if int8 else "model.onnx", self.threads,
+                                  max(seconds or 0, 20), max(megabytes or 0, 700))
         self.outputs = [o.name for o in self.session.get_outputs() if o.name != "maps"]
 
     def __repr__(self): return f"Classifier({' or '.join(self.labels)}?)"

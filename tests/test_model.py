@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import random
+import re
 import resource
 import shutil
 import socket
@@ -236,7 +237,7 @@ def trials(unknown, monkeypatch):
     "The processes in which models were to be tried from now on; none is started, and all find them sound"
     seen = []
     def run(words, **kwargs):
-        seen.append(words)
+        seen.append(dict(kwargs, words=words))
         return subprocess.CompletedProcess(words, 0, b'""')
     monkeypatch.setattr(subprocess, "run", run)
     return seen
@@ -256,7 +257,7 @@ def test_a_chain_of_giant_products_is_ended(tmp_path, unknown):
     chain = [("MatMul", ["y" if i == 0 else f"x{i}", "x0"], f"x{i+1}", {}) for i in range(200)]
     model = ModelFolder(fits(tmp_path, costly(*wide, *chain, n=[3000, 3000])))
     start = time.monotonic()
-    with pytest.raises(ModelError, match="takes longer than 0.5"): load_graph(model, seconds=0.5)
+    with pytest.raises(ModelError, match="takes longer than 0.5 seconds .*--seconds 2$"): load_graph(model, seconds=0.5)
     assert time.monotonic() - start < 5 and not unknown.exists()  # it is not remembered as sound
 
 
@@ -268,20 +269,29 @@ def test_gigabytes_out_of_nothing_are_refused(tmp_path, unknown):
         net.graph.output.append(helper.make_tensor_value_info(net.graph.node[-1].output[0], TensorProto.FLOAT, None))
         model = fits(tmp_path/str(i), net)
         before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-        assert "takes more than 700 MB" in refused(model, "model.onnx")
+        assert re.search("takes more than 700 MB .*--megabytes 1400$", refused(model, "model.onnx"))
         assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < max(before, 1_000_000)
 
 
 def test_an_unknown_model_is_tried_once(tmp_path, unknown, trials):
     model = tinymodel.folder(tmp_path/"model", labels=["dusk", "lake"], known=False)
     for _ in range(3): assert Classifier(model).labels == ["dusk", "lake"]
-    assert len(trials) == 1 and trials[0][0] == sys.executable
+    assert len(trials) == 1 and trials[0]["words"][0] == sys.executable
     note, = unknown.iterdir()
     assert note.stat().st_size == 0 and note.name == f"{sha256((model/'model.onnx').read_bytes()).hexdigest()}-" \
         f"{ort.__version__}"
     note.rename(note.with_name(note.name[:64] + "-0.9"))  # another runtime may do other things with it
     Classifier(model)
     assert len(trials) == 2
+
+
+def test_what_photos_may_take_a_model_may_take_too(tmp_path, trials):
+    given = []
+    for i, limits in enumerate(({}, dict(seconds=60, megabytes=3000), dict(seconds=1, megabytes=10))):
+        Classifier(tinymodel.folder(tmp_path/f"{i}"/"model", known=False, labels=["a", f"b{i}"]), **limits)
+        asked = trials.pop()
+        given.append((round(asked["timeout"]), json.loads(asked["input"].partition(b"\n")[0])["megabytes"]))
+    assert given == [(20, 700), (60, 3000), (20, 700)]
 
 
 def test_few_notes_are_kept(unknown, monkeypatch):

@@ -1,5 +1,6 @@
 """What must not happen, and the tests that show that it does not: each says in its first line which threat it is of."""
 import ast
+import functools
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,7 @@ THREATS = {  # threat → file → tests
 }
 
 
+@functools.cache
 def told(file):
     "Test → the threat that its docstring names"
     tree = ast.parse((Path(__file__).parent/f"{file}.py").read_text(encoding="utf-8"))
