@@ -8,6 +8,7 @@ What a page says about itself stands in its first cell: `# title`, `> descriptio
 """
 import argparse
 import base64
+import gc
 import importlib
 import inspect
 import io
@@ -205,6 +206,7 @@ def write_api() -> None:
     "One reference page a module, its tables made from the docments, and one that lists them"
     from smalldocs import api
     shorten_defaults()
+    inspect.getsourcelines = cache(inspect.getsourcelines)  # for a class it parses the module, and it is asked thrice
     api.build(api.Settings.read(PAGES, dict(packages=["birdornot"], root="..", linkify=False,
                                             source=f"https://github.com/{REPO}/blob/main")))
     for f in [PAGES/"_symbols.json", PAGES/"api"/".smalldocs-api"]: f.unlink()
@@ -303,4 +305,7 @@ def main() -> int:
     return bool(faults) and not quarto  # Quarto's own parts are not ours to mend; the same pages passed with smalldocs
 
 
-if __name__ == "__main__": sys.exit(main())
+if __name__ == "__main__":
+    failed = main()
+    gc.freeze()  # each notebook's shell would collect garbage at the end, all of fifty-odd
+    sys.exit(failed)
