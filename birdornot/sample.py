@@ -11,16 +11,24 @@ __all__ = ['FAULTS', 'NEAR_DUPLICATES', 'near_duplicate_variant', 'sample_pictur
 # %% ../nbs/99_sample.ipynb #9045a2ca
 import io
 import json
+import pickle
+import subprocess
+import sys
 import threading
+import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import lru_cache, partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path, PurePosixPath
+from queue import SimpleQueue
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 from tqdm.auto import tqdm
 
+from .core import cores
 from .drawing import KINDS, describe, draw
 
 # %% ../nbs/99_sample.ipynb #3cb52e7a
@@ -142,6 +150,59 @@ def parse_sample_name(
         raise ValueError(f'{name!r} names no sample picture; names look like {sample_name("bird", 7)}')
     return about
 
+# %% ../nbs/99_sample.ipynb #59963255
+def _help():
+    "Draw what is asked for on standard input, until it ends"
+    while True:
+        try: about = pickle.load(sys.stdin.buffer)
+        except EOFError: return
+        pickle.dump(sample_picture(**about), sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+
+
+class _Helper:
+    "`sample_picture` in a process of its own"
+    def __init__(self):
+        code = f"import sys; sys.path[:] = {sys.path!r}; from birdornot import sample; sample._help()"
+        alone = dict(creationflags=0x200) if sys.platform == "win32" else dict(start_new_session=True)  # no Ctrl-C
+        self.process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL, **alone)
+
+    def __call__(self, **about):
+        try:
+            pickle.dump(about, self.process.stdin)
+            self.process.stdin.flush()
+            return pickle.load(self.process.stdout)
+        except (OSError, ValueError, EOFError, pickle.UnpicklingError): return sample_picture(**about)  # it was lost
+
+# %% ../nbs/99_sample.ipynb #07c5ed45
+class _Studio:
+    "Draws the pictures of names, one at a time; when there are many, with a helper on each further core"
+    patience = 1  # seconds of drawing before helpers are started
+
+    def __init__(self):
+        self.idle, self.helpers, self.spent = SimpleQueue(), [], 0
+        self.idle.put(sample_picture)
+
+    def __call__(self, name):
+        about, draws = parse_sample_name(name), self.idle.get()
+        try:
+            if draws in self.helpers: return draws(**about)
+            start = time.thread_time()
+            data = draws(**about)
+            self.spent += time.thread_time() - start
+            if self.spent > self.patience and not self.helpers:
+                self.helpers = [_Helper() for _ in range(min(cores(), 8) - 1)]
+                for helper in self.helpers: self.idle.put(helper)
+            return data
+        finally: self.idle.put(draws)
+
+    def close(self):
+        self.patience = float("inf")
+        for helper in self.helpers:
+            helper.process.kill()
+            helper.process.communicate()
+
 # %% ../nbs/99_sample.ipynb #69d2712c
 _COPIES = ("exact_duplicate", "near_duplicate")
 
@@ -179,8 +240,10 @@ def make_sample(
     for kind in kinds: (dest/kind).mkdir(parents=True, exist_ok=True)
     def within(name):
         return name.partition("/")[2]  # without the seed
-    for o in tqdm(answers, desc="drawing", disable=None):
-        (dest/within(o["name"])).write_bytes(sample_picture(**parse_sample_name(o["name"])))
+    def save(o):
+        (dest/within(o["name"])).write_bytes(studio(o["name"]))
+    with closing(_Studio()) as studio, ThreadPoolExecutor(cores()) as pool:
+        for _ in tqdm(pool.map(save, answers), "drawing", len(answers), disable=None): pass
     return [dict(path=within(o["name"])) | {k: o[k] for k in ("kind", "truth", "fault")} |
             dict(original=within(o["original"])) for o in answers]
 
@@ -306,7 +369,8 @@ class SampleWeb:
         if not 0 <= faults <= .5:
             raise ValueError(f"faults={faults} is no share of the hits; give 0 to 0.5 (.1: every tenth hit)")
         self.seed, self.n, self.faults = seed, n, faults
-        self.picture = lru_cache(maxsize=64)(lambda name: sample_picture(**parse_sample_name(name)))
+        self.studio = _Studio()
+        self.picture = lru_cache(maxsize=64)(self.studio)
 
     def answers(
         self,
@@ -327,3 +391,4 @@ class SampleWeb:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        self.studio.close()
