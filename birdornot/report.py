@@ -256,7 +256,7 @@ def _suspects(path, rows, most=24):
     clean = [r for r in rows if r["status"] == "clean" and r.get("suspicion") is not None]
     if not clean: return [P(f"Not ranked yet: {command_line('suspects', path)} does it.")]
     wrong = sorted((r for r in clean if r["likely_wrong"]), key=lambda r: -r["suspicion"])
-    odd = sorted(clean, key=lambda r: r["typicality"])[:8]
+    odd = sorted(clean, key=lambda r: -r["novelty"])[:8]
     def words(r):
         return _named(f"{r['label']}? looks like {r['suggested']}", r)
     return [P(f"{len(wrong)} of {len(clean)} labels are probably wrong: a model that had not seen the picture gave its "

@@ -43,8 +43,8 @@ def _odd(rows):
 
 
 def _strangers(rows):
-    ranked = [r for r in rows if r["status"] == "clean" and r.get("typicality") is not None]
-    ranked.sort(key=lambda r: r["typicality"])
+    ranked = [r for r in rows if r["status"] == "clean" and r.get("novelty") is not None]
+    ranked.sort(key=lambda r: -r["novelty"])
     return [[r] for r in _open(ranked[:max(24, len(ranked)//20)])]
 
 # %% ../nbs/57_review.ipynb #4622f434

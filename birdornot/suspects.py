@@ -19,6 +19,7 @@ from .embed import embed_files
 from .evaluate import Evaluation, effective_n
 from .head import class_prior, cross_calibrate, solve_head
 from .ledger import Ledger, own_file, own_words
+from .novelty import fit_novelty
 from .project import layout_of
 from birdornot.split import (
     check_classes,
@@ -64,7 +65,7 @@ class Suspects:
     @property
     def outliers(self) -> list:  # rows
         "All, those most unlike the others first"
-        return sorted(self.rows, key=lambda r: r["typicality"])
+        return sorted(self.rows, key=lambda r: -r["novelty"])
 
     def lines(self,
         n: int  # how many
@@ -107,21 +108,20 @@ def find_suspects(
     progress: bool = True  # show a bar while pictures are embedded, where there is a terminal
 ) -> Suspects:  # raises `DatasetError` where there is too little to learn from
     "Rank the pictures of a dataset by how little a model believes their labels"
-    from cleanlab.outlier import OutOfDistribution
     labels = file_labels(path, files := known_files(path))
     check_classes(labels, groups := duplicate_groups(path, files))
     classes, y = np.unique(labels, return_inverse=True)
     x = embed_files(files, backbone, progress=progress)
     probs = out_of_fold(x, labels, groups, seed=seed)
-    far = OutOfDistribution(dict(k=min(10, len(y) - 1))).fit_score(features=x, verbose=False)
+    far = fit_novelty(x, stratified_folds(labels, groups, seed=seed))[1]
     abstains = _no_better(Evaluation(classes.tolist(), y, probs, groups=groups, judged="cross-validated"))
-    rows = [_suspect(f, p, k, classes, r or {}, bool(abstains)) | dict(typicality=float(t))
+    rows = [_suspect(f, p, k, classes, r or {}, bool(abstains)) | dict(novelty=float(t))
             for f, p, k, t, r in zip(files, probs, y, far, ledger_rows(path, files))]
     _record(path, rows)
-    return Suspects(sorted(rows, key=lambda r: (r["label_quality"] or 0, r["typicality"])), abstains)
+    return Suspects(sorted(rows, key=lambda r: (r["label_quality"] or 0, -r["novelty"])), abstains)
 
 # %% ../nbs/56_suspects.ipynb #cdccc681
-_COLUMNS = dict(suggested="TEXT", label_quality="REAL", likely_wrong="INTEGER", typicality="REAL", suspicion="REAL")
+_COLUMNS = dict(suggested="TEXT", label_quality="REAL", likely_wrong="INTEGER", novelty="REAL", suspicion="REAL")
 
 
 def _record(path, rows):
@@ -143,7 +143,7 @@ def contact_sheet(self: Suspects,
     from birdornot.picture import contact_sheet
     rows = getattr(self, of)[:n]
     words = [f"{r['label']}? looks like {r['suggested']} ({1 - r['label_quality']:.0%})" if of == "wrong_labels"
-             else f"{r['label']}, typicality {r['typicality']:.2f}" for r in rows]
+             else f"{r['label']}, novelty {r['novelty']:.2f}" for r in rows]
     return contact_sheet([r["file"] for r in rows], words)
 
 # %% ../nbs/56_suspects.ipynb #7d5e18f8
@@ -152,7 +152,7 @@ def rank_once(
 ):
     "Rank the suspects, unless that was done for these pictures or cannot be done; a line says which"
     with Ledger(dest, create=False) as ledger: rows = ledger.rows(status="clean")
-    if all(r.get("suspicion") is not None for r in rows): return
+    if all(r.get("suspicion") is not None and r.get("novelty") is not None for r in rows): return
     try: say("suspects", find_suspects(dest))
     except DatasetError as e: say("suspects", f"not ranked: {e}")
 

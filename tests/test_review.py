@@ -36,12 +36,12 @@ def made(tmp_path_factory):
         download_images(folder/"set", search_images(kind, n=99, source="folder", folder=folder/"drawn"), progress=False)
     clean_images(folder/"set", progress=False)
     with Ledger(folder/"set") as ledger:
-        ledger.add_columns(suggested="TEXT", label_quality="REAL", likely_wrong="INTEGER", typicality="REAL",
+        ledger.add_columns(suggested="TEXT", label_quality="REAL", likely_wrong="INTEGER", novelty="REAL",
                            suspicion="REAL")
         for i, r in enumerate(ledger.rows(status="clean")):
             other = "forest" if r["label"] == "bird" else "bird"
             ledger.update(r["id"], suggested=other, label_quality=i/40,
-                          likely_wrong=int(i < 4), typicality=i/40, suspicion=1 - i/40)
+                          likely_wrong=int(i < 4), novelty=1 - i/40, suspicion=1 - i/40)
         ledger.update(ledger.rows(status="clean")[0]["id"],
                       title="<img src=x onerror=alert(1)>", page_url="javascript:alert(1)")
     return folder/"set"

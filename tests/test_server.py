@@ -291,8 +291,8 @@ PROGRAM = [sys.executable, "-c", "import sys; from birdornot.cli import main; sy
 def test_ctrl_c_ends_it_cleanly(words, made, tmp_path):
     shutil.copytree(made, tmp_path/"set")
     with Ledger(tmp_path/"set") as ledger:  # as if it were ranked already
-        ledger.add_columns(suspicion="REAL", label_quality="REAL", typicality="REAL", likely_wrong="INTEGER")
-        for r in ledger.rows(): ledger.update(r["id"], suspicion=0, label_quality=1, typicality=1, likely_wrong=0)
+        ledger.add_columns(suspicion="REAL", label_quality="REAL", novelty="REAL", likely_wrong="INTEGER")
+        for r in ledger.rows(): ledger.update(r["id"], suspicion=0, label_quality=1, novelty=1, likely_wrong=0)
     job = subprocess.Popen([*PROGRAM, *words, "--no-browser"], text=True, cwd=tmp_path/"set", start_new_session=True,
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
