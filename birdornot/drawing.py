@@ -205,30 +205,30 @@ def _water(rng, im, y0, air):
     return _image(a)
 
 # %% ../nbs/98_drawing.ipynb #a42dcfa4
-def _smooth(points, times=3):
-    "A closed polygon with its corners cut, again and again, until it is a curve."
-    p = np.asarray(points, dtype=float)
+@lru_cache(None)
+def _rounded(n, times):
+    "The weights of `n` corners in the points of a curve: the corners are cut, again and again."
+    p = np.eye(n)
     for _ in range(times):
-        q = np.concatenate([p[1:], p[:1]])
-        p = np.stack([.75*p + .25*q, .25*p + .75*q], 1).reshape(-1, 2)
+        q = np.roll(p, -1, 0)
+        p = np.stack([.75*p + .25*q, .25*p + .75*q], 1).reshape(-1, n)
     return p
 
 
 @lru_cache(None)
-def _steps(n):
-    "For eight steps from each of `n` points to the next: which points, and the powers of the way between them."
-    t = np.linspace(0, n - 1, 8*n)[:, None]
+def _bent(n):
+    "The weights of `n` points in a curve through them (Catmull-Rom), and in its direction."
+    p, t = np.eye(n), np.linspace(0, n - 1, 8*n)
     k = np.minimum(t.astype(int), n - 2)
-    return k.T + np.arange(4)[:, None], t - k, (t - k)**2, (t - k)**3
+    f, p = (t - k)[:, None], np.concatenate([[2*p[0] - p[1]], p, [2*p[-1] - p[-2]]])
+    a, b, c, d = p[k], p[k + 1], p[k + 2], p[k + 3]
+    p = .5*(2*b + (c - a)*f + (2*a - 5*b + 4*c - d)*f**2 + (3*b - a - 3*c + d)*f**3) if n > 2 else np.eye(2)
+    return p, np.gradient(p, axis=0)
 
 
-def _curve(points):
-    "A smooth curve through `points` (Catmull-Rom)."
-    p = np.asarray(points, dtype=float)
-    k, f, f2, f3 = _steps(len(p))
-    a, b, c, d = np.concatenate([[2*p[0] - p[1]], p, [2*p[-1] - p[-2]]])[k]
-    return .5*(2*b + (c - a)*f + (2*a - 5*b + 4*c - d)*f2 + (3*b - a - 3*c + d)*f3)
+def _smooth(points, times=3): return _rounded(len(points), times) @ points
 
+def _curve(points): return _bent(len(points))[0] @ points
 
 def _fill_of(colour, alpha=255): return (*(min(255, max(0, int(v))) for v in _rgb(colour).tolist()), int(alpha))
 
@@ -249,10 +249,9 @@ class _Pen:
     def oval(self, x, y, rx, ry, fill, alpha=255): self.poly(self.circle*(rx, ry) + (x, y), fill, alpha)
     def line(self, points, width, fill, end=None, alpha=255):
         "A curve through `points`, `width` thick where it starts and `end` where it ends."
-        p = _curve(points) if len(points) > 2 else np.asarray(points, dtype=float)
-        v = np.concatenate([p[1:2] - p[:1], (p[2:] - p[:-2])/2, p[-1:] - p[-2:-1]])[:, ::-1]*(-1, 1)
+        p, v = (weights @ points for weights in _bent(len(points)))
         thick = np.arange(len(p))*(((width if end is None else end) - width)/(len(p) - 1)) + width
-        v = v/(np.hypot(*v.T) + 1e-9)[:, None]*thick[:, None]/2
+        v = v[:, ::-1]*(-1, 1)*(thick/(np.hypot(*v.T) + 1e-9)/2)[:, None]
         self.poly(np.concatenate([p + v, (p - v)[::-1]]), fill, alpha)
     def soften(self, by, outline=None):
         "Let colours run into each other over `by` units, and round off the outline (or keep to `outline`, a mask)."
@@ -372,16 +371,16 @@ def _conifer(rng, size, colour, snow=0., air=None):
     w, h, pen = size, size*2, _Pen((size//2, size))
     pen.d.line([(w/2, h*.04), (w/2, h)], _fill_of("#4a382c"), max(2, h//60))
     wide, levels = rng.uniform(.3, .46), int(rng.integers(26, 38))
-    boughs = [(t, side, rng.uniform(.35, 1.08), rng.uniform(.15, .5), rng.normal(0, .08),
-               rng.random() if rng.random() < snow else -1)
+    boughs = [(t, side, rng.random(), rng.random(), rng.standard_normal(), rng.random() if rng.random() < snow else -1)
               for t in (np.arange(levels) + rng.random(levels)*.6)/levels for side in (-1, 1)*5]
     t, side, reach, drop, lit, white = np.array(boughs).T
-    reach, y = side*w*(.015 + wide*t**.85)*reach, h*(.03 + .9*t)
-    drop, thick = np.abs(reach)*drop, np.round(h/100*(1.2 - .3*t)).clip(2).astype(int).tolist()
-    lit = .62 + .42*np.abs(reach)/(w*wide + 1) + .15*side*(air.side if air else 0) + lit
+    reach, y = side*w*(.015 + wide*t**.85)*(.35 + .73*reach), h*(.03 + .9*t)
+    drop, thick = np.abs(reach)*(.15 + .35*drop), np.round(h/100*(1.2 - .3*t)).clip(2).astype(int).tolist()
+    lit = .62 + .42*np.abs(reach)/(w*wide + 1) + .15*side*(air.side if air else 0) + .08*lit
+    colours = _rgb(_rgb(colour)*lit[:, None]).clip(0, 255).astype(int).tolist()
     places = np.stack([0*t + w/2, y, w/2 + reach*.6, y + drop*.45, w/2 + reach, y + drop], 1).tolist()
-    for place, c, n, grey in zip(places, _rgb(colour)*lit[:, None], thick, white):
-        pen.d.line(place, _fill_of(c), n)
+    for place, c, n, grey in zip(places, colours, thick, white.tolist()):
+        pen.d.line(place, (*c, 255), n)
         _, _, x0, y0, x1, y1 = place
         snowy = (x0, y0 - h/150, x1, y1 - h/150)
         if grey >= 0: pen.d.line(snowy, _fill_of(_mix("#e9eff5", "#b9c9dc", grey)), max(2, h//110))
