@@ -217,20 +217,20 @@ def _rounded(n, times):
 
 @lru_cache(None)
 def _bent(n):
-    "The weights of `n` points in a curve through them (Catmull-Rom), and in its direction."
+    "The weights of `n` points in a curve through them (Catmull-Rom) and in its direction; how far along it is."
     p, t = np.eye(n), np.linspace(0, n - 1, 8*n)
     k = np.minimum(t.astype(int), n - 2)
     f, p = (t - k)[:, None], np.concatenate([[2*p[0] - p[1]], p, [2*p[-1] - p[-2]]])
     a, b, c, d = p[k], p[k + 1], p[k + 2], p[k + 3]
     p = .5*(2*b + (c - a)*f + (2*a - 5*b + 4*c - d)*f**2 + (3*b - a - 3*c + d)*f**3) if n > 2 else np.eye(2)
-    return p, np.gradient(p, axis=0)
+    return p, np.gradient(p, axis=0), np.linspace(0, 1, len(p))
 
 
 def _smooth(points, times=3): return _rounded(len(points), times) @ points
 
 def _curve(points): return _bent(len(points))[0] @ points
 
-def _fill_of(colour, alpha=255): return (*(min(255, max(0, int(v))) for v in _rgb(colour).tolist()), int(alpha))
+def _fill_of(colour, alpha=255): return (*[min(255, max(0, int(v))) for v in _rgb(colour).tolist()], int(alpha))
 
 # %% ../nbs/98_drawing.ipynb #7d7e99ab
 class _Pen:
@@ -238,20 +238,20 @@ class _Pen:
     circle = np.array([f(np.linspace(0, 2*np.pi, 28)[:-1]) for f in (np.cos, np.sin)]).T
     def __init__(self, size, x=0., y=0., unit=1., flip=1, turn=0., fine=2):
         self.layer, self.fine, self.unit = Image.new("RGBA", (size[0]*fine, size[1]*fine)), fine, float(unit)
-        self.d, self.x, self.y, c, s = ImageDraw.Draw(self.layer), x, y, math.cos(turn), math.sin(turn)
-        self.turn = unit*np.array([[c*flip, -s*flip], [s, c]])
-    def at(self, points):  # in px of the picture
-        return np.asarray(points, dtype=float) @ self.turn.T + (self.x, self.y)
+        self.d, c, s = ImageDraw.Draw(self.layer), math.cos(turn), math.sin(turn)
+        self.turn, self.place = fine*unit*np.array([[c*flip, s], [-s*flip, c]]), fine*np.array([x, y])
+    def at(self, points): return (points @ self.turn + self.place)/self.fine  # in px of the picture
     def poly(self, points, fill, alpha=255):
-        self.d.polygon((self.at(points)*self.fine).ravel().tolist(), fill=_fill_of(fill, alpha))
+        self.d.polygon((points @ self.turn + self.place).ravel().tolist(), fill=_fill_of(fill, alpha))
     def blob(self, points, fill, alpha=255): self.poly(_smooth(points), fill, alpha)
     def box(self, x0, y0, x1, y1, fill, alpha=255): self.poly([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], fill, alpha)
     def oval(self, x, y, rx, ry, fill, alpha=255): self.poly(self.circle*(rx, ry) + (x, y), fill, alpha)
     def line(self, points, width, fill, end=None, alpha=255):
         "A curve through `points`, `width` thick where it starts and `end` where it ends."
-        p, v = (weights @ points for weights in _bent(len(points)))
-        thick = np.arange(len(p))*(((width if end is None else end) - width)/(len(p) - 1)) + width
-        v = v[:, ::-1]*(-1, 1)*(thick/(np.hypot(*v.T) + 1e-9)/2)[:, None]
+        place, direction, along = _bent(len(points))
+        p, (dx, dy) = place @ points, (direction @ points).T
+        half = (width if end is None else width + (end - width)*along)/2/(np.hypot(dx, dy) + 1e-9)
+        v = np.array([-dy*half, dx*half]).T
         self.poly(np.concatenate([p + v, (p - v)[::-1]]), fill, alpha)
     def soften(self, by, outline=None):
         "Let colours run into each other over `by` units, and round off the outline (or keep to `outline`, a mask)."
