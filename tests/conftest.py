@@ -1,7 +1,7 @@
 """Tests marked `net`, `slow` or `gpu` run only when `BIRDORNOT_FLAGS` names the mark, as flagged cells do.
 
 What makes two cores last: a file to a worker, the long ones first; one worker more than cores, since some wait; one
-thread of arithmetic to a process; and a picture of the sample is drawn once (80 ms) and then read from pytest's cache,
+thread of arithmetic to a process; and a picture of the sample is drawn once (50 ms) and then read from pytest's cache,
 which is another one when the drawing changes."""
 import hashlib
 import os
