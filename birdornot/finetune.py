@@ -22,6 +22,12 @@ from pathlib import Path
 
 import numpy as np
 
+# %% ../nbs/61_finetune.ipynb #fdc815b5
+from .core import need_fastai
+
+need_fastai("birdornot.finetune")
+
+# %% ../nbs/61_finetune.ipynb #e885cdb6
 from .core import BACKBONE, BirdornotError, cores, in_words, say
 from .datablock import batch_size, dataloaders
 from .embed import one_core_session, write_onnx

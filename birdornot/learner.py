@@ -23,6 +23,12 @@ import numpy as np
 from fastcore.basics import patch
 from tqdm.auto import tqdm
 
+# %% ../nbs/60_learner.ipynb #f58134a7
+from .core import need_fastai
+
+need_fastai("birdornot.learner")
+
+# %% ../nbs/60_learner.ipynb #2632a144
 from .backbone import SIZES, efficientnet_onnx, installed_backbones, packaged_weights
 from .core import BACKBONE, BirdornotError, DatasetError, atomic_file, command_line, in_words
 from .datablock import dataloaders

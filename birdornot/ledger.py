@@ -26,7 +26,16 @@ from pathlib import Path
 
 from fastcore.basics import patch
 
-from .core import DatasetError, count_table, in_words, is_disk_full, path_of, say, shell_words
+from birdornot.core import (
+    DatasetError,
+    NeedsExtra,
+    count_table,
+    in_words,
+    is_disk_full,
+    path_of,
+    say,
+    shell_words,
+)
 from .project import Layout, clean_label, folder_name, has_pictures, layout_of, name_parts, seen_from
 
 # %% ../nbs/20_ledger.ipynb #a24c05db
@@ -367,8 +376,10 @@ def _repr_markdown_(self: Ledger): return count_table(self.counts(), "label")
 @patch
 def table(self: Ledger):  # DataFrame, one row a picture
     "The whole ledger for pandas"
-    import pandas as pd
-    return pd.DataFrame(self.rows(), columns=self.columns()).set_index("id")
+    try:
+        import pandas as pd
+        return pd.DataFrame(self.rows(), columns=self.columns()).set_index("id")
+    except ImportError as e: raise NeedsExtra("a DataFrame needs pandas; pip install pandas") from e
 
 # %% ../nbs/20_ledger.ipynb #b2atwrk2
 @contextmanager

@@ -33,13 +33,15 @@ from birdornot.core import (
     BirdornotError,
     check_numbers,
     command_line,
+    has_fastai,
     html_table,
+    need_fastai,
     path_of,
     say,
     shell_words,
 )
 from .download import download_images
-from .embed import PACKAGES, Embedder, backbone_config, find_backbone
+from .embed import Embedder, backbone_config, find_backbone
 from .evaluate import Evaluation
 from .export import export_model
 from .follow import follow_source, record_added, refresh
@@ -301,7 +303,7 @@ _WAYS = "auto", "probe", "both", "finetune"
 
 def _solves(how, minutes):
     "Whether nothing but the head is trained"
-    return how == "probe" or (how == "auto" and not minutes and not which("nvidia-smi"))
+    return how == "probe" or (how == "auto" and not (has_fastai() and (minutes or which("nvidia-smi"))))
 
 
 def check_training(
@@ -313,10 +315,11 @@ def check_training(
     "Refuse a way to train, a backbone, a prior or a number that nothing can be done with, before any work is done"
     check_numbers(**numbers)
     if how not in _WAYS: raise BirdornotError(f"{how!r} is no way to train; choose {', '.join(_WAYS)}")
+    if how in ("both", "finetune"): need_fastai(f"--how {how}")
     if prior not in (None, "trained") and not _solves(how, numbers.get("minutes")):
         raise BirdornotError(f"a prior ({prior}) is for a probe; leave it out, and give it when you ask for answers: "
                              "birdornot predict MODEL PHOTO --prior equal")
-    if backbone not in PACKAGES: find_backbone(backbone)
+    find_backbone(backbone)
 
 # %% ../nbs/80_make.ipynb #30f79b2a
 def _train_probe(dest, wanted, why):
@@ -420,6 +423,11 @@ def _after_making(valid, speed):
     return _after_training(valid, speed) + 2*min(valid, 60)*speed.look + 10
 
 
+_SECONDS = "no GPU and no --minutes: solving the head takes seconds"
+_WITHOUT = ("solving the head takes seconds; `pip install 'birdornot[fastai]'` and --minutes would train the last "
+            "blocks, too, which helps where your photos look unlike others")
+
+
 def _train(dest, how, backbone, size, epochs, seed, minutes, multilabel, by=None, prior=None, after=_after_training):
     "`Probe` or learner, by the way that was asked for, in the time there is"
     _say_together(dest, multilabel)
@@ -427,7 +435,7 @@ def _train(dest, how, backbone, size, epochs, seed, minutes, multilabel, by=None
                                            multilabel=multilabel, prior=None if prior == "trained" else prior)
     timed = wanted | dict(epochs=epochs, minutes=minutes)
     if _solves(how, minutes):
-        why = "as you asked" if how == "probe" else "no GPU and no --minutes: solving the head takes seconds"
+        why = "as you asked" if how == "probe" else _WITHOUT if not has_fastai() else _SECONDS
     elif timed.items() <= saved_facts(dest).items(): wanted, why = timed, ""  # a probe, as there was no time for more
     else:
         settings = dict(asked=how, epochs=epochs, seed=seed, minutes=minutes, multilabel=multilabel, valid_pct=0.2,
@@ -481,6 +489,7 @@ def last_trained(
 ):  # `Probe`, or fastai `Learner`; raises `DatasetError` where there is none, or the pictures have changed since
     "Give back what was trained last in a dataset folder"
     if saved_facts(dest).get("kind", "probe") == "probe": return restore_probe(dest)
+    need_fastai("the learner that was trained here")
     from birdornot.learner import restore_learner
     return restore_learner(dest)
 

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
-from .core import BirdornotError, atomic_file, cores
+from .core import BirdornotError, atomic_file, cores, html_table
 from .evaluate import Evaluation, compare
 from .picture import contact_sheet, model_input, open_upright
 
@@ -165,9 +165,8 @@ class ShortcutTest:
         return f"a strange background costs {self.gap:.0%} more errors, but on {n} pictures that may be chance"
 
     def _repr_html_(self):
-        import pandas as pd
-        shares = {c: "{:.0%}".format for c in self.rows[0] if c.startswith("error") or c in ("low", "high")}
-        return f"<p>{self}</p>{pd.DataFrame(self.rows).to_html(border=0, index=False, formatters=shares)}"
+        rows = [{k: f"{v:.0%}" if isinstance(v, float) else v for k, v in r.items()} for r in self.rows]
+        return f"<p>{self}</p>{html_table(rows, right=True)}"
 
 # %% ../nbs/59_shortcuts.ipynb #18d6a3d9
 def _is_grey(img):

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from .core import BACKBONE, BirdornotError, DatasetError
+from .core import BACKBONE, BirdornotError, DatasetError, need_fastai
 from .embed import Embedder, embed_files
 from .ledger import own_file
 from .picture import MAX_SIZE, contact_sheet, model_input, open_upright
@@ -105,6 +105,7 @@ def _learner_heat(learn, pictures, wanted):
 
 def _as_learner(probe):
     "A probe as a learner: its head on the pretrained body, from whose embeddings it was solved"
+    need_fastai(f"heat of the backbone {probe.backbone!r}")
     from birdornot.datablock import dataloaders
     from birdornot.learner import set_head, vision_learner
     dls = dataloaders(probe.dataset, probe.size, valid_pct=probe.facts["valid_pct"], seed=probe.facts["seed"],
@@ -137,6 +138,7 @@ def restore_trained(
 ):  # `Probe` or fastai `Learner`; raises `DatasetError` where nothing was trained, or the pictures have changed since
     "What was trained last in a folder, as something that `heatmaps` can ask"
     if saved_facts(dest).get("kind") != "learner": return restore_probe(dest)
+    need_fastai("the learner that was trained here")
     from birdornot.learner import restore_learner
     return restore_learner(dest)
 
@@ -147,8 +149,7 @@ def trained_heat(
     label: str | None = None  # what to look for; by default the photo's answer
 ) -> Image.Image:  # RGB; raises `BirdornotError` with the reason where there is none
     "Draw over a photo where what was trained last in a folder sees a label"
-    try: return overlay(photo, heatmaps(restore_trained(dest), [photo], label)[0])
-    except ImportError as e: raise BirdornotError(f"it needs {e.name}; pip install birdornot") from e
+    return overlay(photo, heatmaps(restore_trained(dest), [photo], label)[0])
 
 # %% ../nbs/58_why.ipynb #287c20c4
 def check_picture_name(
