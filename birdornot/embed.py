@@ -97,10 +97,9 @@ def backbone_config(
 ) -> dict:  # `size` in pixels, `mean` and `std` per colour, `fixed`: whether no other size will do
     "What pictures a backbone was trained on"
     if backbone in SIZES: return dict(size=SIZES[backbone], mean=[0.5]*3, std=[0.5]*3, fixed=False)
-    with _quietly():
-        import timm
     if not isinstance(find_backbone(backbone), str):
         return dict(size=224, mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225], fixed=False)
+    import timm
     cfg = timm.get_pretrained_cfg(backbone)
     return dict(size=cfg.input_size[-1], mean=list(cfg.mean), std=list(cfg.std), fixed=cfg.fixed_input_size)
 

@@ -8,6 +8,7 @@ Docs: https://birdornot.github.io/birdornot/scale.html.md"""
 __all__ = ['do_shard', 'Scaled', 'scale', 'near_duplicates', 'count_near']
 
 # %% ../nbs/81_scale.ipynb #e1cf42c5
+import csv as csv_files
 import io
 import json
 import os
@@ -19,6 +20,7 @@ from concurrent.futures import FIRST_COMPLETED, TimeoutError, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from functools import lru_cache, partial
+from importlib.util import find_spec
 from itertools import chain, islice
 from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
@@ -29,6 +31,7 @@ from PIL import Image
 from .clean import examine_picture, run_in_workers
 from birdornot.core import (
     BirdornotError,
+    NeedsExtra,
     atomic_file,
     check_table_place,
     cores,
@@ -383,26 +386,45 @@ class Scaled:
               columns=None  # names of columns; None: all but the pictures and embeddings
               ):  # DataFrame, one row a picture, in the order of the table
         "The results for pandas"
+        if not find_spec("pandas"): raise NeedsExtra("a DataFrame needs pandas; pip install pandas")
+        return _pyarrow().parquet.ParquetDataset(self.files).read(columns or self._columns()).to_pandas()
+
+    def _columns(self):
+        "Names of the columns, but for the pictures and embeddings"
+        names = _pyarrow().parquet.read_schema(self.files[0]).names
+        return [c for c in names if c not in ("picture", "embedding")]
+
+    def write_csv(self,
+                  file: str | Path  # file to write
+                  ):
+        "Write the results as a table, without pictures and embeddings; one shard at a time is in memory"
+        read, columns = _pyarrow().parquet.read_table, self._columns()
+        with atomic_file(file) as part, open(part, "w", newline="", encoding="utf-8", errors="backslashreplace") as f:
+            out = csv_files.DictWriter(f, columns, lineterminator=os.linesep)
+            out.writeheader()
+            for shard in self.files: out.writerows(read(shard, columns=columns).to_pylist())
+
+    def _tally(self, column):
+        "How often each value of a column occurs, the most frequent first"
         pq = _pyarrow().parquet
-        columns = columns or [c for c in pq.read_schema(self.files[0]).names if c not in ("picture", "embedding")]
-        return pq.ParquetDataset(self.files).read(columns).to_pandas()
+        if column not in pq.read_schema(self.files[0]).names: return {}
+        values = pq.ParquetDataset(self.files).read([column])[column].to_pylist()
+        return dict(Counter(v for v in values if v).most_common())
 
     @property
     def counts(self) -> dict:  # status → how many
         "How many pictures have each status"
-        return self.table(["status"])["status"].value_counts().to_dict()
+        return self._tally("status")
 
     @property
     def reasons(self) -> dict:  # reason → how many
         "Why pictures are missing"
-        t = self.table(["reason"])["reason"]
-        return t[t != ""].value_counts().to_dict()
+        return self._tally("reason")
 
     @property
     def answers(self) -> dict:  # answer → how many; empty where no model was asked
         "How many pictures have each answer"
-        if "answer" not in _pyarrow().parquet.read_schema(self.files[0]).names: return {}
-        return self.table(["answer"])["answer"].value_counts().to_dict()
+        return self._tally("answer")
 
     def __repr__(self):
         why = "".join(f"\n  {n} x {reason}" for reason, n in self.reasons.items())
@@ -447,8 +469,7 @@ def scale(
                 bar.update(sum(counts.values()))
     done = Scaled(dest)
     if csv:
-        with disk_full_errors(Path(csv).parent), atomic_file(csv) as part:
-            done.table().to_csv(part, index=False, errors="backslashreplace")
+        with disk_full_errors(Path(csv).parent): done.write_csv(csv)
     return done
 
 # %% ../nbs/81_scale.ipynb #99b6db8f

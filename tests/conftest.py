@@ -1,4 +1,5 @@
-"""Tests marked `net`, `slow` or `gpu` run only when `BIRDORNOT_FLAGS` names the mark, as flagged cells do.
+"""Tests marked `net`, `slow` or `gpu` run only when `BIRDORNOT_FLAGS` names the mark, as flagged cells do; those marked
+`fastai` wherever fastai is installed.
 
 What makes two cores last: a file to a worker, the long ones first; one worker more than cores, since some wait; one
 thread of arithmetic to a process; and a picture of the sample is drawn once (50 ms) and then read from pytest's cache,
@@ -17,7 +18,7 @@ import PIL
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-FLAGS = ("net", "slow", "gpu")
+FLAGS = ("net", "slow", "gpu", "fastai")
 WITH_TORCH = re.compile(r"\b(?:import|from) (?:torch|fastai|timm)|compare_backbones\(path")
 
 
@@ -33,7 +34,8 @@ def pytest_xdist_auto_num_workers():
 
 
 def pytest_collection_modifyitems(items):
-    wanted = os.environ.get("BIRDORNOT_FLAGS", "").split()
+    from birdornot.core import has_fastai
+    wanted = [*os.environ.get("BIRDORNOT_FLAGS", "").split(), *["fastai"]*has_fastai()]
     for item in items:
         for flag in FLAGS:
             if item.get_closest_marker(flag) and flag not in wanted:
@@ -72,10 +74,10 @@ def _ctrl_c_is_heard():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.fixture
-def package_source(tmp_path):
+@pytest.fixture(scope="module")
+def package_source(tmp_path_factory):
     "A copy of what a wheel is built from, without environments and datasets that may lie beside it"
-    root, copy = Path(__file__).parents[1], tmp_path/"src"
+    root, copy = Path(__file__).parents[1], tmp_path_factory.mktemp("package")/"src"
     shutil.copytree(root/"birdornot", copy/"birdornot", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("setup.py", "settings.ini", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in"):
         shutil.copy(root/name, copy)

@@ -114,6 +114,7 @@ def test_make_tests_for_shortcuts_without_torch(made, photos):
 
 
 @pytest.mark.slow
+@pytest.mark.fastai
 def test_a_learner_tells_what_a_probe_tells(made, photos, tmp_path):
     "Card, model.json and report of what was trained with fastai: strangers, data, settings, times, versions"
     shutil.copytree(made[0]/"bird_or_forest", tmp_path/"bird_or_forest")

@@ -2,6 +2,8 @@
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.fastai
+
 
 @pytest.fixture(scope="module")
 def dls(tmp_path_factory):

@@ -8,6 +8,8 @@ from birdornot.head import probabilities
 from birdornot.predict import Classifier
 from birdornot.sample import make_sample, sample_picture
 
+pytestmark = pytest.mark.fastai
+
 
 def odd_pictures(folder):
     "A drawing in all the forms that go wrong elsewhere: file name → file"

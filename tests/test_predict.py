@@ -7,12 +7,11 @@ import subprocess
 import sys
 import sysconfig
 import venv
-from importlib import metadata
 from pathlib import Path
 
 import pytest
 import tinymodel
-from packaging.requirements import Requirement
+from environment import put_in_environment
 from PIL import Image
 from program import birdornot
 from roughpictures import RoughWeb
@@ -157,22 +156,6 @@ def test_folder_of_thousands_in_little_memory(place):
         if said == 200: break
 
 
-def _with_what_it_needs(name):
-    "The installed distribution `name` and all that it requires"
-    needed, dist = [], metadata.distribution(name)
-    for r in map(Requirement, dist.requires or ()):
-        if not r.marker or r.marker.evaluate(dict(extra="")): needed += _with_what_it_needs(r.name)
-    return [dist, *needed]
-
-
-def _put(dist, site):
-    "Put an installed distribution into another environment: by links, which takes no time and no package index"
-    for top in {f.parts[0] for f in dist.files} - {"..", "__pycache__"} - {f.name for f in site.iterdir()}:
-        there = Path(dist.locate_file(top))
-        try: (site/top).symlink_to(there, target_is_directory=there.is_dir())
-        except OSError: (shutil.copytree if there.is_dir() else shutil.copy)(there, site/top)  # Windows may not link
-
-
 def _wheel(src, place):
     "A wheel of this package"
     code = "import sys, setuptools.build_meta as b; b.build_wheel(sys.argv[1])"
@@ -186,8 +169,7 @@ def test_three_packages_are_enough(place, package_source):
     venv.create(place/"env", with_pip=False)
     python = str(place/"env"/("Scripts" if os.name == "nt" else "bin")/"python")
     site = Path(sysconfig.get_path("purelib", "venv", dict(base=place/"env")))
-    for name in ("onnxruntime", "numpy", "pillow"):
-        for dist in _with_what_it_needs(name): _put(dist, site)
+    for name in ("onnxruntime", "numpy", "pillow"): put_in_environment(name, place/"env")
     shutil.unpack_archive(_wheel(package_source, place), site, "zip")
     code = """import sys; from birdornot.predict import Classifier; clf = Classifier("model")
 print([str(p) for p in clf.predict_many(["photos/sea/00.jpg", "photos/sea/note.jpg", "https://example.com/a.jpg"])])

@@ -39,6 +39,7 @@ def photos(tmp_path_factory):
     return path/"photos"
 
 
+@pytest.mark.fastai
 def test_fastai_datablock(photos):
     from fastai.data.all import CategoryBlock, DataBlock, parent_label
     from fastai.vision.all import ImageBlock, RandomSplitter, Resize, get_image_files
@@ -48,6 +49,7 @@ def test_fastai_datablock(photos):
     assert list(dls.vocab) == list(WANTED) and len(dls.train_ds) + len(dls.valid_ds) == 17
 
 
+@pytest.mark.fastai
 def test_fastai_from_folder(photos):
     from fastai.vision.all import ImageDataLoaders, Resize
     dls = ImageDataLoaders.from_folder(photos, valid_pct=0.2, seed=42, item_tfms=Resize(32), bs=4, num_workers=0)
@@ -55,12 +57,14 @@ def test_fastai_from_folder(photos):
     assert Counter(dls.vocab[int(y)] for ds in (dls.train_ds, dls.valid_ds) for _, y in ds) == WANTED
 
 
+@pytest.mark.fastai
 def test_torchvision(photos):
     from torchvision.datasets import ImageFolder
     found = ImageFolder(str(photos))
     assert found.classes == list(WANTED) and Counter(found.classes[y] for _, y in found.samples) == WANTED
 
 
+@pytest.mark.fastai
 def test_timm(photos):
     from timm.data import ImageDataset
     found = ImageDataset(str(photos))

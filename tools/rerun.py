@@ -33,8 +33,8 @@ socket.socket.connect = connect
 RUN = """import sys
 from nbdev.config import get_config
 from nbdev.test import test_nb
-done, _ = test_nb(sys.argv[1], skip_flags=get_config(sys.argv[2]).tst_flags, basepath=sys.argv[2], save=True,
-                  profile=False)
+done, _ = test_nb(sys.argv[1], skip_flags=get_config(sys.argv[2]).tst_flags, force_flags=["fastai"],
+                  basepath=sys.argv[2], save=True, profile=False)
 sys.exit(not done)
 """
 UNIT = r"(?:ns|µs|us|ms|s|sec|secs|seconds?|min|minutes?|h)"

@@ -1,4 +1,5 @@
 """Read by every Python that the tests start: a picture of the sample is drawn once (50 ms) and then read from a folder.
+What `BIRDORNOT_WITHOUT` names cannot be imported, as if it were not installed.
 
 Chapter 99 draws its own, and so does a process that is started without `PYTHONPATH`."""
 import functools
@@ -23,6 +24,13 @@ def keep_drawings(draw, folder):
     return sample_picture
 
 
+class Without(importlib.machinery.PathFinder):
+    "Finds what is installed, but for the packages that `BIRDORNOT_WITHOUT` names"
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if name.partition(".")[0] not in os.environ["BIRDORNOT_WITHOUT"].split(): return super().find_spec(name, path)
+
+
 class Finder:
     "Finds `birdornot.sample` as ever, and has its pictures kept"
     def find_spec(name, path=None, target=None):
@@ -38,4 +46,5 @@ class Finder:
         return spec
 
 
+if "BIRDORNOT_WITHOUT" in os.environ: sys.meta_path[sys.meta_path.index(importlib.machinery.PathFinder)] = Without
 if "BIRDORNOT_DRAWINGS" in os.environ: sys.meta_path.insert(0, Finder)
