@@ -201,6 +201,8 @@ is_it("photo.jpg").answer
 That needs `onnxruntime`, `numpy` and `pillow`, no torch. Without birdornot: give `model.onnx` the photo as `pixels`,
 upright, RGB, squished to {size}×{size} (bilinear), divided by 255, N×3×{size}×{size}; the {link} of
 `logits`/{temperature:.3g} is the probability of {labels}, in this order."""
+_MAPS = """ What it sees at each place of the photo is in the output
+`maps`, N×channels×rows×columns; their mean over all places is `embedding`, to which the head is applied."""
 _LIMITS = """It sees {what} in everything{unless}. It knows only pictures like those it
 was given, with the habits of those who took them and put them where they were found. Errors on other photos (night,
 drawings, another camera, another country) are unknown until you measure them: `Classifier.evaluate` does, on a folder
@@ -230,7 +232,7 @@ def model_card(
     versions = ", ".join(f"{k} {v}" for k, v in (info.get("versions") or {}).items())
     parts = {"": f"# {title}\n\nSays which of {labels} a photo shows. {made}",
              "Use": _USE.format(name=name, size=info["size"], temperature=info["temperature"], labels=labels,
-                                link=link),
+                                link=link) + (_MAPS if info.get("maps") else ""),
              "Data": _data(info, rows), "Errors": _errors(info), "Slices": _by_slice(info),
              "Shortcuts": _shortcuts(info),
              "The pizza test": _pizza(info), "Limits": _LIMITS.format(what=what, unless=unless),

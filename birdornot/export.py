@@ -172,7 +172,8 @@ def _write_folder(trained, new, result, more, name):
     info = _facts(trained, info, result, rows, more)
     _write_judged(trained, result, info.get("by"), new/JUDGED)
     small = write_int8(new, info, train, valid, _targets(valid, info))
-    info |= dict(largest_logit_difference=diff, int8=small, probe=dict(file=photos[0].name, logits=probe.tolist()))
+    info |= dict(largest_logit_difference=diff, int8=small, maps="maps" in [o.name for o in graph.graph.output],
+                 probe=dict(file=photos[0].name, logits=probe.tolist()))
     if (small_graph := new/"model-int8.onnx").exists():
         info["probe"][small_graph.name] = onnx_logits(small_graph, photos[:1], info["size"])[0].tolist()
     (new/"MODEL_CARD.md").write_text(model_card(info, rows, name), encoding="utf-8")

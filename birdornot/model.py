@@ -231,6 +231,7 @@ _SOUND = dict(
     sha256=(_hashes, "the SHA-256 sum of each file"))
 _PAPERS = dict.fromkeys(("error", "head", "fit", "pictures", "versions"), lambda v: isinstance(v, dict))
 _PAPERS |= dict.fromkeys(("backbone", "created"), lambda v: isinstance(v, str)) | dict(trained_on=_texts, shift=_logits)
+_PAPERS["maps"] = _SOUND["multilabel"][0]
 
 
 def _check_info(model):
@@ -433,6 +434,19 @@ def _probe_pixels(model):
     return model_input(im, model.info["size"])[None]
 
 
+def _check_maps(model, session, name, pixels):
+    "Refuse a graph whose maps, where it gives any, are not what its embedding is the mean of"
+    outputs = {o.name for o in session.get_outputs()}
+    if not {"maps", "embedding"} <= outputs or name != "model.onnx": return  # eight-bit ones are rounded apart
+    try: maps, whole = session.run(["maps", "embedding"], {"pixels": pixels})
+    except Exception as e:  # the runtime raises types of its own
+        raise ModelError(f"{name} in {model.name} fails on its probe picture ({in_words(e, 200)}); "
+                         "export it again") from e
+    if maps.ndim == 4 and maps.shape[:2] == whole.shape and np.allclose(maps.mean((2, 3)), whole, 1e-3, 1e-3): return
+    raise ModelError(f"{name} in {model.name} gives maps of {maps.shape} whose mean is not its embedding; "
+                     "export it again")
+
+
 def _check_probe(model, session, name, pixels):
     "Refuse a graph that does not give the expected answer to the probe"
     info, near = model.info, 0.01 if name == "model.onnx" else 0.25  # eight-bit numbers are rounded more roughly
@@ -464,6 +478,7 @@ def _open(model, name, data, pixels, threads):
                          "export it again") from e
     _check_self(model, session, name)
     _check_probe(model, session, name, pixels)
+    _check_maps(model, session, name, pixels)
     return session
 
 # %% ../nbs/70_model.ipynb #8fa38902

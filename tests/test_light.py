@@ -162,6 +162,6 @@ def test_every_command_of_the_light_way_runs_there(light, place):
 def test_the_notebooks_of_the_light_chapters_run_there(light):
     for name in TOOLS: put_in_environment(name, light/".venv")
     python, at = str(light/".venv"/"bin"/"python"), str(light/"cache")
-    out = run([python, "-m", "pytest", "-q", "tests/test_notebooks.py", "-p", "no:cacheprovider"], ROOT,
+    out = run([python, "-m", "pytest", "-q", "tests/test_notebooks.py"], ROOT,
               BIRDORNOT_CACHE=at)
     assert "skipped" in out and "failed" not in out

@@ -471,3 +471,13 @@ def test_attribution_without_a_code(tmp_path):
         model = tinymodel.folder(tmp_path/f"{i}"/"model", papers={"ATTRIBUTION.csv": table, "MODEL_CARD.md": "# x"})
         with pytest.raises(BirdornotError, match="ATTRIBUTION.csv has no column"): write_space(model, tmp_path/"space")
     assert not (tmp_path/"space").exists()
+
+
+@pytest.mark.parametrize("op,sound", [("Identity", True), ("Neg", False)])
+def test_maps_are_what_the_embedding_is_the_mean_of(tmp_path, op, sound):
+    net = tinymodel.graph()
+    net.graph.node.append(helper.make_node(op, ["pixels"], ["maps"]))
+    net.graph.output.append(helper.make_tensor_value_info("maps", TensorProto.FLOAT, ["n", 3, 32, 32]))
+    model = tinymodel.folder(tmp_path/"model", net.SerializeToString(), maps=True)
+    refused = pytest.raises(ModelError, match="gives maps of .1, 3, 32, 32. whose mean is not its embedding")
+    with contextlib.nullcontext() if sound else refused: Classifier(model)
