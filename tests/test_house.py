@@ -133,14 +133,13 @@ def test_chapters_are_numbered_once_and_stand_in_the_sidebar_in_this_order():
     assert len(names) > 30 and all(re.fullmatch(r"\d\d_[a-z]+\.ipynb", n) for n in names), names
     assert len({n[:2] for n in names}) == len(names), "two chapters have the same number"
     sidebar = (ROOT/"nbs"/"sidebar.yml").read_text(encoding="utf-8")
-    assert re.findall(r"^ *(?:-|  href:) (\d\d\w*\.ipynb)$", sidebar, re.M) == names
+    assert re.findall(r"^ *- (\d\d\w*\.ipynb)$", sidebar, re.M) == names
 
 
 def parts_of_sidebar():
     "The sidebar's parts that hold chapters, in order: title and files"
     contents = yaml.safe_load((ROOT/"nbs"/"sidebar.yml").read_text(encoding="utf-8"))["website"]["sidebar"]["contents"]
     parts = [(e["section"], e["contents"]) for e in contents if isinstance(e, dict) and "section" in e]
-    parts = [(title, [f if isinstance(f, str) else f["href"] for f in files]) for title, files in parts]
     return [(title, files) for title, files in parts if re.match(r"\d", files[0])]
 
 
@@ -160,14 +159,12 @@ def test_readme_has_every_chapter_in_the_parts_and_the_order_of_the_sidebar():
 
 
 def with_fastai():
-    "Pages that say in their head that they need the extra `fastai`, as the sidebar links to them"
+    "Pages that say in their head that they need the extra `fastai`; the site marks them in its sidebar"
     files = [f for f in (ROOT/"nbs").rglob("*.ipynb") if "needs the extra `fastai`:*" in f.read_text(encoding="utf-8")]
     return {f.relative_to(ROOT/"nbs").as_posix() for f in files}
 
 
-def test_what_needs_fastai_is_marked_in_its_head_in_the_sidebar_and_in_the_readme():
-    sidebar = (ROOT/"nbs"/"sidebar.yml").read_text(encoding="utf-8")
-    assert {*re.findall(r"ᶠ\"\n *href: (\S+)", sidebar)} == with_fastai()
+def test_what_needs_fastai_is_marked_in_its_head_and_in_the_readme():
     assert {*re.findall(r"\]\(nbs/(\S+)\) ᶠ", (ROOT/"README.md").read_text(encoding="utf-8"))} == with_fastai()
     guarded = {n for n, text in sources().items() if f'need_fastai("birdornot.{n}")' in text}
     assert guarded == {f[3:-6] for f in with_fastai() if f[0].isdigit()} == {

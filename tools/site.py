@@ -151,14 +151,20 @@ def stage(name: str) -> None:
     write_nb(nb, PAGES/page)
 
 
+def needs_fastai(name: str) -> bool:
+    "Whether a page says in its head that it needs the extra `fastai`"
+    return name.endswith(".ipynb") and "needs the extra `fastai`:*" in (NBS/name).read_text(encoding="utf-8")
+
+
 def numbered(contents: list, titles: dict[str, str]) -> list:
-    "A sidebar's entries, chapters with the numbers of their files"
+    "A sidebar's entries, chapters with the numbers of their files, and those that need the extra `fastai` with a mark"
     new = []
     for entry in contents:
         if isinstance(entry, dict):
             new.append(entry | ({"contents": numbered(entry["contents"], titles)} if "contents" in entry else {}))
-        elif entry in chapters():
-            new.append(dict(text=f"{entry[:2]} {titles[entry][:1].upper()}{titles[entry][1:]}", href=entry))
+        elif entry in titles:
+            number, mark = entry[:2] + " " if entry in chapters() else "", " ᶠ" if needs_fastai(entry) else ""
+            new.append(dict(text=f"{number}{titles[entry][:1].upper()}{titles[entry][1:]}{mark}", href=entry))
         else: new.append(entry)
     return new
 
@@ -176,7 +182,8 @@ def write_config() -> None:
     config["format"].pop("commonmark", None)
     config.pop("format-links", None)
     config["project"]["resources"] = ["*.card.png", "*.thumb.jpg", "images/**"]
-    titles = {name: front_matter(read_nb(PAGES/page_of(name)).cells[0]).get("title", name) for name in chapters()}
+    told = [*chapters(), *(name for name in in_order(sidebar()) if needs_fastai(name))]
+    titles = {name: front_matter(read_nb(PAGES/page_of(name)).cells[0]).get("title", name) for name in told}
     reference = dict(text="Reference", href="api/index.qmd")
     modules = [f"api/{f.name}" for f in sorted((PAGES/"api").glob("*.qmd")) if f.stem != "index"]
     config["website"]["navbar"]["left"] += [reference, dict(text="Changes", href="changelog.md")]
