@@ -14,9 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
+from .cache import keep_vectors
 from .core import html_table
 from .embed import Embedder, backbone_onnx, find_backbone, installed_backbones
 from .evaluate import compare
+from .ledger import content_hash
 from .picture import MAX_SIZE, open_upright
 from .probe import cross_validate, trained_multilabel
 from .split import picture_files
@@ -72,8 +74,9 @@ def compare_backbones(
     for name in names:
         embedder = Embedder(name)
         start = time.perf_counter()
-        embedder(files)
+        x = embedder(files)
         embedding = time.perf_counter() - start
+        keep_vectors(embedder.key, dict(zip(map(content_hash, files), x)))  # they are asked for again in a moment
         results[name] = r = cross_validate(dest, name, seed=seed, multilabel=multilabel)
         rows.append(dict(backbone=name, error=r.error, low=r.interval[0], high=r.interval[1], wrong=r.wrong,
                          pictures=r.n, seconds=embedding, ms_a_picture=_milliseconds(embedder, files),
