@@ -174,6 +174,13 @@ def _is_grey(img):
     return float(np.ptp(np.asarray(img.resize((64, 64)), float), axis=2).mean()) < 4
 
 # %% ../nbs/59_shortcuts.ipynb #311aa67c
+def _taken_apart(file):
+    "A picture, the mask of its thing, and the picture without it"
+    img = open_upright(file, max_size=400)
+    mask = foreground(img)
+    return img, mask, without_thing(img, mask)
+
+
 def shortcut_test(
     files: list,  # N held-out pictures
     y: np.ndarray,  # their class numbers N, or N×K booleans where a picture can show several things
@@ -184,13 +191,14 @@ def shortcut_test(
 ) -> ShortcutTest:  # raises `BirdornotError` unless two classes have two pictures each
     "Ask a model about the same pictures, changed so that a shortcut would show"
     rng, (some, kinds) = np.random.default_rng(seed), _drawn(y, limit, seed)
-    cut = {i: (img, mask := foreground(img), without_thing(img, mask))
-           for i in some if (img := open_upright(files[i], max_size=400))}
+    with ThreadPoolExecutor(cores()) as pool: cut = dict(zip(some, pool.map(_taken_apart, [files[i] for i in some])))
     def _background(i, same): return cut[rng.choice([j for j in some if j != i and (kinds[j] == kinds[i]) == same])][2]
     others = {i: (_background(i, True), _background(i, False)) for i in some}
-    made = {name: [f(*cut[i], *others[i]) for i in some] for name, f in SLICES.items()}
-    results = {name: Evaluation(list(labels), np.asarray(y)[some], answer(pictures), [files[i] for i in some])
-               for name, pictures in made.items()}
+    with ThreadPoolExecutor(cores()) as pool:
+        made = {name: [*pool.map(lambda i, f=f: f(*cut[i], *others[i]), some)] for name, f in SLICES.items()}
+    answers = np.split(answer([p for pictures in made.values() for p in pictures]), len(made))
+    results = {name: Evaluation(list(labels), np.asarray(y)[some], said, [files[i] for i in some])
+               for name, said in zip(made, answers)}
     grey = np.array([_is_grey(cut[i][0]) for i in some])
     share = {lbl: float(grey[m].mean()) for lbl, m in _members(results["original"]).items()}
     return ShortcutTest(results, {name: pictures[0] for name, pictures in made.items()}, share)
