@@ -17,7 +17,7 @@ covered or warned of; `width_ratio` the mean width at 160 pictures over that of 
 import argparse
 import json
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
@@ -180,7 +180,7 @@ def one_set(pool, rng, n, kind, strangers):
 
 def table(rows):
     "Mean numbers of the sets of each kind and size"
-    head = ("kind", "pictures", "sets", "reported", "true", "covers", "width", "held-out width", "warned")
+    head = ("kind", "pictures", "sets", "reported", "true", "control", "covers", "width", "held-out width", "warned")
     print(*(f"{h:>{max(9, len(h))}}" for h in head))
     for kind in SIZES:
         mine = [r for r in rows if r["kind"] == kind]
@@ -190,9 +190,26 @@ def table(rows):
             mean = {key: np.mean([r[key] for r in some]) for key in ("error", "true", "covers", "held", "warned")}
             width = np.mean([r["high"] - r["low"] for r in some])
             span = "all" if (least, most) == (0, 9999) else f"{min(r['n'] for r in some)}–{max(r['n'] for r in some)}"
-            shares = mean["error"], mean["true"], mean["covers"], width, mean["held"], mean["warned"]
+            control = np.mean([low <= r["true"] <= high for r in some
+                               for low, high in [wilson(r["error"]*r["worth"], r["worth"])]])
+            shares = mean["error"], mean["true"], control, mean["covers"], width, mean["held"], mean["warned"]
             cells = kind, span, len(some), *(f"{v:.1%}" for v in shares)
             print(*(f"{c:>{max(9, len(h))}}" for c, h in zip(cells, head)))
+
+
+def _share(*given):
+    "In each process: keep what all sets are made from"
+    global POOLS, STRANGERS
+    POOLS, STRANGERS = given
+    threadpool_limits(1)
+
+
+def _set_of(task):
+    "One set, the same in whatever order they are made"
+    kind, seed, i, n = task
+    rng = np.random.default_rng([seed, i, len(kind)])
+    few = n <= 80*dict(copies=3, bursts=4).get(kind, 1) and rng.random() < 0.25
+    return one_set(POOLS[0] if few else POOLS[1], rng, n, kind, STRANGERS)
 
 
 def main():
@@ -216,14 +233,13 @@ def main():
     if not kept.exists(): np.save(kept, Embedder()(files))
     strangers, rows = np.load(kept), []
     print(f"embedded in {time.monotonic() - start:.0f} s", flush=True)
-    with threadpool_limits(1):
+    with ProcessPoolExecutor(initializer=_share, initargs=(pools, strangers)) as workers:
         for kind, sizes in SIZES.items():
             sizes = [n for n in sizes if n <= 160] if args.quick else sizes
-            for i in range(n_sets):
-                rng, n = np.random.default_rng([args.seed, i, len(kind)]), sizes[i % len(sizes)]
-                pool = pools[0] if n <= 80*dict(copies=3, bursts=4).get(kind, 1) and rng.random() < 0.25 else pools[1]
-                rows.append(one_set(pool, rng, n, kind, strangers))
-                if args.save and i % 20 == 19: args.save.write_text(json.dumps(rows, default=float))
+            tasks = [(kind, args.seed, i, sizes[i % len(sizes)]) for i in range(n_sets)]
+            for row in workers.map(_set_of, tasks):
+                rows.append(row)
+                if args.save and len(rows) % 20 == 0: args.save.write_text(json.dumps(rows, default=float))
             print(f"{kind} done at {time.monotonic() - start:.0f} s", flush=True)
     table(rows)
     if args.save: args.save.write_text(json.dumps(rows, default=float))
