@@ -160,9 +160,7 @@ def numbered(contents: list, titles: dict[str, str]) -> list:
     "A sidebar's entries, chapters with the numbers of their files, and those that need the extra `fastai` with a mark"
     new = []
     for entry in contents:
-        if isinstance(entry, dict) and entry.get("href") in chapters():
-            new.append(entry | dict(text=f"{entry['href'][:2]} {entry['text']}"))
-        elif isinstance(entry, dict):
+        if isinstance(entry, dict):
             new.append(entry | ({"contents": numbered(entry["contents"], titles)} if "contents" in entry else {}))
         elif entry in titles:
             number, mark = entry[:2] + " " if entry in chapters() else "", " ᶠ" if needs_fastai(entry) else ""
