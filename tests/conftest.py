@@ -1,7 +1,7 @@
 """Tests marked `net`, `slow` or `gpu` run only when `BIRDORNOT_FLAGS` names the mark, as flagged cells do; those marked
 `fastai` wherever fastai is installed.
 
-What makes two cores last: a file to a worker, the long ones first; two workers more than cores, since some wait; one
+What makes two cores last: a file to a worker, the long ones first; one worker more than cores, since some wait; one
 thread of arithmetic to a process; and a picture of the sample is drawn once (50 ms) and then read from pytest's cache,
 which is another one when the drawing changes."""
 import hashlib
@@ -30,7 +30,7 @@ def pytest_configure(config):
 
 def pytest_xdist_auto_num_workers():
     from birdornot.core import cores
-    return cores() + 2
+    return cores() + 1
 
 
 def pytest_collection_modifyitems(items):
