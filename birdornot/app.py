@@ -135,9 +135,8 @@ def _heat(desk, photo):
     if "maps" in desk.outputs:
         from safetensors.numpy import load
         weight = load(ModelFolder(desk.model).checked("model.safetensors"))["head.weight"]
-        best = desk.clf.labels.index(desk.clf(photo).label)
-        maps, = desk.clf.session.run(["maps"], {"pixels": desk.clf.pixels(photo)[None]})
-        return class_activation(maps, weight[[best]])[0]
+        logits, maps = desk.clf.session.run(["logits", "maps"], {"pixels": desk.clf.pixels(photo)[None]})
+        return class_activation(maps, weight[logits.argmax(1)])[0]
     from birdornot.datablock import dataloaders
     from birdornot.export import to_learner
     if not desk.learn: desk.learn = to_learner(desk.model, dataloaders(desk.dataset, size=desk.clf.info["size"]))

@@ -253,7 +253,7 @@ def _trust(result):
 # %% ../nbs/74_report.ipynb #27835343
 def _suspects(path, rows, most=24):
     "Labels that the model disagrees with, and the strangest pictures"
-    clean = [r for r in rows if r["status"] == "clean" and r.get("suspicion") is not None]
+    clean = [r for r in rows if r["status"] == "clean" and None not in (r.get("suspicion"), r.get("novelty"))]
     if not clean: return [P(f"Not ranked yet: {command_line('suspects', path)} does it.")]
     wrong = sorted((r for r in clean if r["likely_wrong"]), key=lambda r: -r["suspicion"])
     odd = sorted(clean, key=lambda r: -r["novelty"])[:8]

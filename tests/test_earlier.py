@@ -48,3 +48,13 @@ def test_what_was_trained_is_taken_up_explained_and_exported(earlier, said, caps
     assert info["probe"]["logits"] == pytest.approx(said["logits"], abs=1e-4)
     assert Classifier(model)(photo).probabilities == pytest.approx(found.answer.probabilities, abs=1e-4)
     assert report(earlier/"own").exists()
+
+
+def test_a_ranking_of_before_is_not_taken_for_one_of_today(earlier, tmp_path):
+    "Strange pictures were ranked by cleanlab's typicality; nothing asks such a project for novelty"
+    own = shutil.copytree(earlier/"own", tmp_path/"own")
+    with Ledger(own) as ledger:
+        ledger.add_columns(suggested="TEXT", label_quality="REAL", likely_wrong="INTEGER", typicality="REAL",
+                           suspicion="REAL")
+        for r in ledger.rows(): ledger.update(r["id"], label_quality=1, likely_wrong=0, typicality=1, suspicion=0)
+    assert "Not ranked yet" in report(own).read_text(encoding="utf-8")
