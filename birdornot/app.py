@@ -39,7 +39,7 @@ class FeedbackError(BirdornotError):
 @contextmanager
 def _feedback_rows(dest, sha256, label):
     "The ledger of a dataset nobody else works on now, and the feedback row of a picture under a label, if there is one"
-    with Ledger(dest, create=False, who="feedback") as ledger, at_work(ledger.layout):
+    with Ledger(dest, create=False, who="feedback") as ledger, at_work(ledger.layout, "feedback", 10):
         rows = ledger.rows(label=label, source="feedback", sha256=sha256)
         yield ledger, rows[0] if rows else None
 
@@ -73,7 +73,7 @@ def undo_feedback(
     id: int  # what `save_feedback` gave back
 ) -> None:  # raises `FeedbackError` where this is no feedback
     "Take a correction back: the photo goes to quarantine, from where `birdornot clean --undo` can fetch it"
-    with Ledger(dest, create=False, who="feedback") as ledger, at_work(ledger.layout):
+    with Ledger(dest, create=False, who="feedback") as ledger, at_work(ledger.layout, "feedback", 10):
         rows = ledger.rows(id=id, source="feedback")
         if not rows:
             raise FeedbackError(f"picture {id} of {str(dest)!r} did not come by feedback; give the id of a correction")

@@ -353,6 +353,7 @@ def _taken_away(ledger, rows):
 
 def _another_try(row, min_size, min_contrast):
     "Was a picture refused for what need not hold any more: a library, memory, time, a limit that was set?"
+    if row.get("verdict") in ("move", "discard"): return False  # a person has decided
     limited = row["reason"].startswith(("too small", "blank")) and row["contrast"] is not None
     heic = row["reason"].startswith("an HEIC photo")  # earlier versions did not note that it was the machine's reason
     return row["retry"] or heic or (limited and not _cannot_teach(row, min_size, min_contrast))
@@ -569,8 +570,8 @@ def clean_images(
 ) -> CleanReport:  # what is clean, what is in quarantine and why
     "Make an upright RGB working copy of each downloaded picture, or put it into quarantine"
     check_near(near)
-    with (disk_full_errors(dest), Ledger(fillable(dest), create=False, who="clean") as ledger, at_work(ledger.layout),
-          unfinished_files(ledger.layout) as parts):
+    with (disk_full_errors(dest), Ledger(fillable(dest), create=False, who="clean") as ledger,
+          at_work(ledger.layout, "clean"), unfinished_files(ledger.layout) as parts):
         ledger.add_columns(**_ADDED)
         rows = {r["id"]: r for r in ledger.rows(status=["downloaded", "clean", "quarantined"])}
         if multilabel is None: multilabel = any(own_label(r) != r["label"] for r in rows.values())
@@ -606,7 +607,7 @@ def undo(
     dry_run: bool = False,  # only say how many
 ) -> int:  # how many came back
     "Bring pictures back from quarantine; `clean_images` then keeps each one that can be decoded"
-    with Ledger(fillable(dest), create=False, who="undo") as ledger, at_work(ledger.layout):
+    with Ledger(fillable(dest), create=False, who="undo") as ledger, at_work(ledger.layout, "undo"):
         rows = {r["id"]: r for r in ledger.rows(status="quarantined")}
         wrong = [i for i in ids or () if i not in rows]
         if wrong: raise BirdornotError(f"not in quarantine: {', '.join(map(str, wrong))}; the ledger says which are")

@@ -216,7 +216,7 @@ def decide(
 ) -> dict:  # `decision`: its number, `changed`: numbers of the pictures it touched; raises `DatasetError`
     "Decide about one picture, write it down and carry it out"
     if action not in ACTIONS: raise DatasetError(f"{action!r} is no decision; choose {', '.join(ACTIONS)}")
-    with decision_ledger(path, who) as ledger, at_work(ledger.layout):
+    with decision_ledger(path, who) as ledger, at_work(ledger.layout, "review", 10):
         row = picture_row(ledger, id)
         if row["status"] not in ("clean", "quarantined"):
             raise DatasetError(f"picture {id} is {row['status']}, not clean; run {command_line('clean', path)} first")
@@ -248,7 +248,7 @@ def undo_decision(
     who: str | None = None  # who undoes; by default the name you are logged in with
 ) -> dict:  # as `decide` returns, and `picture`; raises `DatasetError`
     "Put everything back to where it was before a decision"
-    with decision_ledger(path, who) as ledger, at_work(ledger.layout):
+    with decision_ledger(path, who) as ledger, at_work(ledger.layout, "review", 10):
         standing = {d["id"]: d for d in decisions(path) if not d["undone"] and d["action"] != "undo"}
         number = number or max(standing, default=0)
         if number not in standing:

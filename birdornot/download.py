@@ -518,9 +518,9 @@ class Downloads:
 def _todo(ledger, retry_failed, fetcher):
     "Rows to fetch: new, left over from a run that was stopped, with a lost file, and the failed ones if wanted"
     for r in ledger.rows(status="failed", reason=_UNNAMED):
-        if _may_read(r, fetcher): ledger.update(r["id"], status="found", reason="its folder is named now")
+        if _may_read(r, fetcher): ledger.update(r, status="found", reason="its folder is named now")
     for r in ledger.rows(status="downloaded"):
-        if not ledger.locate(r["file"]).exists(): ledger.update(r["id"], status="found", reason="its file was gone")
+        if not ledger.locate(r["file"]).exists(): ledger.update(r, status="found", reason="its file was gone")
     return ledger.rows(status=["found", "failed"] if retry_failed else "found")
 
 # %% ../nbs/21_download.ipynb #92ab2c33
@@ -550,8 +550,8 @@ def download_images(
             for job, got in settled:
                 if isinstance(got, Refused): got = dict(status="failed", reason=got.reason)
                 elif isinstance(got, Exception): raise got
-                ledger.update(job.row["id"], **got)
-                rows.append(job.row | got)
+                if ledger.update(job.row, **got): rows.append(job.row | got)
+                else: there += 1  # another window has settled it meanwhile
                 failed += got["status"] == "failed"
                 bar.set_postfix(failed=failed, refresh=False)
                 bar.update()

@@ -109,7 +109,7 @@ def follow_files(
     if layout.kind != "project" or not layout.ledger.exists(): return done
     with Ledger(layout) as ledger:
         if ledger.read_only: return done
-    with decision_ledger(layout, who, "by hand") as ledger, at_work(layout):
+    with decision_ledger(layout, who, "by hand") as ledger, at_work(layout, "follow"):
         _name_as_text(layout)
         rows = ledger.rows(status="clean")
         moved, gone, new = _compare(layout, rows, picture_files(layout.home))
@@ -184,7 +184,7 @@ def rename_class(
 ) -> int:  # how many pictures have a new class
     "Give a class another name, or merge it into another one; what was changed by hand is taken over first"
     refresh(path, who)
-    with decision_ledger(path, who, "as a class") as ledger, at_work(ledger.layout):
+    with decision_ledger(path, who, "as a class") as ledger, at_work(ledger.layout, "rename"):
         rows = ledger.rows(status="clean")
         if old not in (labels := sorted({r["label"] for r in rows})):
             raise DatasetError(f"there is no class {old!r}; the classes are {', '.join(labels)}")
@@ -203,7 +203,7 @@ def record_added(
     who: str | None = None,  # who added it; by default the name you are logged in with
 ) -> int:  # number of the decision
     "Write down that a class was added, so that this can be undone"
-    with decision_ledger(path, who, "as a class") as ledger, at_work(ledger.layout):
+    with decision_ledger(path, who, "as a class") as ledger, at_work(ledger.layout, "make"):
         away = dict(status="quarantined", verdict="discard", likely_wrong=0, reason=f"the class {label} was taken out")
         now = ("status", "file", "reason", "verdict")
         changes = [[r["id"], away | dict(file=r["original"]), {k: r[k] for k in now}]
@@ -307,7 +307,7 @@ def follow_source(
     "Take over what was added, removed, replaced or moved in the folder that a dataset was made from"
     layout, done = up_to_date(path), Followed()
     if not layout.ledger.exists(): return Hits(h for hits in found.values() for h in hits or ()), done
-    with decision_ledger(layout, who, "in its folder") as ledger, at_work(layout):
+    with decision_ledger(layout, who, "in its folder") as ledger, at_work(layout, "follow"):
         ledger.add_columns(seen="TEXT")
         fresh, replaced, gone = _compare_source(ledger, found)
         again = _follow_source_moves(ledger, _match_moves(fresh, gone), done)

@@ -345,20 +345,26 @@ def own_words(
     return f"  from {shell_words(file)}" if file else ""
 
 # %% ../nbs/20_ledger.ipynb #776e7659
+_STATE = ("status", "label", "verdict", "kept")  # what others may have settled since a row was read
+
+
 @patch
 def update(self: Ledger,
-    id: int,  # which row
+    row: int | dict,  # number of the row; or the row as it was read, which is left alone if it was settled meanwhile
     **values,  # column = new value
-):
+) -> bool:  # was it changed?
     "Change one row; a new status is also appended to the history, with the time and `who`"
     self._know(values)
+    was = {k: row[k] for k in _STATE if k in row} | dict(id=row["id"]) if isinstance(row, dict) else dict(id=row)
     at = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    with self._lock:
-        self._db.execute(f"UPDATE pictures SET {','.join(f'{k}=?' for k in values)} WHERE id=?", [*values.values(), id])
-        if values.get("label"): self._note_folders({values["label"]})
-        if "status" in values:
-            row = id, at, self.who, values["status"], values.get("reason") or ""
-            self._db.execute("INSERT INTO history VALUES (?,?,?,?,?)", row)
+    sql = f"UPDATE pictures SET {','.join(f'{k}=?' for k in values)} WHERE {' AND '.join(f'{k} IS ?' for k in was)}"
+    with self.transaction():
+        changed = self._db.execute(sql, [*values.values(), *was.values()]).rowcount > 0
+        if changed and values.get("label"): self._note_folders({values["label"]})
+        if changed and "status" in values:
+            new = was["id"], at, self.who, values["status"], values.get("reason") or ""
+            self._db.execute("INSERT INTO history VALUES (?,?,?,?,?)", new)
+    return changed
 
 # %% ../nbs/20_ledger.ipynb #52eba240
 REASON_KINDS = dict(  # kind → how its reasons begin, as regular expressions; all others are for ever
@@ -398,20 +404,56 @@ def table(self: Ledger):  # DataFrame, one row a picture
     except ImportError as e: raise NeedsExtra("a DataFrame needs pandas; pip install pandas") from e
 
 # %% ../nbs/20_ledger.ipynb #b2atwrk2
+_held = threading.local()  # .locks: the lock files that this thread holds
+
+
+def _who_holds(lock):
+    "Who holds a lock, in words"
+    try: who = json.loads(lock.with_suffix(f"{lock.suffix}.who").read_text(encoding="utf-8"))
+    except (OSError, ValueError): who = {}
+    words = [f"process {who['pid']}", f"since {who['since']}"] if {"pid", "since"} <= who.keys() else []
+    return f"another birdornot ({', '.join([str(who.get('what', 'at work')), *words])})"
+
+
+def _wait_for(lock, dest, wait, patience=2):
+    "Take a `FileLock`, after a line that says for whom it waits; raises `DatasetError` at the end of its time"
+    from filelock import Timeout
+    file = Path(lock.lock_file)
+    try: return lock.acquire(patience if wait is None else min(wait, patience))
+    except Timeout: pass
+    until = f"until {datetime.fromtimestamp(time.time() + wait):%H:%M:%S}" if wait else "until it is done"
+    if wait is None or wait > patience: say("wait", f"{_who_holds(file)} is at work in {str(dest)!r}; waiting {until}")
+    try: return lock.acquire(-1 if wait is None else max(0, wait - patience))
+    except Timeout:
+        said = f"{_who_holds(file)} is at work in {str(dest)!r}; wait until it is done, then try again"
+        raise DatasetError(said) from None
+
+# %% ../nbs/20_ledger.ipynb #2ebf6bf3
 @contextmanager
 def at_work(
     dest: str | Path | Layout,  # dataset folder that has a ledger
-    wait: float = 10,  # how long to wait for another run, seconds
+    what: str = "at work",  # the stage that holds it, in a word, for those who wait
+    wait: float | None = None,  # how long to wait for another run, seconds; None: until it is done
+    kind: str = "lock",  # ending of the lock file: each kind is held by one run, and knows nothing of the others
 ):
-    "Hold a dataset, so that nobody else changes it meanwhile; raises `DatasetError` if somebody else holds it"
-    from filelock import FileLock, Timeout
-    lock = FileLock(layout_of(dest).ledger.with_suffix(".lock"), timeout=wait)
-    try: lock.acquire()
-    except Timeout:
-        said = f"another birdornot is at work in {str(dest)!r}; wait until it is done, then try again"
-        raise DatasetError(said) from None
-    try: yield
-    finally: lock.release()
+    "Hold a dataset, so that nobody else changes it meanwhile; the same thread may do so again inside"
+    from filelock import FileLock
+    layout = layout_of(dest)
+    file, held = layout.ledger.with_suffix(f".{kind}").absolute(), _held.__dict__.setdefault("locks", set())
+    if file in held:
+        yield
+        return
+    who = file.with_suffix(f".{kind}.who")
+    with _wait_for(FileLock(file), layout.home, wait):
+        held.add(file)
+        about = dict(what=what, pid=os.getpid(), since=f"{datetime.now():%H:%M:%S}")
+        try:
+            try: who.write_text(json.dumps(about), encoding="utf-8")
+            except OSError: pass  # a full disk: others wait without knowing for whom
+            yield
+        finally:
+            held.discard(file)
+            who.unlink(missing_ok=True)
 
 # %% ../nbs/20_ledger.ipynb #b8113c7c
 @contextmanager
@@ -488,7 +530,7 @@ def _move_classes(ledger):
 def _modernised(ledger):
     "Bring a dataset of an earlier birdornot to today's layout, or go on with that; → its layout"
     home = ledger.layout.home
-    with at_work(home):
+    with at_work(home, "update"):
         if not (home/".originals").is_dir(): return layout_of(home)  # somebody else did it meanwhile
         say("layout", f"{home} is brought to today's layout; its pictures are in {home/'photos'} now")
         if layout_of(home).kind == "old": _move_classes(ledger)

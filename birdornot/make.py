@@ -10,6 +10,7 @@ __all__ = ['EPOCHS', 'default_dataset', 'check_dataset', 'find_pictures', 'class
            'evaluate', 'export', 'report', 'answer', 'Explanation', 'explain', 'held_for_test', 'Made', 'make']
 
 # %% ../nbs/80_make.ipynb #6f68253d
+import os
 import sys
 import time
 import warnings
@@ -35,6 +36,7 @@ from birdornot.core import (
     command_line,
     has_fastai,
     html_table,
+    in_words,
     need_fastai,
     path_of,
     say,
@@ -58,7 +60,7 @@ from birdornot.hits import (
     table_rows,
     table_terms,
 )
-from .ledger import DatasetError, Ledger, home_of, own_words
+from .ledger import DatasetError, Ledger, at_work, home_of, own_words
 from .picture import MAX_SIZE, MEGABYTES, SECONDS, BadPicture, contact_sheet, left_out_line, open_upright
 from birdornot.predict import (
     Classifier,
@@ -409,6 +411,13 @@ def _project_of(dest, out):
     if layout.kind == "beside": say("project", f"{layout.home} takes the results; nothing goes into {layout.photos}")
     return layout.home if out else dest
 
+# %% ../nbs/80_make.ipynb #74bf0845
+def _holding(dest, what):
+    "A context in which nobody moves the pictures of a dataset; a folder of your own is not ours to hold"
+    layout = layout_of(dest)
+    ours = layout.kind == "project" and layout.ledger.exists() and os.access(layout.home, os.W_OK)
+    return at_work(layout, what) if ours else nullcontext()
+
 # %% ../nbs/80_make.ipynb #fbedb8fd
 EPOCHS = 4  # of training after the probe, at most, unless another number is given
 
@@ -471,14 +480,15 @@ def train(
     "Train a classifier on a dataset, or take up what was trained before on the same pictures in the same way"
     check_training(how, backbone, prior, size=size, epochs=epochs, seed=seed, minutes=minutes)
     dest = _project_of(dest, out)
-    refresh(dest)
-    if multilabel: _join_classes(dest)
-    _say_classes(dest)
     layout = layout_of(dest)
     exam = held_for_test(layout.photos) if parts_of(layout) else []
-    trained = _train(dest, how, backbone, size, epochs, seed, minutes, multilabel, by, prior)
-    if exam: _say_test(trained, exam)
-    model = layout.model
+    with _holding(dest, "train"):
+        refresh(dest)
+        if multilabel: _join_classes(dest)
+        _say_classes(dest)
+        trained = _train(dest, how, backbone, size, epochs, seed, minutes, multilabel, by, prior)
+        if exam: _say_test(trained, exam)
+    model = layout_of(dest).model
     say_outdated(model)
     if not model.exists(): say("model", f"{command_line('export', dest)} writes it to {model}")
     return trained
@@ -514,9 +524,10 @@ def evaluate(
     if not folds:
         say_outdated(layout_of(folder).model)
         return last_trained(folder).result
-    refresh(folder)
-    by = by or saved_facts(folder).get("by")
-    return cross_validate(folder, backbone, n_folds=folds, multilabel=trained_multilabel(folder), by=by, prior=prior)
+    with _holding(folder, "evaluate"):
+        refresh(folder)
+        by, multilabel = by or saved_facts(folder).get("by"), trained_multilabel(folder)
+        return cross_validate(folder, backbone, n_folds=folds, multilabel=multilabel, by=by, prior=prior)
 
 # %% ../nbs/80_make.ipynb #56e6d9d0
 def export(
@@ -524,8 +535,9 @@ def export(
     out: str | Path | None = None  # model folder, or a name ending in .zip for one file; by default the project's model
 ) -> Path:  # the folder or file written
     "Write what was trained last in a dataset folder as a model that loads anywhere"
-    trained = last_trained(dest)
-    return _export(trained, trained.result, dest, out or home_of(dest).model)
+    with _holding(dest, "export"):
+        trained = last_trained(dest)
+        return _export(trained, trained.result, dest, out or home_of(dest).model)
 
 
 def _export(trained, result, dest, out):
@@ -556,13 +568,14 @@ def report(
     "Write one page about a dataset and what was trained on it, its errors and shortcuts included"
     check_dataset(dest, f"name the dataset folder it was trained in, such as {str(Path(dest).parent)!r}")
     result, sections = None, {}
-    try: trained = last_trained(dest)
-    except DatasetError as e: say("report", f"says nothing of errors: {e}")
-    else:
-        result = trained.result
-        sections = _trained_sections(trained, result, dest)
-    if leak: sections["Leak"] = str(leak_report(dest))
-    return write_report(dest, result, out, sections)
+    with _holding(dest, "report"):
+        try: trained = last_trained(dest)
+        except DatasetError as e: say("report", f"says nothing of errors: {e}")
+        else:
+            result = trained.result
+            sections = _trained_sections(trained, result, dest)
+        if leak: sections["Leak"] = str(leak_report(dest))
+        return write_report(dest, result, out, sections)
 
 # %% ../nbs/80_make.ipynb #607f5726
 def _probe_answer(dest, photo):
@@ -701,7 +714,7 @@ def _repr_html_(self: Made):
     title = f"<b>{escape(' or '.join(self.words))}?</b> {escape(str(self.result))}"
     return f"<p>{title}</p>{steps}{_picture_row(self.result)}"
 
-# %% ../nbs/80_make.ipynb #ce827e16
+# %% ../nbs/80_make.ipynb #f26617c1
 def _tested(model, pictures, **limits):
     "The `Evaluation` of a finished model on the pictures kept for the test, or None; lines say what is left out"
     if not pictures: return None
@@ -720,6 +733,22 @@ def _say_test(trained, pictures):
     if result: say("test", result)
 
 
+@contextmanager
+def _turn(layout):
+    "Wait until no other `make` is at work in a dataset; a folder in which nothing came about is not left behind"
+    home, lock = layout.ledger.parent, layout.ledger.with_suffix(".make")
+    try: home.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        said = f"{str(home)!r} cannot be made ({in_words(e)}); name a folder that you may write to"
+        raise DatasetError(said) from None
+    try:
+        with at_work(layout, "make", kind="make"): yield
+    finally:
+        if not layout.ledger.exists() and {*home.iterdir()} <= {lock}:
+            lock.unlink(missing_ok=True)
+            home.rmdir()
+
+# %% ../nbs/80_make.ipynb #ce827e16
 def make(
     words: list = (),  # two or more, one per class; by default the sub-folders of `folder`, or the labels of `table`
     n: int | None = None,  # pictures per word; by default 120 from the web, all from a folder or table
@@ -750,25 +779,27 @@ def make(
     layout = fillable(dest)
     limits = dict(min_size=min_size, min_contrast=min_contrast, megabytes=megabytes, seconds=seconds)
     if folder: check_apart(folder, layout)
-    refresh(layout)
-    check_words(words, dest, multilabel)
-    with _clock("search", took): hits = find_missing(words, dest, n, source, folder, table, multilabel)
-    with _clock("download", took): say("download", downloaded := download_images(dest, hits))
-    with _clock("clean", took):
-        before = classes_of(dest)
-        say("clean", cleaned := clean_images(dest, near=near, multilabel=multilabel, **limits))
-        say_refused(dest)
-        for label in sorted(classes_of(dest) - before) if before else ():
-            if not (multilabel and {*split_label(label)} <= before): record_added(dest, label)
-    with _clock("train", took):
-        trained = _train(dest, how, backbone, None, EPOCHS, seed, minutes, multilabel, by, prior, _after_making)
-        result = trained.result
-    with _clock("export", took):
-        late = minutes and took["train"] > 60*minutes
-        limit = 0 if late else 24 if source == "sample" else 60  # the tour is a quick one
-        sections = _trained_sections(trained, result, dest, limit)
-        model = _export(trained, result, dest, layout.model)
-        tested = _tested(model, exam, megabytes=megabytes, seconds=seconds)
-        if tested: sections = {"Test": f"On the pictures kept for the test: {tested}."} | sections
-        page = write_report(dest, result, layout.report, sections)
+    with _turn(layout):
+        refresh(layout)
+        check_words(words, dest, multilabel)
+        with _clock("search", took): hits = find_missing(words, dest, n, source, folder, table, multilabel)
+        with _clock("download", took): say("download", downloaded := download_images(dest, hits))
+        with _clock("clean", took):
+            before = classes_of(dest)
+            say("clean", cleaned := clean_images(dest, near=near, multilabel=multilabel, **limits))
+            say_refused(dest)
+            for label in sorted(classes_of(dest) - before) if before else ():
+                if not (multilabel and {*split_label(label)} <= before): record_added(dest, label)
+        with _holding(layout, "make"):
+            with _clock("train", took):
+                trained = _train(dest, how, backbone, None, EPOCHS, seed, minutes, multilabel, by, prior, _after_making)
+                result = trained.result
+            with _clock("export", took):
+                late = minutes and took["train"] > 60*minutes
+                limit = 0 if late else 24 if source == "sample" else 60  # the tour is a quick one
+                sections = _trained_sections(trained, result, dest, limit)
+                model = _export(trained, result, dest, layout.model)
+                tested = _tested(model, exam, megabytes=megabytes, seconds=seconds)
+                if tested: sections = {"Test": f"On the pictures kept for the test: {tested}."} | sections
+                page = write_report(dest, result, layout.report, sections)
     return Made(words, dest, hits, downloaded, cleaned, trained, result, model, page, took, tested)

@@ -187,7 +187,7 @@ class ReviewServer(LocalServer):
                  **kwargs  # passed on to `LocalServer`
                  ):
         self.path, self.who, self.reader = Path(path), who, SafeReader(MAX_SIZE)
-        with decision_ledger(path) as ledger, at_work(ledger.layout):
+        with decision_ledger(path) as ledger, at_work(ledger.layout, "review"):
             sweep_copies(ledger, ledger.rows(status="quarantined"))
         routes = [Route("/api/queue", partial(_queue, self)), Route("/img/{id}", partial(_image, self)),
                   Route("/api/decide", partial(_decide, self), methods=["POST"]),
