@@ -523,6 +523,17 @@ def _todo(ledger, retry_failed, fetcher):
         if not ledger.locate(r["file"]).exists(): ledger.update(r, status="found", reason="its file was gone")
     return ledger.rows(status=["found", "failed"] if retry_failed else "found")
 
+# %% ../nbs/21_download.ipynb #f929fd40
+def _check_hits(hits, kwargs):
+    "Raise `BirdornotError` for what fastai's function of this name takes: addresses, and other options"
+    theirs = [k for k in kwargs if k in ("urls", "url_file", "max_pics", "n_workers", "timeout", "preserve_filename")]
+    bare = isinstance(hits, (str, Path)) or hits is None or any(isinstance(h, str) for h in hits)
+    if not theirs and not bare: return
+    what = f"download_images takes no {theirs[0]}" if theirs else f"{type(hits).__name__} {hits!r:.60} holds no hits"
+    raise BirdornotError(f"{what}; type download_images(dest, search_images('bird')), or for addresses "
+                         "download_images(dest, [make_hit('bird', url) for url in urls]); the lesson's way, by urls=, "
+                         "is in birdornot.lesson")
+
 # %% ../nbs/21_download.ipynb #92ab2c33
 def download_images(
     dest: str | Path,  # dataset folder, made if missing; not one with pictures of your own
@@ -536,6 +547,8 @@ def download_images(
     **kwargs,  # limits of `Fetcher`: max_bytes, deadline, max_redirects, optout, allow_hosts, folder
 ) -> Downloads:  # what became of each
     "Store the picture of each hit below `dest`, once, with a row in the ledger whatever happens"
+    hits = hits if hits is None or isinstance(hits, (str, Path)) else list(hits)
+    _check_hits(hits, kwargs)
     layout, rows, failed = fillable(dest), [], 0
     with (disk_full_errors(dest), Ledger(layout, who="download") as ledger, unfinished_files(ledger.layout) as parts,
           Fetcher(per_host=per_host, **kwargs) as fetcher):

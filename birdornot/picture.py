@@ -7,8 +7,8 @@ Docs: https://birdornot.github.io/birdornot/picture.html.md"""
 # %% auto #0
 __all__ = ['MAX_SIZE', 'MAX_BYTES', 'MAX_SIDE', 'MAX_SCANS', 'MEGABYTES', 'SECONDS', 'MAX_PARTS', 'BadPicture', 'sniff', 'Cut',
            'cut_out', 'heif_plugin', 'decoding_failure', 'decode_upright', 'open_upright', 'camera_facts',
-           'contact_sheet', 'why_no_picture', 'find_pictures', 'left_out_line', 'limit_memory', 'SafeReader',
-           'model_input']
+           'contact_sheet', 'upright_copy', 'why_no_picture', 'find_pictures', 'left_out_line', 'limit_memory',
+           'SafeReader', 'model_input']
 
 # %% ../nbs/01_picture.ipynb #58944910
 import io
@@ -16,6 +16,7 @@ import json
 import math
 import os
 import re
+import shutil
 import stat
 import struct
 import subprocess
@@ -35,7 +36,7 @@ from textwrap import wrap
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageOps
 
-from .core import PICTURE_SUFFIXES, BirdornotError, in_words, printable
+from .core import PICTURE_SUFFIXES, BirdornotError, atomic_file, in_words, is_disk_full, printable
 
 # %% ../nbs/01_picture.ipynb #4bf08d99
 class BadPicture(BirdornotError):
@@ -632,6 +633,51 @@ def contact_sheet(
         text = "\n".join(wrap(str(captions[i]), size//6)[:3]) if i < len(captions) else ""
         pen.multiline_text((x, y+size+1), text, "black", font, spacing=1)
     return sheet
+
+# %% ../nbs/01_picture.ipynb #3eed7797
+def _format_of(dest):
+    "Pillow's name for the format that the name of a file asks for"
+    Image.init()
+    return Image.EXTENSION.get(Path(dest).suffix.lower(), "")
+
+
+def _needs_no_change(src, size, mode, kind):
+    "Is a file a picture of this size, these colours and this format, with nothing to be turned and one frame?"
+    with Image.open(src) as im:
+        return ((im.size, im.mode, im.format, getattr(im, "n_frames", 1)) == (size, mode, kind, 1)
+                and im.getexif().get(0x0112, 1) == 1)
+
+# %% ../nbs/01_picture.ipynb #8d91451d
+def upright_copy(
+    src: str | Path,  # picture file
+    dest: str | Path | None = None,  # file to write, may be `src` itself; None: only see whether `src` can be read
+    max_size: int | None = None,  # no side of the copy is longer, pixels; None: as large as it is
+    mode: str = "RGB",  # Pillow's name for its colours
+    kind: str | None = None,  # Pillow's name for its format; by default what the name of `dest` says
+    resample: int = Image.Resampling.BILINEAR,  # how it is made smaller
+    options: dict | None = None,  # for Pillow's `save`
+) -> dict:  # empty, or with the `reason` why there is no copy
+    "Write a picture file upright and no larger than wanted, whole or not at all"
+    try: im, size, _ = decode_upright(src, MAX_SIZE if dest is None else max_size and 2*max_size)
+    except BadPicture as e: return dict(reason=str(e))
+    except OSError as e: return dict(reason=f"it cannot be opened ({in_words(e)})")
+    if dest is None: return {}
+    shrink = min(1, (max_size or max(size))/max(size))
+    wanted, kind = tuple(max(1, int(side*shrink)) for side in size), kind or _format_of(dest)
+    try:
+        if not options and _needs_no_change(src, wanted, mode, kind): return _copied(src, dest)
+        with atomic_file(dest) as part:
+            im.resize(wanted, resample).convert(mode).save(part, kind, **dict(quality=92) | (options or {}))
+    except (OSError, KeyError, ValueError) as e:
+        if is_disk_full(e): raise
+        return dict(reason=f"it cannot be written as {Path(dest).suffix or kind} ({in_words(e)}); ask for .jpg or .png")
+    return {}
+
+
+def _copied(src, dest):
+    if Path(src).absolute() != Path(dest).absolute():
+        with atomic_file(dest) as part: shutil.copy2(src, part)
+    return {}
 
 # %% ../nbs/01_picture.ipynb #cf4131b9
 _OF_SYSTEMS = {"thumbs.db", "desktop.ini"}

@@ -9,6 +9,7 @@ __all__ = ['SOURCES', 'AUTO', 'canonical_url', 'Memory', 'search_images', 'queri
 
 # %% ../nbs/12_search.ipynb #41bf35bb
 import json
+import os
 import re
 import threading
 import time
@@ -85,7 +86,7 @@ class Memory:
 def _from_sample(ask):
     "Drawn pictures, from a server on this computer that answers as Openverse does"
     from birdornot.sample import KINDS, SampleWeb
-    kind = term_slug(ask.term)
+    kind = re.sub("_(photo|picture|image)s?$", "", term_slug(ask.term))
     if kind not in KINDS: raise NoHits(f"the sample draws no {ask.term!r}; choose from {', '.join(KINDS)}")
     with SampleWeb() as server:
         yield from openverse_hits(Query(kind, ask.term, Web(pause=0), base=server.url), "sample")
@@ -102,6 +103,7 @@ def _which(source, folder, table):
     names = source.replace(",", " ").split() if isinstance(source, str) else list(source)
     if names == ["auto"] and folder is not None: names = ["folder"]
     if names == ["auto"] and table is not None: names = ["table"]
+    if names == ["auto"]: names = os.environ.get("BIRDORNOT_SOURCE", "auto").replace(",", " ").split()
     names = [m for name in names for m in (AUTO if name == "auto" else [name])]
     bad = [m for m in names if m not in SOURCES]
     if names and not bad: return list(dict.fromkeys(names))
@@ -153,6 +155,14 @@ def _in_turn(asks, names, n, hits, rows, memory, bar):
         for found in running.values(): found.close()
     return failed
 
+# %% ../nbs/12_search.ipynb #27880d3c
+def _refuse_unknown(term, unknown):
+    "Raise `BirdornotError` for what the lesson's function of this name takes and ours does not"
+    if not unknown: return
+    asked = f"n={unknown['max_images']!r}" if "max_images" in unknown else "n=100"
+    raise BirdornotError(f"search_images knows no {next(iter(unknown))}; type search_images({term!r}, {asked}), or "
+                         "from birdornot.lesson import search_images, the lesson's one, which gives addresses")
+
 # %% ../nbs/12_search.ipynb #1f664a9f
 def search_images(
     term: str,  # words to search for
@@ -164,8 +174,10 @@ def search_images(
     phrases=None,  # words to ask the engines for instead, an equal share each, such as `queries(term)`
     web: Web | None = None,  # door to the network
     memory: Memory | None = None,  # who refused lately
+    **unknown,  # what other functions of this name take, to be refused
 ) -> Hits:  # at most `n`, with a report of what each source gave, or why it did not
     "Search for pictures of `term`, asking one source after the other"
+    _refuse_unknown(term, unknown)
     if not str(term).strip(): raise BirdornotError("the term is empty; say what to search for, such as 'bird'")
     if n < 1: raise BirdornotError(f"n={n} is no number of hits; give 1 or more")
     names, wanted = _which(source, folder, table), licence_codes(licences)

@@ -1,4 +1,7 @@
 """What lesson 1 types works on our objects too, each call as the lesson types it."""
+import re
+import time
+
 import numpy as np
 import pytest
 
@@ -91,6 +94,52 @@ def test_export_and_load_learner(dls, learn, tmp_path):
     learn.export(tmp_path/"learner.pkl")
     again = load_learner(tmp_path/"learner.pkl")
     assert again.predict(dls.valid_ds.items[0])[0] == learn.predict(dls.valid_ds.items[0])[0]
+
+
+def test_a_backbone_is_a_function_or_a_name_and_means_the_same_wherever_it_goes(dls, tmp_path):
+    "resnet18 the function is torchvision's, as in fastai; it was a crash, and as `arch=` it was exported as lite0"
+    from torchvision.models import resnet18
+
+    from birdornot.datablock import dataloaders
+    from birdornot.embed import one_core_session
+    from birdornot.learner import Fit, restore_learner, save_learner, vision_learner
+    path = dls.train_ds.items[0].parents[1]
+    learn = vision_learner(dataloaders(path, size=64), arch=resnet18, pretrained=False)
+    assert learn.dls.after_batch.fs[-1].mean.flatten().tolist() == pytest.approx([0.485, 0.456, 0.406])
+    assert learn.describe()["backbone"] == "torchvision:resnet18" and type(learn.model[0][0]).__name__ == "Conv2d"
+    files = learn.valid_files[:4]
+    part = learn.dls.valid
+    pixels = np.stack([x.numpy() for x in part.before_batch([part.do_item(i)[0] for i in range(4)])])
+    (tmp_path/"graph.onnx").write_bytes(learn.graph().SerializeToString())
+    said = one_core_session(tmp_path/"graph.onnx").run(["logits"], {"pixels": pixels.astype(np.float32)/255})[0]
+    assert np.allclose(said, learn.logits(files), atol=1e-3)
+    save_learner(learn, path, Fit("finetune", "", 0.), seed=42)
+    assert np.allclose(restore_learner(path).logits(files), learn.logits(files), atol=1e-5)
+
+
+@pytest.mark.parametrize("arch", ["vit_tiny_patch16_224", "resnet18"])
+def test_weights_that_cannot_be_had_leave_the_dataloaders_as_they_were(dls, monkeypatch, arch):
+    "and the call that the refusal advises works"
+    import torchvision
+    from fastai.data.transforms import Normalize
+    from huggingface_hub import constants
+
+    from birdornot.datablock import dataloaders
+    from birdornot.embed import WeightsUnavailable
+    from birdornot.learner import vision_learner
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", "/nowhere")
+    fresh = dataloaders(dls.train_ds.items[0].parents[1], size=64)
+    if arch == "resnet18":
+        arch = torchvision.models.resnet18
+        weights = torchvision.models.ResNet18_Weights.DEFAULT.value
+        monkeypatch.setattr(weights, "url", "http://127.0.0.1:9/0.pth")
+    start = time.monotonic()
+    with pytest.raises(WeightsUnavailable, match="could not be fetched") as refused: vision_learner(fresh, arch)
+    assert time.monotonic() - start < 5
+    assert not [f for f in fresh.after_batch.fs if isinstance(f, Normalize)]
+    call = re.search(r"type (vision_learner\(.*?\))", str(refused.value))[1]
+    assert eval(call, dict(vision_learner=vision_learner, dls=fresh)).backbone == "tf_efficientnet_lite0"
 
 
 def test_imbalanced_classes_each_have_their_say(tmp_path):
