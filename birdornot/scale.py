@@ -9,6 +9,7 @@ __all__ = ['do_shard', 'Scaled', 'scale', 'near_duplicates', 'count_near']
 
 # %% ../nbs/81_scale.ipynb #e1cf42c5
 import csv as csv_files
+import ctypes
 import io
 import json
 import os
@@ -18,8 +19,9 @@ from base64 import b64decode
 from collections import Counter, deque
 from concurrent.futures import FIRST_COMPLETED, TimeoutError, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import lru_cache, partial
+from hashlib import sha256
 from importlib.util import find_spec
 from itertools import chain, islice
 from multiprocessing.context import SpawnContext, SpawnProcess
@@ -33,10 +35,12 @@ from birdornot.core import (
     BirdornotError,
     NeedsExtra,
     atomic_file,
+    check_numbers,
     check_table_place,
     cores,
     count_table,
     disk_full_errors,
+    in_words,
     progress_bar,
     say,
 )
@@ -110,33 +114,103 @@ def _place(table, row, files):
     return (not text.startswith("file:") and picture_address(Path(table).parent, text)) or text if files else text
 
 
-def _cut(table, folder, shard, files=False):
-    "Write the rows of `table` into files of `shard` rows; → how many rows"
-    pa, own = _pyarrow(), files or (Path(table).is_dir() and layout_of(table).kind == "beside")
-    schema = pa.schema([("row", pa.int64()), *((k, pa.string()) for k in _TEXTS)])
-    rows, n = _table_rows(table), 0
-    first = next(rows, None)
-    if first is None: raise BirdornotError(f"{str(table)!r} has no rows; put one address on each line")
-    if "image_url" not in first:
-        raise BirdornotError(f"{str(table)!r} has no column of addresses; name it url, "
-                             "and give one address a row")
-    def text(v):
-        return v if isinstance(v, str) else None
-    rows = chain([first], rows)
-    while some := list(islice(rows, shard)):
-        some = [dict(row=i, **{k: text(r.get(k)) for k in _TEXTS}) for i, r in enumerate(some, n)]
-        for r in some:
-            r["image_url"] = _place(table, r, files)
-            if r["image_url"].startswith("file:"): r["source"] = "table" if own else ""  # what may be read, and may not
-        _write(pa.Table.from_pylist(some, schema), folder/f"{n//shard:06}.parquet")
-        n += len(some)
-    return n
+def _numbered_rows(table, files=False):
+    "Yield the rows of a table as a run keeps them"
+    own, rows = files or (Path(table).is_dir() and layout_of(table).kind == "beside"), _table_rows(table)
+    if not (head := list(islice(rows, 1000))):
+        raise BirdornotError(f"{str(table)!r} has no rows; put one address on each line")
+    if not any("image_url" in r for r in head):  # the first may well have none
+        raise BirdornotError(f"{str(table)!r} has no column of addresses; name it url, and give one address a row")
+    for i, r in enumerate(chain(head, rows)):
+        row = dict(row=i, **{k: v if isinstance(v := r.get(k), str) else None for k in _TEXTS})
+        row["image_url"] = _place(table, r, files)
+        if row["image_url"].startswith("file:"): row["source"] = "table" if own else ""  # may be read, and may not
+        yield row
 
-# %% ../nbs/81_scale.ipynb #d83fbf3d
-def _write(table, file):
-    "Write a Parquet file, whole or not at all"
+# %% ../nbs/81_scale.ipynb #36240cf5
+@contextmanager
+def _writer(file, schema):
+    "A writer of a Parquet file that is there, whole and on the disk, at the end; a damaged page is noticed when read"
     file.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(file) as part: _pyarrow().parquet.write_table(table, part, compression="zstd")
+    with atomic_file(file) as part, part.open("wb") as f:
+        how = dict(compression="zstd", write_page_checksum=True)
+        with _pyarrow().parquet.ParquetWriter(f, schema, **how) as out: yield out
+        f.flush()
+        os.fsync(f.fileno())
+
+
+def _give_back():
+    "Give memory that is free back to the system, which the C library of Linux else keeps: 20 MB a process here"
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None: trim(0)
+
+
+def _write(rows, file, schema):
+    "Write rows into a Parquet file, a few at a time, so that no more of them are in memory"
+    rows, table = iter(rows), _pyarrow().Table
+    some = list(islice(rows, 50))
+    with _writer(file, schema) as out:  # only now, as a kill would leave a file that is not whole
+        while some:
+            out.write_table(table.from_pylist(some, schema))
+            _give_back()
+            some = list(islice(rows, 50))
+
+
+def _sound(file, n):
+    "Is a Parquet file there, with `n` rows, and can all of it be read?"
+    pa = _pyarrow()
+    try:
+        with pa.parquet.ParquetFile(file, page_checksum_verification=True) as f:
+            return f.metadata.num_rows == n and all(True for _ in f.iter_batches(100))
+    except (pa.ArrowException, OSError): return False
+
+
+@contextmanager
+def _readable(file):
+    "Inside, what goes wrong with a file of a run is told with its name and the remedy"
+    pa = _pyarrow()
+    try: yield pa.parquet
+    except (pa.ArrowException, OSError) as e:
+        said = f"{str(file)!r} is damaged ({in_words(e, 60)}); run the same `birdornot scale` again, which mends it"
+        raise BirdornotError(said) from None
+
+
+def _table_of(file, columns=None):
+    "The rows of a file of a run as a table, each page of it checked"
+    with _readable(file) as pq, pq.ParquetFile(file, page_checksum_verification=True) as f: return f.read(columns)
+
+
+def _rows_of(file, columns=None):
+    "Yield the rows of a file of a run"
+    yield from _table_of(file, columns).to_pylist()
+
+# %% ../nbs/81_scale.ipynb #6651a6d9
+_OTHER = "{!r} was begun with another {}; give the same again, or another folder"
+
+
+def _digest(rows, began=0):
+    "Digest of the first `began` rows, and of all, with their number; a short table has None for the first"
+    sha, n, first = sha256(), 0, None
+    for row in rows:
+        sha.update(json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+        n += 1
+        if n == began: first = sha.hexdigest()
+    return first, sha.hexdigest(), n
+
+
+def _parts(rows, shard):
+    "Name → number of rows, of the files that a table is cut into"
+    return {f"{i//shard:06}.parquet": min(shard, rows - i) for i in range(0, rows, shard)}
+
+
+def _cut(table, folder, shard, files=False):
+    "Write the rows of `table` into files of `shard` rows, but for those that are there; → how many files"
+    pa, number = _pyarrow(), 0
+    schema, rows = pa.schema([("row", pa.int64()), *((k, pa.string()) for k in _TEXTS)]), _numbered_rows(table, files)
+    while some := list(islice(rows, shard)):
+        file = folder/f"{number:06}.parquet"
+        if not _sound(file, len(some)) or [*_rows_of(file)] != some: _write(some, file, schema)
+        number += 1
+    return number
 
 # %% ../nbs/81_scale.ipynb #026e89cc
 @lru_cache(maxsize=1)
@@ -152,6 +226,12 @@ def _classifier(folder):
 def _embedder(backbone):
     from birdornot.embed import Embedder
     return Embedder(backbone, threads=1)
+
+
+def _model_info(folder):
+    "What a model folder says of its model, which is not loaded for that"
+    from birdornot.model import ModelFolder
+    return ModelFolder(folder).info
 
 
 def _answer(im, s):
@@ -212,10 +292,30 @@ def _schema(s):
     if s["model"] or s["backbone"]: cols["embedding"] = pa.list_(pa.float32())
     if s["model"]:
         cols |= dict(prediction=pa.string(), answer=pa.string(), unsure=pa.bool_(), novelty=pa.float64())
-        cols |= {f"p_{k}": pa.float64() for k in _classifier(s["model"]).labels}
+        cols |= {f"p_{k}": pa.float64() for k in _model_info(s["model"])["labels"]}
     return pa.schema(list(cols.items()))
 
 # %% ../nbs/81_scale.ipynb #e4420d4d
+def _in_order(results, numbers):
+    "Yield rows of results in the order of their numbers; only those that came before their turn are in memory"
+    early = {}
+    for number in numbers:
+        while number not in early: early.update([((r := next(results))["row"], r)])
+        yield early.pop(number)
+
+
+def _results(source, s, careful):
+    "Yield the rows of the result, in the order of those in `source`"
+    fetcher = _fetcher(json.dumps(s["fetch"]))
+    with _pyarrow().parquet.ParquetFile(source) as f:
+        for batch in f.iter_batches(2000):
+            rows = batch.to_pylist()
+            fetcher.named = {r["image_url"] for r in rows if r["source"] == "table"}  # what `_cut` has permitted
+            with closing(fetch_in_memory(rows, fetcher, s["in_flight"])) as fetched:
+                if careful: fetched = iter(list(fetched))  # no threads while processes are forked
+                yield from _in_order((_result(row, got, s, careful) for row, got in fetched), [r["row"] for r in rows])
+
+
 def do_shard(
     source: str | Path,  # Parquet file with `row`, `image_url` and what else is known of each picture
     target: str | Path,  # Parquet file to write: a row for each, in the same order
@@ -224,25 +324,16 @@ def do_shard(
 ) -> dict:  # status → how many rows
     "Fetch, decode, measure and judge the pictures of one file; `target` appears when all of it is done"
     target, s = Path(target), settings
-    pa = _pyarrow()
     if not target.exists():
-        rows = pa.parquet.read_table(source).to_pylist()
-        with disk_full_errors(target.parent):
-            fetcher = _fetcher(json.dumps(s["fetch"]))
-            fetcher.named = {r["image_url"] for r in rows if r["source"] == "table"}  # what `_cut` has permitted
-            fetched = fetch_in_memory(rows, fetcher, s["in_flight"])
-            if careful: fetched = list(fetched)  # no threads while processes are forked
-            found = [_result(row, got, s, careful) for row, got in fetched]
-            found.sort(key=lambda r: r["row"])
-            _write(pa.Table.from_pylist(found, _schema(s)), target)
-    return dict(Counter(pa.parquet.read_table(target, columns=["status"])["status"].to_pylist()))
+        with disk_full_errors(target.parent): _write(_results(source, s, careful), target, _schema(s))
+    return dict(Counter(r["status"] for r in _rows_of(target, ["status"])))
 
 # %% ../nbs/81_scale.ipynb #11c3c740
 def _settings(model=None, backbone=None, copies=True, max_size=None, min_size=32, in_flight=64, processes=1,
               per_host=8, files=False, **fetch):
     "What a shard has to know, as plain data"
     if model:
-        info = _classifier(str(model)).info
+        info = _model_info(model)
         if max_size not in (None, info["max_size"]):
             raise BirdornotError(f"max_size={max_size} does not fit the model, which wants {info['max_size']}; "
                                  "leave it out")
@@ -264,6 +355,17 @@ class _Process(SpawnProcess):
 
 class _Context(SpawnContext): Process = _Process
 
+
+class _NoPandas:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "pandas": raise ModuleNotFoundError("pandas is not for the processes of a run", name=name)
+
+
+def _without_pandas():
+    "Keep pyarrow from importing pandas into a process, 50 MB, only to see whether a list is a column of it"
+    sys.meta_path.insert(0, _NoPandas)
+
 # %% ../nbs/81_scale.ipynb #a87276a1
 class _Home:
     "Does shards in processes of this machine"
@@ -275,7 +377,8 @@ class _Home:
 
     def _open(self):
         from pebble import ProcessPool
-        self.pool = ProcessPool(self.workers, context=_Context())  # not by fork, which would take locks along
+        how = dict(initializer=_without_pandas, context=_Context())  # not by fork, which would take locks along
+        self.pool = ProcessPool(self.workers, **how)
 
     def submit(self, fn, *args): return self.pool.schedule(fn, args=args, timeout=self.patience)
     def wait(self, running): return wait(running, 1, FIRST_COMPLETED).done
@@ -335,9 +438,8 @@ _DIED = "the process that worked on it died three times: run it on a machine wit
 
 def _give_up(source, target, s):
     "Write the result of a shard that cannot be done"
-    pa = _pyarrow()
-    rows = [row | dict(status="failed", reason=_DIED) for row in pa.parquet.read_table(source).to_pylist()]
-    _write(pa.Table.from_pylist(rows, _schema(s)), Path(target))
+    rows = [row | dict(status="failed", reason=_DIED) for row in _rows_of(source)]
+    _write(rows, Path(target), _schema(s))
     return dict(failed=len(rows))
 
 
@@ -357,21 +459,62 @@ def _run(engine, fn, jobs, arguments, give_up):
                 else: yield give_up(job)
 
 # %% ../nbs/81_scale.ipynb #5cead3b1
-def _begin(table, dest, shard, s):
-    "The pairs of files that are to be done, and how many rows there are; the table is cut at the first call"
-    table, dest = Path(table), Path(dest)
-    settings = {k: v for k, v in s.items() if k not in ("fetch", "in_flight")}
-    wanted = dict(table=table.name, shard=shard, settings=settings)
-    if s["model"]: wanted["labels"] = _classifier(s["model"]).labels
+def _asked(shard, s):
+    "What a run is known by, but for its table"
+    wanted = dict(shard=shard, settings={k: v for k, v in s.items() if k not in ("fetch", "in_flight")})
+    if not s["model"]: return wanted
+    info = _model_info(s["model"])
+    text = json.dumps(info, sort_keys=True, default=str)
+    return wanted | dict(labels=info["labels"], model=sha256(text.encode()).hexdigest())
+
+
+def _begun(dest):
+    "What a run was begun with; empty where there is none, and what lies there is of one that was killed at once"
     try: began = json.loads((dest/"run.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        began = wanted | dict(rows=_cut(table, dest/"todo", shard, s.get("files")))
-        text = json.dumps(began, ensure_ascii=False, indent=1)
-        with atomic_file(dest/"run.json") as part: part.write_text(text, encoding="utf-8")
-    if other := [k for k in wanted if wanted[k] != began.get(k)]:
-        raise BirdornotError(f"{str(dest)!r} was begun with another {other[0]}; "
-                             "give the same again, or another folder")
-    return [(str(f), str(dest/"done"/f.name)) for f in sorted((dest/"todo").glob("*.parquet"))], began["rows"]
+    except FileNotFoundError: return {}
+    except ValueError: began = None
+    if isinstance(began, dict) and isinstance(began.get("rows"), int): return began
+    raise BirdornotError(f"{str(dest/'run.json')!r} is damaged; run it into another folder")
+
+
+_CALLED = dict(content="table")
+
+
+def _content(began, dest):
+    "The digest of the table that a run was begun with; one of an earlier birdornot did not write it down"
+    if "content" in began or not began: return began.get("content")
+    parts = _parts(began["rows"], began["shard"])
+    return _digest(r for name in parts for r in _rows_of(dest/"todo"/name))[1]
+
+
+def _drop_leftovers(dest):
+    "Remove what a killed run had not finished writing"
+    for part in [*dest.glob("todo/.*.part"), *dest.glob("done/.*.part")]:
+        if time.time() - part.stat().st_mtime > 600: part.unlink(missing_ok=True)
+
+
+def _begin(table, dest, shard, s):
+    "The pairs of files that are to be done with their number of rows; what is missing of the table is cut"
+    dest, wanted, began = Path(dest), _asked(shard, s), _begun(Path(dest))
+    first, content, rows = _digest(_numbered_rows(table, s.get("files")), began.get("rows", 0))
+    wanted, known = wanted | dict(content=first), dict(content=_content(began, dest)) if began else {}
+    for k, v in (began | known).items():
+        if k in wanted and wanted[k] != v: raise BirdornotError(_OTHER.format(str(dest), _CALLED.get(k, k)))
+    _drop_leftovers(dest)
+    parts = _parts(rows, shard)
+    if began.get("content") != content or not all(_sound(dest/"todo"/name, n) for name, n in parts.items()):
+        _cut(table, dest/"todo", shard, s.get("files"))
+        now = wanted | dict(table=Path(table).name, rows=rows, content=content)
+        with atomic_file(dest/"run.json") as part:
+            part.write_text(json.dumps(now, ensure_ascii=False, indent=1), encoding="utf-8")
+    return {(str(dest/"todo"/name), str(dest/"done"/name)): n for name, n in parts.items()}
+
+
+def _answered(source, target, n):
+    "Whether the results of a shard are there, can be read, and are those for its rows"
+    if not _sound(target, n): return False
+    asked, answers = (_rows_of(f, ["row", "image_url"]) for f in (source, target))
+    return [*asked] == [*answers]
 
 # %% ../nbs/81_scale.ipynb #d18bc384
 class Scaled:
@@ -379,7 +522,10 @@ class Scaled:
     def __init__(self,
                  dest: str | Path  # folder of a run
                  ):
-        self.dest, self.files = Path(dest), sorted((Path(dest)/"done").glob("*.parquet"))
+        self.dest, began = Path(dest), _begun(Path(dest))
+        parts = _parts(began["rows"], began["shard"]) if began else {}
+        files = {self.dest/"done"/name: n for name, n in parts.items()}
+        self.files, self.missing = [f for f in files if f.exists()], sum(n for f, n in files.items() if not f.exists())
         if not self.files: raise BirdornotError(f"{str(dest)!r} holds no results; run `birdornot scale` into it first")
 
     def table(self,
@@ -387,29 +533,31 @@ class Scaled:
               ):  # DataFrame, one row a picture, in the order of the table
         "The results for pandas"
         if not find_spec("pandas"): raise NeedsExtra("a DataFrame needs pandas; pip install pandas")
-        return _pyarrow().parquet.ParquetDataset(self.files).read(columns or self._columns()).to_pandas()
+        return _pyarrow().concat_tables(self._read(columns or self._columns())).to_pandas()
+
+    def _read(self, columns):
+        "Yield the tables of the shards"
+        for file in self.files: yield _table_of(file, columns)
 
     def _columns(self):
         "Names of the columns, but for the pictures and embeddings"
-        names = _pyarrow().parquet.read_schema(self.files[0]).names
+        with _readable(self.files[0]) as pq: names = pq.read_schema(self.files[0]).names
         return [c for c in names if c not in ("picture", "embedding")]
 
     def write_csv(self,
                   file: str | Path  # file to write
                   ):
         "Write the results as a table, without pictures and embeddings; one shard at a time is in memory"
-        read, columns = _pyarrow().parquet.read_table, self._columns()
+        columns = self._columns()
         with atomic_file(file) as part, open(part, "w", newline="", encoding="utf-8", errors="backslashreplace") as f:
             out = csv_files.DictWriter(f, columns, lineterminator=os.linesep)
             out.writeheader()
-            for shard in self.files: out.writerows(read(shard, columns=columns).to_pylist())
+            for file in self.files: out.writerows(_rows_of(file, columns))
 
     def _tally(self, column):
         "How often each value of a column occurs, the most frequent first"
-        pq = _pyarrow().parquet
-        if column not in pq.read_schema(self.files[0]).names: return {}
-        values = pq.ParquetDataset(self.files).read([column])[column].to_pylist()
-        return dict(Counter(v for v in values if v).most_common())
+        if column not in self._columns(): return {}
+        return dict(Counter(v for t in self._read([column]) for v in t[column].to_pylist() if v).most_common())
 
     @property
     def counts(self) -> dict:  # status → how many
@@ -430,7 +578,8 @@ class Scaled:
         why = "".join(f"\n  {n} x {reason}" for reason, n in self.reasons.items())
         said = ", ".join(f"{n} {answer}" for answer, n in self.answers.items())
         return (f"{sum(self.counts.values())} rows: {', '.join(f'{n} {k}' for k, n in self.counts.items())}"
-                f"{said and f'; answers: {said}'}{why}")
+                f"{said and f'; answers: {said}'}{self.missing and f'; {self.missing} are missing, run it again' or ''}"
+                f"{why}")
 
     def _repr_markdown_(self):
         lines = [*self.counts.items(), *((f"&nbsp; {r}", n) for r, n in self.reasons.items())]
@@ -454,14 +603,17 @@ def scale(
     **kwargs  # in_flight (pictures, a process), per_host (in all), min_size, and limits of `Fetcher`
 ) -> Scaled:  # what became of each row
     "Download, clean, embed and judge the pictures of a table of any length; run again, it goes on where it stopped"
+    check_numbers(shard=shard, workers=workers, patience=patience,
+                  **{k: kwargs[k] for k in ("in_flight", "per_host") if k in kwargs})
     if csv: check_table_place(csv)
     with closing(_engine(cluster, workers, patience)) as engine:
         s = _settings(model, backbone, copies, processes=engine.slots, files=files, **kwargs)
-        shards, n = _begin(table, dest, shard, s)
-        todo = [pair for pair in shards if not Path(pair[1]).exists()]
+        shards = _begin(table, dest, shard, s)
+        todo, n = [pair for pair, rows in shards.items() if not _answered(*pair, rows)], sum(shards.values())
+        for _, target in todo: Path(target).unlink(missing_ok=True)  # damaged, or the table has grown
         found = _run(engine, do_shard, todo, lambda pair, tries: (*pair, s, tries > 0), lambda pair: _give_up(*pair, s))
         with disk_full_errors(dest), closing(found), progress_bar(n, "scale", progress) as bar:
-            bar.update(min(n, shard*(len(shards) - len(todo))))
+            bar.update(n - sum(shards[pair] for pair in todo))
             failed = 0
             for counts in found:
                 failed += sum(counts.values()) - counts.get("clean", 0)
@@ -517,11 +669,10 @@ def _search(codes, mirror, most, dest, rows_at_once, workers, cluster, progress)
 
 def _thumbnails(run, dest, n):
     "Thumbnails of the clean pictures, in a file, as they may be more than there is memory; which of them have one"
-    pq, at, have = _pyarrow().parquet, 0, np.zeros(n, bool)
+    at, have = 0, np.zeros(n, bool)
     thumbs = np.lib.format.open_memmap(dest/"thumbs.npy", "w+", "uint8", (max(n, 1), GRID**2*3//2))
-    for f in run.files if "thumb" in pq.read_schema(run.files[0]).names else ():
-        t = pq.read_table(f, columns=["status", "thumb"]).to_pandas()
-        for thumb in t.thumb[t.status == "clean"]:
+    for f in run.files if "thumb" in run._columns() else ():
+        for thumb in (r["thumb"] for r in _rows_of(f, ["status", "thumb"]) if r["status"] == "clean"):
             if thumb: thumbs[at], have[at] = np.frombuffer(b64decode(thumb), "uint8"), True
             at += 1
     return thumbs, have
@@ -562,7 +713,8 @@ def near_duplicates(
     session = np.array(session_members(node, pairs, labels, [*zip(t.width, t.height)]), bool)
     group = _groups(node, pairs, session, [*zip(labels, t.image_url, t.row)])
     t = t[["row"]].assign(group=t.row.to_numpy()[group], group_kind=np.where(session, "session", "copy"))
-    _write(_pyarrow().Table.from_pandas(t, preserve_index=False), dest/"near.parquet")
+    found = _pyarrow().Table.from_pandas(t, preserve_index=False)
+    with _writer(dest/"near.parquet", found.schema) as out: out.write_table(found)
     return t
 
 # %% ../nbs/81_scale.ipynb #31378e01

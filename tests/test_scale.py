@@ -107,6 +107,97 @@ def test_a_run_goes_on_only_with_what_it_was_begun_with(web, model, tmp_path):
         run(web, tmp_path/"empty.csv", tmp_path/"other")
 
 
+def addresses(web, path, numbers):
+    path.write_text("url,label\n" + "".join(f"{web.url}/good/{i},bird\n" for i in numbers))
+    return path
+
+
+def test_a_run_answers_for_the_table_it_is_given(web, tmp_path):
+    file, dest = addresses(web, tmp_path/"t.csv", range(16)), tmp_path/"run"
+    run(web, file, dest)
+    (tmp_path/"other").mkdir()
+    asked = sum(web.asked.values())
+    for same in (file, addresses(web, tmp_path/"other/t.csv", range(16))):
+        assert len(run(web, same, dest).table()) == 16 and sum(web.asked.values()) == asked
+    grown = run(web, addresses(web, file, range(25)), dest)
+    assert [r.rpartition("/")[2] for r in grown.table().image_url] == [*map(str, range(25))] and not grown.missing
+    assert web.asked["/good/3"] == 1  # of a full shard
+    for other in (range(100, 125), range(24), [*range(24), 99]):
+        with pytest.raises(BirdornotError, match="was begun with another table; give the same again"):
+            run(web, addresses(web, file, other), dest)
+    assert len(run(web, addresses(web, file, range(25)), dest).table()) == 25
+
+
+def test_a_run_that_was_killed_while_cutting_knows_nothing_of_that_table(web, tmp_path):
+    run(web, addresses(web, tmp_path/"t.csv", range(32)), tmp_path/"run")
+    (tmp_path/"run/run.json").unlink()
+    got = run(web, addresses(web, tmp_path/"t.csv", range(50, 65)), tmp_path/"run")
+    assert len(got.table()) == 15 and got.counts == {"clean": 15}
+    assert got.table().image_url[0].endswith("/50")
+
+
+def test_a_run_of_an_earlier_birdornot_knows_its_table_too(web, tmp_path):
+    run(web, addresses(web, tmp_path/"t.csv", range(12)), tmp_path/"run")
+    about = json.loads((tmp_path/"run/run.json").read_text())
+    del about["content"]
+    (tmp_path/"run/run.json").write_text(json.dumps(about))
+    with pytest.raises(BirdornotError, match="another table"):
+        run(web, addresses(web, tmp_path/"t.csv", range(20, 32)), tmp_path/"run")
+    assert len(run(web, addresses(web, tmp_path/"t.csv", range(14)), tmp_path/"run").table()) == 14
+
+
+def test_damaged_and_missing_parts_are_told_and_made_again(web, tmp_path):
+    file, dest = addresses(web, tmp_path/"t.csv", range(30)), tmp_path/"run"
+    whole = run(web, file, dest).table()
+    parts = sorted((dest/"done").iterdir())
+    data = bytearray(parts[0].read_bytes())
+    at = data.index(b"\xff\xd8\xff")  # within a picture
+    data[at + 50:at + 60] = bytes(10)
+    parts[0].write_bytes(data)
+    parts[1].write_bytes(parts[1].read_bytes()[:999])
+    parts[2].unlink()
+    (dest/"todo/000002.parquet").write_bytes(b"")
+    assert "; 10 are missing, run it again" in repr_or_error(Scaled(dest), dest)
+    with pytest.raises(BirdornotError, match="'.*000001.parquet' is damaged .*; run the same"): Scaled(dest).table()
+    again = run(web, file, dest)
+    pd.testing.assert_frame_equal(again.table(), whole)
+    assert not again.missing and "missing" not in repr(again)
+    pd.testing.assert_frame_equal(again.table(["picture"]), run(web, file, tmp_path/"b").table(["picture"]))
+    (dest/"run.json").write_text("{")
+    with pytest.raises(BirdornotError, match="run.json' is damaged; run it into another folder"): run(web, file, dest)
+
+
+def repr_or_error(got, dest):
+    "What a run says of itself when its damaged part is out of the way"
+    got.files = [f for f in got.files if f.name != "000001.parquet"]
+    return repr(got)
+
+
+def test_another_model_in_the_same_place_is_another_run(web, model, tmp_path):
+    file = addresses(web, tmp_path/"t.csv", range(3))
+    run(web, file, tmp_path/"run", model)
+    about = json.loads((model/"model.json").read_text())
+    (model/"model.json").write_text(json.dumps(about | dict(seed=about.get("seed", 0) + 1)))
+    with pytest.raises(BirdornotError, match="was begun with another model"): run(web, file, tmp_path/"run", model)
+
+
+@pytest.mark.parametrize("kind,text", [
+    ("csv", "url,label\n,bird\n{},bird\n"), ("jsonl", '{{"url": null}}\n{{"url": "{}"}}\n'),
+    ("jsonl", '{{"label": "bird"}}\n{{"url": "{}"}}\n')])
+def test_an_empty_first_address_costs_its_row_only(web, tmp_path, kind, text):
+    (tmp_path/f"t.{kind}").write_text(text.format(web.url + "/good/1"))
+    assert run(web, tmp_path/f"t.{kind}", tmp_path/"run").table().status.tolist() == ["failed", "clean"]
+
+
+@pytest.mark.parametrize("name", ["shard", "workers", "in_flight", "per_host", "patience"])
+def test_numbers_that_nothing_can_be_done_with(tmp_path, name):
+    (tmp_path/"t.txt").write_text("http://127.0.0.1:9/1.jpg")
+    for value in (-1, 0):
+        with pytest.raises(BirdornotError, match=f"^{name} is {value}; give a number from 1 to "):
+            scale(tmp_path/"t.txt", tmp_path/"run", progress=False, **{name: value})
+    assert not (tmp_path/"run").exists()
+
+
 @pytest.fixture
 def patched(tmp_path, monkeypatch):
     "Lets the processes of a run begin with some lines of ours"
@@ -302,3 +393,36 @@ def test_from_the_command_line(web, model, tmp_path):
     again = subprocess.run([*program, "scale", "no.csv", "other"], cwd=tmp_path,
                            capture_output=True, text=True, timeout=60)
     assert again.returncode == 1 and "there is no file" in again.stderr and "Traceback" not in again.stderr
+
+
+PEAK = """
+import io, json, resource, sys, threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from PIL import Image
+from birdornot import scale
+Image.merge("RGB", [Image.effect_noise((400, 400), 150) for _ in "rgb"]).save(data := io.BytesIO(), "JPEG", quality=95)
+class Handler(BaseHTTPRequestHandler):
+    def log_message(self, *args): pass
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(data.getvalue())
+server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+here, host = Path(sys.argv[1]), f"127.0.0.1:{server.server_port}"
+s = scale._settings(in_flight=16, per_host=16, allow_hosts=[host])
+for n in (40, 360):
+    (here/"t.txt").write_text("\\n".join(f"http://{host}/{i}" for i in range(n)))
+    scale._cut(here/"t.txt", here/f"{n}", n)
+    assert scale.do_shard(here/f"{n}/000000.parquet", here/f"{n}.parquet", s) == {"clean": n}
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss//1024)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts memory in kilobytes, as Linux does")
+def test_a_long_shard_takes_no_more_memory_than_a_short_one(tmp_path):
+    done = subprocess.run([sys.executable, "-c", PEAK, tmp_path], capture_output=True, text=True, timeout=100)
+    assert not done.returncode, done.stderr[-2000:]
+    short, long = map(int, done.stdout.split())
+    assert long - short < 45  # the copies alone are 70 MB
