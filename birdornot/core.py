@@ -135,7 +135,7 @@ def in_words(
     text = str(error)
     if getattr(error, "strerror", None): text = error.strerror + (f": {error.filename}" if error.filename else "")
     kind = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).lower()
-    return " ".join(text.split()).strip(" .;")[:most] or kind
+    return " ".join(text.split()).strip(" .;")[:most].rstrip(" .;") or kind
 
 # %% ../nbs/00_core.ipynb #cfe49605
 def shell_words(

@@ -17,6 +17,7 @@ FASTAI = "what was fine-tuned is explained by the learner itself; imported only 
 ALLOWED = {  # (module, module with a higher number that it imports) → why
     ("search", "sample"): DRAWINGS,
     ("download", "sample"): DRAWINGS,
+    ("lesson", "sample"): DRAWINGS,
     ("novelty", "drawing"): DRAWINGS,
     ("web", "drawing"): DRAWINGS,
     ("web", "sample"): DRAWINGS,
