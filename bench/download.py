@@ -1,6 +1,6 @@
 """How fast pictures arrive, and whether all do: `download_images` of birdornot, of fastai, and img2dataset.
 
-    python bench/download.py [--quick] [--photos DIR]
+    python bench/download.py [--quick] [--photos DIR] [--files 256]
 
 A server on this machine answers each address after 0.2 to 1 s: 85 of 100 are good pictures, a sixth of these after a
 503 at first; the others are missing, web pages, cut short, or never answered. Each client runs as a process of its own,
@@ -139,14 +139,22 @@ def python_of(peer) -> str:
     return str(python)
 
 
-def run(peer, python, port, n, round, photos, work) -> dict:
+def few_files(most):
+    "What a client does before it starts, so that it may open no more than so many files; nothing where `most` is None"
+    def limit():
+        import resource
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return limit if most else None
+
+
+def run(peer, python, port, n, round, photos, work, most_files=None) -> dict:
     "Let a client fetch all addresses; what it took and what it left"
     dest, script, file = work / f"{peer}{round}", work / f"client_{peer}.py", work / "urls.txt"
     script.write_text(f"CODE = {CLIENTS[peer]!r}\n{FRAME}", encoding="utf-8")
     file.write_text("\n".join(f"http://{HOSTS[i % len(HOSTS)]}:{port}/{peer}{round}/{i}.jpg" for i in range(n)) + "\n")
     env = dict(os.environ, NO_ALBUMENTATIONS_UPDATE="1")
     if peer == "img2dataset": env.pop("PYTHONPATH", None)
-    done = subprocess.run([python, script, file, dest], env=env,
+    done = subprocess.run([python, script, file, dest], env=env, preexec_fn=few_files(most_files),
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if done.returncode: raise SystemExit(f"{peer} failed:\n{done.stderr[-3000:]}")
     good = {hashlib.sha256(bodies(photos, i)).digest() for i, kind in enumerate(kinds(n)) if kind in ("good", "late")}
@@ -163,6 +171,7 @@ def main() -> None:
                    help="one round of 120 addresses, none of which hangs, "
                    "instead of two of 1,000: the ratios are lower then")
     p.add_argument("--photos", type=Path, help="folder of JPEG photos to serve; drawn pictures otherwise")
+    p.add_argument("--files", type=int, help="open files that each client may have; by default what the system allows")
     args = p.parse_args()
     n, rounds = (120, 1) if args.quick else (1000, 2)
     if args.photos: photos = [f.read_bytes() for f in sorted(args.photos.rglob("*.jp*g"))[:200]]
@@ -176,7 +185,7 @@ def main() -> None:
     port, results = ours.recv(), {peer: [] for peer in PEERS}
     with tempfile.TemporaryDirectory() as d:
         for r in range(rounds):
-            for peer in PEERS: results[peer].append(run(peer, pythons[peer], port, n, r, photos, Path(d)))
+            for peer in PEERS: results[peer].append(run(peer, pythons[peer], port, n, r, photos, Path(d), args.files))
     server.kill()
     report(results)
 

@@ -32,25 +32,26 @@ def search(
     "Find pictures on the web and write down where they are"
     from birdornot.search import hard_negatives, queries
     if negatives: return print(*[w for term in terms for w in hard_negatives(term)], sep="\n")
-    from birdornot.make import Hits, find_pictures
-    hits = Hits(h for t in terms for h in find_pictures(t, licences=licences, phrases=vary and queries(t), **kwargs))
-    if out: hits.save(out)
-    else: print(*[h.image_url for h in hits], sep="\n")
+    from birdornot.make import find_pictures, keep_found
+    def write(hits): return hits.save(out) if out else print(*[h.image_url for h in hits], sep="\n")
+    found = (find_pictures(t, licences=licences, phrases=vary and queries(t), **kwargs) for t in terms)
+    write(keep_found(found, write))
 
 # %% ../nbs/90_cli.ipynb #5aa6aa9d
 @command("birdornot download bird_or_forest hits.jsonl", "birdornot download owls --retry-failed", resumes=True)
 def download(
     dest: Path,  # dataset folder
     hits: Annotated[Path, {"nargs": "?", "opt": False}] = None,  # file written by `birdornot search --out`
-    retry_failed: bool = False,  # try again what failed in an earlier run
+    retry_failed: bool = False,  # try again all that failed in an earlier run, not only what may pass by itself
     allow_hosts: str = "",  # hosts that may be private, separated by commas: nas.local,10.0.0.5:8000
     folder: Path = None,  # folder of this computer, from which files that the hits or the dataset name may be read
+    workers: int = 256,  # pictures in flight; fewer where the system allows only few open files
 ):
     "Fetch what was found; running it again fetches only what is missing"
     from birdornot.download import download_images
     from birdornot.hits import Hits
     found, hosts = Hits.load(hits, folder) if hits else (), split_words(allow_hosts)
-    say("download", download_images(dest, found, retry_failed=retry_failed, allow_hosts=hosts, folder=folder))
+    say("download", download_images(dest, found, workers, retry_failed=retry_failed, allow_hosts=hosts, folder=folder))
 
 # %% ../nbs/90_cli.ipynb #8612bb40
 @command("birdornot clean bird_or_forest", "birdornot clean bird_or_forest --dry-run",

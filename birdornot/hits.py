@@ -76,10 +76,10 @@ def _plain(text):
 def positive_int(
     number,  # what a source gives for a width, a height or a place: a number, text, None, …
 ) -> int | None:  # None for what is not one
-    "Read a positive whole number"
+    "Read a positive whole number that a database can keep"
     try: number = int(float(number))
     except (TypeError, ValueError, OverflowError): return None
-    return number if number > 0 else None
+    return number if 0 < number < 2**31 else None
 
 # %% ../nbs/10_hits.ipynb #83e99f1f
 def http_url(
@@ -120,13 +120,21 @@ class Hits(list):
     def __init__(self,
         hits=(),  # iterable of `Hit`
         report=(),  # iterable of dict(source, hits, problem)
+        wanted: int = 0,  # how many were asked for, where that is more than there are
     ):
         super().__init__(hits)
-        self.report = list(report)
+        self.report, self.wanted = list(report), wanted
 
     def __add__(self, other): return Hits([*self, *other], self.report + getattr(other, "report", []))
 
-    def __repr__(self): return "\n  ".join([f"{len(self)} hits", *map(_line, self.report)])
+    @property
+    def summary(self) -> str:
+        "How many there are, and whether more were wanted"
+        short = f" of {self.wanted} wanted" if self.wanted else ""
+        why = "" if any(r["problem"] for r in self.report) or not short else ", as the sources have no more"
+        return f"{len(self)} hits{short}{why}"
+
+    def __repr__(self): return "\n  ".join([self.summary, *map(_line, self.report)])
 
     def _repr_html_(self):
         def size(h):
@@ -134,7 +142,7 @@ class Hits(list):
         rows = [dict(title=h.title[:40], host=split_url(h.image_url).netloc, size=size(h), licence=h.licence,
             author=h.author[:30], source=h.source, rank=h.rank) for h in self[:4]]
         more = f"<p>and {len(self)-4} more</p>" if len(self) > 4 else ""
-        return f"<p><b>{len(self)} hits</b></p>" + html_table(self.report) + html_table(rows) + more
+        return f"<p><b>{self.summary}</b></p>" + html_table(self.report) + html_table(rows) + more
 
     def save(self,
         path,  # file to write, one JSON object a line

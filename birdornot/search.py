@@ -66,7 +66,8 @@ class Memory:
         try: rows = json.loads(self.path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError): return {}
         def good(v):
-            return isinstance(v, list) and len(v) == 2 and isinstance(v[0], (int, float)) and v[0] > self.now()
+            return (isinstance(v, list) and len(v) == 2 and isinstance(v[0], (int, float))
+                    and self.now() < v[0] <= self.now() + 86_400)  # no longer: a clock may have been set back
         return {k: v for k, v in rows.items() if good(v)} if isinstance(rows, dict) else {}
 
     def write(self,
@@ -190,6 +191,7 @@ def search_images(
     with progress_bar(n, f"search {term}", unit=" hits") as bar:
         failed = _in_turn(asks, asked, n, hits, rows, memory, bar)
     hits.report = [r for r in rows.values() if any([*r.values()][1:])]
+    if len(hits) < n < 10**9: hits.wanted = n
     if not hits: raise _nothing(term, rows, failed)
     return hits
 

@@ -26,7 +26,7 @@ from PIL import Image, ImageStat
 
 from .core import DatasetError, command_line, cores, list_counts, split_url
 from .duplicates import connected, look_alikes, perceptual_hashes
-from .ledger import Ledger, content_hash, up_to_date
+from .ledger import Ledger, content_hash, reason_kind, up_to_date
 from .picture import BadPicture, camera_facts, find_pictures, open_upright
 from birdornot.project import (
     class_folders,
@@ -298,7 +298,9 @@ def classes_aside(
     aside = [r for r in rows if r["label"] not in used]
     if not aside: return ""
     failed = {r["status"] for r in aside} == {"failed"}
-    remedy = (f"{command_line('download', layout.home, '--retry-failed')} tries again" if failed else
+    passes = failed and all(reason_kind(r["reason"]) == "moment" for r in aside)
+    remedy = ("run it again: what passes by itself is tried again" if passes else
+              f"{command_line('download', layout.home, '--retry-failed')} tries again" if failed else
               f"clean with another limit, or bring them back with {command_line('clean', layout.home, '--undo')}")
     return (f"all {len(aside)} pictures of {' and '.join(sorted({r['label'] for r in aside}))} were refused "
             f"({list_counts(Counter(r['reason'] for r in aside))}); {remedy}")

@@ -99,6 +99,16 @@ class Handler(BaseHTTPRequestHandler):
     def do_busy(self, i): self.reply(code=429, Retry_After=1) if self.first else self.do_good(i)
     def do_later(self, i): self.reply(code=503, Retry_After=1) if self.first else self.do_good(i)
     def do_heals(self, i): self.reply(code=500) if self.first else self.do_good(i)
+    def do_wishes(self, i):
+        if not self.first: return self.do_good(i)
+        said = parse_qs(urlsplit(self.path).query)
+        self.reply(code=429, Retry_After=said["after"][0], **({"Date": said["date"][0]} if "date" in said else {}))
+    def do_paced(self, i):
+        "So many a second are allowed, and no more"
+        with self.server.lock:
+            self.server.second[int(time.monotonic())] += 1
+            over = self.server.second[int(time.monotonic())] > self.server.pace
+        self.reply(code=429, Retry_After=1) if over else self.do_good(i)
     def do_reset(self, i): self.do_resets() if self.first else self.do_good(i)
     def do_cutonce(self, i): self.do_truncated() if self.first else self.do_good(i)
 
@@ -172,6 +182,7 @@ class RoughWeb(ThreadingHTTPServer):
     def __init__(self, address="127.0.0.1"):
         super().__init__((address, 0), Handler)
         self.asked, self.lock, self.connections, self.flying, self.most = Counter(), threading.Lock(), 0, 0, 0
+        self.second, self.pace = Counter(), 100  # requests to /paced in each second, and how many are allowed
         self.host = f"{address}:{self.server_port}"
         self.url = f"http://{self.host}"
 

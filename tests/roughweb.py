@@ -96,6 +96,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._hang_up()
         elif mood == "drip":
             self._drip()
+        elif mood == "driphead":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            while not self.server.web._closing.wait(0.1):
+                self.wfile.write(b"z")
         else:
             raise ValueError(mood)
 

@@ -6,23 +6,28 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
+from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from roughpictures import RoughWeb, picture
 
 from birdornot.core import DatasetError
-from birdornot.download import Fetcher, Refused, download_images
+from birdornot.download import RUNS, Fetcher, Refused, download_images
 from birdornot.hits import Hit
-from birdornot.ledger import Ledger
+from birdornot.ledger import Ledger, reason_kind
 
 CONNECTS = []  # every address this process connects to
+NO_NETWORK = threading.Event()  # while it is set, no connection can be made
 
 
 def _listen(event, args):
     if event != "socket.connect" or isinstance(args[1], (str, bytes)): return
     CONNECTS.append(args[1][0])
+    if NO_NETWORK.is_set(): raise OSError(errno.ENETUNREACH, "Network is unreachable")
     if not args[1][0].startswith("127."): raise ConnectionRefusedError(errno.ECONNREFUSED, "the tests use no network")
 
 
@@ -141,6 +146,33 @@ def test_endless_bodies_cost_little_memory(web, tmp_path):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 150_000  # kB, the server's share included
 
 
+def test_absurd_times_to_wait_are_bounded(web, tmp_path):
+    "A number of 5,000 digits, and a year ahead by a clock that is right while ours was set back"
+    ahead = "Fri, 01 Jan 2100 00:00:0{} GMT"
+    dated = f"/wishes/2?after={quote(ahead.format(1))}&date={quote(ahead.format(0))}"
+    paths = f"/wishes/1?after={'9'*5000}", dated, f"/wishes/3?after={quote(ahead.format(1))}", "/wishes/4?after=%C2%B2"
+    start = time.monotonic()
+    assert {r["status"] for r in fetch(web, tmp_path, *paths).values()} == {"downloaded"}
+    assert time.monotonic() - start < 6
+
+
+@pytest.mark.parametrize("pace,n,refused", [(4, 20, 16), (80, 240, 30)])
+def test_the_pace_of_a_host_is_learned_and_none_of_its_pictures_lost(web, tmp_path, pace, n, refused):
+    "All pictures lie on one host, which asks to wait a second where more than `pace` a second are wanted"
+    web.pace = pace
+    start = time.monotonic()
+    rows = fetch(web, tmp_path, *(f"/paced/{i}" for i in range(n)), per_host=8)
+    assert Counter(r["status"] for r in rows.values()) == {"downloaded": n}
+    assert sum(web.asked.values()) <= n + refused
+    assert time.monotonic() - start < n/pace + 7
+
+
+def test_a_host_that_drips_is_given_up(web, tmp_path):
+    rows = fetch(web, tmp_path, *(f"/drip/{i}" for i in range(40)), per_host=8, deadline=1, max_wait=.1)
+    assert {r["reason"] for r in rows.values()} == {"took longer than 1 seconds"} and len(rows) == 40
+    assert sum(web.asked.values()) < 20
+
+
 def test_a_host_that_never_recovers_is_given_up(web, tmp_path):
     rows = fetch(web, tmp_path, *(f"/tired/{i}" for i in range(60)), per_host=2, workers=4)
     assert {r["reason"] for r in rows.values()} == {"the site asks us to slow down (429); try again later"}
@@ -182,6 +214,7 @@ def names(monkeypatch):
     real, table = socket.getaddrinfo, {"example.com": ["93.184.215.14"]}
 
     def resolve(host, port, *args, **kwargs):
+        if isinstance(table.get(host), int): raise socket.gaierror(table[host], "no answer")
         if host in table:
             addr = table[host].pop(0) if len(table[host]) > 1 else table[host][0]
             return [(socket.AF_INET6 if ":" in a else socket.AF_INET, socket.SOCK_STREAM, 6, "", (a, port or 0))
@@ -320,6 +353,30 @@ def test_hosts_get_their_share_and_no_more(tmp_path):
         assert a.connections <= 10  # they are used again
 
 
+FEW = """
+import resource, sys
+from pathlib import Path
+from birdornot.download import download_images
+from birdornot.hits import Hit
+limit, dest, port = sys.argv[1:]
+resource.setrlimit(resource.RLIMIT_NOFILE, (int(limit), int(limit)))
+hosts = [f"127.0.3.{i}:{port}" for i in range(1, 151)]
+hits = [Hit("bird", f"http://{hosts[i % 150]}/good/{i}?wait=.1") for i in range(240)]
+print(download_images(dest, hits, allow_hosts=hosts, progress=False))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs many loopback addresses")
+@pytest.mark.parametrize("limit", [64, 256])
+def test_few_open_files_are_enough(tmp_path, limit):
+    "240 addresses on 150 hosts, whose connections are kept to be used again"
+    with RoughWeb("0.0.0.0") as web:
+        command = [sys.executable, "-c", FEW, str(limit), str(tmp_path), str(web.server_port)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.stdout == "240 downloaded, 0 failed\n", done.stderr
+        assert sum(web.asked.values()) == 240 and web.most > limit/8
+
+
 def test_a_hundred_in_flight(web, tmp_path):
     start = time.monotonic()
     rows = fetch(web, tmp_path, *(f"/good/{i}?wait=.5" for i in range(256)), per_host=128)
@@ -392,10 +449,141 @@ def test_ctrl_c_does_not_wait_for_a_server_that_hangs(web, tmp_path):
 
 
 def test_retry_failed(web, tmp_path):
-    assert fetch(web, tmp_path, "/heals/1", "/missing", tries=1)["/heals/1"]["reason"] == "the server failed (500)"
-    assert fetch(web, tmp_path, "/heals/1") == {}
-    again = fetch(web, tmp_path, retry_failed=True)
-    assert {p: r["status"] for p, r in again.items()} == {"/heals/1": "downloaded", "/missing": "failed"}
+    fetch(web, tmp_path, "/good/1", "/missing")
+    assert fetch(web, tmp_path, "/missing") == {}
+    assert {p: r["status"] for p, r in fetch(web, tmp_path, retry_failed=True).items()} == {"/missing": "failed"}
+
+
+def test_what_failed_for_a_reason_of_the_moment_is_tried_again_by_itself_but_not_for_ever(web, tmp_path):
+    first = fetch(web, tmp_path, "/heals/1", "/broken", "/missing", "/html", tries=1)
+    assert first["/heals/1"]["reason"] == first["/broken"]["reason"] == "the server failed (500)"
+    assert {p: r["status"] for p, r in fetch(web, tmp_path, tries=1).items()} == {
+        "/heals/1": "downloaded", "/broken": "failed"}
+    for _ in range(RUNS): fetch(web, tmp_path, tries=1)
+    assert web.asked["/broken"] == RUNS and web.asked["/missing"] == web.asked["/html"] == 1
+    assert {*fetch(web, tmp_path, retry_failed=True, tries=1)} == {"/broken", "/missing", "/html"}
+
+
+def test_a_time_to_wait_holds_for_the_next_run_too(web, tmp_path, monkeypatch):
+    fetch(web, tmp_path, "/overloaded/1")
+    assert fetch(web, tmp_path) == {} and web.asked["/overloaded/1"] == 1
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 3700)
+    assert [*fetch(web, tmp_path)] == ["/overloaded/1"]
+    monkeypatch.setattr(time, "time", lambda: now - 400*86_400)  # the clock was set back
+    assert [*fetch(web, tmp_path)] == ["/overloaded/1"]
+
+
+def test_the_result_says_what_the_next_run_tries_again(web, tmp_path):
+    hits = [Hit("bird", web.url + p) for p in ("/broken", "/missing", "/good/1")]
+    done = download_images(tmp_path, hits, allow_hosts=[web.host], tries=1, progress=False)
+    assert "2 failed" in repr(done) and "the next run tries 1 of them again" in repr(done)
+    assert "tries 1 of these again" in done._repr_markdown_()
+
+
+def test_what_a_limit_forbade_is_tried_again_when_the_limit_is_another_one(web, tmp_path):
+    paths = "/good/1", "/hops/3", "/optout/?tag=noai"
+    first = fetch(web, tmp_path, *paths, max_bytes=100, max_redirects=2)
+    assert {r["status"] for r in first.values()} == {"failed"}
+    assert fetch(web, tmp_path, max_bytes=100, max_redirects=2) == {}
+    assert [*fetch(web, tmp_path, max_redirects=2)] == ["/good/1"]
+    assert [*fetch(web, tmp_path)] == ["/hops/3"]
+    again = fetch(web, tmp_path, optout=False)
+    assert {p: r["status"] for p, r in again.items()} == {"/optout/?tag=noai": "downloaded"}
+
+
+def test_what_was_private_is_tried_again_when_its_host_is_allowed(web, tmp_path):
+    assert fetch(web, tmp_path, "/good/1", allow_hosts=())["/good/1"]["reason"] == BLOCKED
+    assert fetch(web, tmp_path, allow_hosts=()) == fetch(web, tmp_path, allow_hosts=()) == {}
+    assert fetch(web, tmp_path)["/good/1"]["status"] == "downloaded"
+
+
+def test_every_reason_is_of_the_kind_that_it_should_be():
+    moment = {p for p, said in BAD.items() if reason_kind(said) == "moment"}
+    limit = {p for p, said in BAD.items() if reason_kind(said) == "limit"}
+    assert moment == {"/broken", "/truncated", "/resets", "/overloaded"}
+    assert limit == {p for p in BAD if p.startswith(("/optout", "/to?url=http://1", "/loop", "/hops"))} - {
+        "/to?url=http://a:b@127.0.0.1/"} | {"/bomb", "/endless", "/large"}
+
+
+def test_dead_dns_loses_nothing(names, web, tmp_path, capsys):
+    "The names cannot be looked up; the next run fetches all, and the failed runs do not count"
+    alive = {f"h{i}.example.": ["127.0.0.1"] for i in range(12)}
+    hits = [Hit("bird", f"http://h{i % 12}.example.:{web.server_port}/good/{i}") for i in range(60)]
+    hosts = [f"{h}:{web.server_port}" for h in alive]
+    for _ in range(RUNS+1):
+        names.update(dict.fromkeys(alive, socket.EAI_AGAIN))
+        done = download_images(tmp_path, hits, allow_hosts=hosts, max_wait=.3, progress=False)
+        assert [reason_kind(r) for r in done.reasons] == ["moment"]*len(done.reasons)
+        assert sum(done.reasons.values()) == 60 == done.again
+    assert "the network is gone" in capsys.readouterr().err
+    names.update(alive)
+    assert repr(download_images(tmp_path, allow_hosts=hosts, progress=False)) == "60 downloaded, 0 failed"
+
+
+OUTAGE = """
+import fcntl, socket, struct, sys, threading, time
+sys.path[:0] = sys.argv[2:]
+from roughpictures import RoughWeb
+from birdornot.download import download_images
+from birdornot.hits import Hit
+
+def turn(up):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        fcntl.ioctl(s, 0x8914, struct.pack("16sh14x", b"lo", 0x49 if up else 0x48))
+
+def outage():
+    while sum(web.asked.values()) < 200: time.sleep(.01)
+    turn(False)
+    time.sleep(3)
+    turn(True)
+
+turn(True)
+with RoughWeb("0.0.0.0") as web:
+    hosts = [f"127.0.0.{i}:{web.server_port}" for i in range(1, 21)]
+    hits = [Hit("bird", f"http://{hosts[i % 20]}/good/{i}?wait=.05") for i in range(600)]
+    threading.Thread(target=outage, daemon=True).start()
+    print(download_images(sys.argv[1], hits, allow_hosts=hosts, progress=False))
+"""
+
+
+def test_three_seconds_without_network_lose_nothing(tmp_path):
+    "In a network of its own, whose one device is switched off meanwhile"
+    import birdornot
+    paths = [str(Path(__file__).parent), str(Path(birdornot.__file__).parents[1])]
+    command = ["unshare", "-rn", sys.executable, "-c", OUTAGE, str(tmp_path), *paths]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if "unshare" in done.stderr: pytest.skip("no private networks here: " + done.stderr.strip())
+    assert done.stdout == "600 downloaded, 0 failed\n", done.stderr
+
+
+def test_a_network_that_is_gone_is_noticed_waited_for_and_told(tmp_path, capsys):
+    def outage():
+        until(lambda: sum(web.asked.values()) >= 100)
+        NO_NETWORK.set()
+        time.sleep(2.6)
+        NO_NETWORK.clear()
+    with RoughWeb("0.0.0.0") as web:
+        hosts = [f"127.0.0.{i}:{web.server_port}" for i in range(1, 21)]
+        hits = [Hit("bird", f"http://{hosts[i % 20]}/nolength/{i}?wait=.02") for i in range(400)]  # each connects anew
+        threading.Thread(target=outage, daemon=True).start()
+        done = download_images(tmp_path, hits, allow_hosts=hosts, progress=False)
+    assert repr(done) == "400 downloaded, 0 failed"
+    told = [line.split(None, 1)[1] for line in capsys.readouterr().err.splitlines()]
+    assert [line.split(":")[0] for line in told] == ["the network is gone", "the network is back"]
+
+
+def test_dead_sites_are_no_dead_network(tmp_path, capsys):
+    "Five hosts at which nobody listens, and one that answers, slowly and last"
+    with RoughWeb() as web:
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            dead = [f"127.0.4.{i}:{s.getsockname()[1]}" for i in range(5)]
+        hits = [Hit("bird", f"http://{h}/{i}") for i in range(4) for h in dead]
+        hits += [Hit("bird", f"{web.url}/good/{i}?wait=.2") for i in range(9)]
+        done = download_images(tmp_path, hits, allow_hosts=[*dead, web.host], per_host=2, max_wait=4, progress=False)
+    assert done.reasons == {"the site cannot be reached": 20}
+    assert "network" not in capsys.readouterr().err
 
 
 FULL = """

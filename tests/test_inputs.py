@@ -1,6 +1,7 @@
 """What people have: folders divided into parts, tables of paths, one photo in two folders, a test set of their own."""
 import json
 import os
+import socket
 from collections import Counter
 from contextlib import nullcontext
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from birdornot import download
 from birdornot.clean import clean_images
 from birdornot.cli import main
 from birdornot.download import download_images
@@ -473,3 +475,36 @@ def test_a_name_cannot_write_over_the_screen(capsys):
     assert said == r"a\nb\x1b[2J.jpg: bird (100.0%)"
     say("predict", "a\x1b[2J.jpg")
     assert "\x1b" not in capsys.readouterr().err
+
+
+# ---- the web does not come along
+
+def test_make_after_a_dead_network_says_so_and_goes_on_from_there(run, monkeypatch):
+    "Failed rows were counted as found, and the second `make` asked for a folder of pictures per class"
+    def lookup(*args, **kwargs): raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    monkeypatch.setattr(download, "PATIENCE", .2)
+    lines = [f"http://h{i % 5}.example/{i}.jpg,{'red' if i % 2 else 'green'}" for i in range(20)]
+    Path("table.csv").write_text("\n".join(["url,label", *lines]))
+    for _ in range(2):
+        code, _, err = run("make", "--table", "table.csv", "--out", "set")
+        assert code == 1 and "0 downloaded, 20 failed (" in err and "the next run tries 20 of them again" in err, err
+        last = err.splitlines()[-1]
+        assert "the network is gone); run it again" in last and "add a folder" not in last, err
+
+
+def test_what_is_found_for_the_first_word_is_kept_when_the_second_is_refused(run):
+    code, out, err = run("search", "bird", "dragon", "--source", "sample", "--n", 5)
+    assert code == 1 and len(out.split()) == 5 and "draws no 'dragon'" in err, err
+    assert run("search", "bird", "dragon", "--source", "sample", "--n", 5, "--out", "hits.jsonl")[0] == 1
+    assert len(Path("hits.jsonl").read_text().splitlines()) == 5
+    code, _, err = run("make", "bird", "dragon", "--source", "sample", "--n", 5, "--out", "set")
+    assert code == 1 and "what was found of bird is kept" in err and "draws no 'dragon'" in err.splitlines()[-1], err
+    with Ledger("set") as ledger: assert ledger.counts() == {"bird": {"found": 5}}
+
+
+def test_workers_can_be_set_and_are_checked(run):
+    run("search", "bird", "--source", "sample", "--n", 5, "--out", "hits.jsonl")
+    assert run("download", "set", "hits.jsonl", "--workers", 2)[0] == 0
+    code, _, err = run("download", "set", "--workers", 0)
+    assert code != 0 and "workers is 0; give a number from 1 to 1,024" in err, err

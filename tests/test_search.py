@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from birdornot.core import BirdornotError
 from birdornot.engines import Reply, Tape, Web, licence_code
 from birdornot.hits import Hit, Hits, NoHits, SourceFailed, term_slug
+from birdornot.ledger import Ledger
 from birdornot.search import AUTO, Memory, canonical_url, doctor, hard_negatives, queries, search_images
 
 TAPE = Path(__file__).parent.parent / "nbs" / "replies" / "engines.json"
@@ -256,6 +258,109 @@ def test_missing_and_hostile_fields(search):
     assert "\x1b" not in repr(hits) + hits._repr_html_()
 
 
+# A format that has changed is called so
+
+CONSENT = Reply(200, "<html><body>Before you continue: we use cookies. <button>I consent</button></body></html>")
+TOKEN = Reply(200, '<script>vqd="4-1";</script>')
+
+
+@pytest.mark.parametrize("source", AUTO)
+def test_a_page_for_consent_is_called_so(search, source, memory):
+    with pytest.raises(SourceFailed, match="a page that asks for consent, not results; use another source"):
+        search(source=source, engines=Engines(**{source: CONSENT}))
+    assert not memory.read()
+
+
+def renamed(source, old, new):
+    "What the tape says for a source, with a field renamed"
+    tape = Tape.load(TAPE)
+    row = next(r for r in tape.rows if HOST[source] in r["url"] and ("json" in r or source == "bing"))
+    text = row["text"] if "text" in row else json.dumps(row["json"])
+    assert re.search(old, text)
+    return Reply(200, re.sub(old, new, text))
+
+
+@pytest.mark.parametrize(
+    "source,old,new",
+    [
+        ("openverse", '"results"', '"items"'),
+        ("openverse", '"url"', '"address"'),
+        ("commons", '"query"', '"found"'),
+        ("commons", '"pages"', '"files"'),
+        ("commons", '"(thumb)?url"', '"address"'),
+        ("commons", '"imageinfo"', '"info"'),
+        ("duckduckgo", '"results"', '"items"'),
+        ("duckduckgo", '"image"', '"picture"'),
+        ("bing", "imgpt", "imgbox"),
+        ("bing", "murl", "address"),
+    ],
+)
+def test_renamed_fields_are_no_lack_of_pictures(search, source, old, new):
+    page = renamed(source, old, new)
+    with pytest.raises(SourceFailed, match="unknown format; update with `pip install -U birdornot ddgs`"):
+        search(source=source, engines=Engines(**{source: [TOKEN, page] if source == "duckduckgo" else page}))
+
+
+def test_pages_are_asked_for_when_their_number_is_no_longer_told(search):
+    rows = [dict(url=f"https://example.org/{i}.jpg") for i in range(45)]
+    pages = [Reply(200, json.dumps(dict(results=rows[i : i + 20]))) for i in (0, 20, 40, 60)]
+    assert len(search(source="openverse", engines=Engines(openverse=pages))) == 45
+
+
+ABSURD = ["1e30", "1" * 5000, "1e400", "null", '"wide"', "[1]", "{}", "-1"]
+
+
+@pytest.mark.parametrize("value", ABSURD, ids=[v[:6] for v in ABSURD])
+@pytest.mark.parametrize("source", AUTO)
+def test_an_absurd_value_costs_its_own_row_at_most(search, source, value, tmp_path):
+    url, good = "https://example.org/{}.jpg", dict(width=10, height=10)
+    odd = dict(width=12345, height=12345)
+    sizes = [good, odd, good]
+    if source == "openverse":
+        data = dict(results=[dict(url=url.format(i), **s) for i, s in enumerate(sizes)], page_count=1)
+    elif source == "duckduckgo":
+        data = dict(results=[dict(image=url.format(i), title="x", url="https://example.org", **s)
+                             for i, s in enumerate(sizes)])
+    else:
+        data = dict(batchcomplete=True, query=dict(pages=[
+            dict(index=i, imageinfo=[dict(url=url.format(i), mime="image/jpeg", **s)]) for i, s in enumerate(sizes)]))
+    text = json.dumps(data).replace("12345", value)
+    if source == "bing":
+        item = ("""<div><div class="imgpt"><a class="iusc" m='{{"murl":"{}"}}'></a><div class="img_info"><span>"""
+                """<span class="nowrap">{} x {}</span></span></div></div><div class="infopt"></div></div>""")
+        text = "".join(item.format(url.format(i), *(s["width"],) * 2) for i, s in enumerate(sizes))
+        text = text.replace("12345 x 12345", value)
+    page = Reply(200, text)
+    hits = search(source=source, engines=Engines(**{source: [TOKEN, page] if source == "duckduckgo" else page}))
+    assert {url.format(0), url.format(2)} <= {h.image_url for h in hits}
+    with Ledger(tmp_path / "set") as ledger:
+        assert ledger.add(hits) == len(hits)
+
+
+@pytest.mark.parametrize("source", ["openverse", "duckduckgo"])
+@pytest.mark.parametrize("field", ["title", "image", "thumbnail", "url", "creator"])
+def test_half_a_character_costs_its_own_row_at_most(search, source, field, tmp_path):
+    names = dict(image="url", url="foreign_landing_url") if source == "openverse" else {}
+    rows = [dict(image=f"https://example.org/{i}.jpg", title="x", url="https://example.org", thumbnail="")
+            for i in range(3)]
+    rows[1][field] = "https://example.org/\ud800%20.jpg"
+    rows = [{names.get(k, k): v for k, v in r.items()} for r in rows]
+    page = Reply(200, json.dumps(dict(results=rows, page_count=1)))
+    hits = search(source=source, engines=Engines(**{source: [TOKEN, page] if source == "duckduckgo" else page}))
+    assert {"https://example.org/0.jpg", "https://example.org/2.jpg"} <= {h.image_url for h in hits}
+    with Ledger(tmp_path / "set") as ledger:
+        ledger.add(hits)
+    hits.save(tmp_path / "hits.jsonl")
+
+
+def test_what_is_to_be_had_is_said(search):
+    hits = search(n=5000)
+    assert repr(hits).startswith("43 hits of 5000 wanted, as the sources have no more\n")
+    assert "43 hits of 5000 wanted" in hits._repr_html_()
+    assert repr(search(n=20)).startswith("20 hits\n")
+    assert repr(search(n=5000, engines=Engines(bing=Reply(403)))).startswith("38 hits of 5000 wanted\n")
+
+
 def test_display_escapes_titles(search):
     hits = Hits(
         [Hit("bird", "https://example.org/1.jpg", title="<img src=x onerror=alert(1)>")],
@@ -417,6 +522,14 @@ def test_what_may_pass_is_not_remembered(search, memory, answer):
 def test_a_damaged_memory_is_empty(search, memory, junk):
     memory.path.write_text(junk)
     assert memory.read() == {} and len(search()) == 43
+
+
+def test_a_memory_from_a_clock_that_was_set_back_is_not_believed(search, memory):
+    memory.now = lambda: 365 * 86_400
+    search(engines=Engines(bing=Reply(403)))
+    assert memory.read()
+    memory.now = lambda: 0
+    assert not memory.read()
 
 
 def test_memory_that_cannot_be_written(search, tmp_path):
@@ -781,6 +894,7 @@ def test_rough_refusals(rough, source, mood, kind):
 
 STRANGE = dict(
     truncated="reset",
+    driphead="timeout",
     huge="rubbish",
     bomb="rubbish",
     nested="rubbish",
@@ -798,7 +912,7 @@ def test_rough_nonsense(rough, source, mood):
     start = time.monotonic()
     with rough(**{source: mood}) as web:
         with pytest.raises(BirdornotError) as e:
-            web.search(source=source, timeout=0.7 if mood in ("hang", "drip") else 2)
+            web.search(source=source, timeout=0.7 if mood in ("hang", "drip", "driphead") else 2)
     if source == "bing" and mood in ("html", "nested"):
         assert isinstance(e.value, NoHits)  # Bing has no other way to say nothing
     else:
