@@ -133,8 +133,7 @@ def _heat(desk, photo):
     "Where in a photo the answer comes from, h×w"
     from birdornot.why import class_activation, heatmaps
     if "maps" in desk.outputs:
-        from safetensors.numpy import load
-        weight = load(ModelFolder(desk.model).checked("model.safetensors"))["head.weight"]
+        weight = ModelFolder(desk.model).weights()[1]["weight"]
         logits, maps = desk.clf.session.run(["logits", "maps"], {"pixels": desk.clf.pixels(photo)[None]})
         return class_activation(maps, weight[logits.argmax(1)])[0]
     from birdornot.datablock import dataloaders

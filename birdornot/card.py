@@ -15,6 +15,7 @@ import re
 from collections import Counter, defaultdict
 from pathlib import Path
 
+from .backbone import SIZES
 from .core import BirdornotError, csv_cell, csv_text, markdown_table, printable
 from .duplicates import session_note
 from .engines import licence_code
@@ -208,6 +209,58 @@ was given, with the habits of those who took them and put them where they were f
 drawings, another camera, another country) are unknown until you measure them: `Classifier.evaluate` does, on a folder
 of your own. Do not use it where a wrong answer harms somebody."""
 
+# %% ../nbs/71_card.ipynb #68492765
+_ORT = """ONNX Runtime:
+
+```python
+import json, numpy as np, onnxruntime
+from PIL import Image
+labels = json.load(open("MODEL/model.json", encoding="utf-8"))["labels"]
+x = np.asarray(Image.open("photo.jpg").convert("RGB").resize((SIDE, SIDE), 2), np.float32)/255
+logits, = onnxruntime.InferenceSession("MODEL/model.onnx").run(["logits"], {"pixels": x.transpose(2, 0, 1)[None]})
+print(labels[logits[0].argmax()], logits[0])
+```"""
+_OPENCV = """OpenCV:
+
+```python
+import cv2, json
+labels = json.load(open("MODEL/model.json", encoding="utf-8"))["labels"]
+net = cv2.dnn.readNetFromONNX("MODEL/model.onnx")
+net.setInput(cv2.dnn.blobFromImage(cv2.imread("photo.jpg"), 1/255, (SIDE, SIDE), swapRB=True), "pixels")
+logits = net.forward("logits")
+print(labels[logits[0].argmax()], logits[0])
+```"""
+
+# %% ../nbs/71_card.ipynb #3b0b1805
+_BROWSER = """JavaScript, in a page (`canvas` holds the photo, SIDE×SIDE) or in Node:
+
+```js
+import * as ort from "onnxruntime-web";
+const session = await ort.InferenceSession.create("MODEL/model.onnx");
+const { data } = canvas.getContext("2d").getImageData(0, 0, SIDE, SIDE);
+const x = Float32Array.from({ length: 3*AREA }, (_, i) => data[4*(i % AREA) + Math.floor(i/AREA)]/255);
+const { logits } = await session.run({ pixels: new ort.Tensor("float32", x, [1, 3, SIDE, SIDE]) });
+console.log(logits.data);
+```"""
+_TIMM = """timm:
+
+```python
+import timm, timm.data
+from PIL import Image
+net = timm.create_model("local-dir:MODEL", pretrained=True).eval()
+see = timm.data.create_transform(**timm.data.resolve_model_data_config(net))
+logits = net(see(Image.open("photo.jpg").convert("RGB"))[None])[0].detach().numpy()
+print(net.pretrained_cfg["label_names"][logits.argmax()], logits)
+```"""
+
+
+def _elsewhere(info, name):
+    "What the card says of other programs"
+    ways = [_ORT, _OPENCV, _BROWSER, *[_TIMM]*(info.get("backbone") in SIZES)]
+    text = "\n\n".join(ways).replace("MODEL", name.removesuffix(".zip")).replace("SIDE", str(info["size"]))
+    unpack = "Unpack the zip first. " if name.endswith(".zip") else ""
+    return f"{unpack}Each gives the logits of a photo that is upright.\n\n" + text.replace("AREA", str(info["size"]**2))
+
 # %% ../nbs/71_card.ipynb #79d0ee8c
 def _literal(value):
     "The same with all text in it shown as it is, whatever Markdown would make of it"
@@ -233,6 +286,7 @@ def model_card(
     parts = {"": f"# {title}\n\nSays which of {labels} a photo shows. {made}",
              "Use": _USE.format(name=name, size=info["size"], temperature=info["temperature"], labels=labels,
                                 link=link) + (_MAPS if info.get("maps") else ""),
+             "In other programs": _elsewhere(info, name),
              "Data": _data(info, rows), "Errors": _errors(info), "Slices": _by_slice(info),
              "Shortcuts": _shortcuts(info),
              "The pizza test": _pizza(info), "Limits": _LIMITS.format(what=what, unless=unless),

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .backbone import SIZES
 from .card import attribution, model_card, slices, write_attribution
 from .core import BirdornotError, cores, put_in_place
 from .duplicates import sessions
@@ -32,18 +33,49 @@ from .quantise import write_int8
 from .split import dataset_folder, ledger_rows, origin_groups
 
 # %% ../nbs/73_export.ipynb #8678815c
-def _describe(graph, head, backbone):
+def _pixel_facts(graph, facts):
+    "Mean and standard deviation by which the graph shifts and scales each colour: of a learner, or of a probe's body"
+    props = {p.key: p.value for p in graph.metadata_props}
+    body = json.loads(props.get("birdornot", "{}"))
+    return {k: facts.get(k) or body.get(k) for k in ("mean", "std")}
+
+
+def _describe(graph, trained, facts):
     "What a reader must know to use the graph"
-    size = graph.graph.input[0].type.tensor_type.shape.dim[-1].dim_value
-    return dict(schema=SCHEMA, labels=list(head.labels), backbone=backbone, size=size, max_size=MAX_SIZE,
+    size, head = graph.graph.input[0].type.tensor_type.shape.dim[-1].dim_value, trained.head
+    return dict(schema=SCHEMA, labels=list(head.labels), backbone=trained.backbone, size=size, max_size=MAX_SIZE,
                 resize="squish, bilinear", input="pixels: float32 N×3×size×size, RGB, 0–1",
                 output="logits: float32 N×labels", temperature=float(head.temperature),
-                multilabel=bool(head.multilabel), unsure=head.unsure)
+                multilabel=bool(head.multilabel), unsure=head.unsure, **_pixel_facts(graph, facts))
+
+# %% ../nbs/73_export.ipynb #c8175e15
+_OLDEST = 13  # before it, operations such as Softmax meant something else under the same description
+
+
+def _as_it_is(kind, domain, version):
+    "How an operator set describes an operation: names of what goes in, comes out and can be set; None: it is not there"
+    from onnx import defs
+    try: said = defs.get_schema(kind, version, domain)
+    except defs.SchemaError: return None
+    return ([v.name for v in said.inputs], [v.name for v in said.outputs],
+            {k: str(a.default_value) for k, a in said.attributes.items()})
+
+
+def _oldest_set(graph):
+    "Mark a graph with the oldest operator set, and the oldest format, that hold it"
+    from onnx import helper
+    for used in graph.opset_import:
+        kinds, now = {n.op_type for n in graph.graph.node if n.domain == used.domain}, used.version
+        if used.domain not in ("", "ai.onnx"): continue
+        used.version = next(v for v in range(min(_OLDEST, now), now + 1) if all(
+            _as_it_is(kind, used.domain, v) == _as_it_is(kind, used.domain, now) for kind in kinds))
+    graph.ir_version = min(graph.ir_version, helper.find_min_ir_version_for(graph.opset_import, ignore_unknown=True))
 
 
 def _write_graph(graph, info, file):
     "The graph with `info` in its metadata"
     import onnx
+    _oldest_set(graph)
     onnx.helper.set_model_props(graph, {"birdornot": json.dumps(info, ensure_ascii=False)})
     onnx.save(graph, file)
 
@@ -85,6 +117,30 @@ def _make_probe(folder):
     Image.merge("RGB", (edges, Image.radial_gradient("L"), Image.linear_gradient("L"))).save(folder/"probe.png")
     return folder/"probe.png"
 
+# %% ../nbs/73_export.ipynb #62733e7d
+def _timm_config(info):
+    "What timm wants to know of a model folder"
+    k, size = len(info["labels"]), info["size"]
+    about = dict(input_size=[3, size, size], pool_size=[-(-size//32)]*2, interpolation="bilinear", crop_pct=1.0,
+                 crop_mode="squash", mean=info["mean"], std=info["std"], num_classes=k, first_conv="conv_stem",
+                 classifier="classifier")
+    return dict(architecture=info["backbone"], num_classes=k, num_features=1280, label_names=info["labels"],
+                pretrained_cfg=about)
+
+
+def _write_weights(trained, info, new):
+    "Write the weights into the folder `new`, under timm's names where timm has the network"
+    from safetensors.numpy import save
+    arrays, about = trained.weights(), dict(backbone=trained.backbone, format="pt")
+    if trained.backbone in SIZES:
+        body = {k.removeprefix("body.model."): v for k, v in arrays.items() if k.startswith("body.")}
+        head = {k[5:]: v for k, v in arrays.items() if k.startswith("head.")}
+        arrays = body | {f"classifier.{k}": head[k] for k in ("weight", "bias")}
+        (new/"head.safetensors").write_bytes(save(head))
+        (new/"config.json").write_text(json.dumps(_timm_config(info), indent=1, ensure_ascii=False), encoding="utf-8",
+                                       errors="backslashreplace")
+    (new/"model.safetensors").write_bytes(save(arrays, metadata=about))
+
 # %% ../nbs/73_export.ipynb #24e51e74
 def check_replaceable(
     dest: Path,  # where something is to be written
@@ -122,12 +178,12 @@ def _shown(label, multilabel):
     return split_label(label) if multilabel else [label]
 
 
-def _facts(trained, info, result, rows, more):
+def _facts(trained, facts, info, result, rows, more):
     "What is worth knowing about a model and not needed to run it"
     pictures = Counter(label for r in rows for label in _shown(r["label"], info["multilabel"]))
     known = sessions([r for r in ledger_rows(trained.dataset, trained.train_files + trained.valid_files) if r])
     more = (dict(sessions=known) if known else {}) | more
-    return trained.describe() | dict(
+    return facts | dict(
         info, created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), pictures=dict(pictures),
         licences=dict(Counter(r["code"] for r in rows)), error=result.as_dict(),
         slices=slices(result, trained.dataset) if result.files else [], head=head_facts(trained.head),
@@ -159,17 +215,16 @@ def _write_judged(trained, result, by, file):
 # %% ../nbs/73_export.ipynb #15b623db
 def _write_folder(trained, new, result, more, name):
     "Write and check all files of a model into the empty folder `new`"
-    from safetensors.numpy import save
-    graph, train, valid = trained.graph(), trained.train_files, trained.valid_files
-    info = _describe(graph, trained.head, trained.backbone)
+    graph, train, valid, facts = trained.graph(), trained.train_files, trained.valid_files, trained.describe()
+    info = _describe(graph, trained, facts)
     _write_graph(graph, info, new/"model.onnx")
     photos = [_make_probe(new), *valid[:COMPARED]]
     probe, *said = onnx_logits(new/"model.onnx", photos, info["size"])
     diff = _check_parity(trained, np.array(said))
-    (new/"model.safetensors").write_bytes(save(trained.weights(), metadata=dict(backbone=trained.backbone)))
+    _write_weights(trained, info, new)
     rows = attribution(trained.dataset, train + valid)
     write_attribution(rows, new/"ATTRIBUTION.csv")
-    info = _facts(trained, info, result, rows, more)
+    info = _facts(trained, facts, info, result, rows, more)
     _write_judged(trained, result, info.get("by"), new/JUDGED)
     small = write_int8(new, info, train, valid, _targets(valid, info))
     info |= dict(largest_logit_difference=diff, int8=small, maps="maps" in [o.name for o in graph.graph.output],
@@ -216,23 +271,18 @@ def to_learner(
     dls  # DataLoaders with the model's labels, from `dataloaders`
 ):  # fastai `Learner`, as `vision_learner` makes; raises `ModelError` where model and data do not fit
     "A learner with the weights of a model folder, to be trained on"
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
     model = ModelFolder(path)
     if list(dls.vocab) != model.info["labels"]:
         raise ModelError(f"{model.name} knows {', '.join(model.info['labels'])}, the data have {', '.join(dls.vocab)}; "
                          "give the folders of the pictures the model's labels")
-    try: arrays = load(model.checked("model.safetensors"))
-    except (SafetensorError, KeyError, TypeError, ValueError) as e:
-        raise ModelError(f"model.safetensors in {model.name} is damaged ({str(e)[:99]}); export the model again") from e
+    body, head = model.weights()
     import torch
 
     from birdornot.learner import set_head, vision_learner
     learn = vision_learner(dls, model.info["backbone"], pretrained=False)
-    parts = {p: {k[5:]: v for k, v in arrays.items() if k.startswith(f"{p}.")} for p in ("body", "head")}
     try:
-        learn.model[0].load_state_dict({k: torch.from_numpy(v) for k, v in parts["body"].items()})
-        set_head(learn, make_head(parts["head"], model.info["head"]))
+        learn.model[0].load_state_dict({k: torch.from_numpy(v) for k, v in body.items()})
+        set_head(learn, make_head(head, model.info["head"]))
     except (RuntimeError, KeyError, TypeError, ValueError) as e:
         raise ModelError(f"model.safetensors in {model.name} does not fit {model.info['backbone']} ({str(e)[:120]}); "
                          "export the model again") from e

