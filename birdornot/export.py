@@ -131,7 +131,7 @@ def _timm_config(info):
 def _write_weights(trained, info, new):
     "Write the weights into the folder `new`, under timm's names where timm has the network"
     from safetensors.numpy import save
-    arrays, about = trained.weights(), dict(backbone=trained.backbone, format="pt")
+    arrays, about = trained.weights(), dict(backbone=trained.backbone)  # a second note would come in any order
     if trained.backbone in SIZES:
         body = {k.removeprefix("body.model."): v for k, v in arrays.items() if k.startswith("body.")}
         head = {k[5:]: v for k, v in arrays.items() if k.startswith("head.")}
