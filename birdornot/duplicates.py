@@ -119,12 +119,12 @@ def connected(
     pairs: np.ndarray,  # M×2, which of them belong together
 ) -> np.ndarray:  # for each the number of the first in its group
     "Groups of things that belong together, directly or through others"
-    if not len(pairs): return np.arange(n)
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-    graph = coo_array((np.ones(len(pairs)), tuple(pairs.T)), (n, n))
-    _, group = connected_components(graph, directed=False)
-    return np.unique(group, return_index=True)[1][group]
+    first, (i, j) = np.arange(n), np.asarray(pairs, int).reshape(-1, 2).T
+    while (differ := first[i] != first[j]).any():
+        a, b = first[i[differ]], first[j[differ]]
+        np.minimum.at(first, np.maximum(a, b), np.minimum(a, b))
+        while (nearer := first[first] < first).any(): first[nearer] = first[first[nearer]]
+    return first
 
 # %% ../nbs/30_duplicates.ipynb #a11ce015
 def thumbnail_planes(

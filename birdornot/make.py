@@ -430,7 +430,8 @@ def _join_classes(dest):
 
 def _say_together(dest, multilabel):
     "Say which classes are left out, and which are named like several others, and are learned as one more all the same"
-    labels = {label_of(layout_of(dest), f) for f in picture_files(dest)}
+    layout = layout_of(dest)
+    labels = {label_of(layout, f) for f in picture_files(dest)}
     if len(labels) > 1 and (said := classes_aside(dest)): say("classes", said)
     for lbl in () if multilabel else sorted(labels):
         if len(parts := split_label(lbl)) > 1 and {*parts} <= labels:

@@ -187,7 +187,8 @@ def shortcut_test(
     labels: list,  # the K classes
     answer,  # function from a list of Pillow pictures to probabilities, N×K
     limit: int = 200,  # pictures at most, drawn by lot
-    seed: int = 42  # same seed, same pictures and backgrounds
+    seed: int = 42,  # same seed, same pictures and backgrounds
+    known: np.ndarray | None = None  # its answers to the pictures as they are, where they are known: N×K
 ) -> ShortcutTest:  # raises `BirdornotError` unless two classes have two pictures each
     "Ask a model about the same pictures, changed so that a shortcut would show"
     rng, (some, kinds) = np.random.default_rng(seed), _drawn(y, limit, seed)
@@ -196,9 +197,11 @@ def shortcut_test(
     others = {i: (_background(i, True), _background(i, False)) for i in some}
     with ThreadPoolExecutor(cores()) as pool:
         made = {name: [*pool.map(lambda i, f=f: f(*cut[i], *others[i]), some)] for name, f in SLICES.items()}
-    answers = np.split(answer([p for pictures in made.values() for p in pictures]), len(made))
-    results = {name: Evaluation(list(labels), np.asarray(y)[some], said, [files[i] for i in some])
-               for name, said in zip(made, answers)}
+    asked = [name for name in made if known is None or name != "original"]
+    answers = np.split(answer([p for name in asked for p in made[name]]), len(asked))
+    said = dict(original=known if known is None else known[some]) | dict(zip(asked, answers))
+    results = {name: Evaluation(list(labels), np.asarray(y)[some], said[name], [files[i] for i in some])
+               for name in made}
     grey = np.array([_is_grey(cut[i][0]) for i in some])
     share = {lbl: float(grey[m].mean()) for lbl, m in _members(results["original"]).items()}
     return ShortcutTest(results, {name: pictures[0] for name, pictures in made.items()}, share)
@@ -219,17 +222,21 @@ def _ask_graph(trained):
     return _embed
 
 
+# %% ../nbs/59_shortcuts.ipynb #9379953b
+def _asked(trained):
+    "How the head that has not seen what was held back turns embeddings, N×C, into probabilities, N×K"
+    from birdornot.head import probabilities
+    from birdornot.probe import head_logits
+    head = getattr(trained, "judge", None) or trained.head
+    return lambda x: probabilities(head_logits(head, x), head.temperature, head.multilabel)
+
+
 def trained_answers(
     trained  # `Probe` from `fit_probe`, or a learner made by `vision_learner`
 ):  # function from a list of Pillow pictures to probabilities, N×K
     "How a probe (without torch; by the head that has not seen what was held back) or a learner answers pictures"
-    from birdornot.head import probabilities
-    from birdornot.probe import head_logits
-    head = getattr(trained, "judge", None) or trained.head
-    embed = _ask_graph(trained) if hasattr(trained, "dls") else trained.embed_pictures
-    def _answer(pictures):
-        return probabilities(head_logits(head, embed(pictures)), head.temperature, head.multilabel)
-    return _answer
+    embed, answer = _ask_graph(trained) if hasattr(trained, "dls") else trained.embed_pictures, _asked(trained)
+    return lambda pictures: answer(embed(pictures))
 
 # %% ../nbs/59_shortcuts.ipynb #51ce0004
 READING = (
@@ -293,7 +300,10 @@ def measure_shortcuts(
     from birdornot.probe import training_folder
     if facts := kept_shortcuts(dest): return facts
     result = _held_back(trained, result)
-    try: facts = shortcut_test(result.files, result.targets, result.labels, trained_answers(trained), limit).as_dict()
+    known = None if hasattr(trained, "dls") else _asked(trained)(trained.embed(result.files))  # from the cache
+    try:
+        facts = shortcut_test(result.files, result.targets, result.labels, trained_answers(trained), limit,
+                              known=known).as_dict()
     except BirdornotError as e: facts = dict(not_measured=str(e))
     kept = dict(model=_model_mark(dest), facts=facts)
     with atomic_file(training_folder(dest)/"shortcuts.json") as part:

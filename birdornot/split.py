@@ -167,9 +167,9 @@ def duplicate_groups(
 def _host(row): return split_url(row["page_url"]).hostname or split_url(row["image_url"]).hostname
 
 
-def _own_file(path, file, row):
+def _own_file(layout, file, row):
     "The file as its owner has it, with all that the clean copy has lost: the original, or the file itself"
-    original = layout_of(path).locate(row["original"]) if row and row.get("original") else None
+    original = layout.locate(row["original"]) if row and row.get("original") else None
     return original if original and original.exists() else Path(file)
 
 
@@ -218,11 +218,11 @@ def origins(
     by: str  # "author", "site", "camera", "session", "folder" (within a class), or a column of the ledger
 ) -> list[str | None]:  # for each file where it comes from, None where that is not known
     "Say where pictures come from; raises `DatasetError` where it is known of none"
-    rows, known = ledger_rows(path, files), None
+    rows, layout, known = ledger_rows(path, files), layout_of(path), None
     if by in ("camera", "session"):
-        facts = [time_and_camera(_own_file(path, f, r), _own_name(f, r).name) for f, r in zip(files, rows)]
+        facts = [time_and_camera(_own_file(layout, f, r), _own_name(f, r).name) for f, r in zip(files, rows)]
         known = _sessions(facts) if by == "session" else [camera for _, camera in facts]
-    elif by == "folder": known = [_inner_folder(path, f, r) for f, r in zip(files, rows)]
+    elif by == "folder": known = [_inner_folder(layout, f, r) for f, r in zip(files, rows)]
     elif by in ("site", "host"): known = [r and _host(r) for r in rows]
     elif by == "author" or any(r and by in r for r in rows): known = [r and r.get(by) for r in rows]
     else:
@@ -234,9 +234,9 @@ def origins(
     return known
 
 
-def _inner_folder(path, file, row):
+def _inner_folder(layout, file, row):
     "The folder a picture lies in below that of its class, or lay in where it came from"
-    inner = place_of(layout_of(path), file).split("/")[1:-1]
+    inner = place_of(layout, file).split("/")[1:-1]
     own = _own_name(file, row)
     return "/".join(inner) or (str(own.parent) if own != Path(file) and own.parent.name != row["label"] else None)
 
@@ -259,8 +259,8 @@ def close_in_time(
     within: float = 60  # seconds
 ) -> float:  # share of all pictures, 0–1
     "Calculate how many of the pictures were taken within a minute of another one"
-    rows = ledger_rows(path, files)
-    facts = [time_and_camera(_own_file(path, f, r), _own_name(f, r).name) for f, r in zip(files, rows)]
+    rows, layout = ledger_rows(path, files), layout_of(path)
+    facts = [time_and_camera(_own_file(layout, f, r), _own_name(f, r).name) for f, r in zip(files, rows)]
     known, close = sorted((when, g, i) for i, ((when, _), g) in enumerate(zip(facts, groups)) if when), set()
     for (a, g, i), (b, h, j) in pairwise(known):
         if g != h and (b - a).total_seconds() <= within: close |= {i, j}
