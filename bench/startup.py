@@ -14,6 +14,7 @@ vs_torch_first_make   the first `make` with the backbone written by torch ÷ our
 torch_imported        whether `make` has imported torch where it is installed, 0 or 1
 """
 import argparse
+import compileall
 import json
 import os
 import re
@@ -74,6 +75,8 @@ def main() -> None:
     p.add_argument("--quick", action="store_true", help="make no environment, three rounds instead of ten")
     p.add_argument("--photos", type=Path, help="folder with bird/ and not_bird/")
     args = p.parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    compileall.compile_dir(ROOT/"birdornot", quiet=1)  # as pip leaves what it installs
     with tempfile.TemporaryDirectory() as d:
         d = Path(d)
         if args.photos: photos, words = args.photos.resolve(), ["bird", "not_bird"]

@@ -2,7 +2,8 @@
 `fastai` wherever fastai is installed.
 
 What makes two cores last: a file to a worker, the long ones first; one worker more than cores, since some wait; one
-thread of arithmetic to a process; and a picture of the sample is drawn once (50 ms) and then read from pytest's cache,
+thread of arithmetic to a process; temporary files in memory, where there is enough, since each commit of SQLite waits
+for a disk; modules compiled once; and a picture of the sample is drawn once (50 ms) and then read from pytest's cache,
 which is another one when the drawing changes."""
 import hashlib
 import os
@@ -24,8 +25,16 @@ WITH_TORCH = re.compile(r"\b(?:import|from) (?:torch|fastai|timm)|compare_backbo
 
 def pytest_configure(config):
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"): os.environ.setdefault(name, "1")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    _write_into_memory()
     _keep_drawings(config)
     for flag in FLAGS: config.addinivalue_line("markers", f"{flag}: runs only with BIRDORNOT_FLAGS={flag}")
+
+
+def _write_into_memory(place="/dev/shm", enough=8e9):
+    "Have temporary files in memory, where programs may be run from there, and unless somebody has named another place"
+    if "TMPDIR" in os.environ or not os.path.isdir(place): return
+    if shutil.disk_usage(place).free > enough and not os.statvfs(place).f_flag & os.ST_NOEXEC: os.environ["TMPDIR"] = place
 
 
 def pytest_xdist_auto_num_workers():

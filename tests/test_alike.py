@@ -9,7 +9,7 @@ from birdornot.clean import clean_images
 from birdornot.cli import main
 from birdornot.core import BirdornotError, DatasetError
 from birdornot.download import download_images
-from birdornot.duplicates import look_alikes, perceptual_hashes, star_groups
+from birdornot.duplicates import connected, look_alikes, perceptual_hashes, star_groups
 from birdornot.hits import Hit
 from birdornot.ledger import Ledger
 from birdornot.report import write_report
@@ -161,6 +161,15 @@ def test_copies_are_found_as_before(make):
         img = make(i)
         kin = [img, *copies(img).values()]
         assert set(look_alikes(hashed(kin))) == {0}, i
+
+
+@pytest.mark.parametrize(("n", "m"), [(1, 0), (5, 3), (1000, 900), (1000, 3000), (50_000, 50_000)])
+def test_groups_of_copies_are_the_parts_of_a_graph(n, m):
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+    for pairs in (np.random.default_rng(m).integers(0, n, (m, 2)), np.stack([np.arange(n - 1), np.arange(1, n)], 1)):
+        part = connected_components(coo_array((np.ones(len(pairs)), tuple(pairs.T)), (n, n)), directed=False)[1]
+        assert (connected(n, pairs) == np.unique(part, return_index=True)[1][part]).all()
 
 
 def test_likeness_does_not_chain():
