@@ -182,6 +182,14 @@ def _listen(port):
     except (OSError, OverflowError) as e:
         raise ServerError(f"port {port} cannot be used ({e}); choose another, or leave it out") from None
 
+# %% ../nbs/02_server.ipynb #50abeb21
+class _Server(uvicorn.Server):
+    "uvicorn's server, which in the end hangs up on all it has not answered: a browser would wait for ever"
+    async def shutdown(self, sockets=None):
+        await super().shutdown(sockets)
+        for connection in [*self.server_state.connections]: connection.transport.abort()
+        await asyncio.sleep(0)
+
 # %% ../nbs/02_server.ipynb #d93b0612
 class LocalServer:
     "A page for whoever sits at this computer, until it is closed"
@@ -195,7 +203,7 @@ class LocalServer:
         self.url = f"http://127.0.0.1:{self.port}/{self.secret}/"
         app = Starlette(routes=routes, exception_handlers=_HANDLERS)
         app.router.redirect_slashes = False
-        self.server = uvicorn.Server(uvicorn.Config(
+        self.server = _Server(uvicorn.Config(
             _locked(app, self), http=_Protocol, ws="none", loop="asyncio", lifespan="off", interface="asgi3",
             timeout_keep_alive=limits.seconds, timeout_graceful_shutdown=1, limit_concurrency=limits.at_once,
             headers=list(HEADERS.items()), server_header=False, proxy_headers=False, access_log=False,

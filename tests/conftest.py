@@ -12,6 +12,7 @@ import runpy
 import shutil
 import signal
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy
@@ -32,14 +33,14 @@ def pytest_configure(config):
 
 
 def _write_into_memory(place="/dev/shm", enough=8e9):
-    "Have temporary files in memory, where programs may be run from there, and unless somebody has named another place"
-    if "TMPDIR" in os.environ or not os.path.isdir(place): return
-    if shutil.disk_usage(place).free > enough and not os.statvfs(place).f_flag & os.ST_NOEXEC: os.environ["TMPDIR"] = place
+    "Have temporary files in memory, where programs may be run from there, unless somebody has named another place"
+    if "TMPDIR" in os.environ or not os.path.isdir(place) or shutil.disk_usage(place).free < enough: return
+    if not os.statvfs(place).f_flag & os.ST_NOEXEC: os.environ["TMPDIR"] = tempfile.tempdir = place
 
 
 def pytest_xdist_auto_num_workers():
     from birdornot.core import cores
-    return cores() + 1
+    return cores() + 2
 
 
 def pytest_collection_modifyitems(items):

@@ -7,11 +7,14 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 import tinymodel
 from PIL import Image
+from starlette.responses import Response
+from starlette.routing import Route
 from test_clean import HOSTILE, saved
 
 from birdornot.app import AppServer
@@ -20,7 +23,7 @@ from birdornot.download import download_images
 from birdornot.ledger import Ledger
 from birdornot.review import ReviewServer
 from birdornot.search import search_images
-from birdornot.server import HEADERS, Limits
+from birdornot.server import HEADERS, Limits, LocalServer
 
 SECRET = "this file is of no business to anybody"
 LIMITS = Limits(body=2_000_000, seconds=0.6)
@@ -247,6 +250,23 @@ def test_many_at_once_are_too_many(made):
         for s in held: s.close()
         time.sleep(0.1)
         assert send(server, request(server))[0] == 200
+
+
+def test_a_closed_page_hangs_up_on_those_it_has_not_answered():
+    "Six pictures that hang would keep the browser from hearing that the program has stopped: it opens six connections"
+    began, go_on = threading.Event(), threading.Event()
+
+    def slow(request):
+        began.set()
+        go_on.wait(10)
+        return Response(b"late")
+
+    with LocalServer([Route("/", slow)]) as server:
+        asking = socket.create_connection(("127.0.0.1", server.port), timeout=3)
+        asking.sendall(f"GET /{server.secret}/ HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode())
+        assert began.wait(5)
+        threading.Timer(1.3, go_on.set).start()  # after the second that an answer has
+    with asking: assert asking.recv(100) == b""
 
 
 def test_no_other_computer_can_reach_it(server):
