@@ -285,7 +285,7 @@ _STYLE = """
 --accent:#5fd0a5;--bad:#ff8a80}}
 *{box-sizing:border-box}
 body{margin:0 auto;padding:1.5rem 1rem 4rem;max-width:60rem;font:16px/1.55 system-ui,sans-serif;background:var(--bg);
-color:var(--fg)}
+overflow-wrap:break-word;color:var(--fg)}
 h1{font-size:2rem;line-height:1.2;margin:.5rem 0}
 h2{margin:2.5rem 0 .6rem;padding-top:.4rem;border-top:1px solid var(--line)}
 header p{color:var(--soft);margin:.2rem 0}header .big{font-size:1.35rem;color:var(--fg)}
