@@ -1,7 +1,7 @@
 """Tests marked `net`, `slow` or `gpu` run only when `BIRDORNOT_FLAGS` names the mark, as flagged cells do; those marked
 `fastai` wherever fastai is installed.
 
-What makes two cores last: a file to a worker, the long ones first; one worker more than cores, since some wait; one
+What makes two cores last: a file to a worker, the long ones first; two workers more than cores, since some wait; one
 thread of arithmetic to a process; temporary files in memory, where there is enough, since each commit of SQLite waits
 for a disk; modules compiled once; and a picture of the sample is drawn once (50 ms) and then read from pytest's cache,
 which is another one when the drawing changes."""

@@ -1,5 +1,6 @@
 """Alike is not the same: what is a copy, what is only like it, and what one camera took at one place."""
 import io
+import json
 
 import numpy as np
 import pytest
@@ -226,6 +227,7 @@ def test_scale_groups_as_clean_does(tmp_path):
     rows = [dict(row=i, label=label, image_url=f"https://a.b/{name}.jpg", status="clean", width=img.width,
                  height=img.height, **perceptual_hashes(img))
             for i, ((label, name), img) in enumerate(pictures.items())]
+    (tmp_path/"run.json").write_text(json.dumps(dict(rows=len(rows), shard=len(rows))), encoding="utf-8")
     (tmp_path/"done").mkdir()
     pa.write_table(pyarrow.Table.from_pylist(rows), tmp_path/"done"/"000000.parquet")
     t = near_duplicates(tmp_path, workers=1, progress=False).merge(pyarrow.Table.from_pylist(rows).to_pandas())

@@ -381,8 +381,10 @@ def test_our_functions_take_what_fastais_take():
     for theirs in (utils.download_images, utils.verify_image, utils.verify_images, utils.resize_image,
                    utils.resize_images, fastdownload.download_url):
         ours = inspect.signature(getattr(lesson, theirs.__name__))
-        assert [(p.name, p.default) for p in ours.parameters.values()] == [
-            (p.name, p.default) for p in inspect.signature(theirs).parameters.values()]
+        theirs = inspect.signature(theirs).parameters.values()
+        assert [p.name for p in ours.parameters.values()] == [p.name for p in theirs]
+        differ = {p.name for p in theirs if ours.parameters[p.name].default != p.default}
+        assert differ <= {"max_workers"}, differ  # as many as cores: fastai's own number depends on where it runs
     mine, theirs = (list(inspect.signature(m.vision_learner).parameters.values()) for m in (lesson, learner))
     assert [(p.name, p.default) for p in mine[:6]] == [(p.name, p.default) for p in theirs[:6]]
 
