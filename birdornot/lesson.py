@@ -108,6 +108,15 @@ def _addresses(urls, url_file, max_pics):
     return Path(url_file).read_text(encoding="utf-8").strip().split("\n")[:max_pics]
 
 
+def _layout_for(dest):
+    "Where the things of the dataset lie that a class folder is to be of: its own, or one still to be made"
+    folder = dest.parent
+    if folder.name and (known := known_layout(folder)): return known
+    if folder.name and os.access(next(d for d in folder.parents if d.exists()), os.W_OK): return lesson_layout(folder)
+    raise BirdornotError(f"{str(dest)!r} leaves no room beside {str(folder)!r} for what is kept of its pictures; name "
+                         "a class folder in a folder of its own, such as 'bears/grizzly'")
+
+
 def _own_web():
     "The host of our drawn pictures, which is the only one on this computer that may be asked"
     return [split_url(_sample_web().url).netloc] if _sample_web.cache_info().currsize else []
@@ -161,7 +170,7 @@ def download_images(
 ) -> None:
     "Download pictures into a class folder, as fastai's function does, and lose nothing"
     dest, urls = Path(dest).absolute(), _addresses(urls, url_file, max_pics)
-    layout, label = known_layout(dest.parent) or lesson_layout(dest.parent), clean_label(dest.name)
+    layout, label = _layout_for(dest), clean_label(dest.name)
     dest.mkdir(parents=True, exist_ok=True)
     hits = [_hit_of(url, label) for url in urls]
     fetched = fetch_images(layout, hits, n_workers, deadline=max(30, timeout), allow_hosts=_own_web())
