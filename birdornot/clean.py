@@ -570,7 +570,7 @@ def clean_images(
 ) -> CleanReport:  # what is clean, what is in quarantine and why
     "Make an upright RGB working copy of each downloaded picture, or put it into quarantine"
     check_near(near)
-    with (disk_full_errors(dest), Ledger(fillable(dest), create=False, who="clean") as ledger,
+    with (disk_full_errors(dest), Ledger(fillable(dest), create=False, who="clean", whole=True) as ledger,
           at_work(ledger.layout, "clean"), unfinished_files(ledger.layout) as parts):
         ledger.add_columns(**_ADDED)
         rows = {r["id"]: r for r in ledger.rows(status=["downloaded", "clean", "quarantined"])}
@@ -607,7 +607,8 @@ def undo(
     dry_run: bool = False,  # only say how many
 ) -> int:  # how many came back
     "Bring pictures back from quarantine; `clean_images` then keeps each one that can be decoded"
-    with Ledger(fillable(dest), create=False, who="undo") as ledger, at_work(ledger.layout, "undo"):
+    with (disk_full_errors(dest), Ledger(fillable(dest), create=False, who="undo") as ledger,
+          at_work(ledger.layout, "undo")):
         rows = {r["id"]: r for r in ledger.rows(status="quarantined")}
         wrong = [i for i in ids or () if i not in rows]
         if wrong: raise BirdornotError(f"not in quarantine: {', '.join(map(str, wrong))}; the ledger says which are")

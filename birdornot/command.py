@@ -16,13 +16,14 @@ import warnings
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from contextlib import contextmanager
 from difflib import get_close_matches
+from pathlib import Path
 from pkgutil import resolve_name
 
 from fastcore.meta import delegates
 from fastcore.script import anno_parser
 
 from . import __version__
-from .core import RANGES, BirdornotError, check_numbers, in_words, printable, say
+from .core import RANGES, BirdornotError, check_numbers, in_words, printable, say, system_words
 
 # %% ../nbs/89_command.ipynb #3d93f677
 COMMANDS = {}  # name → (function, examples, function in `birdornot.make` whose options it takes, what Ctrl-C says)
@@ -130,7 +131,7 @@ def _call(name, words):
         _complain(f"stopped; {str(e) or COMMANDS[name][3]}")
     except BrokenPipeError: raise
     except BirdornotError as e: _complain(" ".join(str(e).split()))
-    except OSError as e: _complain(f"{in_words(e)}; check the name, and whether you may read and write there")
+    except OSError as e: _complain(system_words(e, *(v for v in args.values() if isinstance(v, Path))))
     except sqlite3.Error as e: _complain(f"the ledger cannot be used ({in_words(e)}); try again")
     return 1
 

@@ -6,10 +6,10 @@ Docs: https://birdornot.github.io/birdornot/core.html.md"""
 
 # %% auto #0
 __all__ = ['RANGES', 'BACKBONE', 'WANTED', 'PICTURE_SUFFIXES', 'BirdornotError', 'DatasetError', 'NeedsExtra', 'has_fastai',
-           'need_fastai', 'DiskFull', 'is_disk_full', 'disk_full_errors', 'check_numbers', 'printable', 'progress_bar',
-           'say', 'in_words', 'shell_words', 'command_line', 'html_table', 'markdown_table', 'count_table',
-           'list_counts', 'csv_cell', 'csv_text', 'atomic_file', 'split_url', 'path_of', 'copy_time',
-           'check_table_place', 'put_in_place', 'atomic_folder', 'cores', 'cache_dir']
+           'need_fastai', 'DiskFull', 'disk_full', 'is_disk_full', 'system_words', 'disk_full_errors', 'check_numbers',
+           'printable', 'progress_bar', 'say', 'in_words', 'shell_words', 'command_line', 'html_table',
+           'markdown_table', 'count_table', 'list_counts', 'csv_cell', 'csv_text', 'atomic_file', 'split_url',
+           'path_of', 'copy_time', 'check_table_place', 'put_in_place', 'atomic_folder', 'cores', 'cache_dir']
 
 # %% ../nbs/00_core.ipynb #ebfdcf37
 import errno
@@ -18,7 +18,6 @@ import re
 import secrets
 import shlex
 import shutil
-import sqlite3
 import sys
 from collections import Counter
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 from subprocess import list2cmdline
+from tempfile import gettempdir
 from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 
 # %% ../nbs/00_core.ipynb #b30a6c00
@@ -57,11 +57,42 @@ class DiskFull(BirdornotError):
     "No room is left on the disk; what was stored stays"
 
 
+def disk_full(
+    dest: str | Path,  # folder that is written to
+) -> DiskFull:
+    "Make the error that says which disk is full, and what to do"
+    return DiskFull(f"the disk of {str(dest)!r} is full; free some space and run it again, nothing is lost")
+
+
+def _room(place):
+    "Bytes that are free where a file or folder lies, or would lie"
+    place = Path(place).absolute()
+    while not place.exists() and place != place.parent: place = place.parent
+    return shutil.disk_usage(place).free
+
+
 def is_disk_full(
     error: Exception,  # what was raised
+    dest: str | Path | None = None,  # where was written; SQLite says no more than that it could not be
 ) -> bool:
     "Tell whether an error of the system or of SQLite means that the disk, or the user's share of it, is full"
-    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "disk is full" in str(error)
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT): return True
+    if any(words in str(error) for words in ("disk is full", "No space left on device", "[Errno 28]")): return True
+    return bool(dest) and "disk I/O error" in str(error) and _room(dest) < 1_000_000
+
+
+def system_words(
+    error: OSError,  # of the system
+    *places: Path,  # files and folders that were in use, of which a full disk is one
+) -> str:  # a sentence with the remedy
+    "Say what the system refused: that a disk is full, or may only be read, or what else it says"
+    if is_disk_full(error):
+        where = [Path(error.filename).parent] if error.filename else [*places, Path(gettempdir()), Path()]
+        return str(disk_full(min(where, key=_room)))
+    if error.errno == errno.EROFS:
+        return (f"{str(error.filename or Path())!r} lies where nothing can be written; name another place, "
+                "or copy the folder to where you may write")
+    return f"{in_words(error)}; check the name, and whether you may read and write there"
 
 # %% ../nbs/00_core.ipynb #0e32bf4d
 @contextmanager
@@ -70,9 +101,9 @@ def disk_full_errors(
 ):
     "Turn the errors of a full disk into `DiskFull`; all others pass"
     try: yield
-    except (OSError, sqlite3.OperationalError) as e:
-        if not is_disk_full(e): raise
-        raise DiskFull(f"the disk of {str(dest)!r} is full; free some space and run it again, nothing is lost") from e
+    except Exception as e:  # libraries wrap what the system says in errors of their own
+        if isinstance(e, BirdornotError) or not is_disk_full(e, dest): raise
+        raise disk_full(dest) from e
 
 # %% ../nbs/00_core.ipynb #340c6f51
 RANGES = dict(epochs=(1, 1000), folds=(2, 1000), in_flight=(1, 4096), k=(1, 1000), max_size=(32, 8192),

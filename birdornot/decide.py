@@ -17,16 +17,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from .clean import copy_name, drop_empty_folders, move_original, original_file, remove_copy
-from .core import DatasetError, atomic_file, command_line, printable
+from .core import DatasetError, atomic_file, command_line, disk_full_errors, printable
 from .ledger import Ledger, at_work, content_hash, read_changes, unfinished_files
 from .picture import MAX_SIZE, BadPicture, open_upright
 from .project import fillable
 
 # %% ../nbs/32_decide.ipynb #cd8f83ba
-_DECISIONS = """CREATE TABLE IF NOT EXISTS decisions (id INTEGER PRIMARY KEY, at TEXT, who TEXT, action TEXT,
-    picture INTEGER, label TEXT, why TEXT, changes TEXT, undoes INTEGER)"""
-
-
 @contextmanager
 def decision_ledger(
     path: str | Path,  # dataset folder with a ledger
@@ -34,9 +30,9 @@ def decision_ledger(
     how: str = "in review"  # on what occasion
 ):  # yields the `Ledger`; raises `DatasetError` for a folder of your own, in which nothing is moved
     "Open the ledger of a dataset for decisions"
-    with Ledger(fillable(path), create=False, who=f"{who or _me()}, {how}") as ledger:
-        ledger.add_columns(verdict="TEXT", likely_wrong="INTEGER", side="INTEGER", dup_group="INTEGER")
-        ledger.execute(_DECISIONS)
+    with disk_full_errors(path), Ledger(fillable(path), create=False, who=f"{who or _me()}, {how}") as ledger:
+        if not ledger.read_only:
+            ledger.add_columns(verdict="TEXT", likely_wrong="INTEGER", side="INTEGER", dup_group="INTEGER")
         yield ledger
 
 
@@ -158,9 +154,12 @@ def record_decision(
 ) -> int:  # its number
     "Write a decision down, with what undoing it needs"
     at = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    ledger.execute("INSERT INTO decisions VALUES (NULL,?,?,?,?,?,?,?,?)",
-                   [at, ledger.who, action, picture, label, why, json.dumps(changes), undoes])
-    return ledger.execute("SELECT last_insert_rowid() AS id")[0]["id"]
+    about = dict(at=at, who=ledger.who, action=action, picture=picture, label=label, why=why)
+    values = [*about.values(), json.dumps(changes), undoes]
+    ledger.execute("INSERT INTO decisions VALUES (NULL,?,?,?,?,?,?,?,?)", values)
+    number = ledger.execute("SELECT last_insert_rowid() AS id")[0]["id"]
+    ledger.log_decision(id=number, changes=changes, undoes=undoes, **about)
+    return number
 
 # %% ../nbs/32_decide.ipynb #f2a54e78
 def _write(ledger, action, picture, label, why, plan, undoes=None):
@@ -235,7 +234,9 @@ def decisions(
     path: str | Path  # dataset folder with a ledger
 ) -> list[dict]:  # id, at, who, action, picture, label, why, undoes, undone; the newest last
     "All that was ever decided, what was taken back included"
-    with decision_ledger(path) as ledger: rows = ledger.execute("SELECT * FROM decisions ORDER BY id")
+    with decision_ledger(path) as ledger:
+        there = ledger.execute("SELECT 1 FROM sqlite_master WHERE name='decisions'")
+        rows = ledger.execute("SELECT * FROM decisions ORDER BY id") if there else []
     if not all(map(_is_decision, rows)):
         raise DatasetError("the ledger holds a decision that cannot be read; do not use this dataset")
     undone = {r["undoes"] for r in rows}

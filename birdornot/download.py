@@ -838,8 +838,8 @@ def download_images(
     "Store the picture of each hit below `dest`, once, with a row in the ledger whatever happens"
     check_numbers(workers=workers)
     layout, rows, failed = fillable(dest), [], 0
-    with (disk_full_errors(dest), Ledger(layout, who="download") as ledger, unfinished_files(ledger.layout) as parts,
-          Fetcher(per_host=per_host, **kwargs) as fetcher):
+    with (disk_full_errors(dest), Ledger(layout, who="download", whole=True) as ledger,
+          unfinished_files(ledger.layout) as parts, Fetcher(per_host=per_host, **kwargs) as fetcher):
         ledger.add(hits)
         ledger.add_columns(later="REAL")
         there = len(ledger.rows(status=["downloaded", "clean", "quarantined"]))

@@ -107,7 +107,7 @@ def follow_files(
     "Take over what was moved, deleted, replaced or added by hand in the photos of a project"
     layout, done = up_to_date(path), Followed()
     if layout.kind != "project" or not layout.ledger.exists(): return done
-    with Ledger(layout) as ledger:
+    with Ledger(layout, whole=True) as ledger:
         if ledger.read_only: return done
     with decision_ledger(layout, who, "by hand") as ledger, at_work(layout, "follow"):
         _name_as_text(layout)

@@ -6,7 +6,7 @@ Docs: https://birdornot.github.io/birdornot/ledger.html.md"""
 
 # %% auto #0
 __all__ = ['REASON_KINDS', 'Ledger', 'home_of', 'content_hash', 'own_file', 'own_words', 'reason_kind', 'at_work',
-           'unfinished_files', 'read_changes', 'up_to_date']
+           'unfinished_files', 'decision_log', 'read_changes', 'up_to_date']
 
 # %% ../nbs/20_ledger.ipynb #a2eca115
 import json
@@ -17,26 +17,38 @@ import sqlite3
 import threading
 import time
 from collections import defaultdict
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from datetime import datetime, timezone
 from functools import lru_cache
 from hashlib import file_digest
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from fastcore.basics import patch
 
 from birdornot.core import (
     DatasetError,
     NeedsExtra,
+    atomic_file,
     count_table,
+    disk_full,
     in_words,
     is_disk_full,
     path_of,
     say,
     shell_words,
 )
-from .project import Layout, clean_label, folder_name, has_pictures, layout_of, name_parts, seen_from
+from birdornot.project import (
+    Layout,
+    clean_label,
+    copy_of_ledger,
+    folder_name,
+    has_pictures,
+    layout_of,
+    name_parts,
+    seen_from,
+)
 
 # %% ../nbs/20_ledger.ipynb #a24c05db
 _COLUMNS = dict(label="TEXT", term="TEXT", source="TEXT", rank="INTEGER", page_url="TEXT", image_url="TEXT",
@@ -48,6 +60,8 @@ CREATE TABLE IF NOT EXISTS pictures (id INTEGER PRIMARY KEY, {', '.join(f'{k} {v
     UNIQUE (label, image_url));
 CREATE TABLE IF NOT EXISTS history (picture INTEGER, at TEXT, who TEXT, status TEXT, reason TEXT);
 CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT);
+CREATE TABLE IF NOT EXISTS decisions (id INTEGER PRIMARY KEY, at TEXT, who TEXT, action TEXT,
+    picture INTEGER, label TEXT, why TEXT, changes TEXT, undoes INTEGER);
 CREATE INDEX IF NOT EXISTS by_status ON pictures (status);
 CREATE INDEX IF NOT EXISTS by_original ON pictures (original);
 """
@@ -64,35 +78,96 @@ class _Database(sqlite3.Connection):
         except UnicodeDecodeError: raise sqlite3.DatabaseError("its text is damaged") from None
 
 
-def _connect(name, **how):
-    "A connection whose rows are dicts"
-    db = sqlite3.connect(name, timeout=30, isolation_level=None, check_same_thread=False, factory=_Database, **how)
+def _connect(name, wait=2, **how):
+    "A connection whose rows are dicts, and which waits for another program for some seconds"
+    db = sqlite3.connect(name, timeout=wait, isolation_level=None, check_same_thread=False, factory=_Database, **how)
     db.row_factory = lambda cursor, row: {d[0]: v for d, v in zip(cursor.description, row)}
     return db
 
 
-def _open_to_write(file):
+def _open_to_write(file, wait=2):
     "The database, made if missing, with all tables and columns"
     file.parent.mkdir(parents=True, exist_ok=True)
-    db = _connect(file)
-    try: db.execute("PRAGMA journal_mode=WAL")
-    except sqlite3.OperationalError: pass  # some network drives cannot; the slower default is as safe
-    db.execute("PRAGMA synchronous=NORMAL")
-    db.executescript(_SCHEMA)
-    there = {r["name"] for r in db.execute("PRAGMA table_info(pictures)")}
-    for k in _COLUMNS.keys() - there: db.execute(f"ALTER TABLE pictures ADD COLUMN {k} {_COLUMNS[k]}")
+    db = _connect(file, wait)
+    try:
+        try: db.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError: pass  # some network drives cannot; the slower default is as safe
+        db.execute("PRAGMA synchronous=NORMAL")
+        db.executescript(_SCHEMA)
+        there = {r["name"] for r in db.execute("PRAGMA table_info(pictures)")}
+        for k in _COLUMNS.keys() - there: db.execute(f"ALTER TABLE pictures ADD COLUMN {k} {_COLUMNS[k]}")
+    except BaseException:
+        db.close()
+        raise
     return db
 
 
-def _open(file):
+def _has_content(file): return file.exists() and file.stat().st_size > 0
+
+
+def _ends(file): return [Path(f"{file}{end}") for end in ("", "-wal", "-shm")]  # what SQLite keeps beside a file
+
+
+def _may_write(file): return not file.exists() or all(os.access(p, os.W_OK) for p in (file, file.parent))
+
+
+def _open(file, wait=2):
     "The database, and whether it can only be read"
-    if not file.exists() or all(os.access(p, os.W_OK) for p in (file, file.parent)):
-        try: return _open_to_write(file), False
+    if _may_write(file):
+        if _mark(file).exists() or not _has_content(file) and copy_of_ledger(file).exists():
+            raise sqlite3.DatabaseError("damaged or gone")
+        try: return _open_to_write(file, wait), False
         except sqlite3.OperationalError as e:
             if not re.search("readonly|unable to open", str(e)): raise
-    db = _connect(f"{file.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
-    db.execute("SELECT 1 FROM pictures LIMIT 1")
-    return db, True
+    return _open_to_read(file), True
+
+
+def _open_to_read(file):
+    "The database where nothing may be written; what a killed run had not yet put into its one file counts, too"
+    for how in ("mode=ro", "mode=ro&immutable=1"):  # a read-only disk needs the second, which looks at one file only
+        if how.endswith("1") and _has_content(Path(f"{file}-wal")):
+            with TemporaryDirectory() as d:
+                for f in _ends(file)[:2]: shutil.copy(f, Path(d)/f.name)
+                db = _connect(":memory:")
+                with closing(_connect(Path(d)/file.name)) as there: there.backup(db)
+        else: db = _connect(f"{file.absolute().as_uri()}?{how}", uri=True)
+        try:
+            db.execute("SELECT 1 FROM pictures LIMIT 1").fetchall()
+            return db
+        except sqlite3.OperationalError:
+            db.close()
+            if how.endswith("1"): raise
+
+# %% ../nbs/20_ledger.ipynb #78a097e4
+def _mark(file): return file.with_suffix(".damaged")
+
+
+def _is_damaged(e): return type(e) is sqlite3.DatabaseError or "malformed" in str(e)
+
+
+def _in_plain_words(e, file):
+    "An error of SQLite or the system as one that a person can act on; itself where it is a mistake of ours"
+    name = repr(str(file))
+    if is_disk_full(e, file.parent): return disk_full(file.parent)
+    if _is_damaged(e):
+        with suppress(OSError): _mark(file).touch()
+        return DatasetError(f"{name} is damaged ({in_words(e)}); run it again where you may write, and it is mended "
+                            "with all that can be read, its copy, the list of decisions and the files")
+    if "locked" in str(e): return DatasetError(f"{name} is held by another program; close that and run it again")
+    if "disk I/O error" in str(e):
+        return DatasetError(f"{name} cannot be read or written ({e}); see that its disk is there, and run it again")
+    if isinstance(e, OSError) or re.search("readonly|unable to open", str(e)):
+        return DatasetError(f"{name} cannot be opened ({in_words(e)}); name a folder that you may write to")
+    return e
+
+
+@contextmanager
+def _plain_errors(file):
+    "Inside, what SQLite says of a ledger becomes an error that names the file and the remedy"
+    try: yield
+    except sqlite3.DatabaseError as e:
+        if (plain := _in_plain_words(e, file)) is e: raise
+        raise plain from e
 
 # %% ../nbs/20_ledger.ipynb #bbc462bf
 def _settled(ledger):
@@ -133,38 +208,101 @@ class Ledger:
         dest: str | Path | Layout,  # dataset folder; its layout says where the ledger lies
         create: bool = True,  # make what is missing; False raises `DatasetError` instead
         who: str = "birdornot",  # who decides, written beside every change of status
+        wait: float = 30,  # how long to wait for another program that holds it, seconds
+        whole: bool = False,  # look first whether all of the file can be read: some milliseconds for a megabyte
     ):
-        self.layout, self.who, self._lock = layout_of(dest), who, threading.RLock()
-        self.path = self.layout.ledger
+        self.layout, self.who, self.wait, self._lock = layout_of(dest), who, wait, threading.RLock()
+        self.path, self._sound, self._after = self.layout.ledger, False, []
         _check_links(self.layout)
-        if not create and not self.path.exists():
+        if not create and not self.path.exists() and not copy_of_ledger(self.path).exists():
             raise DatasetError(f"{str(dest)!r} is no birdornot dataset (no ledger); download pictures into it first")
-        try: self._db, self.read_only = _open(self.path)
+        try: self._db, self.read_only = self._opened(whole)
         except (OSError, sqlite3.Error) as e:
-            if is_disk_full(e): raise
-            what = f"cannot be opened ({in_words(e)}); name a folder that you may write to"
-            if type(e) is sqlite3.DatabaseError:
-                what = f"is damaged ({in_words(e)}), but no picture is lost; rename it and run again"
-            raise DatasetError(f"{str(self.path)!r} {what}") from None
+            if (plain := _in_plain_words(e, self.path)) is not e: raise plain from None
+            said = f"{str(self.path)!r} cannot be opened ({in_words(e)}); do not use this dataset"
+            raise DatasetError(said) from None
         try:
             _check_schema(self._db)
             if not self.read_only: self.layout = _settled(self)
         except BaseException:
             self.close()
             raise
+        self._sound = True
 
-    def close(self): self._db.close()
+    def close(self):
+        if self._sound: self._keep_copy()
+        self._sound = False
+        self._db.close()
+
     def __enter__(self): return self
     def __exit__(self, *args): self.close()
 
+# %% ../nbs/20_ledger.ipynb #d779b009
+def _whole(file):
+    "Whether a ledger is there and can be read from end to end"
+    if not _has_content(file): return False
+    try:
+        with closing(_connect(file)) as db: found = db.execute("PRAGMA quick_check(1)").fetchall()
+        return found[0]["quick_check"] == "ok"
+    except sqlite3.Error as e: return not _is_damaged(e)  # held by another program, say
+
+
+@patch
+def _keep_copy(self: Ledger):
+    "Copy the ledger, if something was written; a large one no more than once a minute, unless it was much"
+    copy, n = copy_of_ledger(self.path), self._db.total_changes
+    if self.read_only or not n: return
+    try:
+        large = n < 50 and self.path.stat().st_size > 2_000_000  # copying it takes more than some milliseconds
+        if large and copy.exists() and time.time() - copy.stat().st_mtime < 60: return
+        with atomic_file(copy) as part:
+            with closing(sqlite3.connect(part)) as to:
+                self._db.backup(to)
+                to.execute("PRAGMA journal_mode=DELETE")
+            if not _whole(part): raise sqlite3.DatabaseError("what was copied is damaged")
+    except (OSError, sqlite3.Error) as e: _in_plain_words(e, self.path)  # marks a damaged one; a full disk has no copy
+
 # %% ../nbs/20_ledger.ipynb #eabe2f18
+@patch
+def _patiently(self: Ledger, do):
+    "What `do(seconds)` gives, which waits for another program; a line says so after the first two"
+    try: return do(min(2, self.wait))
+    except sqlite3.OperationalError as e:
+        if "locked" not in str(e) or self.wait <= 2: raise
+    until = datetime.fromtimestamp(time.time() + self.wait - 2)
+    say("wait", f"another program holds {str(self.path)!r}; waiting until {until:%H:%M:%S}")
+    return do(self.wait - 2)
+
+
+@patch
+def _opened(self: Ledger, whole):
+    "The database, mended if it is damaged, and whether it can only be read"
+    try:
+        if whole and self.path.exists() and _may_write(self.path) and not _whole(self.path):
+            raise sqlite3.DatabaseError("a part of it cannot be read")
+        return self._patiently(lambda seconds: _open(self.path, seconds))
+    except sqlite3.DatabaseError as e:
+        if not _is_damaged(e) or not _may_write(self.path): raise
+        _mend(self.layout, in_words(e))
+        return _open(self.path)
+
+
+@patch
+def _do(self: Ledger, sql, args=(), many=False):
+    "The rows that a statement gives"
+    def do(seconds):
+        if seconds > 2: self._db.execute(f"PRAGMA busy_timeout={int(1000*seconds)}")
+        return (self._db.executemany if many else self._db.execute)(sql, args).fetchall()
+    with self._lock, _plain_errors(self.path): return self._patiently(do)
+
+
 @patch
 def execute(self: Ledger,
     sql: str,  # one statement
     args=(),  # values for its question marks
 ) -> list:  # dicts, the rows that it gives
     "Run a statement, for questions that `rows` cannot answer and for the tables of later chapters"
-    with self._lock: return self._db.execute(sql, args).fetchall()
+    return self._do(sql, args)
 
 # %% ../nbs/20_ledger.ipynb #828417a5
 @patch
@@ -172,7 +310,7 @@ def note(self: Ledger,
     **about: str,  # key = what to note
 ):
     "Write down what is true of the whole dataset, to be read by `read_about`"
-    with self._lock: self._db.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", about.items())
+    self._do("INSERT OR REPLACE INTO about VALUES (?, ?)", list(about.items()), many=True)
 
 
 @patch
@@ -195,14 +333,14 @@ def home_of(
 @patch
 def columns(self: Ledger) -> list:  # names
     "The columns that a picture has by now"
-    return [r["name"] for r in self._db.execute("PRAGMA table_info(pictures)")]
+    return [r["name"] for r in self.execute("PRAGMA table_info(pictures)")]
 
 
 @patch
 def _know(self: Ledger, names):
     "Raise `ValueError` for a column that does not exist"
     if self._sure.keys() >= set(names): return  # columns are added, never removed: no need to look again
-    self._sure = {r["name"]: r["type"] for r in self._db.execute("PRAGMA table_info(pictures)")}
+    self._sure = {r["name"]: r["type"] for r in self.execute("PRAGMA table_info(pictures)")}
     for name in names:
         if name in self._sure: continue
         raise ValueError(f"the ledger has no column {name!r}; use one of {', '.join(self._sure)}, or add_columns first")
@@ -225,7 +363,7 @@ def add_columns(self: Ledger,
         if not re.fullmatch(r"[a-z]\w*", name): raise ValueError(f"{name!r} is no column name; use a-z, 0-9 and _")
         if kind not in ("TEXT", "INTEGER", "REAL", "BLOB"):
             raise ValueError(f"{kind!r} is no column type; use TEXT, INTEGER, REAL or BLOB")
-        if name not in have: self._db.execute(f"ALTER TABLE pictures ADD COLUMN {name} {kind}")
+        if name not in have: self.execute(f"ALTER TABLE pictures ADD COLUMN {name} {kind}")
         elif self._kind(name) != kind: raise DatasetError(
             f"the ledger keeps {name} as {self._kind(name)}, not {kind}; do not use this dataset")
 
@@ -238,12 +376,24 @@ def transaction(self: Ledger):
         if self._db.in_transaction:
             yield  # the outer one decides
             return
-        self._db.execute("BEGIN IMMEDIATE")
+        self.execute("BEGIN IMMEDIATE")
         try:
             yield
-            self._db.execute("COMMIT")
-        finally:
-            if self._db.in_transaction: self._db.execute("ROLLBACK")
+            self.execute("COMMIT")
+        except BaseException:
+            self._after.clear()
+            with suppress(sqlite3.Error): self._db.execute("ROLLBACK")
+            raise
+        while self._after: self._after.pop(0)()
+
+
+@patch
+def after_commit(self: Ledger,
+    do,  # called without arguments when what was written is safe; not if it was taken back
+):
+    "Do something when the transaction that is under way has ended, or at once where there is none"
+    if not self._db.in_transaction: return do()
+    self._after.append(do)
 
 # %% ../nbs/20_ledger.ipynb #a0b186e0
 @patch
@@ -262,7 +412,7 @@ def insert(self: Ledger,
     sql = f"INSERT INTO pictures ({','.join(keys)}) VALUES ({','.join(':'+k for k in keys)}) ON CONFLICT DO NOTHING"
     with self.transaction():
         before = self._db.total_changes
-        self._db.executemany(sql, rows)
+        self._do(sql, rows, many=True)
         self._note_folders({r["label"] for r in rows if r.get("label")})
         return self._db.total_changes - before
 
@@ -359,11 +509,12 @@ def update(self: Ledger,
     at = datetime.now(timezone.utc).isoformat(timespec="seconds")
     sql = f"UPDATE pictures SET {','.join(f'{k}=?' for k in values)} WHERE {' AND '.join(f'{k} IS ?' for k in was)}"
     with self.transaction():
-        changed = self._db.execute(sql, [*values.values(), *was.values()]).rowcount > 0
+        self.execute(sql, [*values.values(), *was.values()])
+        changed = self.execute("SELECT changes() AS n")[0]["n"] > 0
         if changed and values.get("label"): self._note_folders({values["label"]})
         if changed and "status" in values:
             new = was["id"], at, self.who, values["status"], values.get("reason") or ""
-            self._db.execute("INSERT INTO history VALUES (?,?,?,?,?)", new)
+            self.execute("INSERT INTO history VALUES (?,?,?,?,?)", new)
     return changed
 
 # %% ../nbs/20_ledger.ipynb #52eba240
@@ -388,7 +539,7 @@ def counts(self: Ledger) -> dict:  # label → status → how many
     "How many pictures of each label have each status"
     out = defaultdict(dict)
     sql = "SELECT label, status, count(*) AS n FROM pictures GROUP BY 1, 2"
-    for r in self._db.execute(sql): out[r["label"]][r["status"]] = r["n"]
+    for r in self.execute(sql): out[r["label"]][r["status"]] = r["n"]
     return dict(out)
 
 
@@ -469,6 +620,211 @@ def unfinished_files(
     finally:
         try: folder.rmdir()
         except OSError: pass  # another run is at work
+
+# %% ../nbs/20_ledger.ipynb #f3e5bb03
+def decision_log(
+    ledger: str | Path,  # SQLite file
+) -> Path:  # need not be there
+    "Name the text file that holds every decision once more, a JSON object a line"
+    return Path(ledger).with_suffix(".decisions.jsonl")
+
+
+@patch
+def log_decision(self: Ledger,
+    **about,  # columns of the decision, with `changes` as a list
+):
+    "Add a decision to the log, with what its pictures can be recognised by, when it is safe in the ledger"
+    ids = [id for id, *_ in about["changes"]]
+    sql = "SELECT id, label, image_url, sha256 FROM pictures WHERE id IN (SELECT value FROM json_each(?))"
+    rows = self.execute(sql, [json.dumps(ids)])
+    line = json.dumps(about | dict(pictures=rows)) + "\n"
+    def write():
+        with open(decision_log(self.path), "a", encoding="utf-8") as f: f.write(line)
+    self.after_commit(write)
+
+# %% ../nbs/20_ledger.ipynb #491a183a
+def _readable_rows(db, table):
+    "Yield what can be read of a table, each row with its number as `_row`"
+    sql = f"SELECT rowid AS _row, * FROM {table} NOT INDEXED WHERE rowid BETWEEN ? AND ?"
+    try: last = db.execute(f"SELECT max(rowid) AS n FROM {table}").fetchall()[0]["n"] or 0
+    except (sqlite3.Error, UnicodeDecodeError): last = 100_000
+    parts = [(1, min(last, 10_000_000))]
+    while parts:
+        low, high = parts.pop()
+        try: yield from db.execute(sql, (low, high)).fetchall()
+        except (sqlite3.Error, UnicodeDecodeError):
+            mid = (low + high)//2
+            if low < high: parts += [(mid + 1, high), (low, mid)]
+
+
+def _believable(row):
+    "Whether a row of pictures, read from a damaged file, is one that birdornot writes"
+    if row["status"] not in (*_STORED, "found", "failed") or not row["label"] or not row["image_url"]: return False
+    if row["status"] in _STORED and not all(row[k] for k in ("sha256", "original", "file")): return False
+    for k, v in row.items():
+        if v is None or v == "": continue
+        if k in _FORMS and not (isinstance(v, str) and _FORMS[k].fullmatch(v)): return False
+        if k in _COLUMNS and not isinstance(v, _TYPES[_COLUMNS[k]]): return False
+    try: return all(name_parts(row[k]) for k in ("original", "file") if row[k])
+    except DatasetError: return False
+
+# %% ../nbs/20_ledger.ipynb #e2b87566
+def _add_columns_of(old, db, table):
+    "Give a table the columns that it has in another database; → names"
+    have = {r["name"] for r in db.execute(f"PRAGMA table_info({table})")}
+    for r in old.execute(f"PRAGMA table_info({table})").fetchall():
+        if r["name"] in have or r["type"] not in _TYPES or not re.fullmatch(r"[a-z]\w*", r["name"]): continue
+        db.execute(f"ALTER TABLE {table} ADD COLUMN {r['name']} {r['type']}")
+        have.add(r["name"])
+    return have
+
+
+def _pour(file, db):
+    "Put what can be read of a ledger into a new one; → numbers of the pictures"
+    read, address = set(), f"{file.absolute().as_uri()}?mode=ro"
+    if not file.is_file(): return read
+    with suppress(sqlite3.Error, UnicodeDecodeError), closing(_connect(address, uri=True)) as old:
+        there = {r["name"] for r in old.execute("SELECT name FROM sqlite_master WHERE type='table'").fetchall()}
+        for table in [t for t in ("about", "history", "decisions", "pictures") if t in there]:
+            names = _add_columns_of(old, db, table)
+            for row in _readable_rows(old, table):
+                if table == "pictures" and not _believable(row): continue
+                keys = ["rowid", *(k for k in row if k in names and k != "id")]
+                sql = f"INSERT OR REPLACE INTO {table} ({','.join(keys)}) VALUES ({','.join('?'*len(keys))})"
+                db.execute(sql, [row["_row"], *(row[k] for k in keys[1:])])
+                if table == "pictures": read.add(row["_row"])
+    return read
+
+# %% ../nbs/20_ledger.ipynb #13f11c74
+_LOST = "put aside before; why was lost with a damaged ledger"
+
+
+def _files_by_hash(layout):
+    "Yield (name in the ledger, SHA-256) of all originals, those in quarantine last"
+    for place in ("originals", "quarantine"):
+        top = getattr(layout, place)
+        for f in sorted(top.rglob("*")) if top.is_dir() and not top.is_symlink() else ():
+            if f.is_file() and not f.is_symlink(): yield f"{place}/{f.relative_to(top).as_posix()}", content_hash(f)
+
+
+def _working_copies(layout):
+    "Beginning of the name → names of working copies, one for each class that a picture is in"
+    found = defaultdict(list)
+    for f in sorted(layout.photos.glob("*/*.jpg")): found[f.stem].append(f"photos/{f.parent.name}/{f.name}")
+    return found
+
+
+def _adopted(name, sha256, copies, labels):
+    "Rows for a file that no row knows"
+    place, folder, file = name.split("/", 1)[0], *name.split("/")[-2:]
+    row = dict(source="by hand", image_url=f"hand:{sha256}", title=file, sha256=sha256, original=name, reason="")
+    def label(folder): return labels.get(folder, folder)
+    if place == "quarantine":
+        return [row | dict(label=label(folder), status="quarantined", file=name, reason=_LOST, copy_sha256=None)]
+    if not copies: return [row | dict(label=label(folder), status="downloaded", file=name, copy_sha256=None)]
+    return [row | dict(label=label(c.split("/")[1]), status="clean", file=c) for c in copies]
+
+
+def _adopt(layout, db):
+    "Give files that no row knows a row, and let rows say where their files lie; → how many rows are new"
+    copies, n = _working_copies(layout), 0
+    labels = {r["key"][7:]: r["value"] for r in db.execute("SELECT * FROM about WHERE key LIKE 'folder:%'").fetchall()}
+    for name, sha256 in _files_by_hash(layout):
+        mine = copies.get(sha256[:16], [])
+        rows = db.execute("SELECT * FROM pictures WHERE sha256=?", (sha256,)).fetchall()
+        for r in rows:
+            original = r["original"] if layout.locate(r["original"]).exists() else name
+            file = r["file"] if r["status"] == "clean" else original
+            if (original, file) != (r["original"], r["file"]):
+                db.execute("UPDATE pictures SET original=?, file=? WHERE id=?", (original, file, r["id"]))
+            copy = f"photos/{folder_name(r['label'])}/{sha256[:16]}.jpg"
+            if r["status"] == "downloaded" and copy in mine:  # cleaned since the copy of the ledger was made
+                values = copy, content_hash(layout.locate(copy)), r["id"]
+                db.execute("UPDATE pictures SET status='clean', file=?, copy_sha256=? WHERE id=?", values)
+        folder = name.split("/")[-2]
+        known = any(r["label"] == labels.get(folder, folder) or r["original"] == name for r in rows)
+        for r in [] if known else _adopted(name, sha256, mine, labels):
+            if r["status"] == "clean": r["copy_sha256"] = content_hash(layout.locate(r["file"]))
+            r["term"], r["bytes"] = r["label"], layout.locate(name).stat().st_size
+            sql = f"INSERT OR IGNORE INTO pictures ({','.join(r)}) VALUES ({','.join('?'*len(r))})"
+            n += db.execute(sql, [*r.values()]).rowcount
+    return n
+
+# %% ../nbs/20_ledger.ipynb #eed6409d
+def _logged(file):
+    "Yield the decisions in a log that can be read"
+    for line in file.read_text(encoding="utf-8", errors="replace").split("\n") if file.is_file() else ():
+        with suppress(ValueError, KeyError, TypeError, RecursionError, DatasetError):
+            d = json.loads(line)
+            d["changes"] = read_changes(json.dumps(d["changes"]))
+            yield d | dict(pictures={r["id"]: (r["label"], r["image_url"], r["sha256"]) for r in d["pictures"]})
+
+
+def _recognised(db, id, label, image_url, sha256):
+    "Number of the row that a decision is about, which a move may have added; None where its picture is not known"
+    for sql, args in (("label=? AND image_url=?", (label, image_url)), ("label=? AND sha256=?", (label, sha256))):
+        if found := db.execute(f"SELECT id FROM pictures WHERE {sql}", args).fetchall(): return found[0]["id"]
+    twins = db.execute("SELECT * FROM pictures WHERE sha256=?", (sha256,)).fetchall()
+    if not twins: return None
+    row = {k: v for k, v in twins[0].items() if k not in ("id", "rank", "term")}
+    row |= dict(label=label, image_url=image_url)
+    if not db.execute("SELECT id FROM pictures WHERE id=?", (id,)).fetchall(): row["id"] = id
+    db.execute(f"INSERT INTO pictures ({','.join(row)}) VALUES ({','.join('?'*len(row))})", [*row.values()])
+    return db.execute("SELECT last_insert_rowid() AS id").fetchall()[0]["id"]
+
+
+def _replay(file, db, copied, read):
+    "Carry out the decisions that the copy had not `copied`, but on rows that were `read`; → how many are written anew"
+    made, n = {r["id"] for r in db.execute("SELECT id FROM decisions").fetchall()}, 0
+    for d in _logged(file):
+        if d["id"] in copied: continue
+        known = {id: _recognised(db, id, *about) for id, about in d["pictures"].items()}
+        changes = [[known.get(id), *both] for id, *both in d["changes"]]
+        for id, _, new in (c for c in changes if c[0] and c[0] not in read):
+            there = {r["name"] for r in db.execute("PRAGMA table_info(pictures)").fetchall()}
+            for k in new.keys() - there: db.execute(f"ALTER TABLE pictures ADD COLUMN {k} {_DECIDED[k]}")
+            db.execute(f"UPDATE pictures SET {','.join(f'{k}=?' for k in new)} WHERE id=?", [*new.values(), id])
+            said = id, d["at"], d["who"], new.get("status"), new.get("reason") or ""
+            if "status" in new: db.execute("INSERT INTO history VALUES (?,?,?,?,?)", said)
+        if d["id"] in made: continue
+        changes = json.dumps([c for c in changes if c[0]])
+        values = [*(d[k] for k in ("id", "at", "who", "action", "picture", "label", "why")), changes, d["undoes"]]
+        db.execute("INSERT INTO decisions VALUES (?,?,?,?,?,?,?,?,?)", values)
+        n += 1
+    return n
+
+
+_DECIDED = dict(verdict="TEXT", likely_wrong="INTEGER", side="INTEGER", dup_group="INTEGER", seen="TEXT")
+
+# %% ../nbs/20_ledger.ipynb #81c448d0
+def _mend(layout, why):
+    "Make a new ledger of what is left of a damaged one, which is kept, too; raises `DatasetError` where nothing is"
+    file, new = layout.ledger, layout.ledger.with_suffix(".new.sqlite")
+    with at_work(layout, "mend"):
+        if not _mark(file).exists() and _whole(file): return  # somebody else has mended it meanwhile
+        for f in _ends(new): f.unlink(missing_ok=True)
+        with closing(_open_to_write(new)) as db:
+            db.execute("BEGIN")
+            copied = _pour(copy_of_ledger(file), db)
+            known = {r["id"] for r in db.execute("SELECT id FROM decisions").fetchall()}
+            read, adopted = _pour(file, db), _adopt(layout, db)
+            decided = _replay(decision_log(file), db, known, read)
+            _adopt(layout, db)  # decisions say where files lay then
+            n, known = (db.execute(f"SELECT count(*) AS n FROM {t}").fetchall()[0]["n"] for t in ("pictures", "about"))
+            if not n and not known:
+                said = f"{str(file)!r} is damaged ({why}), and nothing can be read of it; rename it and run again"
+                raise DatasetError(said)
+            db.execute("INSERT OR IGNORE INTO about VALUES ('layout', ?)", (layout.kind,))
+            db.execute("COMMIT")
+            db.execute("PRAGMA journal_mode=DELETE")
+        aside = file.with_suffix(f".damaged-{datetime.now():%Y%m%d-%H%M%S}.sqlite")
+        for f, to in zip(_ends(file), _ends(aside)):
+            if f.exists(): os.replace(f, to)
+        os.replace(new, file)
+        _mark(file).unlink(missing_ok=True)
+    say("ledger", f"{str(file)!r} was damaged ({why}) and is mended: {n} pictures ({len(read)} read from it, "
+                  f"{len(copied)} in its copy, {adopted} known by their files only), {decided} decisions from their "
+                  f"list; the damaged one is kept as {aside.name}")
 
 # %% ../nbs/20_ledger.ipynb #f4440e99
 def read_changes(

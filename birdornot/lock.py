@@ -11,10 +11,12 @@ __all__ = ['write_lock', 'lock_file', 'Rebuilt', 'rebuild']
 import json
 import re
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
-from .core import DatasetError, count_table, list_counts
-from .download import Ledger, download_images
+from .core import DatasetError, atomic_file, check_table_place, count_table, disk_full_errors, list_counts
+from .download import Fetcher, Ledger, Refused, download_images, fetch_in_memory
+from .ledger import at_work, content_hash
 from .project import clean_label, fillable
 
 # %% ../nbs/22_lock.ipynb #455b3566
@@ -27,11 +29,14 @@ def write_lock(
     file: str | Path,  # text file to write, such as birds.lock
 ) -> int:  # how many pictures are in it
     "Write where each downloaded picture came from, its hash and what was decided about it, one JSON object a line"
+    check_table_place(file)
     with Ledger(dest, create=False) as ledger: rows = [r for r in ledger.rows() if r["sha256"]]
+    if not rows: raise DatasetError(f"{str(dest)!r} holds no downloaded picture to be locked; download some first")
     rows.sort(key=lambda r: (r["label"], r["id"]))
     rows = [{k: r[k] for k in _LOCKED if r[k] not in (None, "")} for r in rows]
     lines = [json.dumps(r, ensure_ascii=False) for r in [dict(birdornot_lock=1, pictures=len(rows)), *rows]]
-    Path(file).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with disk_full_errors(Path(file).parent), atomic_file(file) as part:
+        part.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return len(rows)
 
 # %% ../nbs/22_lock.ipynb #f50a2cb1
@@ -54,12 +59,18 @@ def _sound(row):
 
 def _read_lock(file):
     "The rows of a lockfile, or `DatasetError`"
+    if Path(file).exists() and not Path(file).is_file():
+        raise DatasetError(f"{str(file)!r} is a folder, a pipe or a device; name a lockfile")
     try:
-        head, *rows = [json.loads(line) for line in Path(file).read_text(encoding="utf-8").splitlines()]
-        if head["birdornot_lock"] == 1 and all(map(_sound, rows)): return rows
+        head, *rows = map(json.loads, filter(str.strip, Path(file).read_text(encoding="utf-8").split("\n")))
+        sound, said = head["birdornot_lock"] == 1 and all(map(_sound, rows)), head.get("pictures", len(rows))
     except FileNotFoundError: raise DatasetError(f"there is no lockfile {str(file)!r}; write_lock makes one") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError): pass  # one remedy
-    raise DatasetError(f"{str(file)!r} is no birdornot lockfile, or is damaged; write it again with write_lock")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError): sound = False  # one remedy
+    if not sound:
+        raise DatasetError(f"{str(file)!r} is no birdornot lockfile, or is damaged; write it again with write_lock")
+    if rows and said == len(rows): return rows
+    raise DatasetError(f"{str(file)!r} says that it lists {said} pictures, and lists {len(rows)}; it was cut or "
+                       "changed, so fetch it again, or write it again with write_lock")
 
 # %% ../nbs/22_lock.ipynb #66956379
 class Rebuilt:
@@ -83,29 +94,73 @@ class Rebuilt:
     def _repr_markdown_(self): return f'{count_table(self.counts, "label")}\n\n{self}'
 
 # %% ../nbs/22_lock.ipynb #430c3851
-def _fate(ledger, row, locked):
+def _put_aside(ledger, row, reason):
+    "Refuse a picture, and remove its working copy, unless that is another picture's, too, or was changed by hand"
+    mine = [r["id"] for r in ledger.rows(status="clean", file=row["file"])] == [row["id"]]
+    file = ledger.locate(row["file"])
+    if mine and file.is_file() and row["copy_sha256"] in (None, content_hash(file)): file.unlink()
+    ledger.update(row, status="quarantined", reason=reason, file=row["original"])
+
+
+def _take_over(ledger, row, locked):
+    "Decide about a picture as the lockfile does, unless a person has decided here"
+    if row.get("verdict"): return
+    if locked.get("status") == "quarantined":
+        if row["status"] != "quarantined": _put_aside(ledger, row, locked.get("reason", "refused before"))
+    elif locked.get("kept") and row["status"] == "quarantined":
+        ledger.update(row, status="downloaded", reason="kept in the lockfile", file=row["original"], kept=1)
+    elif locked.get("kept") and not row["kept"]: ledger.update(row, kept=1)
+
+# %% ../nbs/22_lock.ipynb #55bcd7d7
+def _is_there(ledger, row):
+    "Whether the original of a row lies where the ledger has it, with the content it had"
+    file = ledger.locate(row["original"])
+    return file.is_file() and content_hash(file) == row["sha256"]
+
+
+def _fetched_again(ledger, rows, limits):
+    "Number of a row → why its lost original could not be put back; '' where its address holds another picture now"
+    missing = {r["id"]: r for r in rows if r["sha256"] and not _is_there(ledger, r)}
+    with Fetcher(**limits) as fetcher, closing(fetch_in_memory(list(missing.values()), fetcher)) as fetched:
+        for row, got in fetched:
+            if isinstance(got, Refused): missing[row["id"]] = f"its file was lost, and {got.reason}"
+            elif got[1]["sha256"] != row["sha256"]: missing[row["id"]] = ""
+            else:
+                del missing[row["id"]]
+                file = ledger.locate(row["original"])
+                file.parent.mkdir(parents=True, exist_ok=True)
+                with atomic_file(file) as part: part.write_bytes(got[0])
+    return missing
+
+
+def _fate(ledger, row, locked, lost):
     "Compare a row with its line in the lockfile, and take over what was decided about it"
     if not row["sha256"]: return row | dict(fate="gone")
     if row["sha256"] != locked["sha256"]:
-        ledger.update(row["id"], status="quarantined", reason="not the picture it was when the lockfile was written")
+        changed = "not the picture it was when the lockfile was written"
+        if not row.get("verdict") and row["status"] != "quarantined": _put_aside(ledger, row, changed)
         return row | dict(fate="changed")
-    if row["status"] == "downloaded":
-        if locked.get("status") == "quarantined":
-            ledger.update(row["id"], status="quarantined", reason=locked.get("reason", "refused before"))
-        elif locked.get("kept"): ledger.update(row["id"], kept=1)
-    return row | dict(fate="same")
+    _take_over(ledger, row, locked)
+    if row["id"] not in lost: return row | dict(fate="same")
+    return row | (dict(fate="gone", reason=lost[row["id"]]) if lost[row["id"]] else dict(fate="changed"))
+
+
+_OF_DOWNLOAD = ("workers", "per_host", "retry_failed", "tries", "max_wait", "progress")  # what `Fetcher` does not take
 
 
 def rebuild(
     lockfile: str | Path,  # text file of `write_lock`
-    dest: str | Path,  # dataset folder to make
+    dest: str | Path,  # dataset folder to make, or one that is there
     **kwargs,  # as for `download_images`; `folder` is that of pictures that lie on this computer
 ) -> Rebuilt:  # what is still what it was
-    "Make the dataset of a lockfile again, and compare every hash"
+    "Make the dataset of a lockfile again, compare every file, and try again what was gone"
     locked = [r | dict(label=clean_label(r["label"])) for r in _read_lock(lockfile)]
     new = [{k: r.get(k, None if k in _NUMBERS else "") for k in _FROM_HIT} | dict(status="found") for r in locked]
-    with Ledger(fillable(dest), who="rebuild") as ledger: ledger.insert(new)
-    download_images(dest, **kwargs)
-    with Ledger(dest, who="rebuild") as ledger:
+    with disk_full_errors(dest), Ledger(fillable(dest), who="rebuild") as ledger: ledger.insert(new)
+    download_images(dest, **dict(retry_failed=True) | kwargs)
+    limits = {k: v for k, v in kwargs.items() if k not in _OF_DOWNLOAD}
+    with disk_full_errors(dest), Ledger(dest, who="rebuild") as ledger, at_work(ledger.layout, "rebuild"):
         rows = {(r["label"], r["image_url"]): r for r in ledger.rows()}
-        return Rebuilt([_fate(ledger, rows[r["label"], r["image_url"]], r) for r in locked])
+        mine = [(rows[r["label"], r["image_url"]], r) for r in locked]
+        lost = _fetched_again(ledger, [row for row, _ in mine], limits)
+        return Rebuilt([_fate(ledger, row, r, lost) for row, r in mine])

@@ -35,6 +35,7 @@ from birdornot.core import (
     BirdornotError,
     check_numbers,
     command_line,
+    disk_full_errors,
     has_fastai,
     html_table,
     in_words,
@@ -452,11 +453,12 @@ def _project_of(dest, out):
     return layout.home if out else dest
 
 # %% ../nbs/80_make.ipynb #74bf0845
+@contextmanager
 def _holding(dest, what):
     "A context in which nobody moves the pictures of a dataset; a folder of your own is not ours to hold"
     layout = layout_of(dest)
     ours = layout.kind == "project" and layout.ledger.exists() and os.access(layout.home, os.W_OK)
-    return at_work(layout, what) if ours else nullcontext()
+    with disk_full_errors(layout.home), at_work(layout, what) if ours else nullcontext(): yield
 
 # %% ../nbs/80_make.ipynb #fbedb8fd
 EPOCHS = 4  # of training after the probe, at most, unless another number is given

@@ -63,4 +63,5 @@ def birdornot(*words, cwd=".", **kwargs):
     words = list(map(str, words))
     if sys.platform == "linux" and not kwargs:
         return subprocess.CompletedProcess(words, *_forked(words, Path(cwd).resolve()))
-    return subprocess.run([*PROGRAM, *words], capture_output=True, text=True, cwd=cwd, timeout=300, **kwargs)
+    command = [PROGRAM[0], "-B", *PROGRAM[1:], *words]  # under a limit of file sizes half a module would be cached
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=300, **kwargs)
