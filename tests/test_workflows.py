@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,29 @@ def test_what_is_flagged_is_run_on_a_schedule(flag):
     steps = [step for flow in on_time for job in flow["jobs"].values() for step in job["steps"]]
     assert any(flag in step.get("env", {}).get("BIRDORNOT_FLAGS", "").split() and "pytest" in step["run"]
                for step in steps)
+
+
+def test_oldest_and_newest_of_what_is_needed_are_tested():
+    jobs = yaml.safe_load((ROOT/".github"/"workflows"/"test.yml").read_text(encoding="utf-8"))["jobs"]
+    ways = jobs["bounds"]["strategy"]["matrix"]["resolution"]
+    assert {"lowest-direct", "highest"} == set(ways)
+    assert any("--resolution ${{ matrix.resolution }}" in step.get("run", "") for step in jobs["bounds"]["steps"])
+
+
+def test_the_source_package_brings_no_half_of_the_tests_and_a_readme_whose_links_work(package_source, tmp_path):
+    shutil.copytree(ROOT/"tests", package_source/"tests", ignore=shutil.ignore_patterns("__pycache__"))
+    done = subprocess.run([sys.executable, "setup.py", "-q", "sdist", "-d", str(tmp_path)], cwd=package_source,
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with tarfile.open(next(tmp_path.glob("birdornot*.tar.gz"))) as tar:
+        names = [n.partition("/")[2] for n in tar.getnames()]
+        about = tar.extractfile(next(m for m in tar if m.name.endswith("/PKG-INFO"))).read().decode("utf-8")
+    assert "birdornot/core.py" in names and not [n for n in names if n.startswith("tests")]
+    links = re.findall(r"\]\(([^)\s]+)", about)
+    assert len(links) > 60 and not [to for to in links if not to.startswith("https://")]
+    local = [to.partition("/main/")[2] for to in links if "birdornot/birdornot/" in to]
+    assert len(local) > 40 and not [to for to in local if not (ROOT/to).exists()]
+    assert all("raw.githubusercontent.com" in to for to in links if to.endswith(".jpg"))
 
 
 @pytest.mark.parametrize("target",
