@@ -66,13 +66,14 @@ def _keep_drawings(config):
 class _Scheduler(LoadFileScheduling):
     """A file to a worker, so that its costly fixtures are made once; notebooks share nothing and go one by one
 
-    but for those with torch: it and fastai take eight seconds to import, and so one worker does it for all."""
+    but for those with torch: it and fastai take eight seconds to import, and so two workers do it for all."""
     def _split_scope(self, nodeid):
         file, _, test = nodeid.partition("::")
         if file.endswith(("test_lesson.py", "test_parity.py")): return "torch"
         if not file.endswith("test_notebooks.py"): return super()._split_scope(nodeid)
         notebook = Path(__file__).parents[1]/"nbs"/test.partition("[")[2].removesuffix("]")
-        return "torch" if notebook.is_file() and WITH_TORCH.search(notebook.read_text(encoding="utf-8")) else nodeid
+        if not (notebook.is_file() and WITH_TORCH.search(notebook.read_text(encoding="utf-8"))): return nodeid
+        return "torch" if notebook.name.startswith("6") else "torch too"
 
 
 def pytest_xdist_make_scheduler(config, log): return _Scheduler(config, log)
