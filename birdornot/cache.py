@@ -53,7 +53,20 @@ def cached_vectors(
     kind: str,  # what computed them, in a word that changes with it
     hashes,  # iterable of SHA-256, each of the content of a picture
 ) -> dict:  # hash → float32 vector, of those that are known
-    "Look up what was computed before"
+    """Look up what was computed before
+
+    Parameters
+    ----------
+    kind
+        what computed them, in a word that changes with it
+    hashes
+        iterable of SHA-256, each of the content of a picture
+
+    Returns
+    -------
+    dict
+        hash → float32 vector, of those that are known
+    """
     now, found = int(time.time()), {}
     try:
         with closing(_store()) as db, db:
@@ -71,7 +84,17 @@ def keep_vectors(
     vectors: dict,  # hash → vector
     limit: int = CACHE_BYTES,  # how large the file may become, bytes
 ):
-    "Keep what was computed, for all datasets; what was not used for longest goes when there is no room"
+    """Keep what was computed, for all datasets; what was not used for longest goes when there is no room
+
+    Parameters
+    ----------
+    kind
+        as for `cached_vectors`
+    vectors
+        hash → vector
+    limit
+        how large the file may become, bytes
+    """
     rows = [(kind, h, int(time.time()), np.asarray(v, np.float32).tobytes()) for h, v in vectors.items()]
     try:
         with closing(_store()) as db:
@@ -101,7 +124,13 @@ def _bytes(path):
 
 
 def cache_contents() -> list:  # dicts with what, pictures (None for files that are not vectors) and bytes
-    "List what lies in the cache"
+    """List what lies in the cache
+
+    Returns
+    -------
+    list
+        dicts with what, pictures (None for files that are not vectors) and bytes
+    """
     sql = "SELECT kind, count(*), sum(length(vector)) FROM vectors GROUP BY 1"
     try:
         with closing(_store()) as db: kinds = db.execute(sql).fetchall()
@@ -112,7 +141,13 @@ def cache_contents() -> list:  # dicts with what, pictures (None for files that 
 
 
 def empty_cache() -> int:  # bytes that are free now
-    "Throw away what lies in the cache; it is computed anew when it is needed"
+    """Throw away what lies in the cache; it is computed anew when it is needed
+
+    Returns
+    -------
+    int
+        bytes that are free now
+    """
     gone = [f for pattern in _OURS for f in cache_dir().glob(pattern)]
     freed = sum(map(_bytes, gone))
     for f in gone: shutil.rmtree(f) if f.is_dir() else f.unlink(missing_ok=True)
@@ -120,7 +155,13 @@ def empty_cache() -> int:  # bytes that are free now
 
 
 def describe_cache() -> str:  # a line for each kind of thing, and one for all
-    "Say in words what lies in the cache"
+    """Say in words what lies in the cache
+
+    Returns
+    -------
+    str
+        a line for each kind of thing, and one for all
+    """
     rows = cache_contents()
     lines = [f"{r['bytes']/1e6:8,.1f} MB  {r['what']}" + (f", {r['pictures']:,} pictures" if r["pictures"] else "")
              for r in rows]

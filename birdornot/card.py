@@ -36,7 +36,20 @@ def attribution(
     path: str | Path,  # dataset folder
     files: list  # the pictures below it that the model learned from or was tested on
 ) -> list[dict]:  # for each a dict with `COLUMNS`; `code` is the licence's short code, 'unknown' where there is none
-    "Author, licence, page and address of each picture, as far as the ledger knows"
+    """Author, licence, page and address of each picture, as far as the ledger knows
+
+    Parameters
+    ----------
+    path
+        dataset folder
+    files
+        the pictures below it that the model learned from or was tested on
+
+    Returns
+    -------
+    list[dict]
+        for each a dict with `COLUMNS`; `code` is the licence's short code, 'unknown' where there is none
+    """
     rows, layout = [], layout_of(path)
     places = [place_of(layout, f) for f in files]
     for name, known in sorted(zip(places, ledger_rows(path, files)), key=lambda pair: pair[0]):
@@ -49,7 +62,20 @@ def write_attribution(
     rows: list[dict],  # from `attribution`
     file: str | Path  # CSV file to write
 ) -> Path:  # `file`
-    "Write the rows as a table, no cell of which a spreadsheet takes for a formula"
+    """Write the rows as a table, no cell of which a spreadsheet takes for a formula
+
+    Parameters
+    ----------
+    rows
+        from `attribution`
+    file
+        CSV file to write
+
+    Returns
+    -------
+    Path
+        `file`
+    """
     with open(file, "w", encoding="utf-8", newline="") as f:
         table = csv.writer(f)
         table.writerow(COLUMNS)
@@ -60,7 +86,18 @@ def write_attribution(
 def read_attribution(
     text: str  # contents of ATTRIBUTION.csv
 ) -> list[dict]:  # a dict for each picture; raises `CardError` where the table is another one
-    "The rows of the table again"
+    """The rows of the table again
+
+    Parameters
+    ----------
+    text
+        contents of ATTRIBUTION.csv
+
+    Returns
+    -------
+    list[dict]
+        a dict for each picture; raises `CardError` where the table is another one
+    """
     try: head, *rows = csv.reader(io.StringIO(text))
     except (csv.Error, ValueError): head, rows = [], []
     if lost := [k for k in COLUMNS if k not in head]:
@@ -82,7 +119,22 @@ def slices(
     path: str | Path,  # dataset folder
     least: int = 5  # pictures a slice needs to be listed
 ) -> list[dict]:  # slice, wrong, of, low, high
-    "Mistakes by where a picture came from, its shape and its size, with 95 % intervals"
+    """Mistakes by where a picture came from, its shape and its size, with 95 % intervals
+
+    Parameters
+    ----------
+    result
+        `Evaluation` on held-out pictures whose files are known
+    path
+        dataset folder
+    least
+        pictures a slice needs to be listed
+
+    Returns
+    -------
+    list[dict]
+        slice, wrong, of, low, high
+    """
     members = defaultdict(list)
     for i, row in enumerate(ledger_rows(path, result.files)):
         for name in _slices_of(row or {}): members[name].append(i)
@@ -274,7 +326,22 @@ def model_card(
     rows: list[dict] = (),  # from `attribution`
     name: str = "model"  # what to call the folder in the example
 ) -> str:  # markdown with a YAML head
-    "The papers of a model, filled from what is known about the run"
+    """The papers of a model, filled from what is known about the run
+
+    Parameters
+    ----------
+    info
+        contents of model.json
+    rows
+        from `attribution`
+    name
+        what to call the folder in the example
+
+    Returns
+    -------
+    str
+        markdown with a YAML head
+    """
     head, info, rows = _front_matter(info, f"{' or '.join(info['labels'])}?"), _literal(info), _literal(list(rows))
     labels, title = ", ".join(info["labels"]), f"{' or '.join(info['labels'])}?"
     link, what = ("sigmoid", f"any number of {labels}") if info.get("multilabel") else ("softmax", f"one of {labels}")

@@ -68,7 +68,18 @@ def _sharpness(grey):
 def measures(
     img: Image.Image,  # working copy: RGB, at most `MAX_SIZE` pixels a side
 ) -> dict:  # brightness and contrast 0–255, sharpness, colours (a number), missing (share of the height)
-    "What can be told of a picture without knowing what it shows"
+    """What can be told of a picture without knowing what it shows
+
+    Parameters
+    ----------
+    img
+        working copy: RGB, at most `MAX_SIZE` pixels a side
+
+    Returns
+    -------
+    dict
+        brightness and contrast 0–255, sharpness, colours (a number), missing (share of the height)
+    """
     grey = img.convert("L")
     light, inks, grey = ImageStat.Stat(grey), ImageStat.Stat(img), np.asarray(grey)
     few = np.asarray(img.resize((64, 64), Image.Resampling.NEAREST), "int32") >> 4
@@ -91,7 +102,18 @@ LIMITS = {  # flag: measure, whether less or more is odd, limit
 def quality_flags(
     row: dict,  # width and height (of the original, pixels) and the `measures`
 ) -> dict:  # flag with measure and limit → how odd that is: 1 at the limit, 2 at half or twice of it
-    "What is odd about a picture"
+    """What is odd about a picture
+
+    Parameters
+    ----------
+    row
+        width and height (of the original, pixels) and the `measures`
+
+    Returns
+    -------
+    dict
+        flag with measure and limit → how odd that is: 1 at the limit, 2 at half or twice of it
+    """
     w, h, out = row["width"], row["height"], {}
     row = row | {"shorter side": min(w, h), "long by short side": round(max(w, h)/min(w, h), 1)}
     for flag, (measure, way, limit) in LIMITS.items():
@@ -118,7 +140,30 @@ def examine_picture(
     megabytes: float = MEGABYTES,  # memory that it may take
     seconds: float = SECONDS,  # time that it may take
 ) -> tuple:  # working copy or None, and a dict of what was measured; its `reason` says why the picture is of no use
-    "Decode a picture once, and measure what cleaning wants to know"
+    """Decode a picture once, and measure what cleaning wants to know
+
+    Parameters
+    ----------
+    src
+        path or bytes
+    max_size
+        longest side of the working copy, pixels
+    min_size
+        a picture with a shorter side is of no use, pixels
+    kept
+        a person has decided to keep it, so only a picture that cannot be read is refused
+    min_contrast
+        a picture with less (standard deviation of its strongest colour, 0–255) is of no use
+    megabytes
+        memory that it may take
+    seconds
+        time that it may take
+
+    Returns
+    -------
+    tuple
+        working copy or None, and a dict of what was measured; its `reason` says why the picture is of no use
+    """
     try: im, (w, h), warning = decode_upright(src, max_size, megabytes, seconds)
     except BadPicture as e:
         return None, dict(reason=f"{e}, or allow it: {e.option}" if e.option else str(e), retry=int(e.retry))
@@ -159,7 +204,27 @@ def run_in_workers(
     megabytes: int = MEGABYTES,  # memory that a process may take beyond what it has
     at_once: int = 8,  # jobs at most that a process is given at a time
 ):  # generator of results, in order; for a job that kills its process a dict with the `reason`
-    "Yield `fn(*job)` for each job, from processes that may die of it"
+    """Yield `fn(*job)` for each job, from processes that may die of it
+
+    Parameters
+    ----------
+    fn
+        function that can be pickled
+    jobs
+        tuples of its arguments
+    workers
+        processes; None: one a core
+    seconds
+        time that a job may take
+    megabytes
+        memory that a process may take beyond what it has
+    at_once
+        jobs at most that a process is given at a time
+
+    Returns
+    -------
+    generator of results, in order; for a job that kills its process a dict with the `reason`
+    """
     import multiprocessing
 
     from pebble import ProcessExpired, ProcessPool
@@ -189,7 +254,20 @@ def copy_name(
     row: dict,  # of the ledger
     label: str | None = None  # another class than its own
 ) -> str:  # as the ledger names files
-    "Name the working copy of a picture"
+    """Name the working copy of a picture
+
+    Parameters
+    ----------
+    row
+        of the ledger
+    label
+        another class than its own
+
+    Returns
+    -------
+    str
+        as the ledger names files
+    """
     return f"photos/{folder_name(label or row['label'])}/{row['sha256'][:16]}.jpg"
 
 
@@ -204,7 +282,13 @@ TWO_LABELS = "the same picture is under"  # how the reason of a picture in sever
 def own_label(
     row: dict,  # of the ledger
 ) -> str:
-    "Name the class that a picture was found for, which may have been joined to those of its twins"
+    """Name the class that a picture was found for, which may have been joined to those of its twins
+
+    Parameters
+    ----------
+    row
+        of the ledger
+    """
     own = clean_label(row["term"] or "")
     return own if own in split_label(row["label"]) and not row.get("verdict") else row["label"]
 
@@ -242,7 +326,13 @@ def _exact(rows, multilabel=False):
 def drop_empty_folders(
     ledger: Ledger,  # of a dataset that may be written to
 ):
-    "Remove class folders with nothing in them: a folder reader takes each for a class, or stops"
+    """Remove class folders with nothing in them: a folder reader takes each for a class, or stops
+
+    Parameters
+    ----------
+    ledger
+        of a dataset that may be written to
+    """
     photos = ledger.layout.photos
     if ledger.layout.kind != "project" or not photos.is_dir(): return
     for d in [d for d in photos.iterdir() if d.is_dir() and not d.is_symlink() and not any(d.iterdir())]: d.rmdir()
@@ -253,7 +343,17 @@ def move_original(
     old: str,  # where the original lies, as the ledger names it
     new: str,  # where it belongs
 ):
-    "Move an original; all rows that share it follow"
+    """Move an original; all rows that share it follow
+
+    Parameters
+    ----------
+    ledger
+        of the dataset
+    old
+        where the original lies, as the ledger names it
+    new
+        where it belongs
+    """
     if old == new: return
     here, there = ledger.locate(old), ledger.locate(new)
     there.parent.mkdir(parents=True, exist_ok=True)
@@ -266,7 +366,20 @@ def original_file(
     ledger: Ledger,  # of the dataset
     row: dict,  # of the picture
 ) -> Path:  # it may be missing all the same
-    "Find an original; one that a killed run had moved, but not yet written down, goes back to where the ledger has it"
+    """Find an original; one that a killed run had moved, but not yet written down, goes back to where the ledger has it
+
+    Parameters
+    ----------
+    ledger
+        of the dataset
+    row
+        of the picture
+
+    Returns
+    -------
+    Path
+        it may be missing all the same
+    """
     place, _, rest = row["original"].partition("/")
     other = f"{'originals' if place == 'quarantine' else 'quarantine'}/{rest}"
     here = ledger.locate(row["original"])
@@ -279,7 +392,17 @@ def remove_copy(
     row: dict,  # of the picture
     name: str,  # of its working copy, as the ledger names files
 ):
-    "Remove a working copy, unless somebody has put another picture in its place"
+    """Remove a working copy, unless somebody has put another picture in its place
+
+    Parameters
+    ----------
+    ledger
+        of the dataset
+    row
+        of the picture
+    name
+        of its working copy, as the ledger names files
+    """
     file = ledger.locate(name)
     if file.exists() and row["copy_sha256"] in (None, content_hash(file)): file.unlink()
 
@@ -290,7 +413,24 @@ def quarantine(
     reason: str,  # why it is refused
     **measures,  # column = value, to be written too
 ) -> dict:  # column → new value
-    "Refuse a picture: its original moves aside, unless it is its twin's too, and its working copy goes"
+    """Refuse a picture: its original moves aside, unless it is its twin's too, and its working copy goes
+
+    Parameters
+    ----------
+    ledger
+        of the dataset
+    row
+        of the picture
+    reason
+        why it is refused
+    measures
+        column = value, to be written too
+
+    Returns
+    -------
+    dict
+        column → new value
+    """
     ledger.add_columns(dup_group="INTEGER", group_kind="TEXT")  # missing where nothing was cleaned yet
     file = row["original"]
     if reason.startswith("exact duplicate"):
@@ -412,7 +552,13 @@ class CleanReport:
 
 @patch(as_prop=True)
 def counts(self: CleanReport) -> dict:  # label → status → how many
-    "How many pictures of each label are clean and how many in quarantine"
+    """How many pictures of each label are clean and how many in quarantine
+
+    Returns
+    -------
+    dict
+        label → status → how many
+    """
     out = {r["label"]: dict(clean=0, quarantined=0) for r in self.rows}
     for r in self.rows: out[r["label"]][r["status"]] += 1
     return out
@@ -420,14 +566,26 @@ def counts(self: CleanReport) -> dict:  # label → status → how many
 
 @patch(as_prop=True)
 def reasons(self: CleanReport) -> Counter:  # reason → how many
-    "Why pictures are in quarantine"
+    """Why pictures are in quarantine
+
+    Returns
+    -------
+    Counter
+        reason → how many
+    """
     why = (r["reason"] for r in self.rows if r["status"] == "quarantined")
     return Counter("exact duplicate" if reason.startswith("exact duplicate") else reason for reason in why)
 
 
 @patch(as_prop=True)
 def look_alikes(self: CleanReport) -> list:  # lists of rows, the best copy first
-    "Groups of clean pictures that look the same"
+    """Groups of clean pictures that look the same
+
+    Returns
+    -------
+    list
+        lists of rows, the best copy first
+    """
     groups = defaultdict(list)
     for r in self._clean():
         if r["group_kind"] != "session": groups[r["dup_group"]].append(r)
@@ -436,19 +594,37 @@ def look_alikes(self: CleanReport) -> list:  # lists of rows, the best copy firs
 
 @patch(as_prop=True)
 def sessions(self: CleanReport) -> dict:  # label → how many pictures
-    "Classes most of which one camera has taken at one place"
+    """Classes most of which one camera has taken at one place
+
+    Returns
+    -------
+    dict
+        label → how many pictures
+    """
     return count_sessions(self.rows)
 
 
 @patch(as_prop=True)
 def conflicts(self: CleanReport) -> list:  # lists of rows
-    "Groups of pictures that look the same and are under different labels: at most one label can be right"
+    """Groups of pictures that look the same and are under different labels: at most one label can be right
+
+    Returns
+    -------
+    list
+        lists of rows
+    """
     return [g for g in self.look_alikes if len({r["label"] for r in g}) > 1]
 
 
 @patch(as_prop=True)
 def odd(self: CleanReport) -> list:  # rows; `flags` says what is odd
-    "Clean pictures with something odd about them, the oddest first"
+    """Clean pictures with something odd about them, the oddest first
+
+    Returns
+    -------
+    list
+        rows; `flags` says what is odd
+    """
     return sorted((r for r in self._clean() if r["flags"]), key=lambda r: -r["oddity"])
 
 # %% ../nbs/31_clean.ipynb #7ccff485
@@ -493,14 +669,31 @@ def _repr_markdown_(self: CleanReport):
 def check_near(
     near: int,  # as `clean_images` takes it
 ):
-    "Refuse a limit for look-alikes that no pair of pictures could be held to"
+    """Refuse a limit for look-alikes that no pair of pictures could be held to
+
+    Parameters
+    ----------
+    near
+        as `clean_images` takes it
+    """
     if not 0 <= near <= 128: raise BirdornotError(f"near is {near}; give a number of bits from 0 to 128, such as 70")
 
 # %% ../nbs/31_clean.ipynb #ad0c63cf
 def refused_rows(
     ledger: Ledger,  # of a dataset
 ) -> list:  # of the ledger
-    "Find the pictures that were refused and not decided about, copies of others left out"
+    """Find the pictures that were refused and not decided about, copies of others left out
+
+    Parameters
+    ----------
+    ledger
+        of a dataset
+
+    Returns
+    -------
+    list
+        of the ledger
+    """
     rows = ledger.rows(status=["failed", "quarantined"])
     return [r for r in rows if r.get("verdict") not in ("move", "discard") and "exact duplicate" not in r["reason"]]
 
@@ -508,7 +701,13 @@ def refused_rows(
 def file_name(
     row: dict,  # of the ledger
 ) -> str:
-    "Name the file or address that a picture was read from, as its owner knows it"
+    """Name the file or address that a picture was read from, as its owner knows it
+
+    Parameters
+    ----------
+    row
+        of the ledger
+    """
     own = own_file(row)
     return str(own) if own else row["title"] if row["source"] == "by hand" else row["image_url"]
 
@@ -516,7 +715,18 @@ def file_name(
 def write_refused(
     ledger: Ledger,  # of a dataset that may be written to
 ) -> Path:  # a table of file, label, reason and ours, where the file lies now; it is there if something was refused
-    "List all that was refused in refused.csv, beside the ledger"
+    """List all that was refused in refused.csv, beside the ledger
+
+    Parameters
+    ----------
+    ledger
+        of a dataset that may be written to
+
+    Returns
+    -------
+    Path
+        a table of file, label, reason and ours, where the file lies now; it is there if something was refused
+    """
     file = ledger.layout.home/"refused.csv"
     if not (rows := refused_rows(ledger)):
         file.unlink(missing_ok=True)
@@ -532,7 +742,15 @@ def say_refused(
     dest: str | Path,  # dataset folder
     most: int = 3,  # how many to name
 ):
-    "Name the first files of the user's own that were refused, and the table with all of them"
+    """Name the first files of the user's own that were refused, and the table with all of them
+
+    Parameters
+    ----------
+    dest
+        dataset folder
+    most
+        how many to name
+    """
     with Ledger(dest, create=False) as ledger: rows, home = refused_rows(ledger), ledger.layout.home
     own = [r for r in rows if own_file(r) or r["source"] == "by hand"]
     for r in own[:most]: say("refused", f"{shell_words(file_name(r))}: {r['reason']}")
@@ -568,7 +786,38 @@ def clean_images(
     min_contrast: float = 2,  # a picture with less (standard deviation of its strongest colour) goes to quarantine
     multilabel: bool = None,  # a picture in two classes shows both; by default if there are such pictures already
 ) -> CleanReport:  # what is clean, what is in quarantine and why
-    "Make an upright RGB working copy of each downloaded picture, or put it into quarantine"
+    """Make an upright RGB working copy of each downloaded picture, or put it into quarantine
+
+    Parameters
+    ----------
+    dest
+        dataset folder that `download_images` has filled
+    max_size
+        longest side of a working copy, pixels
+    min_size
+        a picture with a shorter side goes to quarantine, pixels
+    near
+        bits of 256 in which pictures that look alike may differ, 0–128; 0: only the same file is a copy
+    workers
+        processes; None: one a core
+    seconds
+        time that a picture may take
+    megabytes
+        memory that a picture may take
+    dry_run
+        only say what would happen
+    progress
+        show a progress bar where there is a terminal
+    min_contrast
+        a picture with less (standard deviation of its strongest colour) goes to quarantine
+    multilabel
+        a picture in two classes shows both; by default if there are such pictures already
+
+    Returns
+    -------
+    CleanReport
+        what is clean, what is in quarantine and why
+    """
     check_near(near)
     with (disk_full_errors(dest), Ledger(fillable(dest), create=False, who="clean", whole=True) as ledger,
           at_work(ledger.layout, "clean"), unfinished_files(ledger.layout) as parts):
@@ -596,7 +845,15 @@ def say_cleaned(
     dest: str | Path,  # dataset folder
     **kwargs  # passed on to `clean_images`
 ):
-    "Clean a dataset, and say what was done and what was refused"
+    """Clean a dataset, and say what was done and what was refused
+
+    Parameters
+    ----------
+    dest
+        dataset folder
+    kwargs
+        passed on to `clean_images`
+    """
     say("clean", clean_images(dest, **kwargs))
     say_refused(dest)
 
@@ -606,7 +863,22 @@ def undo(
     ids=None,  # ledger ids of the pictures to bring back; None: all
     dry_run: bool = False,  # only say how many
 ) -> int:  # how many came back
-    "Bring pictures back from quarantine; `clean_images` then keeps each one that can be decoded"
+    """Bring pictures back from quarantine; `clean_images` then keeps each one that can be decoded
+
+    Parameters
+    ----------
+    dest
+        dataset folder
+    ids
+        ledger ids of the pictures to bring back; None: all
+    dry_run
+        only say how many
+
+    Returns
+    -------
+    int
+        how many came back
+    """
     with (disk_full_errors(dest), Ledger(fillable(dest), create=False, who="undo") as ledger,
           at_work(ledger.layout, "undo")):
         rows = {r["id"]: r for r in ledger.rows(status="quarantined")}

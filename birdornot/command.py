@@ -35,7 +35,21 @@ def command(
     like: str = "",  # function, in `birdornot.make` or as module:name, whose options it takes into its **kwargs
     resumes: bool = False  # after Ctrl-C the same command goes on from there
 ):  # decorator
-    "Make a function a command of `birdornot`; it returns the exit code, None for 0"
+    """Make a function a command of `birdornot`; it returns the exit code, None for 0
+
+    Parameters
+    ----------
+    examples
+        complete command lines, shown under the help text
+    like
+        function, in `birdornot.make` or as module:name, whose options it takes into its **kwargs
+    resumes
+        after Ctrl-C the same command goes on from there
+
+    Returns
+    -------
+    decorator
+    """
     stopped = "what is finished is kept, and the same command goes on from there" if resumes else \
         "the same command begins anew"
     def _register(f):
@@ -47,7 +61,13 @@ def command(
 def parser(
     name: str  # of a command
 ) -> ArgumentParser:
-    "Make the parser of a command out of its commented parameters, with its examples below the help"
+    """Make the parser of a command out of its commented parameters, with its examples below the help
+
+    Parameters
+    ----------
+    name
+        of a command
+    """
     f, examples, like, _ = COMMANDS[name]
     if like: delegates(resolve_name(like if ":" in like else f"birdornot.make:{like}"), but=OURS)(f)
     p = anno_parser(f, prog=f"birdornot {name}")
@@ -58,14 +78,26 @@ def parser(
 def split_words(
     words: str | None  # joined by commas
 ) -> list:
-    "Split what is typed with commas"
+    """Split what is typed with commas
+
+    Parameters
+    ----------
+    words
+        joined by commas
+    """
     return [w for w in (words or "").split(",") if w]
 
 
 def as_json(
     facts  # of JSON values
 ) -> str:
-    "Write one line of JSON, in the letters of the user's language"
+    """Write one line of JSON, in the letters of the user's language
+
+    Parameters
+    ----------
+    facts
+        of JSON values
+    """
     return json.dumps(facts, ensure_ascii=False)
 
 
@@ -75,7 +107,23 @@ def watched(
     stage: str,  # what the bar is called
     quiet: bool = False  # nothing else is written on the screen
 ):  # the same items
-    "Show a bar where many results are awaited and no lines of answers are on the screen"
+    """Show a bar where many results are awaited and no lines of answers are on the screen
+
+    Parameters
+    ----------
+    items
+        iterable of results
+    n
+        how many are awaited
+    stage
+        what the bar is called
+    quiet
+        nothing else is written on the screen
+
+    Returns
+    -------
+    the same items
+    """
     show = n > 20 and (quiet or not sys.stdout.isatty())
     try:
         from tqdm import tqdm
@@ -148,6 +196,17 @@ def _run(name, *words):
 def run(
     argv: list | None = None  # the command and what is typed after it; by default the words of this process
 ) -> int:  # 0 done, 1 failed, 2 wrong usage
-    "Run the command that was typed; what a user can mend is told in one line"
+    """Run the command that was typed; what a user can mend is told in one line
+
+    Parameters
+    ----------
+    argv
+        the command and what is typed after it; by default the words of this process
+
+    Returns
+    -------
+    int
+        0 done, 1 failed, 2 wrong usage
+    """
     with _heard(): return _run(*(sys.argv[1:] if argv is None else argv) or ["--help"])
     return 1

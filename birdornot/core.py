@@ -49,7 +49,17 @@ def has_fastai() -> bool:
 def need_fastai(
     what: str,  # what was asked for: an option, a module, a network
 ):  # raises `NeedsExtra`
-    "Refuse what needs fastai where it is not installed"
+    """Refuse what needs fastai where it is not installed
+
+    Parameters
+    ----------
+    what
+        what was asked for: an option, a module, a network
+
+    Returns
+    -------
+    raises `NeedsExtra`
+    """
     if not has_fastai(): raise NeedsExtra(f"{what} needs fastai; pip install 'birdornot[fastai]'")
 
 # %% ../nbs/00_core.ipynb #e6d5e9ac
@@ -60,7 +70,13 @@ class DiskFull(BirdornotError):
 def disk_full(
     dest: str | Path,  # folder that is written to
 ) -> DiskFull:
-    "Make the error that says which disk is full, and what to do"
+    """Make the error that says which disk is full, and what to do
+
+    Parameters
+    ----------
+    dest
+        folder that is written to
+    """
     return DiskFull(f"the disk of {str(dest)!r} is full; free some space and run it again, nothing is lost")
 
 
@@ -75,7 +91,15 @@ def is_disk_full(
     error: Exception,  # what was raised
     dest: str | Path | None = None,  # where was written; SQLite says no more than that it could not be
 ) -> bool:
-    "Tell whether an error of the system or of SQLite means that the disk, or the user's share of it, is full"
+    """Tell whether an error of the system or of SQLite means that the disk, or the user's share of it, is full
+
+    Parameters
+    ----------
+    error
+        what was raised
+    dest
+        where was written; SQLite says no more than that it could not be
+    """
     if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT): return True
     if any(words in str(error) for words in ("disk is full", "No space left on device", "[Errno 28]")): return True
     return bool(dest) and "disk I/O error" in str(error) and _room(dest) < 1_000_000
@@ -85,7 +109,20 @@ def system_words(
     error: OSError,  # of the system
     *places: Path,  # files and folders that were in use, of which a full disk is one
 ) -> str:  # a sentence with the remedy
-    "Say what the system refused: that a disk is full, or may only be read, or what else it says"
+    """Say what the system refused: that a disk is full, or may only be read, or what else it says
+
+    Parameters
+    ----------
+    error
+        of the system
+    places
+        files and folders that were in use, of which a full disk is one
+
+    Returns
+    -------
+    str
+        a sentence with the remedy
+    """
     if is_disk_full(error):
         where = [Path(error.filename).parent] if error.filename else [*places, Path(gettempdir()), Path()]
         return str(disk_full(min(where, key=_room)))
@@ -99,7 +136,13 @@ def system_words(
 def disk_full_errors(
     dest: str | Path,  # folder that is written to, for the message
 ):
-    "Turn the errors of a full disk into `DiskFull`; all others pass"
+    """Turn the errors of a full disk into `DiskFull`; all others pass
+
+    Parameters
+    ----------
+    dest
+        folder that is written to, for the message
+    """
     try: yield
     except Exception as e:  # libraries wrap what the system says in errors of their own
         if isinstance(e, BirdornotError) or not is_disk_full(e, dest): raise
@@ -116,7 +159,13 @@ RANGES = dict(epochs=(1, 1000), folds=(2, 1000), in_flight=(1, 4096), k=(1, 1000
 def check_numbers(
     **numbers  # name of an option, with or without the hyphens of the command line → its value; None: not given
 ):
-    "Refuse a number that nothing can be done with, before any work is done"
+    """Refuse a number that nothing can be done with, before any work is done
+
+    Parameters
+    ----------
+    numbers
+        name of an option, with or without the hyphens of the command line → its value; None: not given
+    """
     for name, v in numbers.items():
         low, high = RANGES[name.lstrip("-").replace("-", "_")]
         if v is not None and not low <= v <= high:
@@ -129,7 +178,18 @@ _UNSEEN = re.compile(r"[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u
 def printable(
     text,  # a name, a label or a message, as it came
 ) -> str:  # in which everything can be seen
-    "Write text so that it can be shown: control characters, and bytes of names that are no text, as escapes"
+    """Write text so that it can be shown: control characters, and bytes of names that are no text, as escapes
+
+    Parameters
+    ----------
+    text
+        a name, a label or a message, as it came
+
+    Returns
+    -------
+    str
+        in which everything can be seen
+    """
     return _UNSEEN.sub(lambda found: repr(found[0])[1:-1], str(text))
 
 # %% ../nbs/00_core.ipynb #5770d510
@@ -139,7 +199,23 @@ def progress_bar(
     show: bool = True,  # False: never
     unit: str = " pictures",  # what is counted
 ):  # tqdm bar with `update` and `set_postfix`, for a `with` statement
-    "Start a progress bar that shows where a person looks on: at a terminal or in a notebook"
+    """Start a progress bar that shows where a person looks on: at a terminal or in a notebook
+
+    Parameters
+    ----------
+    n
+        things to do
+    what
+        the work, in a word or two
+    show
+        False: never
+    unit
+        what is counted
+
+    Returns
+    -------
+    tqdm bar with `update` and `set_postfix`, for a `with` statement
+    """
     from warnings import catch_warnings, simplefilter
 
     from fastcore.imports import ipython_shell
@@ -154,7 +230,15 @@ def say(
     stage: str,  # the step that speaks, in a word
     text,  # what it has to say
 ):
-    "Tell a person how far things are, in a line on standard error"
+    """Tell a person how far things are, in a line on standard error
+
+    Parameters
+    ----------
+    stage
+        the step that speaks, in a word
+    text
+        what it has to say
+    """
     print(f"{stage:<9} " + "\n".join(map(printable, str(text).split("\n"))), file=sys.stderr, flush=True)
 
 # %% ../nbs/00_core.ipynb #eda83fe0
@@ -162,7 +246,20 @@ def in_words(
     error: BaseException,  # of a library or the system
     most: int = 120,  # letters at most
 ) -> str:  # in one line, never empty
-    "Say what an exception says, as a part of a sentence"
+    """Say what an exception says, as a part of a sentence
+
+    Parameters
+    ----------
+    error
+        of a library or the system
+    most
+        letters at most
+
+    Returns
+    -------
+    str
+        in one line, never empty
+    """
     text = str(error)
     if getattr(error, "strerror", None): text = error.strerror + (f": {error.filename}" if error.filename else "")
     kind = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).lower()
@@ -172,7 +269,18 @@ def in_words(
 def shell_words(
     *words,  # words of a command line, names of files and folders
 ) -> str:  # quoted where the shell of this system needs it
-    "Write words as they are typed in a shell"
+    """Write words as they are typed in a shell
+
+    Parameters
+    ----------
+    words
+        words of a command line, names of files and folders
+
+    Returns
+    -------
+    str
+        quoted where the shell of this system needs it
+    """
     words = [*map(str, words)]
     return list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
@@ -180,7 +288,18 @@ def shell_words(
 def command_line(
     *words,  # the command and what follows it
 ) -> str:  # quoted where the shell of this system needs it
-    "Write a command of birdornot as it is typed"
+    """Write a command of birdornot as it is typed
+
+    Parameters
+    ----------
+    words
+        the command and what follows it
+
+    Returns
+    -------
+    str
+        quoted where the shell of this system needs it
+    """
     return shell_words("birdornot", *words)
 
 # %% ../nbs/00_core.ipynb #018d9993
@@ -199,7 +318,22 @@ def html_table(
     head: list | None = None,  # names of the columns; by default the keys of the first row
     right: bool = False,  # set all columns but the first to the right, as numbers are read
 ) -> str:  # '' where there is neither row nor head
-    "Lay out rows as an HTML table, with every cell escaped"
+    """Lay out rows as an HTML table, with every cell escaped
+
+    Parameters
+    ----------
+    rows
+        dicts with the same keys, or lists of cells under `head`
+    head
+        names of the columns; by default the keys of the first row
+    right
+        set all columns but the first to the right, as numbers are read
+
+    Returns
+    -------
+    str
+        '' where there is neither row nor head
+    """
     head, rows = _cells(rows, head)
     def line(tag, cells, scope=""):
         sides = ["left"] + ["right;white-space:nowrap" if right else "left"]*len(cells)
@@ -215,7 +349,20 @@ def markdown_table(
     rows,  # dicts with the same keys, or lists of cells under `head`
     head: list | None = None,  # names of the columns; by default the keys of the first row
 ) -> str:  # '' where there is neither row nor head
-    "Lay out rows as a Markdown table; bars and line ends in a cell cannot break it"
+    """Lay out rows as a Markdown table; bars and line ends in a cell cannot break it
+
+    Parameters
+    ----------
+    rows
+        dicts with the same keys, or lists of cells under `head`
+    head
+        names of the columns; by default the keys of the first row
+
+    Returns
+    -------
+    str
+        '' where there is neither row nor head
+    """
     head, rows = _cells(rows, head)
     if not head: return ""
     def line(cells):
@@ -227,7 +374,15 @@ def count_table(
     counts: dict,  # name → dict of column → number
     first: str,  # head of the column of names
 ) -> str:
-    "Lay out counts of counts as a Markdown table; what a name lacks is 0"
+    """Lay out counts of counts as a Markdown table; what a name lacks is 0
+
+    Parameters
+    ----------
+    counts
+        name → dict of column → number
+    first
+        head of the column of names
+    """
     cols = list(dict.fromkeys(c for row in counts.values() for c in row))
     return markdown_table([[name, *(row.get(c, 0) for c in cols)] for name, row in counts.items()], [first, *cols])
 
@@ -235,7 +390,18 @@ def count_table(
 def list_counts(
     counts: Counter,  # what → how often
 ) -> str:  # such as '3 × no longer there (404), 1 × too slow'
-    "Say in one line how often what happened, the most frequent first"
+    """Say in one line how often what happened, the most frequent first
+
+    Parameters
+    ----------
+    counts
+        what → how often
+
+    Returns
+    -------
+    str
+        such as '3 × no longer there (404), 1 × too slow'
+    """
     return ", ".join(f"{n} × {what}" for what, n in counts.most_common())
 
 # %% ../nbs/00_core.ipynb #32979ab6
@@ -245,7 +411,13 @@ _FORMULA = re.compile(r"[=+\-@\t\r]")
 def csv_cell(
     value,  # text, or a number, which stays as it is
 ):
-    "Write a cell of a CSV file so that a spreadsheet shows it: text that begins as a formula does gets an apostrophe"
+    """Write a cell of a CSV file so that a spreadsheet shows it: text that begins as a formula does gets an apostrophe
+
+    Parameters
+    ----------
+    value
+        text, or a number, which stays as it is
+    """
     if not isinstance(value, str): return value
     try: return str(float(value)) and value
     except ValueError: return f"'{printable(value)}" if _FORMULA.match(printable(value)) else printable(value)
@@ -254,7 +426,13 @@ def csv_cell(
 def csv_text(
     cell: str,  # from a file whose cells were written with `csv_cell`
 ) -> str:
-    "Read a cell again"
+    """Read a cell again
+
+    Parameters
+    ----------
+    cell
+        from a file whose cells were written with `csv_cell`
+    """
     return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell[1:]) else cell
 
 # %% ../nbs/00_core.ipynb #91763968
@@ -263,7 +441,19 @@ def atomic_file(
     file: str | Path,  # file to write; its folder exists
     folder: str | Path | None = None,  # where to write meanwhile, on the same disk; by default beside `file`
 ):  # yields the path to write to
-    "Write a file whole or not at all: what is written to the path given takes the place of `file` at the end"
+    """Write a file whole or not at all: what is written to the path given takes the place of `file` at the end
+
+    Parameters
+    ----------
+    file
+        file to write; its folder exists
+    folder
+        where to write meanwhile, on the same disk; by default beside `file`
+
+    Returns
+    -------
+    yields the path to write to
+    """
     file = Path(file)
     part = Path(folder or file.parent)/f".{file.name[:40]}.{os.getpid()}-{secrets.token_hex(4)}.part"
     try:
@@ -275,7 +465,18 @@ def atomic_file(
 def split_url(
     url: str | None,  # as a ledger or a table gives it
 ) -> SplitResult:  # with empty parts where it is no address
-    "Split an address that anybody may have written"
+    """Split an address that anybody may have written
+
+    Parameters
+    ----------
+    url
+        as a ledger or a table gives it
+
+    Returns
+    -------
+    SplitResult
+        with empty parts where it is no address
+    """
     try: return urlsplit(url or "")
     except ValueError: return urlsplit("")
 
@@ -283,7 +484,18 @@ def split_url(
 def path_of(
     url: str,  # file: address; what follows a # does not count
 ) -> Path:  # also of a file whose name is not UTF-8, as one out of an old zip
-    "Find the file that a file: address names"
+    """Find the file that a file: address names
+
+    Parameters
+    ----------
+    url
+        file: address; what follows a # does not count
+
+    Returns
+    -------
+    Path
+        also of a file whose name is not UTF-8, as one out of an old zip
+    """
     path = urlsplit(url).path
     if os.name != "nt": return Path(os.fsdecode(unquote_to_bytes(path)))
     from urllib.request import url2pathname
@@ -294,7 +506,15 @@ def copy_time(
     src: str | Path,  # a file of the user's
     dest: str | Path,  # a copy of it
 ):
-    "Give a copy the time that its file has, by which people sort their photos"
+    """Give a copy the time that its file has, by which people sort their photos
+
+    Parameters
+    ----------
+    src
+        a file of the user's
+    dest
+        a copy of it
+    """
     about = os.stat(src)
     os.utime(dest, ns=(about.st_atime_ns, about.st_mtime_ns))
 
@@ -302,7 +522,13 @@ def copy_time(
 def check_table_place(
     file: str | Path,  # table to be written
 ):
-    "Refuse a place that no table can be written to, before any work is done"
+    """Refuse a place that no table can be written to, before any work is done
+
+    Parameters
+    ----------
+    file
+        table to be written
+    """
     file = Path(file)
     if file.is_dir(): raise BirdornotError(f"{str(file)!r} is a folder; name a file in it: {file/'answers.csv'}")
     if not file.parent.is_dir():
@@ -313,7 +539,15 @@ def put_in_place(
     new: str | Path,  # a finished file or folder
     dest: str | Path,  # where it belongs, on the same disk
 ):
-    "Move a finished file or folder to the place of `dest`, which comes back if that fails"
+    """Move a finished file or folder to the place of `dest`, which comes back if that fails
+
+    Parameters
+    ----------
+    new
+        a finished file or folder
+    dest
+        where it belongs, on the same disk
+    """
     dest = Path(dest)
     if not dest.is_dir(): return os.replace(new, dest)
     old = dest.with_name(f".{dest.name}.old")
@@ -330,7 +564,17 @@ def put_in_place(
 def atomic_folder(
     dest: str | Path,  # folder to write; the folder it lies in is made if missing
 ):  # yields an empty folder to fill
-    "Write a folder whole or not at all: the folder given takes the place of `dest` at the end"
+    """Write a folder whole or not at all: the folder given takes the place of `dest` at the end
+
+    Parameters
+    ----------
+    dest
+        folder to write; the folder it lies in is made if missing
+
+    Returns
+    -------
+    yields an empty folder to fill
+    """
     dest = Path(dest)
     dest.parent.mkdir(parents=True, exist_ok=True)
     new = dest.with_name(f".{dest.name[:40]}.{os.getpid()}-{secrets.token_hex(4)}.part")
@@ -347,7 +591,13 @@ def cores() -> int:
 
 # %% ../nbs/00_core.ipynb #fc2a85b9
 def cache_dir() -> Path:  # the folder, made if missing
-    "Where things that any dataset can use are kept: the user's cache folder, or what `BIRDORNOT_CACHE` names"
+    """Where things that any dataset can use are kept: the user's cache folder, or what `BIRDORNOT_CACHE` names
+
+    Returns
+    -------
+    Path
+        the folder, made if missing
+    """
     try:
         from platformdirs import user_cache_path
     except ImportError: user_cache_path = (Path.home()/".cache").joinpath  # where models only answer

@@ -46,7 +46,23 @@ def GroupSplitter(
     seed: int = 42,  # same seed, same split
     by: str | None = None  # keep together what is from one origin: "author", "site", "session", …; None: copies alone
 ):  # function from files to positions of the training and the validation part
-    "A splitter for `DataBlock` that never separates a group"
+    """A splitter for `DataBlock` that never separates a group
+
+    Parameters
+    ----------
+    path
+        dataset folder, labels are its sub-folders
+    valid_pct
+        share held back, 0–0.5
+    seed
+        same seed, same split
+    by
+        keep together what is from one origin: "author", "site", "session", …; None: copies alone
+
+    Returns
+    -------
+    function from files to positions of the training and the validation part
+    """
     layout = layout_of(path)
     def _split(files):
         return split_by_group([label_of(layout, f) for f in files], origin_groups(path, files, by), valid_pct, seed)
@@ -57,7 +73,20 @@ def folder_labels(
     path: str | Path | Layout,  # dataset folder, or its layout
     file: Path  # picture below it
 ) -> list:  # one or more labels
-    "The labels of a picture that can show several things: the name of its folder, taken apart at each `+`"
+    """The labels of a picture that can show several things: the name of its folder, taken apart at each `+`
+
+    Parameters
+    ----------
+    path
+        dataset folder, or its layout
+    file
+        picture below it
+
+    Returns
+    -------
+    list
+        one or more labels
+    """
     return split_label(label_of(path, file))
 
 # %% ../nbs/41_datablock.ipynb #44ec6101
@@ -69,7 +98,28 @@ def image_block(
     multilabel: bool = False,  # can a picture show several things at once?
     by: str | None = None  # keep together what is from one origin: "author", "site", "session", …; None: copies alone
 ) -> DataBlock:  # the lesson's block with our reader and our splitter
-    "The six answers for a folder of pictures"
+    """The six answers for a folder of pictures
+
+    Parameters
+    ----------
+    path
+        dataset folder, labels are its sub-folders
+    size
+        side of the square the model sees, pixels
+    valid_pct
+        share held back, 0–0.5
+    seed
+        same seed, same split
+    multilabel
+        can a picture show several things at once?
+    by
+        keep together what is from one origin: "author", "site", "session", …; None: copies alone
+
+    Returns
+    -------
+    DataBlock
+        the lesson's block with our reader and our splitter
+    """
     return DataBlock(
         blocks=(ImageBlock(UprightImage), MultiCategoryBlock if multilabel else CategoryBlock),
         get_items=picture_files,
@@ -83,7 +133,20 @@ def batch_size(
     n_train: int,  # pictures in the training part
     largest: int = 64  # upper bound, for memory
 ) -> int:  # pictures a batch, between 2 and `largest`
-    "A batch size that makes at least four batches an epoch where it can and leaves the fewest pictures out"
+    """A batch size that makes at least four batches an epoch where it can and leaves the fewest pictures out
+
+    Parameters
+    ----------
+    n_train
+        pictures in the training part
+    largest
+        upper bound, for memory
+
+    Returns
+    -------
+    int
+        pictures a batch, between 2 and `largest`
+    """
     top = max(2, min(largest, n_train//4))
     return min(range(max(2, top//2), top + 1), key=lambda b: (n_train % b, -b))
 
@@ -98,7 +161,32 @@ def dataloaders(
     multilabel: bool = False,  # can a picture show several things at once? then folder names join labels by +
     by: str | None = None  # keep together what is from one origin: "author", "site", "session", …; None: copies alone
 ) -> DataLoaders:  # training and validation part; raises `DatasetError` where there is too little to learn from
-    "DataLoaders for a folder of pictures; the split is written into the ledger"
+    """DataLoaders for a folder of pictures; the split is written into the ledger
+
+    Parameters
+    ----------
+    path
+        dataset folder, labels are its sub-folders
+    size
+        side of the square the model sees, pixels
+    bs
+        pictures a batch; by default from the size of the set
+    valid_pct
+        share held back, 0–0.5
+    seed
+        same seed, same split
+    num_workers
+        processes that load pictures; for small sets on a CPU none is fastest
+    multilabel
+        can a picture show several things at once? then folder names join labels by +
+    by
+        keep together what is from one origin: "author", "site", "session", …; None: copies alone
+
+    Returns
+    -------
+    DataLoaders
+        training and validation part; raises `DatasetError` where there is too little to learn from
+    """
     path = Path(path)
     block, files = image_block(path, size, valid_pct, seed, multilabel, by), known_files(path)
     train, valid = block.splitter(files)

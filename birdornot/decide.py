@@ -29,7 +29,21 @@ def decision_ledger(
     who: str | None = None,  # who decides; by default the name you are logged in with
     how: str = "in review"  # on what occasion
 ):  # yields the `Ledger`; raises `DatasetError` for a folder of your own, in which nothing is moved
-    "Open the ledger of a dataset for decisions"
+    """Open the ledger of a dataset for decisions
+
+    Parameters
+    ----------
+    path
+        dataset folder with a ledger
+    who
+        who decides; by default the name you are logged in with
+    how
+        on what occasion
+
+    Returns
+    -------
+    yields the `Ledger`; raises `DatasetError` for a folder of your own, in which nothing is moved
+    """
     with disk_full_errors(path), Ledger(fillable(path), create=False, who=f"{who or _me()}, {how}") as ledger:
         if not ledger.read_only:
             ledger.add_columns(verdict="TEXT", likely_wrong="INTEGER", side="INTEGER", dup_group="INTEGER")
@@ -45,7 +59,20 @@ def picture_row(
     ledger: Ledger,  # of the dataset
     id: int  # number of the picture
 ) -> dict:  # raises `DatasetError` where there is none
-    "The row of a picture that was downloaded"
+    """The row of a picture that was downloaded
+
+    Parameters
+    ----------
+    ledger
+        of the dataset
+    id
+        number of the picture
+
+    Returns
+    -------
+    dict
+        raises `DatasetError` where there is none
+    """
     rows = ledger.rows(id=id)
     if not rows or not rows[0]["sha256"]: raise DatasetError(f"no picture has the number {id}; reload the page")
     return rows[0]
@@ -54,7 +81,13 @@ def picture_row(
 def is_repeat(
     row: dict  # of the ledger
 ) -> bool:
-    "Tell whether a picture was put aside as the exact duplicate of another one in its class"
+    """Tell whether a picture was put aside as the exact duplicate of another one in its class
+
+    Parameters
+    ----------
+    row
+        of the ledger
+    """
     return row["status"] == "quarantined" and (row["reason"] or "").startswith("exact duplicate")
 
 # %% ../nbs/32_decide.ipynb #67f85f40
@@ -78,7 +111,26 @@ def plan_move(
     how: str = "in review",  # on what occasion
     **more  # column = value for the row under the new label
 ) -> list:  # pairs of row and new values; a row that is to be added has no id
-    "Say what to change to move a picture to another class"
+    """Say what to change to move a picture to another class
+
+    Parameters
+    ----------
+    ledger
+        of the dataset
+    row
+        of the picture
+    label
+        the class it belongs in
+    how
+        on what occasion
+    more
+        column = value for the row under the new label
+
+    Returns
+    -------
+    list
+        pairs of row and new values; a row that is to be added has no id
+    """
     gone = dict(status="quarantined", verdict="move", likely_wrong=0, file=row["original"],
                 reason=f"moved to {label} {how}")
     same = [r for r in ledger.rows(label=label, sha256=row["sha256"]) if not is_repeat(r)]
@@ -129,7 +181,17 @@ def sweep_copies(
     rows: list,  # of pictures
     names: dict | None = None  # row number → the name that its working copy had
 ):
-    "Remove the working copies of those pictures that are in quarantine"
+    """Remove the working copies of those pictures that are in quarantine
+
+    Parameters
+    ----------
+    ledger
+        of the dataset
+    rows
+        of pictures
+    names
+        row number → the name that its working copy had
+    """
     for r in rows:
         if r["status"] != "quarantined" or not r["sha256"]: continue
         for name in {copy_name(r), (names or {}).get(r["id"]) or copy_name(r)}:
@@ -152,7 +214,30 @@ def record_decision(
     why: str = "",  # in words
     undoes: int | None = None  # number of the decision that it takes back
 ) -> int:  # its number
-    "Write a decision down, with what undoing it needs"
+    """Write a decision down, with what undoing it needs
+
+    Parameters
+    ----------
+    ledger
+        from `decision_ledger`
+    action
+        the decision in a word
+    changes
+        for each row its number, the values to go back to, and those it has now
+    picture
+        number of the picture it is about, where it is one
+    label
+        class it is about
+    why
+        in words
+    undoes
+        number of the decision that it takes back
+
+    Returns
+    -------
+    int
+        its number
+    """
     at = datetime.now(timezone.utc).isoformat(timespec="seconds")
     about = dict(at=at, who=ledger.who, action=action, picture=picture, label=label, why=why)
     values = [*about.values(), json.dumps(changes), undoes]
@@ -193,7 +278,30 @@ def carry_out(
     why: str = "",  # in words
     undoes: int | None = None  # number of the decision that it takes back
 ) -> dict:  # `decision`: its number, `changed`: numbers of the pictures it touched
-    "Carry a decision out: copies first, then the ledger, then what is no longer wanted"
+    """Carry a decision out: copies first, then the ledger, then what is no longer wanted
+
+    Parameters
+    ----------
+    ledger
+        from `decision_ledger`, of a dataset that nobody else changes
+    plan
+        pairs of row and new values
+    action
+        the decision in a word
+    picture
+        number of the picture it is about, where it is one
+    label
+        class it is about
+    why
+        in words
+    undoes
+        number of the decision that it takes back
+
+    Returns
+    -------
+    dict
+        `decision`: its number, `changed`: numbers of the pictures it touched
+    """
     before = {row["id"]: row["file"] for row, _ in plan if row["status"] == "clean"}
     for row, new in plan:
         if new.get("status") == "clean":
@@ -213,7 +321,28 @@ def decide(
     who: str | None = None,  # who decides; by default the name you are logged in with
     why: str = ""  # in words, where there is more to say
 ) -> dict:  # `decision`: its number, `changed`: numbers of the pictures it touched; raises `DatasetError`
-    "Decide about one picture, write it down and carry it out"
+    """Decide about one picture, write it down and carry it out
+
+    Parameters
+    ----------
+    path
+        dataset folder with a ledger
+    id
+        number of the picture in the ledger
+    action
+        "keep", "move" or "discard"
+    label
+        where to move it
+    who
+        who decides; by default the name you are logged in with
+    why
+        in words, where there is more to say
+
+    Returns
+    -------
+    dict
+        `decision`: its number, `changed`: numbers of the pictures it touched; raises `DatasetError`
+    """
     if action not in ACTIONS: raise DatasetError(f"{action!r} is no decision; choose {', '.join(ACTIONS)}")
     with decision_ledger(path, who) as ledger, at_work(ledger.layout, "review", 10):
         row = picture_row(ledger, id)
@@ -233,7 +362,18 @@ def _is_decision(row):
 def decisions(
     path: str | Path  # dataset folder with a ledger
 ) -> list[dict]:  # id, at, who, action, picture, label, why, undoes, undone; the newest last
-    "All that was ever decided, what was taken back included"
+    """All that was ever decided, what was taken back included
+
+    Parameters
+    ----------
+    path
+        dataset folder with a ledger
+
+    Returns
+    -------
+    list[dict]
+        id, at, who, action, picture, label, why, undoes, undone; the newest last
+    """
     with decision_ledger(path) as ledger:
         there = ledger.execute("SELECT 1 FROM sqlite_master WHERE name='decisions'")
         rows = ledger.execute("SELECT * FROM decisions ORDER BY id") if there else []
@@ -248,7 +388,22 @@ def undo_decision(
     number: int | None = None,  # which decision; None: the last one that stands
     who: str | None = None  # who undoes; by default the name you are logged in with
 ) -> dict:  # as `decide` returns, and `picture`; raises `DatasetError`
-    "Put everything back to where it was before a decision"
+    """Put everything back to where it was before a decision
+
+    Parameters
+    ----------
+    path
+        dataset folder with a ledger
+    number
+        which decision; None: the last one that stands
+    who
+        who undoes; by default the name you are logged in with
+
+    Returns
+    -------
+    dict
+        as `decide` returns, and `picture`; raises `DatasetError`
+    """
     with decision_ledger(path, who) as ledger, at_work(ledger.layout, "review", 10):
         standing = {d["id"]: d for d in decisions(path) if not d["undone"] and d["action"] != "undo"}
         number = number or max(standing, default=0)
@@ -270,7 +425,18 @@ def _in_words(d): return d["why"] or " ".join([d["action"], d["label"] or ""]).s
 def list_decisions(
     path: str | Path  # dataset folder with a ledger
 ) -> str:  # a line each: number, time, who, what; the newest last
-    "Write down what was decided, what was taken back included"
+    """Write down what was decided, what was taken back included
+
+    Parameters
+    ----------
+    path
+        dataset folder with a ledger
+
+    Returns
+    -------
+    str
+        a line each: number, time, who, what; the newest last
+    """
     lines = [printable(f"{d['id']:>4}  {d['at'][:16]}  {d['who']}: {_in_words(d)}{', undone'*d['undone']}")
              for d in decisions(path)]
     return "\n".join(lines) or "nothing has been decided here"
@@ -280,7 +446,20 @@ def take_back(
     path: str | Path,  # dataset folder with a ledger
     number: int | None = None  # which decision; None: the last one that stands
 ) -> str:  # a sentence; raises `DatasetError` where there is no such decision
-    "Undo a decision, and say what it was"
+    """Undo a decision, and say what it was
+
+    Parameters
+    ----------
+    path
+        dataset folder with a ledger
+    number
+        which decision; None: the last one that stands
+
+    Returns
+    -------
+    str
+        a sentence; raises `DatasetError` where there is no such decision
+    """
     made = {d["id"]: d for d in decisions(path)}
     last = max((k for k, d in made.items() if not d["undone"] and d["action"] != "undo"), default=None)
     n = len(undo_decision(path, number)["changed"])

@@ -61,7 +61,13 @@ class Refused(BirdornotError):
 
 # %% ../nbs/21_download.ipynb #1aeab547
 def free_files() -> int:  # at least 0
-    "How many files and connections this process may open beside those that it has"
+    """How many files and connections this process may open beside those that it has
+
+    Returns
+    -------
+    int
+        at least 0
+    """
     try:
         from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit
     except ImportError: return 8000  # Windows
@@ -201,7 +207,18 @@ class Fetcher:
     def in_flight(self,
         workers: int,  # pictures in flight that are wanted
     ) -> int:  # at most so many; at least 1
-        "How many pictures may be in flight, as each takes a file or two"
+        """How many pictures may be in flight, as each takes a file or two
+
+        Parameters
+        ----------
+        workers
+            pictures in flight that are wanted
+
+        Returns
+        -------
+        int
+            at most so many; at least 1
+        """
         return max(1, min(workers, self.watch.most*9//10))
 
     def close(self):
@@ -344,7 +361,22 @@ def save(self: Fetcher,
     out,  # open binary file
     seconds: float | None = None,  # time it may take, `deadline` unless told
 ) -> dict:  # ext, bytes, sha256
-    "Write the picture at `url` to `out`, or raise `Refused`"
+    """Write the picture at `url` to `out`, or raise `Refused`
+
+    Parameters
+    ----------
+    url
+        http, https or sample
+    out
+        open binary file
+    seconds
+        time it may take, `deadline` unless told
+
+    Returns
+    -------
+    dict
+        ext, bytes, sha256
+    """
     until = time.monotonic() + (seconds or self.deadline)
     for _ in range(self.max_redirects+1):
         self.watch.begin(until)
@@ -362,7 +394,18 @@ def save(self: Fetcher,
 def get(self: Fetcher,
     url: str,  # http, https or sample
 ) -> bytes:  # what lies there, a picture by its first bytes
-    "The picture at `url` in memory, or `Refused`"
+    """The picture at `url` in memory, or `Refused`
+
+    Parameters
+    ----------
+    url
+        http, https or sample
+
+    Returns
+    -------
+    bytes
+        what lies there, a picture by its first bytes
+    """
     self.save(url, out := BytesIO())
     return out.getvalue()
 
@@ -717,7 +760,25 @@ def fetch_in_memory(
     tries: int = 3,  # how often to ask for a picture where asking again can help
     max_wait: float = 60,  # longest pause that a server may ask for, seconds
 ):  # generator of (row, (bytes, dict with sha256, bytes and ext)) or (row, `Refused`)
-    "Yield each row with the bytes of its picture, or with why there are none, as they come"
+    """Yield each row with the bytes of its picture, or with why there are none, as they come
+
+    Parameters
+    ----------
+    rows
+        dicts with image_url and source
+    fetcher
+        client with its limits
+    workers
+        pictures in flight
+    tries
+        how often to ask for a picture where asking again can help
+    max_wait
+        longest pause that a server may ask for, seconds
+
+    Returns
+    -------
+    generator of (row, (bytes, dict with sha256, bytes and ext)) or (row, `Refused`)
+    """
     def fetch(job):
         try: found = _get(job.row, out := BytesIO(), fetcher, max(1, fetcher.deadline-job.spent))
         except Refused as e: return e
@@ -739,14 +800,26 @@ class Downloads:
 
     @property
     def counts(self) -> dict:  # label → status → how many
-        "How many of each label were downloaded and how many failed"
+        """How many of each label were downloaded and how many failed
+
+        Returns
+        -------
+        dict
+            label → status → how many
+        """
         out = {r["label"]: dict(downloaded=0, failed=0) for r in self.rows}
         for r in self.rows: out[r["label"]][r["status"]] += 1
         return out
 
     @property
     def reasons(self) -> Counter:  # reason → how many
-        "Why pictures failed"
+        """Why pictures failed
+
+        Returns
+        -------
+        Counter
+            reason → how many
+        """
         return Counter(r["reason"] for r in self.rows if r["status"] == "failed")
 
     def __repr__(self):
@@ -780,7 +853,18 @@ def _forbids(row, fetcher, allowed_before):
 def failed_runs(
     ledger: Ledger,  # of a dataset
 ) -> Counter:  # id → how many runs
-    "Count the runs in which a picture could not be had, those left out in which the network or files failed them all"
+    """Count the runs in which a picture could not be had, those left out in which the network or files failed them all
+
+    Parameters
+    ----------
+    ledger
+        of a dataset
+
+    Returns
+    -------
+    Counter
+        id → how many runs
+    """
     sql = "SELECT picture, count(*) AS n FROM history WHERE status='failed' AND reason NOT IN (?, ?) GROUP BY picture"
     return Counter({r["picture"]: r["n"] for r in ledger.execute(sql, (_GONE, _SHORT))})
 
@@ -835,7 +919,34 @@ def download_images(
     progress: bool = True,  # show a progress bar at a terminal or in a notebook
     **kwargs,  # limits of `Fetcher`: max_bytes, deadline, max_redirects, optout, allow_hosts, folder
 ) -> Downloads:  # what became of each
-    "Store the picture of each hit below `dest`, once, with a row in the ledger whatever happens"
+    """Store the picture of each hit below `dest`, once, with a row in the ledger whatever happens
+
+    Parameters
+    ----------
+    dest
+        dataset folder, made if missing; not one with pictures of your own
+    hits
+        `Hits` of `search_images`; none: what an earlier run has left over
+    workers
+        pictures in flight; fewer where the system allows only few open files
+    per_host
+        of these from one host
+    retry_failed
+        try again all that failed in an earlier run, not only what may pass by itself
+    tries
+        how often to ask for a picture where asking again can help
+    max_wait
+        longest pause that a server may ask for, seconds
+    progress
+        show a progress bar at a terminal or in a notebook
+    kwargs
+        limits of `Fetcher`: max_bytes, deadline, max_redirects, optout, allow_hosts, folder
+
+    Returns
+    -------
+    Downloads
+        what became of each
+    """
     check_numbers(workers=workers)
     layout, rows, failed = fillable(dest), [], 0
     with (disk_full_errors(dest), Ledger(layout, who="download", whole=True) as ledger,

@@ -1239,7 +1239,22 @@ def draw(
     i: int,  # which picture of that kind, 0 or more
     seed: int = 42,  # another seed, another collection
 ) -> Image.Image:  # RGB, the longer side 560 to 720 px
-    "Picture `i` of `kind`: always the same for the same arguments."
+    """Picture `i` of `kind`: always the same for the same arguments.
+
+    Parameters
+    ----------
+    kind
+        what the picture shows, one of `KINDS`
+    i
+        which picture of that kind, 0 or more
+    seed
+        another seed, another collection
+
+    Returns
+    -------
+    Image.Image
+        RGB, the longer side 560 to 720 px
+    """
     rng = _rng(seed, kind, i)
     return _finish(rng, _scene(kind, i)(rng, *_size(rng)))
 
@@ -1249,6 +1264,21 @@ def describe(
     i: int,  # which picture of that kind
     seed: int = 42,  # which collection
 ) -> dict:  # title, width, height
-    "What is known of a picture without drawing it."
+    """What is known of a picture without drawing it.
+
+    Parameters
+    ----------
+    kind
+        one of `KINDS`
+    i
+        which picture of that kind
+    seed
+        which collection
+
+    Returns
+    -------
+    dict
+        title, width, height
+    """
     width, height = _size(_rng(seed, kind, i))
     return dict(title=_scene(kind, i).__name__.replace("_", " ").strip().capitalize(), width=width, height=height)

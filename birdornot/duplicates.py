@@ -28,7 +28,18 @@ GRID = 24  # pixels a side of the luminance of a thumbnail; its colours have hal
 def colour_thumbnail(
     img: Image.Image,  # of any mode and size
 ) -> str:  # base64 of 24×24 luminances, then 12×12 Cb and 12×12 Cr, a byte each
-    "Shrink a picture to what tells a copy from a picture that is merely alike"
+    """Shrink a picture to what tells a copy from a picture that is merely alike
+
+    Parameters
+    ----------
+    img
+        of any mode and size
+
+    Returns
+    -------
+    str
+        base64 of 24×24 luminances, then 12×12 Cb and 12×12 Cr, a byte each
+    """
     small = img.convert("RGB").resize((GRID, GRID), Image.Resampling.BOX).convert("YCbCr")
     y, *colours = small.split()
     half = [c.resize((GRID//2, GRID//2), Image.Resampling.BOX) for c in colours]
@@ -42,7 +53,18 @@ _MIRROR = (-1.)**np.arange(16)
 def perceptual_hashes(
     img: Image.Image,  # of any mode and size
 ) -> dict:  # phash and phash_mirror: 256 bits in hexadecimal; thumb: the `colour_thumbnail`
-    "The perceptual hash of a picture, that of its mirror image, and a thumbnail for a closer look"
+    """The perceptual hash of a picture, that of its mirror image, and a thumbnail for a closer look
+
+    Parameters
+    ----------
+    img
+        of any mode and size
+
+    Returns
+    -------
+    dict
+        phash and phash_mirror: 256 bits in hexadecimal; thumb: the `colour_thumbnail`
+    """
     grey = img.convert("L").resize((64, 64), Image.Resampling.LANCZOS, reducing_gap=1.5)
     low = _WAVES @ np.asarray(grey, "float32") @ _WAVES.T
     bits = dict(thumb=colour_thumbnail(img))
@@ -59,7 +81,20 @@ def sorting_bits(
     chance: np.ndarray | None,  # 256 numbers, how often to sort by each bit; None: all alike
     tables: int,  # how many times to sort
 ) -> list:  # of arrays of 32 bit numbers, the same each time
-    "Choose the bits to sort by"
+    """Choose the bits to sort by
+
+    Parameters
+    ----------
+    chance
+        256 numbers, how often to sort by each bit; None: all alike
+    tables
+        how many times to sort
+
+    Returns
+    -------
+    list
+        of arrays of 32 bit numbers, the same each time
+    """
     rng, p = np.random.default_rng(0), None if chance is None else chance/chance.sum()
     return [rng.choice(256, 32, replace=False, p=p) for _ in range(tables)]
 
@@ -69,7 +104,22 @@ def sort_keys(
     pick: np.ndarray,  # 32 bit numbers
     first: int = 0,  # number of the first row
 ) -> np.ndarray:  # N uint64: above the bits picked, below the number of the row
-    "Make a number for each row by which to sort"
+    """Make a number for each row by which to sort
+
+    Parameters
+    ----------
+    bits
+        256×N, 0 or 1
+    pick
+        32 bit numbers
+    first
+        number of the first row
+
+    Returns
+    -------
+    np.ndarray
+        N uint64: above the bits picked, below the number of the row
+    """
     key = np.zeros(bits.shape[1], "uint32")
     for i in pick: key = key << 1 | bits[i]
     return key.astype("uint64") << np.uint64(32) | np.arange(first, first+len(key), dtype="uint64")
@@ -81,7 +131,24 @@ def similar_neighbours(
     window: int,  # rows at most so far apart are compared
     most: int,  # bits in which a pair may differ
 ) -> np.ndarray:  # M×2 row numbers
-    "Compare rows that are neighbours in a sorted list"
+    """Compare rows that are neighbours in a sorted list
+
+    Parameters
+    ----------
+    words
+        4×N uint64, the bits of the rows, sorted
+    order
+        N row numbers, in the same order
+    window
+        rows at most so far apart are compared
+    most
+        bits in which a pair may differ
+
+    Returns
+    -------
+    np.ndarray
+        M×2 row numbers
+    """
     out = [np.empty((0, 2), "int64")]
     for k in range(1, window+1):
         differ = np.bitwise_count(words[:, k:] ^ words[:, :-k])
@@ -99,7 +166,28 @@ def near_pairs(
     tables: int = 64,  # times to sort
     window: int = 8,  # neighbours to compare with, each time
 ) -> np.ndarray:  # M×2 row numbers, the smaller first; nearly all pairs that there are
-    "Pairs of rows that differ in few bits, without comparing all"
+    """Pairs of rows that differ in few bits, without comparing all
+
+    Parameters
+    ----------
+    codes
+        N×32 uint8, 256 bits a row, no two rows the same
+    mirror
+        N×32 uint8, those of the mirror images; None: do not look for mirrored copies
+    most
+        bits in which a pair may differ
+    chance
+        256 numbers, how often to sort by each bit; None: all alike
+    tables
+        times to sort
+    window
+        neighbours to compare with, each time
+
+    Returns
+    -------
+    np.ndarray
+        M×2 row numbers, the smaller first; nearly all pairs that there are
+    """
     n = len(codes)
     both = np.ascontiguousarray(codes if mirror is None else np.concatenate([codes, mirror]))
     words, bits = (np.ascontiguousarray(o.T) for o in (both.view("uint64"), np.unpackbits(both, axis=1)))
@@ -118,7 +206,20 @@ def connected(
     n: int,  # how many things there are
     pairs: np.ndarray,  # M×2, which of them belong together
 ) -> np.ndarray:  # for each the number of the first in its group
-    "Groups of things that belong together, directly or through others"
+    """Groups of things that belong together, directly or through others
+
+    Parameters
+    ----------
+    n
+        how many things there are
+    pairs
+        M×2, which of them belong together
+
+    Returns
+    -------
+    np.ndarray
+        for each the number of the first in its group
+    """
     first, (i, j) = np.arange(n), np.asarray(pairs, int).reshape(-1, 2).T
     while (differ := first[i] != first[j]).any():
         a, b = first[i[differ]], first[j[differ]]
@@ -130,7 +231,18 @@ def connected(
 def thumbnail_planes(
     thumbs: np.ndarray,  # M×864 uint8, decoded `colour_thumbnail`s
 ) -> np.ndarray:  # M×3×24×24 float32: luminance 0–255, two colours around 0
-    "Unpack thumbnails"
+    """Unpack thumbnails
+
+    Parameters
+    ----------
+    thumbs
+        M×864 uint8, decoded `colour_thumbnail`s
+
+    Returns
+    -------
+    np.ndarray
+        M×3×24×24 float32: luminance 0–255, two colours around 0
+    """
     t = thumbs.astype("float32")
     y, colours = t[:, :GRID**2].reshape(-1, 1, GRID, GRID), t[:, GRID**2:].reshape(-1, 2, GRID//2, GRID//2) - 128
     return np.concatenate([y, colours.repeat(2, 2).repeat(2, 3)], 1)
@@ -139,7 +251,18 @@ def thumbnail_planes(
 def flat_ground(
     planes: np.ndarray,  # M×3×24×24
 ) -> np.ndarray:  # M×24×24 bool
-    "Find the pixels that have the colour of the border"
+    """Find the pixels that have the colour of the border
+
+    Parameters
+    ----------
+    planes
+        M×3×24×24
+
+    Returns
+    -------
+    np.ndarray
+        M×24×24 bool
+    """
     border = np.concatenate([planes[:, :, 0], planes[:, :, -1], planes[..., 0], planes[..., -1]], -1)
     return np.abs(planes - np.median(border, -1)[..., None, None]).max(1) < 12
 
@@ -193,7 +316,22 @@ def same_look(
     b: np.ndarray,  # M×864 uint8, the thumbnail to compare with each
     mirrored: bool = False,  # compare with the mirror images of `b`
 ) -> np.ndarray:  # M bool
-    "Look at pairs of thumbnails: is one a copy of the other?"
+    """Look at pairs of thumbnails: is one a copy of the other?
+
+    Parameters
+    ----------
+    a
+        M×864 uint8, thumbnails
+    b
+        M×864 uint8, the thumbnail to compare with each
+    mirrored
+        compare with the mirror images of `b`
+
+    Returns
+    -------
+    np.ndarray
+        M bool
+    """
     out = np.zeros(len(a), bool)
     for s in range(0, len(a), 2048):
         p, q = thumbnail_planes(a[s:s+2048]), thumbnail_planes(b[s:s+2048])
@@ -213,7 +351,20 @@ def star_groups(
     n: int,  # how many things there are
     pairs: np.ndarray,  # M×2, which of them are alike
 ) -> np.ndarray:  # for each the number of the first in its group
-    "Group things around centres: each is like the centre of its group"
+    """Group things around centres: each is like the centre of its group
+
+    Parameters
+    ----------
+    n
+        how many things there are
+    pairs
+        M×2, which of them are alike
+
+    Returns
+    -------
+    np.ndarray
+        for each the number of the first in its group
+    """
     group, both = np.arange(n), np.concatenate([pairs, pairs[:, ::-1]]).astype("int64")
     both = both[np.argsort(both[:, 0], kind="stable")]
     count, free = np.bincount(both[:, 0], minlength=n), np.ones(n, bool)
@@ -229,7 +380,18 @@ def star_groups(
 def hash_codes(
     hashes,  # iterable of perceptual hashes, 64 hexadecimal digits each
 ) -> np.ndarray:  # N×32 uint8
-    "Turn hashes into rows of bits"
+    """Turn hashes into rows of bits
+
+    Parameters
+    ----------
+    hashes
+        iterable of perceptual hashes, 64 hexadecimal digits each
+
+    Returns
+    -------
+    np.ndarray
+        N×32 uint8
+    """
     return np.frombuffer(bytes.fromhex("".join(hashes)), "uint8").reshape(-1, 32)
 
 # %% ../nbs/30_duplicates.ipynb #a11ce026
@@ -260,7 +422,28 @@ def confirmed_pairs(
     most: int = 70,  # bits in which pictures that look alike may differ
     search=near_pairs  # what proposes pairs of hashes, all different
 ) -> tuple:  # for each picture the number of the first with the same hash and look; M×2 such numbers: pairs alike
-    "Pairs of pictures that look the same, mirrored or not, each looked at closely"
+    """Pairs of pictures that look the same, mirrored or not, each looked at closely
+
+    Parameters
+    ----------
+    codes
+        N×32 uint8, hashes
+    mirror
+        N×32 uint8, those of the mirror images
+    thumbs
+        N×864 uint8, thumbnails
+    have
+        N bool: which have one; others go by their hashes alone
+    most
+        bits in which pictures that look alike may differ
+    search
+        what proposes pairs of hashes, all different
+
+    Returns
+    -------
+    tuple
+        for each picture the number of the first with the same hash and look; M×2 such numbers: pairs alike
+    """
     same, node = defaultdict(list), np.arange(len(codes))
     for i, code in enumerate(codes): same[code.tobytes()].append(i)
     for members in same.values():
@@ -283,7 +466,20 @@ def alike_pairs(
     rows: list,  # dicts with `phash` and `phash_mirror` and, for a closer look, `thumb`
     most: int = 70,  # bits in which pictures that look alike may differ
 ) -> tuple:  # as `confirmed_pairs` gives them
-    "Pairs of rows of a ledger that look the same, mirrored or not"
+    """Pairs of rows of a ledger that look the same, mirrored or not
+
+    Parameters
+    ----------
+    rows
+        dicts with `phash` and `phash_mirror` and, for a closer look, `thumb`
+    most
+        bits in which pictures that look alike may differ
+
+    Returns
+    -------
+    tuple
+        as `confirmed_pairs` gives them
+    """
     codes, mirror = (hash_codes([r[k] for r in rows]) for k in ("phash", "phash_mirror"))
     return confirmed_pairs(codes, mirror, *_thumbs(rows), most)
 
@@ -292,7 +488,20 @@ def look_alikes(
     rows: list,  # dicts with `phash` and `phash_mirror` and, for a closer look, `thumb`
     most: int = 70,  # bits in which pictures that look alike may differ
 ) -> list:  # for each row the number of the first row of its group
-    "Which pictures look the same, mirrored or not"
+    """Which pictures look the same, mirrored or not
+
+    Parameters
+    ----------
+    rows
+        dicts with `phash` and `phash_mirror` and, for a closer look, `thumb`
+    most
+        bits in which pictures that look alike may differ
+
+    Returns
+    -------
+    list
+        for each row the number of the first row of its group
+    """
     if not rows: return []
     node, pairs = alike_pairs(rows, most)
     return star_groups(len(rows), pairs)[node].tolist()
@@ -307,7 +516,24 @@ def session_members(
     labels: list,  # of the pictures
     sizes: list,  # of the pictures, as width and height
 ) -> list:  # for each picture whether it is of a session: most of its class taken by one camera at one place
-    "Find the classes that one fixed camera has taken"
+    """Find the classes that one fixed camera has taken
+
+    Parameters
+    ----------
+    node
+        from `confirmed_pairs`
+    pairs
+        from `confirmed_pairs`
+    labels
+        of the pictures
+    sizes
+        of the pictures, as width and height
+
+    Returns
+    -------
+    list
+        for each picture whether it is of a session: most of its class taken by one camera at one place
+    """
     kinds, islands = [*zip(labels, connected(len(node), pairs)[node])], defaultdict(Counter)
     for kind, size in zip(kinds, sizes): islands[kind][size] += 1
     total = Counter(labels)
@@ -322,7 +548,20 @@ def in_sessions(
     rows: list,  # dicts with `label`, `width`, `height`, `phash`, `phash_mirror`, `thumb`
     most: int = 70,  # bits in which pictures that look alike may differ
 ) -> list:  # for each row whether it is of a session
-    "Find the rows of a ledger that are of a session"
+    """Find the rows of a ledger that are of a session
+
+    Parameters
+    ----------
+    rows
+        dicts with `label`, `width`, `height`, `phash`, `phash_mirror`, `thumb`
+    most
+        bits in which pictures that look alike may differ
+
+    Returns
+    -------
+    list
+        for each row whether it is of a session
+    """
     if not rows: return []
     size = [(r["width"], r["height"]) for r in rows]
     return session_members(*alike_pairs(rows, most), [r["label"] for r in rows], size)
@@ -331,7 +570,18 @@ def in_sessions(
 def session_blocks(
     keys: list,  # of the pictures of a session: when each was taken, or its name
 ) -> list:  # for each picture the number of its block
-    "Cut a session into 5 to 10 blocks in which pictures follow one another"
+    """Cut a session into 5 to 10 blocks in which pictures follow one another
+
+    Parameters
+    ----------
+    keys
+        of the pictures of a session: when each was taken, or its name
+
+    Returns
+    -------
+    list
+        for each picture the number of its block
+    """
     def natural(key): return [(not part.isdigit(), int(part) if part.isdigit() else 0, part)
                               for part in re.split(r"(\d+)", str(key)) if part]
     n, order, out = len(keys), sorted(range(len(keys)), key=lambda i: natural(keys[i])), [0]*len(keys)
@@ -342,14 +592,36 @@ def session_blocks(
 def sessions(
     rows: list,  # ledger rows, cleaned
 ) -> dict:  # label → how many of its pictures are of a session
-    "Count the pictures of sessions"
+    """Count the pictures of sessions
+
+    Parameters
+    ----------
+    rows
+        ledger rows, cleaned
+
+    Returns
+    -------
+    dict
+        label → how many of its pictures are of a session
+    """
     return dict(Counter(r["label"] for r in rows if r["status"] == "clean" and r.get("group_kind") == "session"))
 
 
 def session_note(
     counts: dict,  # label → how many of its pictures are of a session
 ) -> str:  # a sentence without its full stop; '' where there is no session
-    "Say what sessions mean for the numbers that are measured on them"
+    """Say what sessions mean for the numbers that are measured on them
+
+    Parameters
+    ----------
+    counts
+        label → how many of its pictures are of a session
+
+    Returns
+    -------
+    str
+        a sentence without its full stop; '' where there is no session
+    """
     some = [f"{n} pictures of {label}" for label, n in sorted(counts.items())]
     names = " and ".join([", ".join(some[:-1]), some[-1]] if some[1:] else some)
     return names and (f"{names} come from one place and camera, or are copies of one photo: they are split by blocks "
@@ -359,5 +631,16 @@ def session_note(
 def best_copy(
     rows: list,  # ledger rows of pictures that look alike
 ) -> dict:  # one of them
-    "The largest copy, and the sharpest of equals"
+    """The largest copy, and the sharpest of equals
+
+    Parameters
+    ----------
+    rows
+        ledger rows of pictures that look alike
+
+    Returns
+    -------
+    dict
+        one of them
+    """
     return max(rows, key=lambda r: ((r["width"] or 0)*(r["height"] or 0), r["sharpness"] or 0, -r["id"]))

@@ -84,7 +84,17 @@ _THEIRS = "torchvision:"  # before a name that timm has, too
 def find_backbone(
     backbone: str  # any name in timm or torchvision; `torchvision:resnet18` where both have it and theirs is meant
 ):  # what fastai wants for a name: timm's name itself, or torchvision's function; raises `BirdornotError`
-    "Look a backbone up by its name"
+    """Look a backbone up by its name
+
+    Parameters
+    ----------
+    backbone
+        any name in timm or torchvision; `torchvision:resnet18` where both have it and theirs is meant
+
+    Returns
+    -------
+    what fastai wants for a name: timm's name itself, or torchvision's function; raises `BirdornotError`
+    """
     if backbone in installed_backbones(): return backbone
     _check_installed(backbone)
     with _quietly():
@@ -101,7 +111,18 @@ def find_backbone(
 def backbone_name(
     arch  # any name in timm or torchvision, or one of their functions, such as torchvision's `resnet18`
 ) -> str:  # for `find_backbone`; raises `BirdornotError` for a function of somebody else
-    "Name the network that fastai would build from `arch`"
+    """Name the network that fastai would build from `arch`
+
+    Parameters
+    ----------
+    arch
+        any name in timm or torchvision, or one of their functions, such as torchvision's `resnet18`
+
+    Returns
+    -------
+    str
+        for `find_backbone`; raises `BirdornotError` for a function of somebody else
+    """
     if isinstance(arch, str): return arch
     with _quietly():
         import timm
@@ -116,7 +137,18 @@ def backbone_name(
 def backbone_config(
     backbone: str = BACKBONE  # any name in timm or torchvision
 ) -> dict:  # `size` in pixels, `mean` and `std` per colour, `fixed`: whether no other size will do
-    "What pictures a backbone was trained on"
+    """What pictures a backbone was trained on
+
+    Parameters
+    ----------
+    backbone
+        any name in timm or torchvision
+
+    Returns
+    -------
+    dict
+        `size` in pixels, `mean` and `std` per colour, `fixed`: whether no other size will do
+    """
     if backbone in SIZES: return dict(size=SIZES[backbone], mean=[0.5]*3, std=[0.5]*3, fixed=False)
     if not isinstance(find_backbone(backbone), str):
         return dict(size=224, mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225], fixed=False)
@@ -129,7 +161,20 @@ def pool_layers(
     body,  # torch module, pictures N×3×H×W → maps N×C×h×w, N×h×w×C (swin and its kin), or N×C
     size: int  # side of the pictures, pixels
 ) -> list:  # torch modules that make N×C of what comes out of `body`
-    "The layers that average a body's maps over the picture; none where the body does it"
+    """The layers that average a body's maps over the picture; none where the body does it
+
+    Parameters
+    ----------
+    body
+        torch module, pictures N×3×H×W → maps N×C×h×w, N×h×w×C (swin and its kin), or N×C
+    size
+        side of the pictures, pixels
+
+    Returns
+    -------
+    list
+        torch modules that make N×C of what comes out of `body`
+    """
     import torch
     from torch import nn
     from torchvision.ops import Permute
@@ -142,7 +187,18 @@ def pool_layers(
 def as_tensors(
     arrays: dict  # name → array
 ) -> dict:  # name → torch tensor
-    "Arrays as torch knows them, each with memory of its own"
+    """Arrays as torch knows them, each with memory of its own
+
+    Parameters
+    ----------
+    arrays
+        name → array
+
+    Returns
+    -------
+    dict
+        name → torch tensor
+    """
     import torch
     return {name: torch.from_numpy(np.array(a, order="C")) for name, a in arrays.items()}
 
@@ -150,7 +206,17 @@ def as_tensors(
 def pretrained_body(
     backbone: str = BACKBONE  # any name in timm or torchvision
 ):  # torch module in eval mode, pictures N×3×H×W, shifted and scaled → N×C; raises `WeightsUnavailable`
-    "The body of a pretrained network, as in a fastai learner"
+    """The body of a pretrained network, as in a fastai learner
+
+    Parameters
+    ----------
+    backbone
+        any name in timm or torchvision
+
+    Returns
+    -------
+    torch module in eval mode, pictures N×3×H×W, shifted and scaled → N×C; raises `WeightsUnavailable`
+    """
     with _quietly():
         from fastai.vision.learner import create_timm_model, create_vision_model
     from torch import nn
@@ -176,7 +242,17 @@ def _weights(backbone):
 def one_core_session(
     file: str | Path  # an ONNX file
 ):  # ONNX Runtime session, may be asked by several threads at a time; raises `BirdornotError` if the file is damaged
-    "An ONNX file, ready to run on one processor core a picture"
+    """An ONNX file, ready to run on one processor core a picture
+
+    Parameters
+    ----------
+    file
+        an ONNX file
+
+    Returns
+    -------
+    ONNX Runtime session, may be asked by several threads at a time; raises `BirdornotError` if the file is damaged
+    """
     import onnxruntime as ort
     options = ort.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 4
@@ -201,7 +277,23 @@ def write_onnx(
     file: str | Path,  # file to write
     output: str = "embedding"  # name of what comes out; what goes in is called `pixels`
 ):  # onnx ModelProto, for any number N of pictures of this size
-    "Write a network down as an ONNX graph"
+    """Write a network down as an ONNX graph
+
+    Parameters
+    ----------
+    model
+        torch module in eval mode, on the CPU: pictures N×3×size×size → N×…
+    size
+        side of the pictures, pixels
+    file
+        file to write
+    output
+        name of what comes out; what goes in is called `pixels`
+
+    Returns
+    -------
+    onnx ModelProto, for any number N of pictures of this size
+    """
     import torch
     traced = BytesIO()
     with _fixed_padding():  # quietly: the tracer warns of constants that are meant to be constant
@@ -279,7 +371,20 @@ def backbone_onnx(
     backbone: str = BACKBONE,  # any name in timm or torchvision
     size: int | None = None  # side of the pictures, pixels; by default what the backbone was trained on
 ) -> Path:  # file in the cache: `pixels` float32 N×3×size×size, 0–1 → `embedding` float32 N×C
-    "The body of a pretrained network as ONNX, written down when first asked for, with safetensors beside it"
+    """The body of a pretrained network as ONNX, written down when first asked for, with safetensors beside it
+
+    Parameters
+    ----------
+    backbone
+        any name in timm or torchvision
+    size
+        side of the pictures, pixels; by default what the backbone was trained on
+
+    Returns
+    -------
+    Path
+        file in the cache: `pixels` float32 N×3×size×size, 0–1 → `embedding` float32 N×C
+    """
     name = re.sub(r"[^\w.-]", "_", f"{backbone}-{size or 'own'}-{_weights(backbone)}{_MADE}.onnx")
     file = cache_dir()/name
     weights = file.with_suffix(".safetensors")
@@ -316,13 +421,35 @@ class Embedder:
     def one(self,
             picture  # path, bytes or Pillow picture
             ) -> np.ndarray:  # float32, C; raises `BadPicture` where it cannot be read
-        "Embedding of one picture"
+        """Embedding of one picture
+
+        Parameters
+        ----------
+        picture
+            path, bytes or Pillow picture
+
+        Returns
+        -------
+        np.ndarray
+            float32, C; raises `BadPicture` where it cannot be read
+        """
         return self._run("embedding", _opened(picture))
 
     def maps(self,
              picture  # path, bytes or Pillow picture
              ) -> np.ndarray:  # float32, C×h×w
-        "What the backbone sees at each place of a picture, where it `has_maps`; the embedding is their mean"
+        """What the backbone sees at each place of a picture, where it `has_maps`; the embedding is their mean
+
+        Parameters
+        ----------
+        picture
+            path, bytes or Pillow picture
+
+        Returns
+        -------
+        np.ndarray
+            float32, C×h×w
+        """
         return self._run("maps", _opened(picture))
 
     def _run(self, output, img): return self.session.run([output], {"pixels": model_input(img, self.size)[None]})[0][0]
@@ -383,7 +510,24 @@ def embed_files(
     size: int | None = None,  # side of the pictures, pixels; by default what the backbone was trained on
     progress: bool = True  # show a bar, where there is a terminal to show it
 ) -> np.ndarray:  # float32, N×C, in the order of `files`; raises `BadPicture` naming a file that cannot be read
-    "Embeddings of many files, each computed only once and kept in the user's cache"
+    """Embeddings of many files, each computed only once and kept in the user's cache
+
+    Parameters
+    ----------
+    files
+        picture files
+    backbone
+        any name in timm or torchvision
+    size
+        side of the pictures, pixels; by default what the backbone was trained on
+    progress
+        show a bar, where there is a terminal to show it
+
+    Returns
+    -------
+    np.ndarray
+        float32, N×C, in the order of `files`; raises `BadPicture` naming a file that cannot be read
+    """
     hashes = [_hash(f) for f in files]
     known = cached_vectors(_key(backbone_onnx(backbone, size)), dict.fromkeys(hashes))
     missing = {h: f for h, f in zip(hashes, files) if h not in known}

@@ -31,7 +31,17 @@ USER_AGENT = "birdornot/0.1 (https://github.com/birdornot/birdornot; teaching im
 
 @dataclass
 class Reply:
-    "What a server answered"
+    """What a server answered
+
+    Attributes
+    ----------
+    status
+        HTTP status
+    text
+        body
+    headers
+        names in lower case
+    """
     status: int  # HTTP status
     text: str = ""  # body
     headers: dict = field(default_factory=dict)  # names in lower case
@@ -58,7 +68,17 @@ def fetch(
     params: dict | None = None,  # query
     timeout: float = 10,  # seconds, for connecting and for the whole reply
 ) -> Reply:
-    "Get one address with `requests`"
+    """Get one address with `requests`
+
+    Parameters
+    ----------
+    url
+        address
+    params
+        query
+    timeout
+        seconds, for connecting and for the whole reply
+    """
     import requests
     from urllib3.exceptions import HTTPError
     def ask():
@@ -82,7 +102,18 @@ def _body(pieces, timeout, max_bytes=5_000_000):
 def duration_text(
     seconds: float,  # a time
 ) -> str:  # in seconds, minutes or hours, rounded
-    "Say a time as people do"
+    """Say a time as people do
+
+    Parameters
+    ----------
+    seconds
+        a time
+
+    Returns
+    -------
+    str
+        in seconds, minutes or hours, rounded
+    """
     unit = next(u for u in ((3600, "h"), (60, "min"), (1, "s")) if seconds >= 2*u[0] or u[0] == 1)
     return f"{seconds/unit[0]:.0f} {unit[1]}"
 
@@ -91,7 +122,20 @@ def asked_wait(
     value: str,  # header `Retry-After`: seconds or a date
     date: str = "",  # header `Date` of the same answer: its clock and ours may differ by years
 ) -> float | None:  # seconds, 0 to a day; None for what is no time to wait, or out of the question
-    "Read how long a server asks us to wait"
+    """Read how long a server asks us to wait
+
+    Parameters
+    ----------
+    value
+        header `Retry-After`: seconds or a date
+    date
+        header `Date` of the same answer: its clock and ours may differ by years
+
+    Returns
+    -------
+    float | None
+        seconds, 0 to a day; None for what is no time to wait, or out of the question
+    """
     def seconds(text):
         try: return parsedate_to_datetime(text).timestamp()
         except (TypeError, ValueError, OverflowError, OSError): return None
@@ -157,7 +201,24 @@ class Web:
         params: dict | None = None,  # query
         fetch=fetch,  # fetcher of that source
     ) -> Reply:  # with status 200 and a body
-        "Get one address, or raise `SourceFailed`"
+        """Get one address, or raise `SourceFailed`
+
+        Parameters
+        ----------
+        source
+            name of the source that asks
+        url
+            address
+        params
+            query
+        fetch
+            fetcher of that source
+
+        Returns
+        -------
+        Reply
+            with status 200 and a body
+        """
         for i in range(self.tries):
             left = self._ends.setdefault(source, self.clock() + self.deadline) - self.clock()
             if left <= 0: raise self._late(source)
@@ -266,7 +327,21 @@ def openverse_hits(
     source: str = "openverse",  # name in errors and hits; the drawn sample answers in the same language
     last_page: int = 12,  # pages of 20 to ask for at most
 ):  # generator of `Hit`, None for what is no picture; raises `SourceFailed`
-    "Page through Openverse's API"
+    """Page through Openverse's API
+
+    Parameters
+    ----------
+    ask
+        words, term, licences, and the `Web` to go through
+    source
+        name in errors and hits; the drawn sample answers in the same language
+    last_page
+        pages of 20 to ask for at most
+
+    Returns
+    -------
+    generator of `Hit`, None for what is no picture; raises `SourceFailed`
+    """
     rank, codes = 0, (ask.licences or set()) - {"unknown", "other"}
     for page in range(1, last_page+1):
         params = dict(q=ask.words, page=page, page_size=20) | (dict(license=",".join(sorted(codes))) if codes else {})
@@ -307,7 +382,19 @@ def commons_hits(
     ask: Query,  # words, term, licences, and the `Web` to go through
     last_page: int = 10,  # pages of 50 to ask for at most
 ):  # generator of `Hit`, None for what is no picture; raises `SourceFailed`
-    "Page through the search of Wikimedia Commons"
+    """Page through the search of Wikimedia Commons
+
+    Parameters
+    ----------
+    ask
+        words, term, licences, and the `Web` to go through
+    last_page
+        pages of 50 to ask for at most
+
+    Returns
+    -------
+    generator of `Hit`, None for what is no picture; raises `SourceFailed`
+    """
     params = _COMMONS | dict(gsrsearch=f"filetype:bitmap {ask.words}")
     busy = SourceFailed("commons", "limited", "cannot search just now; try later, or use another source", 600)
     for _ in range(last_page):
@@ -406,7 +493,21 @@ def ddgs_hits(
     name: str,  # image engine of `ddgs`: 'duckduckgo' or 'bing'
     last_page: int = 10,  # pages to ask for at most
 ):  # generator of `Hit`, None for what is no picture; raises `SourceFailed`
-    "Page through an image engine of `ddgs` until it has nothing new"
+    """Page through an image engine of `ddgs` until it has nothing new
+
+    Parameters
+    ----------
+    ask
+        words, term, licences, and the `Web` to go through
+    name
+        image engine of `ddgs`: 'duckduckgo' or 'bing'
+    last_page
+        pages to ask for at most
+
+    Returns
+    -------
+    generator of `Hit`, None for what is no picture; raises `SourceFailed`
+    """
     from ddgs.engines import ENGINES
     if name not in ENGINES["images"]:
         raise SourceFailed(name, "rubbish", "is not in this version of ddgs; update with `pip install -U ddgs`")
@@ -436,7 +537,18 @@ LICENCES = dict(any="by by-sa by-nc by-nd by-nc-sa by-nc-nd cc0 pdm", public="cc
 def licence_code(
     licence: str,  # name as a source gives it
 ) -> str:  # 'by-sa', 'cc0', 'pdm', … or 'other', or 'unknown' for ''
-    "The short code of a licence"
+    """The short code of a licence
+
+    Parameters
+    ----------
+    licence
+        name as a source gives it
+
+    Returns
+    -------
+    str
+        'by-sa', 'cc0', 'pdm', … or 'other', or 'unknown' for ''
+    """
     name = licence.lower().strip()
     if not name: return "unknown"
     if "cc0" in name or "zero" in name: return "cc0"
@@ -450,7 +562,18 @@ _DDG = dict(any="any", public="Public", commercial="ShareCommercially", modify="
 def licence_codes(
     licences: str | list | None,  # names of groups or codes; in text, separated by commas
 ) -> frozenset | None:  # codes; None when every licence is welcome
-    "Resolve the licences asked for"
+    """Resolve the licences asked for
+
+    Parameters
+    ----------
+    licences
+        names of groups or codes; in text, separated by commas
+
+    Returns
+    -------
+    frozenset | None
+        codes; None when every licence is welcome
+    """
     if not licences: return None
     names = re.split(r"[,\s]+", licences.strip(" ,")) if isinstance(licences, str) else [str(name) for name in licences]
     known = {*LICENCES["any"].split(), "other", "unknown"}
@@ -463,5 +586,16 @@ def licence_codes(
 def duckduckgo_group(
     licences: frozenset | None,  # codes
 ) -> str:  # a name in `LICENCES`, or ''
-    "Find the group that is exactly these licences, since DuckDuckGo can filter by nothing else"
+    """Find the group that is exactly these licences, since DuckDuckGo can filter by nothing else
+
+    Parameters
+    ----------
+    licences
+        codes
+
+    Returns
+    -------
+    str
+        a name in `LICENCES`, or ''
+    """
     return next((g for g, codes in LICENCES.items() if licences == set(codes.split())), "")

@@ -21,7 +21,20 @@ def wilson(
     wrong: float,  # mistakes, 0 to `n`
     n: float  # answers; raises `BirdornotError` for 0
 ) -> tuple[float, float]:  # low and high, 0–1
-    "Calculate Wilson's 95 % score interval of a share"
+    """Calculate Wilson's 95 % score interval of a share
+
+    Parameters
+    ----------
+    wrong
+        mistakes, 0 to `n`
+    n
+        answers; raises `BirdornotError` for 0
+
+    Returns
+    -------
+    tuple[float, float]
+        low and high, 0–1
+    """
     if not n: raise BirdornotError("no held-out pictures, so nothing can be said about the error; hold some back")
     z, p = 1.959964, wrong/n
     middle, half = p + z*z/(2*n), z*np.sqrt(p*(1 - p)/n + z*z/(4*n*n))
@@ -31,7 +44,18 @@ def wilson(
 def effective_n(
     groups: list  # N marks; pictures with the same mark know the same
 ) -> float:  # 1 to N: as many as there are groups where all are of one size, fewer where they are not
-    "Calculate how many independent pictures are worth as much as these"
+    """Calculate how many independent pictures are worth as much as these
+
+    Parameters
+    ----------
+    groups
+        N marks; pictures with the same mark know the same
+
+    Returns
+    -------
+    float
+        1 to N: as many as there are groups where all are of one size, fewer where they are not
+    """
     sizes = np.unique(np.array(list(groups), str), return_counts=True)[1]
     return float(sizes.sum()**2/(sizes**2).sum()) if len(sizes) else 0.0
 
@@ -44,14 +68,53 @@ def share_interval(
     groups: list | None = None,  # N marks; pictures with the same mark know the same. None: each knows its own
     wider: float = 1.0  # as if the groups were so many times (squared) fewer
 ) -> tuple[float, float]:  # low and high, 0–1; raises `BirdornotError` where there is nothing to count
-    "Calculate Wilson's 95 % interval of the share of `hits`, counting groups"
+    """Calculate Wilson's 95 % interval of the share of `hits`, counting groups
+
+    Parameters
+    ----------
+    hits
+        N booleans
+    groups
+        N marks; pictures with the same mark know the same. None: each knows its own
+    wider
+        as if the groups were so many times (squared) fewer
+
+    Returns
+    -------
+    tuple[float, float]
+        low and high, 0–1; raises `BirdornotError` where there is nothing to count
+    """
     n = (len(hits) if groups is None else effective_n(groups))/wider**2
     return wilson(float(np.mean(hits))*n if n else 0, n)
 
 # %% ../nbs/52_evaluate.ipynb #33048c22
 @dataclass(repr=False)
 class Evaluation:
-    "Answers on pictures the model has not seen"
+    """Answers on pictures the model has not seen
+
+    Attributes
+    ----------
+    labels
+        the K classes
+    targets
+        N class numbers, or N×K booleans where a picture can show several things
+    probabilities
+        N×K, 0–1, as the model gives them
+    files
+        N picture files, where there are any
+    unsure
+        N booleans: the answers the model would rather not give
+    novelty
+        N numbers, higher: stranger
+    groups
+        N marks; pictures with the same mark (copies, a session) know the same
+    judged
+        "cross-validated" where each answer comes from a model that has not seen the picture
+    warnings
+        sentences: why the number may not mean what it seems to
+    known
+        share of the pictures which the model in use has learned from that the judged one had, 0–1
+    """
     labels: list  # the K classes
     targets: np.ndarray  # N class numbers, or N×K booleans where a picture can show several things
     probabilities: np.ndarray  # N×K, 0–1, as the model gives them
@@ -104,7 +167,20 @@ def interval_of(self: Evaluation,
                 wrong: np.ndarray,  # booleans: of some of the answers, or of all
                 rows: list | None = None  # the positions of these answers; None: all
                 ) -> tuple[float, float]:  # low and high, 0–1; raises `BirdornotError` where there is nothing to count
-    "Calculate the 95 % interval of the share of mistakes, counting groups"
+    """Calculate the 95 % interval of the share of mistakes, counting groups
+
+    Parameters
+    ----------
+    wrong
+        booleans: of some of the answers, or of all
+    rows
+        the positions of these answers; None: all
+
+    Returns
+    -------
+    tuple[float, float]
+        low and high, 0–1; raises `BirdornotError` where there is nothing to count
+    """
     groups = self.groups if rows is None or self.groups is None else [self.groups[i] for i in rows]
     low, high = share_interval(wrong, groups, self.wider)
     return float(low*self.known**0.5), high
@@ -114,7 +190,20 @@ def twins(
     x: np.ndarray,  # embeddings N×C
     groups: list | None = None,  # N marks; who bears the same mark is not counted as a twin
 ) -> tuple[np.ndarray, np.ndarray]:  # N numbers: the most similar other picture; N booleans: it is a twin
-    "Find the pictures that have a twin: another one much more like them than the tenth most similar"
+    """Find the pictures that have a twin: another one much more like them than the tenth most similar
+
+    Parameters
+    ----------
+    x
+        embeddings N×C
+    groups
+        N marks; who bears the same mark is not counted as a twin
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        N numbers: the most similar other picture; N booleans: it is a twin
+    """
     z = (x - x.mean(0)).astype(np.float32)
     z /= np.sqrt((z*z).sum(1, keepdims=True)) + 1e-12
     marks = np.arange(len(z)) if groups is None else np.unique(np.array(list(groups), str), return_inverse=True)[1]
@@ -131,7 +220,13 @@ def twins(
 # %% ../nbs/52_evaluate.ipynb #451fe979
 @patch(as_prop=True)
 def confusion(self: Evaluation) -> np.ndarray:  # K×K counts, row: what it is, column: what the model said
-    "The confusion matrix; with several labels a picture, the counts of labels that are there and labels named"
+    """The confusion matrix; with several labels a picture, the counts of labels that are there and labels named
+
+    Returns
+    -------
+    np.ndarray
+        K×K counts, row: what it is, column: what the model said
+    """
     k = len(self.labels)
     if self.multilabel: return self.targets.astype(int).T @ self.said.astype(int)
     return np.bincount(self.targets*k + self.said, minlength=k*k).reshape(k, k)
@@ -154,7 +249,13 @@ def _recall_interval(self: Evaluation, shown, found):
 # %% ../nbs/52_evaluate.ipynb #4358a842
 @patch(as_prop=True)
 def per_class(self: Evaluation) -> list[dict]:  # label, pictures, precision, recall, recall_low, recall_high, f1
-    "Calculate precision, recall and F1 of each class; None where there is nothing to divide by"
+    """Calculate precision, recall and F1 of each class; None where there is nothing to divide by
+
+    Returns
+    -------
+    list[dict]
+        label, pictures, precision, recall, recall_low, recall_high, f1
+    """
     rows = []
     named = self.said.sum(0) if self.multilabel else np.bincount(self.said, minlength=len(self.labels))
     for lbl, (shown, found), c in zip(self.labels, self._found(), named.tolist()):
@@ -167,13 +268,25 @@ def per_class(self: Evaluation) -> list[dict]:  # label, pictures, precision, re
 # %% ../nbs/52_evaluate.ipynb #ed5f7339
 @patch(as_prop=True)
 def commonest(self: Evaluation) -> str | None:  # label; None where a picture can show several things
-    "Name the class with most pictures"
+    """Name the class with most pictures
+
+    Returns
+    -------
+    str | None
+        label; None where a picture can show several things
+    """
     return None if self.multilabel else self.labels[int(np.bincount(self.targets, minlength=1).argmax())]
 
 
 @patch(as_prop=True)
 def baseline_error(self: Evaluation) -> float | None:  # 0–1; None where a picture can show several things
-    "Calculate the error of always saying the commonest class"
+    """Calculate the error of always saying the commonest class
+
+    Returns
+    -------
+    float | None
+        0–1; None where a picture can show several things
+    """
     return None if self.multilabel or not self.n else 1 - int(np.bincount(self.targets).max())/self.n
 
 
@@ -186,14 +299,26 @@ def unbalanced(self: Evaluation) -> bool:
 # %% ../nbs/52_evaluate.ipynb #b8d6691d
 @patch(as_prop=True)
 def balanced_error(self: Evaluation) -> float | None:  # 0–1; None where a picture can show several things
-    "Calculate the error if every class were equally common"
+    """Calculate the error if every class were equally common
+
+    Returns
+    -------
+    float | None
+        0–1; None where a picture can show several things
+    """
     if self.multilabel or not self.n: return None
     return float(np.mean([1 - found.mean() for _, found in self._found() if len(found)]))
 
 # %% ../nbs/52_evaluate.ipynb #45aa6562
 @patch(as_prop=True)
 def balanced_interval(self: Evaluation) -> tuple[float, float] | None:  # low and high; None for several labels
-    "Calculate the 95 % interval of the balanced error"
+    """Calculate the 95 % interval of the balanced error
+
+    Returns
+    -------
+    tuple[float, float] | None
+        low and high; None for several labels
+    """
     if self.multilabel or not self.n: return None
     off = []
     for shown, found in self._found():
@@ -247,7 +372,17 @@ def _axes(ax, **labels):
 def plot_confusion(self: Evaluation,
                    ax=None  # matplotlib axes; by default new ones
                    ):  # the axes
-    "What was taken for what"
+    """What was taken for what
+
+    Parameters
+    ----------
+    ax
+        matplotlib axes; by default new ones
+
+    Returns
+    -------
+    the axes
+    """
     ax, k = _axes(ax, title="confusion", xlabel="called", ylabel="is"), len(self.labels)
     ax.imshow(np.log1p(self.confusion), cmap="Blues")
     ax.set_xticks(range(k), self.labels, rotation=90 if k > 4 else 0)
@@ -259,7 +394,13 @@ def plot_confusion(self: Evaluation,
 # %% ../nbs/52_evaluate.ipynb #0b06f424
 @patch(as_prop=True)
 def confidence(self: Evaluation) -> np.ndarray:  # N, 0–1; with several labels that of the least sure one
-    "The probability the model gives to its own answer"
+    """The probability the model gives to its own answer
+
+    Returns
+    -------
+    np.ndarray
+        N, 0–1; with several labels that of the least sure one
+    """
     p = self.probabilities
     return np.maximum(p, 1 - p).min(1) if self.multilabel else p.max(1)
 
@@ -268,7 +409,18 @@ def confidence(self: Evaluation) -> np.ndarray:  # N, 0–1; with several labels
 def reliability(self: Evaluation,
                 bins: int = 10  # equally wide, over 0–1
                 ) -> np.ndarray:  # rows of mean confidence, share right, number of answers; empty bins are left out
-    "How often the model is right at each confidence"
+    """How often the model is right at each confidence
+
+    Parameters
+    ----------
+    bins
+        equally wide, over 0–1
+
+    Returns
+    -------
+    np.ndarray
+        rows of mean confidence, share right, number of answers; empty bins are left out
+    """
     p = self.probabilities
     sure, right = (np.maximum(p, 1 - p).ravel(), (self.said == self.targets).ravel()) if self.multilabel else (
         self.confidence, self.right)
@@ -279,7 +431,13 @@ def reliability(self: Evaluation,
 # %% ../nbs/52_evaluate.ipynb #683fc14b
 @patch(as_prop=True)
 def ece(self: Evaluation) -> float:  # 0–1
-    "Calculate the expected calibration error over ten bins (Naeini et al. 2015)"
+    """Calculate the expected calibration error over ten bins (Naeini et al. 2015)
+
+    Returns
+    -------
+    float
+        0–1
+    """
     sure, right, n = self.reliability().T
     return float(np.abs(sure - right) @ n/n.sum())
 
@@ -297,7 +455,17 @@ def knows_ece(self: Evaluation) -> bool:
 def plot_reliability(self: Evaluation,
                      ax=None  # matplotlib axes; by default new ones
                      ):  # the axes
-    "Confidence against the share that was right; the area of a point is its number of answers"
+    """Confidence against the share that was right; the area of a point is its number of answers
+
+    Parameters
+    ----------
+    ax
+        matplotlib axes; by default new ones
+
+    Returns
+    -------
+    the axes
+    """
     ece = f", ECE {self.ece:.1%}" if self.knows_ece else f", {self.n} answers"
     ax = _axes(ax, title=f"reliability{ece}", xlabel="confidence", ylabel="share right",
                xlim=(0, 1.02), ylim=(0, 1.02))
@@ -310,7 +478,13 @@ def plot_reliability(self: Evaluation,
 # %% ../nbs/52_evaluate.ipynb #194f7c2a
 @patch
 def coverage_error(self: Evaluation) -> np.ndarray:  # N rows of share answered and error among the answered, 0–1
-    "Answer only the surest pictures: first the surest one, at last all"
+    """Answer only the surest pictures: first the surest one, at last all
+
+    Returns
+    -------
+    np.ndarray
+        N rows of share answered and error among the answered, 0–1
+    """
     order = np.argsort(-self.confidence, kind="stable")
     n = np.arange(1, self.n + 1)
     return np.stack([n/self.n, np.cumsum(~self.right[order])/n], 1)
@@ -318,13 +492,25 @@ def coverage_error(self: Evaluation) -> np.ndarray:  # N rows of share answered 
 # %% ../nbs/52_evaluate.ipynb #76c06660
 @patch(as_prop=True)
 def coverage(self: Evaluation) -> float:  # 0–1
-    "Share of the pictures the model answers; 1 for a model that never says unsure"
+    """Share of the pictures the model answers; 1 for a model that never says unsure
+
+    Returns
+    -------
+    float
+        0–1
+    """
     return 1.0 if self.unsure is None else 1 - float(np.mean(self.unsure))
 
 # %% ../nbs/52_evaluate.ipynb #f350b4ee
 @patch(as_prop=True)
 def answered_error(self: Evaluation) -> float | None:  # 0–1; None if it answers nothing
-    "Error among the pictures the model answers"
+    """Error among the pictures the model answers
+
+    Returns
+    -------
+    float | None
+        0–1; None if it answers nothing
+    """
     sure = np.ones(self.n, bool) if self.unsure is None else ~np.asarray(self.unsure, bool)
     return 1 - float(self.right[sure].mean()) if sure.any() else None
 
@@ -333,7 +519,17 @@ def answered_error(self: Evaluation) -> float | None:  # 0–1; None if it answe
 def plot_coverage(self: Evaluation,
                   ax=None  # matplotlib axes; by default new ones
                   ):  # the axes
-    "Share answered against the error among the answered; a dot where the model has chosen to work"
+    """Share answered against the error among the answered; a dot where the model has chosen to work
+
+    Parameters
+    ----------
+    ax
+        matplotlib axes; by default new ones
+
+    Returns
+    -------
+    the axes
+    """
     ax = _axes(ax, title="coverage and error", xlabel="share answered", ylabel="error among them", xlim=(0, 1.02))
     ax.plot(*self.coverage_error().T)
     if self.unsure is not None and self.coverage: ax.plot(self.coverage, self.answered_error, "o", color="C3")
@@ -342,7 +538,13 @@ def plot_coverage(self: Evaluation,
 # %% ../nbs/52_evaluate.ipynb #229f5f71
 @patch(as_prop=True)
 def losses(self: Evaluation) -> np.ndarray:  # N, ≥ 0; with several labels the mean over them
-    "Cross-entropy of each answer"
+    """Cross-entropy of each answer
+
+    Returns
+    -------
+    np.ndarray
+        N, ≥ 0; with several labels the mean over them
+    """
     p = np.clip(self.probabilities, 1e-7, 1 - 1e-7)
     if self.multilabel: return -np.where(self.targets, np.log(p), np.log(1 - p)).mean(1)
     return -np.log(p[np.arange(self.n), self.targets])
@@ -352,7 +554,18 @@ def losses(self: Evaluation) -> np.ndarray:  # N, ≥ 0; with several labels the
 def top_losses(self: Evaluation,
                k: int = 9  # how many
                ) -> list[dict]:  # number, file, is, called, confidence, loss; the worst first
-    "The answers that were most surely wrong"
+    """The answers that were most surely wrong
+
+    Parameters
+    ----------
+    k
+        how many
+
+    Returns
+    -------
+    list[dict]
+        number, file, is, called, confidence, loss; the worst first
+    """
     def _names(row): return "+".join(np.array(self.labels)[row]) or "none" if self.multilabel else self.labels[row]
     return [dict(number=int(i), file=str(self.files[i]) if self.files else None, called=_names(self.said[i]),
                  confidence=float(self.confidence[i]), loss=float(self.losses[i]), **{"is": _names(self.targets[i])})
@@ -363,7 +576,17 @@ def top_losses(self: Evaluation,
 def show_top_losses(self: Evaluation,
                     k: int = 9  # how many pictures
                     ):  # Pillow image; raises `BirdornotError` where no files are known
-    "The pictures with the worst answers, with what they are and what they were called"
+    """The pictures with the worst answers, with what they are and what they were called
+
+    Parameters
+    ----------
+    k
+        how many pictures
+
+    Returns
+    -------
+    Pillow image; raises `BirdornotError` where no files are known
+    """
     from birdornot.picture import contact_sheet
     if not self.files: raise BirdornotError("this evaluation does not know its files; use top_losses() for the numbers")
     rows = self.top_losses(k)
@@ -373,7 +596,19 @@ def show_top_losses(self: Evaluation,
 # %% ../nbs/52_evaluate.ipynb #75bff123
 @dataclass
 class Comparison:
-    "Two models on the same pictures"
+    """Two models on the same pictures
+
+    Attributes
+    ----------
+    n
+        pictures
+    only_first
+        wrong by the first model only
+    only_second
+        wrong by the second model only
+    p
+        probability of a split at least as uneven, were the models equally good; 0–1
+    """
     n: int  # pictures
     only_first: int  # wrong by the first model only
     only_second: int  # wrong by the second model only
@@ -384,7 +619,13 @@ class Comparison:
 
     @property
     def needed(self) -> int | None:  # None if no difference was seen
-        "Pictures with which a difference like this one would be found four times in five (Connor 1987)"
+        """Pictures with which a difference like this one would be found four times in five (Connor 1987)
+
+        Returns
+        -------
+        int | None
+            None if no difference was seen
+        """
         gap, apart = abs(self.only_first - self.only_second)/self.n, (self.only_first + self.only_second)/self.n
         return int(np.ceil((1.959964*apart**0.5 + 0.841621*(apart - gap*gap)**0.5)**2/gap**2)) if gap else None
 
@@ -400,7 +641,20 @@ def compare(
     first: Evaluation,  # of one model
     second: Evaluation  # of another, on the same pictures in the same order
 ) -> Comparison:  # raises `BirdornotError` if the pictures are not the same
-    "Whether one of two models is better, or the set too small to tell"
+    """Whether one of two models is better, or the set too small to tell
+
+    Parameters
+    ----------
+    first
+        of one model
+    second
+        of another, on the same pictures in the same order
+
+    Returns
+    -------
+    Comparison
+        raises `BirdornotError` if the pictures are not the same
+    """
     from scipy.special import bdtr  # the sum behind scipy's binomtest, which takes a second to import
     same = first.n == second.n and np.array_equal(first.targets, second.targets)
     if not same or list(map(str, first.files)) != list(map(str, second.files)):
@@ -417,7 +671,26 @@ def bootstrap_interval(
     seed: int = 42,  # same seed, same interval
     groups: list | None = None  # N marks; pictures with the same mark are drawn together
 ) -> tuple[float, float]:  # low and high
-    "Calculate the 95 % percentile interval of a number by drawing the pictures again"
+    """Calculate the 95 % percentile interval of a number by drawing the pictures again
+
+    Parameters
+    ----------
+    result
+        answers on held-out pictures
+    statistic
+        function from an `Evaluation` to a number
+    rounds
+        sets drawn
+    seed
+        same seed, same interval
+    groups
+        N marks; pictures with the same mark are drawn together
+
+    Returns
+    -------
+    tuple[float, float]
+        low and high
+    """
     rng = np.random.default_rng(seed)
     groups = result.groups if groups is None else groups
     members = np.unique(np.arange(result.n) if groups is None else np.array(groups, str), return_inverse=True)[1]
@@ -431,13 +704,25 @@ def bootstrap_interval(
 # %% ../nbs/52_evaluate.ipynb #4858df80
 @patch(as_prop=True)
 def ece_interval(self: Evaluation) -> tuple[float, float] | None:  # low and high; None under `ENOUGH_ANSWERS`
-    "Calculate the 95 % interval of the expected calibration error"
+    """Calculate the 95 % interval of the expected calibration error
+
+    Returns
+    -------
+    tuple[float, float] | None
+        low and high; None under `ENOUGH_ANSWERS`
+    """
     return bootstrap_interval(self, lambda r: r.ece, 200) if self.knows_ece else None
 
 # %% ../nbs/52_evaluate.ipynb #9e8c5760
 @patch
 def as_dict(self: Evaluation) -> dict:  # JSON values only
-    "Describe the evaluation in numbers"
+    """Describe the evaluation in numbers
+
+    Returns
+    -------
+    dict
+        JSON values only
+    """
     (low, high), (b_low, b_high) = self.interval, self.balanced_interval or (None, None)
     ece_low, ece_high = self.ece_interval or (None, None)
     return dict(wrong=self.wrong, of=self.n, error=self.error, low=low, high=high, judged=self.judged or None,
@@ -450,7 +735,13 @@ def as_dict(self: Evaluation) -> dict:  # JSON values only
 # %% ../nbs/52_evaluate.ipynb #b8aedbfc
 @patch
 def as_text(self: Evaluation) -> str:  # several lines
-    "Write down the error, what is answered, and a row for each class"
+    """Write down the error, what is answered, and a row for each class
+
+    Returns
+    -------
+    str
+        several lines
+    """
     def share(v): return "" if v is None else f"{v:.1%}"
     width = max(map(len, self.labels)) + 2
     rows = [f"{r['label']:<{width}}{r['pictures']:>9}{share(r['precision']):>11}{share(r['recall']):>9}"

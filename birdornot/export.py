@@ -89,7 +89,22 @@ def onnx_logits(
     photos: list,  # paths of pictures
     size: int  # side of the square the model sees, pixels
 ) -> np.ndarray:  # logits N×labels
-    "What the graph says, one picture on each core, by ONNX Runtime"
+    """What the graph says, one picture on each core, by ONNX Runtime
+
+    Parameters
+    ----------
+    file
+        an ONNX file written by `export_model`
+    photos
+        paths of pictures
+    size
+        side of the square the model sees, pixels
+
+    Returns
+    -------
+    np.ndarray
+        logits N×labels
+    """
     session = one_core_session(file)
     def _ask(fn):
         pixels = model_input(open_upright(fn, max_size=MAX_SIZE), size)[None]
@@ -146,7 +161,19 @@ def check_replaceable(
     dest: Path,  # where something is to be written
     ours: list,  # names of files and folders that an earlier export writes there
 ):  # raises `BirdornotError` where anything else would be lost
-    "Refuse to replace what we have not written"
+    """Refuse to replace what we have not written
+
+    Parameters
+    ----------
+    dest
+        where something is to be written
+    ours
+        names of files and folders that an earlier export writes there
+
+    Returns
+    -------
+    raises `BirdornotError` where anything else would be lost
+    """
     if dest.is_dir(): lost = sorted({f.name for f in dest.iterdir()} - set(ours))
     else: lost = [dest.name] if dest.exists() and not _is_model_zip(dest) else []
     if lost:
@@ -253,7 +280,24 @@ def export_model(
     result=None,  # `Evaluation` on held-out pictures; by default that of the trained model
     **more  # further facts for the description, JSON values
 ) -> Path:  # `dest`; raises `ExportError` where the graph and the trained model disagree
-    "Write a model folder, and check that it answers as the trained model does"
+    """Write a model folder, and check that it answers as the trained model does
+
+    Parameters
+    ----------
+    trained
+        `Probe`, or a fitted learner made by `vision_learner`
+    dest
+        folder to write, or a zip; an earlier export there is replaced when this one is complete
+    result
+        `Evaluation` on held-out pictures; by default that of the trained model
+    more
+        further facts for the description, JSON values
+
+    Returns
+    -------
+    Path
+        `dest`; raises `ExportError` where the graph and the trained model disagree
+    """
     dest = Path(dest)
     check_replaceable(dest, LARGEST)
     dest.parent.mkdir(parents=True, exist_ok=True)
@@ -270,7 +314,19 @@ def to_learner(
     path: str | Path,  # folder written by `export_model`, or a zip of it
     dls  # DataLoaders with the model's labels, from `dataloaders`
 ):  # fastai `Learner`, as `vision_learner` makes; raises `ModelError` where model and data do not fit
-    "A learner with the weights of a model folder, to be trained on"
+    """A learner with the weights of a model folder, to be trained on
+
+    Parameters
+    ----------
+    path
+        folder written by `export_model`, or a zip of it
+    dls
+        DataLoaders with the model's labels, from `dataloaders`
+
+    Returns
+    -------
+    fastai `Learner`, as `vision_learner` makes; raises `ModelError` where model and data do not fit
+    """
     model = ModelFolder(path)
     if list(dls.vocab) != model.info["labels"]:
         raise ModelError(f"{model.name} knows {', '.join(model.info['labels'])}, the data have {', '.join(dls.vocab)}; "

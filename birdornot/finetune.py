@@ -134,7 +134,22 @@ def cut_body(
     size: int,  # side of the pictures, pixels
     share: float = 0.3  # the largest share of the work that may lie behind the cut, 0–1
 ) -> tuple[nn.Module, nn.Module, float]:  # frozen part, tail, the tail's share of the work; raises `CannotCut`
-    "Cut a body in two; both parts use the layers of `body` itself, so training the tail trains `body`"
+    """Cut a body in two; both parts use the layers of `body` itself, so training the tail trains `body`
+
+    Parameters
+    ----------
+    body
+        what `vision_learner` made: pictures N×3×H×W → features
+    size
+        side of the pictures, pixels
+    share
+        the largest share of the work that may lie behind the cut, 0–1
+
+    Returns
+    -------
+    tuple[nn.Module, nn.Module, float]
+        frozen part, tail, the tail's share of the work; raises `CannotCut`
+    """
     traced = _trace(body.eval())
     found = _place_to_cut(traced, size, share)
     if not found: raise CannotCut(f"this backbone has no place to cut with at most {share:.0%} of the work behind it")
@@ -144,7 +159,17 @@ def cut_body(
 def cuts(
     body: nn.Module  # what `vision_learner` made
 ):  # pairs of modules: up to the cut, and from it on; raises `CannotCut`
-    "Both parts of a body at every place where it can be cut, the last place first"
+    """Both parts of a body at every place where it can be cut, the last place first
+
+    Parameters
+    ----------
+    body
+        what `vision_learner` made
+
+    Returns
+    -------
+    pairs of modules: up to the cut, and from it on; raises `CannotCut`
+    """
     traced = _trace(body.eval())
     for node in reversed(list(_narrow_places(traced.graph))): yield _halves(traced, node)
 
@@ -168,7 +193,22 @@ def keep_activations(
     frozen: nn.Module,  # from `cut_body`
     copies: int = 4  # versions of every picture: as it is, mirrored, then changed at random
 ) -> torch.Tensor:  # half precision, copies×N×…; raises `CannotCut` where a single version is too much
-    "What the frozen part says about every training picture, in several versions"
+    """What the frozen part says about every training picture, in several versions
+
+    Parameters
+    ----------
+    learn
+        its DataLoaders' training part is what is kept
+    frozen
+        from `cut_body`
+    copies
+        versions of every picture: as it is, mirrored, then changed at random
+
+    Returns
+    -------
+    torch.Tensor
+        half precision, copies×N×…; raises `CannotCut` where a single version is too much
+    """
     dls, n = learn.dls, len(learn.dls.train_ds)
     plain = dls.test_dl(dls.train_ds.items, with_labels=True)
     picture = next(iter(plain))[0][:1]
@@ -188,7 +228,20 @@ def inner_folds(
     learn: Learner,  # its training part is divided
     seed: int = 42  # same seed, same folds
 ) -> list[tuple[np.ndarray, np.ndarray]]:  # positions to learn from and to judge by; empty where there are too few
-    "Three folds of a small training part, one of five of a larger one; no duplicate group is in two"
+    """Three folds of a small training part, one of five of a larger one; no duplicate group is in two
+
+    Parameters
+    ----------
+    learn
+        its training part is divided
+    seed
+        same seed, same folds
+
+    Returns
+    -------
+    list[tuple[np.ndarray, np.ndarray]]
+        positions to learn from and to judge by; empty where there are too few
+    """
     n = len(learn.dls.train_ds)
     k, turns = (3, 3) if n < SMALL else (5, 1)
     fold, y = training_folds(learn, k, seed), class_numbers(learn.dls.train_ds)
@@ -213,13 +266,25 @@ class Deadline:
     def part(self,
              share: float  # of the time that is left, 0–1
              ) -> "Deadline":
-        "Give a part of the work its share of the time"
+        """Give a part of the work its share of the time
+
+        Parameters
+        ----------
+        share
+            of the time that is left, 0–1
+        """
         return Deadline(share*max(self.left, 0), self.clock)
 
     def before(self,
                seconds: float  # that are needed afterwards
                ) -> "Deadline":
-        "End sooner, because there is more to do"
+        """End sooner, because there is more to do
+
+        Parameters
+        ----------
+        seconds
+            that are needed afterwards
+        """
         return Deadline(self.left - seconds, self.clock)
 
 # %% ../nbs/61_finetune.ipynb #899c992e
@@ -237,7 +302,17 @@ class _Kept(torch.utils.data.Dataset):
 def balanced_loss(
     targets: torch.Tensor  # N class numbers, or N×K zeros and ones
 ):  # fastai loss
-    "Cross-entropy in which every class counts the same, however many pictures it has"
+    """Cross-entropy in which every class counts the same, however many pictures it has
+
+    Parameters
+    ----------
+    targets
+        N class numbers, or N×K zeros and ones
+
+    Returns
+    -------
+    fastai loss
+    """
     if targets.ndim == 2: return BCEWithLogitsLossFlat()
     counts = torch.bincount(targets)
     return CrossEntropyLossFlat(weight=len(targets)/(len(counts)*counts.float()))
@@ -282,7 +357,20 @@ def judged_loss(
     logits: np.ndarray,  # N×K, of pictures not trained on
     y: np.ndarray  # class numbers N, or N×K booleans
 ) -> float:  # mean cross-entropy, ≥ 0
-    "What is wrong with logits once they are calibrated: being too loud does not count, being wrong does"
+    """What is wrong with logits once they are calibrated: being too loud does not count, being wrong does
+
+    Parameters
+    ----------
+    logits
+        N×K, of pictures not trained on
+    y
+        class numbers N, or N×K booleans
+
+    Returns
+    -------
+    float
+        mean cross-entropy, ≥ 0
+    """
     temperature, offset = calibrate(logits, y)
     p = probabilities(logits + offset, temperature, np.ndim(y) == 2)
     return float(Evaluation(list(range(p.shape[1])), y, p).losses.mean())
@@ -332,7 +420,30 @@ def judged_head(
     folds: np.ndarray,  # their folds
     coverage: float = 0.95  # share of good pictures that must be answered
 ) -> Head:  # calibrated, with thresholds
-    "What pictures not trained on say about the answers of a trained body"
+    """What pictures not trained on say about the answers of a trained body
+
+    Parameters
+    ----------
+    learn
+        its body and linear layer have been trained
+    logits
+        N×K, of pictures not trained on
+    y
+        their class numbers N, or N×K booleans
+    novelty
+        how strange the last of these pictures are to a body that has not seen them
+    x
+        embeddings of the training part by the learner's body
+    folds
+        their folds
+    coverage
+        share of good pictures that must be answered
+
+    Returns
+    -------
+    Head
+        calibrated, with thresholds
+    """
     w, b = (v.detach().cpu().numpy() for v in (learn.model[1][-1].weight, learn.model[1][-1].bias))
     temperature, offset = calibrate(logits, y)
     head = Head(list(learn.dls.vocab), w.copy(), (b + offset).astype(np.float32), temperature, np.ndim(y) == 2,
@@ -366,7 +477,30 @@ def train_tail(
     seed: int = 42,  # same seed, same machine, same result
     until: Deadline | None = None  # when training must be over
 ) -> tuple[int, list[float]]:  # epochs kept, and the loss on judged pictures after 0, 1, … epochs; raises `CannotCut`
-    "Probe, then train the last blocks on kept activations for as many epochs as help on pictures not trained on"
+    """Probe, then train the last blocks on kept activations for as many epochs as help on pictures not trained on
+
+    Parameters
+    ----------
+    learn
+        a learner made by `vision_learner`
+    epochs
+        at most
+    lr
+        largest step of the head; the tail's is a third of it
+    copies
+        versions of every picture
+    share
+        of the body's work that the tail may do, 0–1
+    seed
+        same seed, same machine, same result
+    until
+        when training must be over
+
+    Returns
+    -------
+    tuple[int, list[float]]
+        epochs kept, and the loss on judged pictures after 0, 1, … epochs; raises `CannotCut`
+    """
     set_seed(seed, reproducible=True)
     work, folds, until = _Tail(learn, share, copies, seed), inner_folds(learn, seed), until or Deadline()
     said, states = _judge_epochs(work, folds, epochs, lr, until)
@@ -431,7 +565,26 @@ def finetune(
     seed: int = 42,  # same seed, same machine, same result
     until: Deadline | None = None  # when training must be over
 ) -> int:  # epochs kept, one that was broken off included; 0: the probe was best
-    "Probe, then train the whole network; the best weights on pictures not trained on are kept"
+    """Probe, then train the whole network; the best weights on pictures not trained on are kept
+
+    Parameters
+    ----------
+    learn
+        a learner made by `vision_learner`
+    epochs
+        at most
+    lr
+        largest step of the head; the body's is a tenth of it
+    seed
+        same seed, same machine, same result
+    until
+        when training must be over
+
+    Returns
+    -------
+    int
+        epochs kept, one that was broken off included; 0: the probe was best
+    """
     set_seed(seed, reproducible=True)
     parts, folds, y = inner_folds(learn, seed), training_folds(learn, seed=seed), class_numbers(learn.dls.train_ds)
     x, strangers = (embed(learn, learn.dls.test_dl(files))
@@ -477,7 +630,21 @@ def _fastest(f):
 # %% ../nbs/61_finetune.ipynb #0195f2ca
 @dataclass
 class Speed:
-    "What one picture takes on this machine, seconds"
+    """What one picture takes on this machine, seconds
+
+    Attributes
+    ----------
+    read
+        to be read from the disk
+    answer
+        to be answered by the whole network
+    train
+        to be learned from by the whole network
+    keep
+        to have the activations of one version kept
+    tail
+        to be learned from by the tail
+    """
     read: float  # to be read from the disk
     answer: float  # to be answered by the whole network
     train: float  # to be learned from by the whole network
@@ -492,7 +659,15 @@ def measure_speed(
     learn: Learner,  # a learner made by `vision_learner`
     n: int = 4  # pictures
 ) -> Speed:
-    "Read, answer and train on a few pictures, and take the time"
+    """Read, answer and train on a few pictures, and take the time
+
+    Parameters
+    ----------
+    learn
+        a learner made by `vision_learner`
+    n
+        pictures
+    """
     few = learn.dls.test_dl(learn.dls.train_ds.items[:n], with_labels=True)
     x, y = next(iter(few))
     body, head = learn.model.eval()  # in training mode a measurement would move the averages of normalisation
@@ -514,7 +689,24 @@ def estimate_seconds(
     copies: int = 4,  # versions of every picture for `both`
     speed: Speed | None = None  # what one picture takes; by default it is measured
 ) -> dict[str, float]:  # "probe", "both", "finetune" → seconds
-    "How long each way to fit would take, from a short measurement on this machine"
+    """How long each way to fit would take, from a short measurement on this machine
+
+    Parameters
+    ----------
+    learn
+        a learner made by `vision_learner`
+    epochs
+        of training after the probe
+    copies
+        versions of every picture for `both`
+    speed
+        what one picture takes; by default it is measured
+
+    Returns
+    -------
+    dict[str, float]
+        "probe", "both", "finetune" → seconds
+    """
     s, n = speed or measure_speed(learn), len(learn.dls.train_ds)
     rows, rounds = (2*n/3, 3) if n < SMALL else (0.8*n, 1.8)  # a small part takes turns in judging
     probe = (n + len(stranger_files(learn.dls.vocab, "choose")))*s.look
@@ -532,7 +724,24 @@ def choose_fit(
     minutes: float | None = None,  # time there is; None: no more than has to be
     seconds: dict | None = None  # what `estimate_seconds` says; needed for `minutes`
 ) -> tuple[str, str]:  # "probe", "both" or "finetune", and the reason in words
-    "How to fit, by device, number of pictures and time"
+    """How to fit, by device, number of pictures and time
+
+    Parameters
+    ----------
+    n_train
+        pictures in the training part
+    gpu
+        is there a GPU?
+    minutes
+        time there is; None: no more than has to be
+    seconds
+        what `estimate_seconds` says; needed for `minutes`
+
+    Returns
+    -------
+    tuple[str, str]
+        "probe", "both" or "finetune", and the reason in words
+    """
     if minutes is None:
         if gpu and n_train >= ENOUGH:
             return "finetune", f"a GPU and {n_train} training pictures: the body can be moved too"
@@ -548,7 +757,21 @@ def choose_fit(
 # %% ../nbs/61_finetune.ipynb #b015f73f
 @dataclass
 class Plan:
-    "What is to be done in the time there is"
+    """What is to be done in the time there is
+
+    Attributes
+    ----------
+    how
+        "probe", "both" or "finetune"
+    epochs
+        of training after the probe, at most
+    why
+        the reason, in words
+    until
+        when everything must be over
+    speed
+        what one picture takes, where there is a deadline
+    """
     how: str  # "probe", "both" or "finetune"
     epochs: int  # of training after the probe, at most
     why: str  # the reason, in words
@@ -564,7 +787,23 @@ def plan_fit(
     until: Deadline | None = None,  # when these minutes are over; by default they begin now
     speed: Speed | None = None  # what one picture takes; by default it is measured
 ) -> Plan:
-    "Choose the way to fit, if it is left open, and as many epochs as there is time for"
+    """Choose the way to fit, if it is left open, and as many epochs as there is time for
+
+    Parameters
+    ----------
+    learn
+        a learner made by `vision_learner`
+    how
+        "probe", "both", "finetune" or "auto"
+    epochs
+        at most, of training after the probe
+    minutes
+        time there is; None: as long as it takes
+    until
+        when these minutes are over; by default they begin now
+    speed
+        what one picture takes; by default it is measured
+    """
     if how not in ("auto", "probe", "both", "finetune"):
         raise BirdornotError(f"{how!r} is no way to fit; choose auto, probe, both or finetune")
     until, why = until or Deadline(60*minutes if minutes else math.inf), "as you asked"
@@ -595,7 +834,28 @@ def fit(
     minutes: float | None = None,  # time there is; None: as long as it takes
     plan: Plan | None = None  # from `plan_fit`; by default it is made now
 ) -> Fit:  # what was done and why
-    "Fit by probe, by probe and then the last blocks, or by fine-tuning everything; `auto` chooses"
+    """Fit by probe, by probe and then the last blocks, or by fine-tuning everything; `auto` chooses
+
+    Parameters
+    ----------
+    learn
+        a learner made by `vision_learner`
+    how
+        "probe", "both", "finetune" or "auto"
+    epochs
+        at most, of training after the probe
+    seed
+        same seed, same machine, same result
+    minutes
+        time there is; None: as long as it takes
+    plan
+        from `plan_fit`; by default it is made now
+
+    Returns
+    -------
+    Fit
+        what was done and why
+    """
     start, plan, kept = time.monotonic(), plan or plan_fit(learn, how, epochs, minutes), 0
     how, why = plan.how, plan.why
     if how == "both":
@@ -633,7 +893,27 @@ def train_distributed(
     bs: int = 32,  # pictures a batch, all processes together
     seed: int = 42  # for the split and the first weights
 ):  # the learner, fitted, on every process
-    "Fine-tune on all the processes that `torchrun` has started, and keep the learner"
+    """Fine-tune on all the processes that `torchrun` has started, and keep the learner
+
+    Parameters
+    ----------
+    dest
+        dataset folder, cleaned
+    epochs
+        epochs of fine-tuning after the first, frozen one
+    backbone
+        any name in timm or torchvision
+    size
+        side of the square the model sees, pixels
+    bs
+        pictures a batch, all processes together
+    seed
+        for the split and the first weights
+
+    Returns
+    -------
+    the learner, fitted, on every process
+    """
     import fastai.distributed  # noqa: F401  gives learners a `distrib_ctx`
     from fastai.torch_core import rank_distrib
     gpu = torch.cuda.is_available()

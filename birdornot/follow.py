@@ -104,7 +104,20 @@ def follow_files(
     path: str | Path | Layout,  # dataset folder
     who: str | None = None,  # who moved the files; by default the name you are logged in with
 ) -> Followed:  # new files are originals now, and wait for `clean_images`
-    "Take over what was moved, deleted, replaced or added by hand in the photos of a project"
+    """Take over what was moved, deleted, replaced or added by hand in the photos of a project
+
+    Parameters
+    ----------
+    path
+        dataset folder
+    who
+        who moved the files; by default the name you are logged in with
+
+    Returns
+    -------
+    Followed
+        new files are originals now, and wait for `clean_images`
+    """
     layout, done = up_to_date(path), Followed()
     if layout.kind != "project" or not layout.ledger.exists(): return done
     with Ledger(layout, whole=True) as ledger:
@@ -166,7 +179,15 @@ def refresh(
     path: str | Path | Layout,  # dataset folder
     who: str | None = None,  # who moved the files; by default the name you are logged in with
 ) -> Followed:
-    "Take over what was changed by hand in a project, clean what is new, and say what was done"
+    """Take over what was changed by hand in a project, clean what is new, and say what was done
+
+    Parameters
+    ----------
+    path
+        dataset folder
+    who
+        who moved the files; by default the name you are logged in with
+    """
     done = follow_files(path, who)
     if done or done.lost:
         say("follow", done)
@@ -182,7 +203,24 @@ def rename_class(
     new: str,  # its new name; that of another class puts the two together
     who: str | None = None,  # who decides; by default the name you are logged in with
 ) -> int:  # how many pictures have a new class
-    "Give a class another name, or merge it into another one; what was changed by hand is taken over first"
+    """Give a class another name, or merge it into another one; what was changed by hand is taken over first
+
+    Parameters
+    ----------
+    path
+        dataset folder
+    old
+        a class
+    new
+        its new name; that of another class puts the two together
+    who
+        who decides; by default the name you are logged in with
+
+    Returns
+    -------
+    int
+        how many pictures have a new class
+    """
     refresh(path, who)
     with decision_ledger(path, who, "as a class") as ledger, at_work(ledger.layout, "rename"):
         rows = ledger.rows(status="clean")
@@ -202,7 +240,22 @@ def record_added(
     label: str,  # a class that it did not have before
     who: str | None = None,  # who added it; by default the name you are logged in with
 ) -> int:  # number of the decision
-    "Write down that a class was added, so that this can be undone"
+    """Write down that a class was added, so that this can be undone
+
+    Parameters
+    ----------
+    path
+        dataset folder
+    label
+        a class that it did not have before
+    who
+        who added it; by default the name you are logged in with
+
+    Returns
+    -------
+    int
+        number of the decision
+    """
     with decision_ledger(path, who, "as a class") as ledger, at_work(ledger.layout, "make"):
         away = dict(status="quarantined", verdict="discard", likely_wrong=0, reason=f"the class {label} was taken out")
         now = ("status", "file", "reason", "verdict")
@@ -304,7 +357,22 @@ def follow_source(
     found: dict,  # label → `Hits` of all that a folder of your own has for it now; None for a class that is lost
     who: str | None = None,  # who moved the files; by default the name you are logged in with
 ) -> tuple:  # `Hits` to download, and `Followed`
-    "Take over what was added, removed, replaced or moved in the folder that a dataset was made from"
+    """Take over what was added, removed, replaced or moved in the folder that a dataset was made from
+
+    Parameters
+    ----------
+    path
+        dataset folder, which need not be there
+    found
+        label → `Hits` of all that a folder of your own has for it now; None for a class that is lost
+    who
+        who moved the files; by default the name you are logged in with
+
+    Returns
+    -------
+    tuple
+        `Hits` to download, and `Followed`
+    """
     layout, done = up_to_date(path), Followed()
     if not layout.ledger.exists(): return Hits(h for hits in found.values() for h in hits or ()), done
     with decision_ledger(layout, who, "in its folder") as ledger, at_work(layout, "follow"):

@@ -18,7 +18,22 @@ def probabilities(
     temperature: float = 1.0,  # logits are divided by it
     multilabel: bool = False  # one yes or no per class instead of one class?
 ) -> np.ndarray:  # N×K, 0–1
-    "Softmax, or with several labels sigmoid, of logits"
+    """Softmax, or with several labels sigmoid, of logits
+
+    Parameters
+    ----------
+    logits
+        N×K
+    temperature
+        logits are divided by it
+    multilabel
+        one yes or no per class instead of one class?
+
+    Returns
+    -------
+    np.ndarray
+        N×K, 0–1
+    """
     z = np.asarray(logits)/temperature
     if multilabel: return 1/(1 + np.exp(-np.clip(z, -80, 80)))
     z = np.exp(z - z.max(-1, keepdims=True))
@@ -90,7 +105,24 @@ def solve_head(
     folds: np.ndarray,  # the fold of every picture, N numbers from 0; or R×N, dealt R times
     n_out: int | None = None  # number of classes K; by default the highest number and one
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:  # weight K×C, bias K, out-of-fold logits N×K, strength chosen
-    "Solve regularised, class-balanced logistic regression, its strength chosen by cross-validation"
+    """Solve regularised, class-balanced logistic regression, its strength chosen by cross-validation
+
+    Parameters
+    ----------
+    x
+        embeddings N×C
+    y
+        class numbers N, or N×K booleans where a picture can show several things
+    folds
+        the fold of every picture, N numbers from 0; or R×N, dealt R times
+    n_out
+        number of classes K; by default the highest number and one
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray, np.ndarray, float]
+        weight K×C, bias K, out-of-fold logits N×K, strength chosen
+    """
     y, multilabel = np.asarray(y), np.ndim(y) == 2
     y = y.astype(np.float32) if multilabel else np.eye(n_out or y.max() + 1, dtype=np.float32)[y]
     w, best, worse = _weights(y, multilabel), (np.inf,), 0
@@ -119,7 +151,22 @@ def calibrate(
     y: np.ndarray,  # class numbers N, or N×K booleans
     prior: np.ndarray | None = None  # K shares, how common each class is; None: as in `y`
 ) -> tuple[float, np.ndarray]:  # temperature, and K numbers to add to the logits before dividing by it
-    "Find temperature and offsets under which the probabilities of logits are honest"
+    """Find temperature and offsets under which the probabilities of logits are honest
+
+    Parameters
+    ----------
+    logits
+        out-of-fold, N×K
+    y
+        class numbers N, or N×K booleans
+    prior
+        K shares, how common each class is; None: as in `y`
+
+    Returns
+    -------
+    tuple[float, np.ndarray]
+        temperature, and K numbers to add to the logits before dividing by it
+    """
     y, multilabel = np.asarray(y), np.ndim(y) == 2
     target = _soft_targets(y.astype(float) if multilabel else np.eye(logits.shape[1])[y], multilabel)
     w = np.ones(target.shape) if prior is None else (np.asarray(prior)/target.mean(0))[y][:, None]*np.ones(target.shape)
@@ -153,7 +200,22 @@ def class_prior(
     labels: list,  # the K classes
     multilabel: bool = False  # can a picture show several things at once? then only "trained" is possible
 ) -> np.ndarray | None:  # K shares that sum to 1; None: as in the pictures
-    "Read how common each class is said to be"
+    """Read how common each class is said to be
+
+    Parameters
+    ----------
+    prior
+        "trained" or None: as in the pictures; "equal"; label → share; or bird=1,forest=4
+    labels
+        the K classes
+    multilabel
+        can a picture show several things at once? then only "trained" is possible
+
+    Returns
+    -------
+    np.ndarray | None
+        K shares that sum to 1; None: as in the pictures
+    """
     if prior in (None, "trained"): return None
     if multilabel: raise BirdornotError("a prior is for pictures of one label each; leave it out for several labels")
     if prior == "equal": return np.ones(len(labels))/len(labels)
@@ -172,7 +234,24 @@ def cross_calibrate(
     folds: np.ndarray,  # the fold of every picture, N numbers from 0
     prior: np.ndarray | None = None  # K shares, how common each class is; None: as in `y`
 ) -> np.ndarray:  # probabilities N×K, 0–1
-    "Calibrate each fold by the others"
+    """Calibrate each fold by the others
+
+    Parameters
+    ----------
+    logits
+        out-of-fold, N×K
+    y
+        class numbers N, or N×K booleans
+    folds
+        the fold of every picture, N numbers from 0
+    prior
+        K shares, how common each class is; None: as in `y`
+
+    Returns
+    -------
+    np.ndarray
+        probabilities N×K, 0–1
+    """
     y, probs = np.asarray(y), np.empty(logits.shape)
     for k in range(folds.max() + 1):
         mine = folds == k

@@ -42,7 +42,37 @@ class SourceFailed(BirdornotError):
 # %% ../nbs/10_hits.ipynb #d837ee6b
 @dataclass
 class Hit:
-    "One picture somewhere, and what its source says about it: '' or None where it says nothing"
+    """One picture somewhere, and what its source says about it: '' or None where it says nothing
+
+    Attributes
+    ----------
+    term
+        words searched for
+    image_url
+        address of the picture itself
+    page_url
+        address of the page it appears on
+    title
+        title, plain text
+    width
+        pixels
+    height
+        pixels
+    licence
+        short name such as 'CC BY-SA 4.0'
+    author
+        plain text
+    source
+        who found it
+    rank
+        place in that source's list, from 1
+    thumbnail_url
+        address of a small version
+    group_name
+        what a table says it belongs with, such as a site or one animal
+    part
+        where its owner divides the pictures: train or valid
+    """
     term: str  # words searched for
     image_url: str  # address of the picture itself
     page_url: str = ""  # address of the page it appears on
@@ -76,7 +106,18 @@ def _plain(text):
 def positive_int(
     number,  # what a source gives for a width, a height or a place: a number, text, None, …
 ) -> int | None:  # None for what is not one
-    "Read a positive whole number that a database can keep"
+    """Read a positive whole number that a database can keep
+
+    Parameters
+    ----------
+    number
+        what a source gives for a width, a height or a place: a number, text, None, …
+
+    Returns
+    -------
+    int | None
+        None for what is not one
+    """
     try: number = int(float(number))
     except (TypeError, ValueError, OverflowError): return None
     return number if 0 < number < 2**31 else None
@@ -85,7 +126,18 @@ def positive_int(
 def http_url(
     url,  # what a source gives for an address, of any type
 ) -> str:  # '' for what is not one
-    "Read an http(s) address that names a host"
+    """Read an http(s) address that names a host
+
+    Parameters
+    ----------
+    url
+        what a source gives for an address, of any type
+
+    Returns
+    -------
+    str
+        '' for what is not one
+    """
     url = url.strip() if isinstance(url, str) else ""
     try: parts = urlsplit(url)
     except ValueError: return ""
@@ -99,7 +151,26 @@ def make_hit(
     rank: int = 0,  # place in that source's list, from 1
     **said,  # the other fields of `Hit`, as the source gives them
 ) -> Hit | None:  # None where there is no address
-    "Make a `Hit` with plain values from what a source or a file says"
+    """Make a `Hit` with plain values from what a source or a file says
+
+    Parameters
+    ----------
+    term
+        words searched for
+    image_url
+        address of the picture, checked by `http_url` if it comes from outside
+    source
+        who found it
+    rank
+        place in that source's list, from 1
+    said
+        the other fields of `Hit`, as the source gives them
+
+    Returns
+    -------
+    Hit | None
+        None where there is no address
+    """
     if not image_url: return None
     text = {k: _plain(said.get(k)) for k in ("title", "licence", "author", "group_name", "part")}
     urls = {k: http_url(said.get(k)) for k in ("page_url", "thumbnail_url")}
@@ -147,7 +218,18 @@ class Hits(list):
     def save(self,
         path,  # file to write, one JSON object a line
     ) -> Path:  # the file
-        "Write the hits as JSON lines; an interrupted save leaves the old file"
+        """Write the hits as JSON lines; an interrupted save leaves the old file
+
+        Parameters
+        ----------
+        path
+            file to write, one JSON object a line
+
+        Returns
+        -------
+        Path
+            the file
+        """
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         lines = "".join(json.dumps(asdict(h), ensure_ascii=False) + "\n" for h in self)
@@ -159,7 +241,20 @@ class Hits(list):
         path,  # file written by `Hits.save`
         folder: str | Path | None = None,  # of this computer, in which `file:` addresses may lie; None: nowhere
     ) -> "Hits":  # the same hits
-        "Read hits from JSON lines; raises `BirdornotError` for a file of this computer whose folder is not named"
+        """Read hits from JSON lines; raises `BirdornotError` for a file of this computer whose folder is not named
+
+        Parameters
+        ----------
+        path
+            file written by `Hits.save`
+        folder
+            of this computer, in which `file:` addresses may lie; None: nowhere
+
+        Returns
+        -------
+        'Hits'
+            the same hits
+        """
         return cls(_saved_hit(path, line, row, folder) for line, row in read_rows(path, "jsonl"))
 
 # %% ../nbs/10_hits.ipynb #4a8e0a98
@@ -167,7 +262,19 @@ def read_rows(
     path: str | Path,  # text, CSV, TSV or JSON lines file
     kind: str | None = None,  # 'txt', 'csv', 'tsv' or 'jsonl'; None: what the file's name says
 ):  # generator of (line number, dict); raises `BirdornotError` for a line that cannot be read
-    "Yield the rows of a file of addresses, as they are read"
+    """Yield the rows of a file of addresses, as they are read
+
+    Parameters
+    ----------
+    path
+        text, CSV, TSV or JSON lines file
+    kind
+        'txt', 'csv', 'tsv' or 'jsonl'; None: what the file's name says
+
+    Returns
+    -------
+    generator of (line number, dict); raises `BirdornotError` for a line that cannot be read
+    """
     path = Path(path)
     if not path.is_file(): raise BirdornotError(f"there is no file {str(path)!r}; give a .csv, .jsonl or .txt file")
     kind = kind or path.suffix.lower().lstrip(".")
@@ -248,7 +355,18 @@ def _saved_hit(path, line, row, folder):
 def term_slug(
     term: str,  # words searched for
 ) -> str:  # lower-case letters, digits and underscores, at most 61; of words joined by +, each so
-    "Write a term as a key to look things up by"
+    """Write a term as a key to look things up by
+
+    Parameters
+    ----------
+    term
+        words searched for
+
+    Returns
+    -------
+    str
+        lower-case letters, digits and underscores, at most 61; of words joined by +, each so
+    """
     from slugify import slugify
     if len(words := [w for w in str(term).split("+") if w.strip()]) > 1: return "+".join(map(term_slug, words))
     slug = slugify(str(term), separator="_", max_length=60, word_boundary=True)
@@ -260,7 +378,25 @@ def term_slug(
 # %% ../nbs/10_hits.ipynb #b524942e
 @dataclass
 class Query:
-    "What a source is asked, and through which door"
+    """What a source is asked, and through which door
+
+    Attributes
+    ----------
+    words
+        what engines are asked for
+    term
+        the class these pictures are for
+    web
+        `Web`, for sources on the network
+    licences
+        codes wanted; None: any or none
+    folder
+        for source 'folder'
+    table
+        for source 'table'
+    base
+        where Openverse's API is
+    """
     words: str  # what engines are asked for
     term: str  # the class these pictures are for
     web: object = None  # `Web`, for sources on the network
@@ -285,7 +421,18 @@ def _shown(folder):
 def folder_terms(
     folder: str | Path,  # holds a folder for each class, divided into train, valid and test or not
 ) -> list:  # names of folders, sorted
-    "Name the classes of a folder: its sub-folders that hold files, those of its test part left out"
+    """Name the classes of a folder: its sub-folders that hold files, those of its test part left out
+
+    Parameters
+    ----------
+    folder
+        holds a folder for each class, divided into train, valid and test or not
+
+    Returns
+    -------
+    list
+        names of folders, sorted
+    """
     if not Path(folder).is_dir():
         raise BirdornotError(f"there is no folder {str(folder)!r}; give one that holds a folder for each class")
     parts = part_folders(folder) or dict(train=Path(folder))
@@ -312,7 +459,20 @@ def outside_classes(
     folder: str | Path,  # holds a folder for each class, divided into train, valid and test or not
     terms: list,  # classes that are taken
 ) -> dict:  # path → why
-    "Find what lies in a folder and belongs to none of the classes; hidden files are not meant"
+    """Find what lies in a folder and belongs to none of the classes; hidden files are not meant
+
+    Parameters
+    ----------
+    folder
+        holds a folder for each class, divided into train, valid and test or not
+    terms
+        classes that are taken
+
+    Returns
+    -------
+    dict
+        path → why
+    """
     wanted, out = {label_key(t) for t in terms}, {}
     for p in (part_folders(folder) or dict(train=Path(folder))).values():
         for entry in sorted(p.iterdir()) if p.is_dir() else ():  # a folder that has vanished is spoken of elsewhere
@@ -326,7 +486,17 @@ def outside_classes(
 def folder_hits(
     ask: Query,  # its `term` and `folder` matter
 ):  # generator of `Hit`; raises `NoHits` or `SourceFailed` when there are no more
-    "Yield a hit for each picture in the term's folder, with a file:// address"
+    """Yield a hit for each picture in the term's folder, with a file:// address
+
+    Parameters
+    ----------
+    ask
+        its `term` and `folder` matter
+
+    Returns
+    -------
+    generator of `Hit`; raises `NoHits` or `SourceFailed` when there are no more
+    """
     subs = _term_folders(ask.term, ask.folder)
     looked = {part: find_pictures(sub) for part, sub in subs.items()}
     pictures = [(part, p) for part, (found, _) in looked.items() for p in found]
@@ -347,7 +517,18 @@ _COLUMNS = dict(
 def known_columns(
     row: dict,  # a row of a table, under the names that its author chose
 ) -> dict:  # of image_url, label, group_name, part, page_url, title, width, height, licence, author, thumbnail_url
-    "Find the columns that we use, under our names"
+    """Find the columns that we use, under our names
+
+    Parameters
+    ----------
+    row
+        a row of a table, under the names that its author chose
+
+    Returns
+    -------
+    dict
+        of image_url, label, group_name, part, page_url, title, width, height, licence, author, thumbnail_url
+    """
     row = {str(k).strip().lower(): v for k, v in row.items() if v not in (None, "")}
     found = {ours: [row[k] for k in names.split() if k in row] for ours, names in _COLUMNS.items()}
     return {k: v[0] for k, v in found.items() if v}
@@ -357,7 +538,20 @@ def picture_address(
     folder: str | Path,  # from which paths are read
     text,  # http(s) address, or path with or without the ending of its name
 ) -> str:  # an address, file:// for what lies on this computer; '' where there is nothing
-    "Find the picture that a table means"
+    """Find the picture that a table means
+
+    Parameters
+    ----------
+    folder
+        from which paths are read
+    text
+        http(s) address, or path with or without the ending of its name
+
+    Returns
+    -------
+    str
+        an address, file:// for what lies on this computer; '' where there is nothing
+    """
     if url := http_url(text): return url
     if not isinstance(text, str) or not text.strip() or "\0" in text: return ""
     p = Path(folder)/text.strip().replace("\\", "/")
@@ -378,7 +572,18 @@ def _by_content(folder, row):
 def table_rows(
     table: str | Path,  # text, table or JSON lines file of addresses and paths; paths are read from where it lies
 ) -> list:  # pairs of line number and dict, under the names of `known_columns`
-    "Read a table of pictures, its columns found by their names, or else by what stands in them"
+    """Read a table of pictures, its columns found by their names, or else by what stands in them
+
+    Parameters
+    ----------
+    table
+        text, table or JSON lines file of addresses and paths; paths are read from where it lies
+
+    Returns
+    -------
+    list
+        pairs of line number and dict, under the names of `known_columns`
+    """
     rows = list(read_rows(table))
     names = _by_content(Path(table).parent, rows[0][1]) if rows else {}
     return [(line, known_columns({names.get(k, k): v for k, v in row.items()})) for line, row in rows]
@@ -387,7 +592,18 @@ def table_rows(
 def table_terms(
     table: str | Path,  # text, table or JSON lines file of addresses and paths
 ) -> list:  # labels, sorted; empty where the table has no column of labels
-    "Name the classes of a table"
+    """Name the classes of a table
+
+    Parameters
+    ----------
+    table
+        text, table or JSON lines file of addresses and paths
+
+    Returns
+    -------
+    list
+        labels, sorted; empty where the table has no column of labels
+    """
     rows = [row for _, row in table_rows(table) if part_name(row.get("part")) != "test"]
     return sorted({str(row["label"]) for row in rows if "label" in row})
 
@@ -395,7 +611,17 @@ def table_terms(
 def table_hits(
     ask: Query,  # its `term` and `table` matter
 ):  # generator of `Hit`; raises `NoHits` or `SourceFailed` when there are no more
-    "Yield a hit for each row of the table that belongs to the term, those of its test part left out"
+    """Yield a hit for each row of the table that belongs to the term, those of its test part left out
+
+    Parameters
+    ----------
+    ask
+        its `term` and `table` matter
+
+    Returns
+    -------
+    generator of `Hit`; raises `NoHits` or `SourceFailed` when there are no more
+    """
     if ask.table is None: raise BirdornotError("source 'table' needs a file; give table=FILE, with a picture a line")
     name, labels, bad, rank = str(ask.table), set(), [], 0
     for line, row in table_rows(ask.table):

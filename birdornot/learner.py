@@ -100,7 +100,18 @@ def _missing_step(dls, backbone):
 def class_numbers(
     ds  # fastai `Datasets`: one part of a learner's data
 ) -> np.ndarray:  # class numbers N, or N×K booleans where a picture can show several things
-    "The labels of a part, without opening its pictures"
+    """The labels of a part, without opening its pictures
+
+    Parameters
+    ----------
+    ds
+        fastai `Datasets`: one part of a learner's data
+
+    Returns
+    -------
+    np.ndarray
+        class numbers N, or N×K booleans where a picture can show several things
+    """
     y = np.array([np.asarray(ds.tls[1][i]) for i in range(len(ds))])
     return y.astype(bool) if y.ndim == 2 else y.astype(int)
 
@@ -123,7 +134,24 @@ def build_learner(
     pretrained: bool = True,  # begin with ImageNet weights?
     **kwargs  # passed on to fastai's `vision_learner`
 ) -> Learner:  # with fastai's own head; raises `WeightsUnavailable` where weights cannot be had
-    "fastai's `vision_learner`, with weights from their package where they have one, and little patience with a hub"
+    """fastai's `vision_learner`, with weights from their package where they have one, and little patience with a hub
+
+    Parameters
+    ----------
+    dls
+        pictures N×3×H×W in 0–1 and labels
+    arch
+        as fastai takes it: a name in timm, or a function that builds a network
+    pretrained
+        begin with ImageNet weights?
+    kwargs
+        passed on to fastai's `vision_learner`
+
+    Returns
+    -------
+    Learner
+        with fastai's own head; raises `WeightsUnavailable` where weights cannot be had
+    """
     if packaged := pretrained and arch in installed_backbones():
         kwargs["pretrained_cfg_overlay"] = dict(state_dict=as_tensors(packaged_weights(arch)))
     try:
@@ -144,7 +172,26 @@ def vision_learner(
     seed: int = 42,  # for the first weights of the head
     **kwargs  # passed on to fastai's `vision_learner`
 ) -> Learner:  # body frozen, head one linear layer; raises `WeightsUnavailable` where weights cannot be had
-    "fastai's `vision_learner` with a linear head, and weights that need no hub for `BACKBONE`"
+    """fastai's `vision_learner` with a linear head, and weights that need no hub for `BACKBONE`
+
+    Parameters
+    ----------
+    dls
+        pictures N×3×H×W in 0–1 and labels N
+    arch
+        any name in timm or torchvision, or one of their functions, such as torchvision's `resnet18`
+    pretrained
+        begin with ImageNet weights?
+    seed
+        for the first weights of the head
+    kwargs
+        passed on to fastai's `vision_learner`
+
+    Returns
+    -------
+    Learner
+        body frozen, head one linear layer; raises `WeightsUnavailable` where weights cannot be had
+    """
     _refuse_other_heads(kwargs)
     set_seed(seed)
     name, multilabel = backbone_name(arch), class_numbers(dls.valid_ds).ndim == 2
@@ -164,7 +211,20 @@ def embed(
     learn: Learner,  # a learner made by `vision_learner`
     dl  # DataLoader with pictures N×3×H×W, not shuffled
 ) -> np.ndarray:  # N×C, float32
-    "What the body says about every picture, with all but the linear layer of the model"
+    """What the body says about every picture, with all but the linear layer of the model
+
+    Parameters
+    ----------
+    learn
+        a learner made by `vision_learner`
+    dl
+        DataLoader with pictures N×3×H×W, not shuffled
+
+    Returns
+    -------
+    np.ndarray
+        N×C, float32
+    """
     body = nn.Sequential(learn.model[0], *learn.model[1][:-1]).eval().to(memory_format=torch.channels_last)
     with torch.inference_mode():
         parts = [body(b[0].contiguous(memory_format=torch.channels_last)).float().cpu()
@@ -174,7 +234,19 @@ def embed(
 # %% ../nbs/60_learner.ipynb #1066811d
 @dataclass
 class Fit:
-    "How a learner was fitted"
+    """How a learner was fitted
+
+    Attributes
+    ----------
+    how
+        "probe", "both" or "finetune"
+    why
+        the reason, in words
+    seconds
+        wall time
+    epochs
+        epochs kept, of those that moved the body
+    """
     how: str  # "probe", "both" or "finetune"
     why: str  # the reason, in words
     seconds: float  # wall time
@@ -185,7 +257,20 @@ def set_head(
     learn: Learner,  # a learner made by `vision_learner`
     head: Head  # for the embeddings of the learner's body
 ) -> Learner:  # the same learner
-    "Write a solved head into the linear layer at the end, and keep what else is known about it"
+    """Write a solved head into the linear layer at the end, and keep what else is known about it
+
+    Parameters
+    ----------
+    learn
+        a learner made by `vision_learner`
+    head
+        for the embeddings of the learner's body
+
+    Returns
+    -------
+    Learner
+        the same learner
+    """
     layer, learn.solved_head = learn.model[1][-1], head
     with torch.no_grad():
         layer.weight.copy_(torch.from_numpy(head.weight))
@@ -195,7 +280,13 @@ def set_head(
 # %% ../nbs/60_learner.ipynb #ceeb5fe2
 @patch(as_prop=True)
 def head(self: Learner) -> Head:  # with temperature and thresholds, unless the layer was trained on since
-    "The linear layer of a learner made by `vision_learner`, and how to read its answers"
+    """The linear layer of a learner made by `vision_learner`, and how to read its answers
+
+    Returns
+    -------
+    Head
+        with temperature and thresholds, unless the layer was trained on since
+    """
     w, b = (v.detach().cpu().numpy().copy() for v in (self.model[1][-1].weight, self.model[1][-1].bias))
     head = getattr(self, "solved_head", None)
     if head is not None and np.array_equal(head.weight, w) and np.array_equal(head.bias, b): return head
@@ -212,7 +303,22 @@ def training_folds(
     n_folds: int = 5,  # at most
     seed: int = 42  # same seed, same folds
 ) -> np.ndarray:  # the fold of every picture of the training part
-    "Folds of the training part; copies of a photo are in the same one"
+    """Folds of the training part; copies of a photo are in the same one
+
+    Parameters
+    ----------
+    learn
+        its training part is dealt out
+    n_folds
+        at most
+    seed
+        same seed, same folds
+
+    Returns
+    -------
+    np.ndarray
+        the fold of every picture of the training part
+    """
     files = list(learn.dls.train_ds.items)
     labels = [str(y) for y in class_numbers(learn.dls.train_ds).tolist()]
     return stratified_folds(labels, _groups(learn, files), n_folds, seed)
@@ -223,7 +329,22 @@ def probe_learner(
     seed: int = 42,  # for the folds of the cross-validation
     coverage: float = 0.95  # share of good pictures that must be answered
 ) -> Fit:  # how long it took
-    "Embed the training part once, solve the head, and write it into `learn`"
+    """Embed the training part once, solve the head, and write it into `learn`
+
+    Parameters
+    ----------
+    learn
+        a learner made by `vision_learner`
+    seed
+        for the folds of the cross-validation
+    coverage
+        share of good pictures that must be answered
+
+    Returns
+    -------
+    Fit
+        how long it took
+    """
     start, dls = time.monotonic(), learn.dls
     x, strangers = (embed(learn, dls.test_dl(files))
                     for files in (dls.train_ds.items, stranger_files(dls.vocab, "choose")))
@@ -237,7 +358,20 @@ def evaluate(
     learn: Learner,  # a fitted learner
     dl=None  # labelled DataLoader, not shuffled; by default the validation part
 ) -> Evaluation:  # answers, error and its interval, and where it would rather not answer
-    "Ask a learner about the validation part"
+    """Ask a learner about the validation part
+
+    Parameters
+    ----------
+    learn
+        a fitted learner
+    dl
+        labelled DataLoader, not shuffled; by default the validation part
+
+    Returns
+    -------
+    Evaluation
+        answers, error and its interval, and where it would rather not answer
+    """
     judged_head, judged = getattr(learn, "judged", (None, None))
     if dl is None and judged_head is learn.head: return judged
     part = dl or learn.dls.valid
@@ -289,7 +423,18 @@ def result(self: Learner) -> Evaluation:
 def logits(self: Learner,
            files: list  # picture files
            ) -> np.ndarray:  # N×K
-    "Answer picture files"
+    """Answer picture files
+
+    Parameters
+    ----------
+    files
+        picture files
+
+    Returns
+    -------
+    np.ndarray
+        N×K
+    """
     with self.no_bar(), self.no_logging():
         return self.get_preds(dl=self.dls.test_dl(files), act=nn.Identity())[0].numpy()
 
@@ -298,7 +443,18 @@ def logits(self: Learner,
 def embed_pictures(self: Learner,
                    pictures: list  # Pillow pictures
                    ) -> np.ndarray:  # float32, N×C
-    "Embed pictures in memory"
+    """Embed pictures in memory
+
+    Parameters
+    ----------
+    pictures
+        Pillow pictures
+
+    Returns
+    -------
+    np.ndarray
+        float32, N×C
+    """
     with tempfile.TemporaryDirectory() as d:
         files = [Path(d)/f"{i:05}.png" for i in range(len(pictures))]
         for picture, file in zip(pictures, files): picture.save(file, compress_level=1)
@@ -336,7 +492,13 @@ def _written_by_torch(learn, size):
 
 @patch
 def weights(self: Learner) -> dict:  # name → array: body.* and head.*
-    "Give the weights of body and head by name"
+    """Give the weights of body and head by name
+
+    Returns
+    -------
+    dict
+        name → array: body.* and head.*
+    """
     body = {f"body.{k}": v.detach().cpu().contiguous().numpy() for k, v in self.model[0].state_dict().items()}
     return body | {f"head.{k}": v for k, v in head_arrays(self.head).items()}
 
@@ -346,7 +508,22 @@ def settle_head(
     coverage: float = 0.95,  # share of good pictures that must be answered
     seed: int = 42  # for the folds
 ) -> Evaluation:  # on the part held back, each fold by temperature and limits that the others have chosen
-    "Calibrate a learner, and choose where it says unsure"
+    """Calibrate a learner, and choose where it says unsure
+
+    Parameters
+    ----------
+    learn
+        trained by hand, such as with `learn.fine_tune`; its last layer is changed by the offsets found
+    coverage
+        share of good pictures that must be answered
+    seed
+        for the folds
+
+    Returns
+    -------
+    Evaluation
+        on the part held back, each fold by temperature and limits that the others have chosen
+    """
     x, y, files = embed(learn, learn.dls.valid), class_numbers(learn.dls.valid_ds), list(learn.dls.valid_ds.items)
     groups, warned = _known_twice(learn, files)
     folds = stratified_folds([str(v) for v in y.tolist()], groups, seed=seed)
@@ -371,7 +548,22 @@ def solve_on_all(
     seed: int = 42,  # for the folds of the cross-validation
     coverage: float = 0.95  # share of good pictures that must be answered
 ) -> bool:  # whether it was done
-    "Judge a probe on the part held back, then solve its head on all pictures"
+    """Judge a probe on the part held back, then solve its head on all pictures
+
+    Parameters
+    ----------
+    learn
+        fitted by `probe_learner`; any other is left as it is
+    seed
+        for the folds of the cross-validation
+    coverage
+        share of good pictures that must be answered
+
+    Returns
+    -------
+    bool
+        whether it was done
+    """
     if getattr(learn, "probed", None) is None or learn.probed is not learn.head: return False
     result, dls = evaluate(learn), learn.dls
     files = list(dls.train_ds.items) + list(dls.valid_ds.items)
@@ -394,7 +586,18 @@ def solved_on_all(self: Learner) -> bool:
 def learner_fingerprint(
     dls: DataLoaders  # from `dataloaders`
 ) -> str:  # 64 hexadecimal digits (SHA-256)
-    "Changes when a picture, a label or the split changes, and only then"
+    """Changes when a picture, a label or the split changes, and only then
+
+    Parameters
+    ----------
+    dls
+        from `dataloaders`
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits (SHA-256)
+    """
     train, valid = (list(ds.items) for ds in (dls.train_ds, dls.valid_ds))
     places = range(len(train) + len(valid))
     return data_fingerprint(train + valid, places[:len(train)], places[len(train):])
@@ -412,7 +615,13 @@ def _strangers(learn, head):
 
 @patch
 def describe(self: Learner) -> dict:  # backbone, size, labels, multilabel, data, strangers, mean, std, …; JSON values
-    "Say what was learned from, with what, and what is said about pictures of none of its classes"
+    """Say what was learned from, with what, and what is said about pictures of none of its classes
+
+    Returns
+    -------
+    dict
+        backbone, size, labels, multilabel, data, strangers, mean, std, …; JSON values
+    """
     head, (mean, std) = self.head, _pixel_stats(self)
     packages = "birdornot", "torch", "fastai", "timm", "numpy", "onnxruntime", "pillow"
     return dict(backbone=self.backbone, size=self.dls.one_batch()[0].shape[-1], labels=list(self.dls.vocab),
@@ -426,7 +635,24 @@ def save_learner(
     done: Fit,  # what `fit` returned
     **settings  # what the learner was made with: `seed`, …
 ) -> Path:  # the folder written
-    "Keep the weights and all that is needed to make the same learner again"
+    """Keep the weights and all that is needed to make the same learner again
+
+    Parameters
+    ----------
+    learn
+        fitted learner made by `vision_learner`
+    path
+        dataset folder
+    done
+        what `fit` returned
+    settings
+        what the learner was made with: `seed`, …
+
+    Returns
+    -------
+    Path
+        the folder written
+    """
     from safetensors.numpy import save_file as save_arrays
     from safetensors.torch import save_file
     dest, head = home_of(path).training, learn.head
@@ -445,7 +671,18 @@ def save_learner(
 def restore_learner(
     path: str | Path  # dataset folder
 ) -> Learner:  # the fitted learner; raises `DatasetError` where there is none or the data have changed
-    "The learner that `save_learner` kept, on the same data and the same split"
+    """The learner that `save_learner` kept, on the same data and the same split
+
+    Parameters
+    ----------
+    path
+        dataset folder
+
+    Returns
+    -------
+    Learner
+        the fitted learner; raises `DatasetError` where there is none or the data have changed
+    """
     from safetensors.numpy import load_file as load_arrays
     from safetensors.torch import load_file
     facts, kept = saved_facts(path), training_folder(path)

@@ -301,7 +301,20 @@ def execute(self: Ledger,
     sql: str,  # one statement
     args=(),  # values for its question marks
 ) -> list:  # dicts, the rows that it gives
-    "Run a statement, for questions that `rows` cannot answer and for the tables of later chapters"
+    """Run a statement, for questions that `rows` cannot answer and for the tables of later chapters
+
+    Parameters
+    ----------
+    sql
+        one statement
+    args
+        values for its question marks
+
+    Returns
+    -------
+    list
+        dicts, the rows that it gives
+    """
     return self._do(sql, args)
 
 # %% ../nbs/20_ledger.ipynb #828417a5
@@ -309,7 +322,13 @@ def execute(self: Ledger,
 def note(self: Ledger,
     **about: str,  # key = what to note
 ):
-    "Write down what is true of the whole dataset, to be read by `read_about`"
+    """Write down what is true of the whole dataset, to be read by `read_about`
+
+    Parameters
+    ----------
+    about
+        key = what to note
+    """
     self._do("INSERT OR REPLACE INTO about VALUES (?, ?)", list(about.items()), many=True)
 
 
@@ -317,14 +336,26 @@ def note(self: Ledger,
 def locate(self: Ledger,
     name: str,  # `file` or `original` of a row
 ) -> Path:
-    "Find a file of the dataset; raises `DatasetError` for a name that leads out of it"
+    """Find a file of the dataset; raises `DatasetError` for a name that leads out of it
+
+    Parameters
+    ----------
+    name
+        `file` or `original` of a row
+    """
     return self.layout.locate(name)
 
 # %% ../nbs/20_ledger.ipynb #53446650
 def home_of(
     path: str | Path | Layout,  # dataset folder, or a folder of your own
 ) -> Layout:
-    "See that there is a project for the results of a dataset, and say where its things lie"
+    """See that there is a project for the results of a dataset, and say where its things lie
+
+    Parameters
+    ----------
+    path
+        dataset folder, or a folder of your own
+    """
     with Ledger(path) as ledger: layout = ledger.layout
     layout.home.mkdir(parents=True, exist_ok=True)
     return layout
@@ -332,7 +363,13 @@ def home_of(
 # %% ../nbs/20_ledger.ipynb #51e4a604
 @patch
 def columns(self: Ledger) -> list:  # names
-    "The columns that a picture has by now"
+    """The columns that a picture has by now
+
+    Returns
+    -------
+    list
+        names
+    """
     return [r["name"] for r in self.execute("PRAGMA table_info(pictures)")]
 
 
@@ -357,7 +394,13 @@ def _kind(self: Ledger, name):
 def add_columns(self: Ledger,
     **types: str,  # name = SQLite type: TEXT, INTEGER, REAL or BLOB
 ):
-    "Add the columns that are missing, so that a later stage can write down what it finds"
+    """Add the columns that are missing, so that a later stage can write down what it finds
+
+    Parameters
+    ----------
+    types
+        name = SQLite type: TEXT, INTEGER, REAL or BLOB
+    """
     have = self.columns()
     for name, kind in types.items():
         if not re.fullmatch(r"[a-z]\w*", name): raise ValueError(f"{name!r} is no column name; use a-z, 0-9 and _")
@@ -391,7 +434,13 @@ def transaction(self: Ledger):
 def after_commit(self: Ledger,
     do,  # called without arguments when what was written is safe; not if it was taken back
 ):
-    "Do something when the transaction that is under way has ended, or at once where there is none"
+    """Do something when the transaction that is under way has ended, or at once where there is none
+
+    Parameters
+    ----------
+    do
+        called without arguments when what was written is safe; not if it was taken back
+    """
     if not self._db.in_transaction: return do()
     self._after.append(do)
 
@@ -407,7 +456,18 @@ def _note_folders(self: Ledger, labels):
 def insert(self: Ledger,
     rows: list,  # dicts of column = value, all with the same columns; what is no column is left out
 ) -> int:  # how many are new
-    "Add those rows whose label does not have the address yet, all or none"
+    """Add those rows whose label does not have the address yet, all or none
+
+    Parameters
+    ----------
+    rows
+        dicts of column = value, all with the same columns; what is no column is left out
+
+    Returns
+    -------
+    int
+        how many are new
+    """
     keys = [k for k in self.columns() if k != "id" and k in rows[0]] if rows else ["label"]
     sql = f"INSERT INTO pictures ({','.join(keys)}) VALUES ({','.join(':'+k for k in keys)}) ON CONFLICT DO NOTHING"
     with self.transaction():
@@ -421,7 +481,18 @@ def insert(self: Ledger,
 def add(self: Ledger,
     hits,  # iterable of `Hit`
 ) -> int:  # how many are new
-    "Write a row with status 'found' for each hit that is not there yet"
+    """Write a row with status 'found' for each hit that is not there yet
+
+    Parameters
+    ----------
+    hits
+        iterable of `Hit`
+
+    Returns
+    -------
+    int
+        how many are new
+    """
     return self.insert([{**asdict(h), "label": clean_label(h.term), "status": "found"} for h in hits])
 
 # %% ../nbs/20_ledger.ipynb #91ea4e4b
@@ -434,7 +505,18 @@ _STORED = {"downloaded", "clean", "quarantined"}
 def check(self: Ledger,
     values: dict,  # column = value, a row or a part of one
 ) -> dict:  # the same
-    "Raise `DatasetError` for what birdornot does not write: a hash that is none, a name that leads elsewhere"
+    """Raise `DatasetError` for what birdornot does not write: a hash that is none, a name that leads elsewhere
+
+    Parameters
+    ----------
+    values
+        column = value, a row or a part of one
+
+    Returns
+    -------
+    dict
+        the same
+    """
     self._know(values)
     for k, v in values.items():
         if v is None or v == "": continue
@@ -452,7 +534,18 @@ def check(self: Ledger,
 def rows(self: Ledger,
     **equals,  # column = value, or a list of values; None for empty
 ) -> list:  # dicts, in the order they came
-    "The rows where each column has its value"
+    """The rows where each column has its value
+
+    Parameters
+    ----------
+    equals
+        column = value, or a list of values; None for empty
+
+    Returns
+    -------
+    list
+        dicts, in the order they came
+    """
     self._know(equals)
     where, args = ["1"], []
     for k, v in equals.items():
@@ -473,7 +566,18 @@ def _digest(file, size, changed):
 def content_hash(
     file: str | Path,  # any file; raises `OSError` where it cannot be read
 ) -> str:  # SHA-256 of its bytes, 64 hexadecimal digits
-    "Name the content of a file"
+    """Name the content of a file
+
+    Parameters
+    ----------
+    file
+        any file; raises `OSError` where it cannot be read
+
+    Returns
+    -------
+    str
+        SHA-256 of its bytes, 64 hexadecimal digits
+    """
     about = os.stat(file)
     return _digest(os.path.abspath(file), about.st_size, about.st_mtime_ns)
 
@@ -481,7 +585,18 @@ def content_hash(
 def own_file(
     row: dict,  # of the ledger
 ) -> Path | None:  # None where it came from the web, was drawn, or was put here by hand
-    "Name the user's own file that a picture was read from"
+    """Name the user's own file that a picture was read from
+
+    Parameters
+    ----------
+    row
+        of the ledger
+
+    Returns
+    -------
+    Path | None
+        None where it came from the web, was drawn, or was put here by hand
+    """
     url = row["image_url"] or ""
     if row["source"] not in ("folder", "table") or not url.startswith("file:"): return None
     try: return path_of(url)
@@ -491,7 +606,18 @@ def own_file(
 def own_words(
     file: str | Path | None,  # from `own_file`
 ) -> str:  # to be put behind the name of our copy; '' where there is none
-    "Name a file of the user's own in a line"
+    """Name a file of the user's own in a line
+
+    Parameters
+    ----------
+    file
+        from `own_file`
+
+    Returns
+    -------
+    str
+        to be put behind the name of our copy; '' where there is none
+    """
     return f"  from {shell_words(file)}" if file else ""
 
 # %% ../nbs/20_ledger.ipynb #776e7659
@@ -503,7 +629,20 @@ def update(self: Ledger,
     row: int | dict,  # number of the row; or the row as it was read, which is left alone if it was settled meanwhile
     **values,  # column = new value
 ) -> bool:  # was it changed?
-    "Change one row; a new status is also appended to the history, with the time and `who`"
+    """Change one row; a new status is also appended to the history, with the time and `who`
+
+    Parameters
+    ----------
+    row
+        number of the row; or the row as it was read, which is left alone if it was settled meanwhile
+    values
+        column = new value
+
+    Returns
+    -------
+    bool
+        was it changed?
+    """
     self._know(values)
     was = {k: row[k] for k in _STATE if k in row} | dict(id=row["id"]) if isinstance(row, dict) else dict(id=row)
     at = datetime.now(timezone.utc).isoformat(timespec="seconds")
@@ -529,14 +668,31 @@ REASON_KINDS = dict(  # kind → how its reasons begin, as regular expressions; 
 def reason_kind(
     reason: str | None,  # why there is no picture, as a row says it
 ) -> str:  # 'forever', 'moment' or 'limit'
-    "Tell whether a reason lasts, passes by itself, or holds for a limit that can be set"
+    """Tell whether a reason lasts, passes by itself, or holds for a limit that can be set
+
+    Parameters
+    ----------
+    reason
+        why there is no picture, as a row says it
+
+    Returns
+    -------
+    str
+        'forever', 'moment' or 'limit'
+    """
     def says(ways): return any(re.match(way, reason or "") for way in ways)
     return next((kind for kind, ways in REASON_KINDS.items() if says(ways)), "forever")
 
 # %% ../nbs/20_ledger.ipynb #8bdd85ae
 @patch
 def counts(self: Ledger) -> dict:  # label → status → how many
-    "How many pictures of each label have each status"
+    """How many pictures of each label have each status
+
+    Returns
+    -------
+    dict
+        label → status → how many
+    """
     out = defaultdict(dict)
     sql = "SELECT label, status, count(*) AS n FROM pictures GROUP BY 1, 2"
     for r in self.execute(sql): out[r["label"]][r["status"]] = r["n"]
@@ -587,7 +743,19 @@ def at_work(
     wait: float | None = None,  # how long to wait for another run, seconds; None: until it is done
     kind: str = "lock",  # ending of the lock file: each kind is held by one run, and knows nothing of the others
 ):
-    "Hold a dataset, so that nobody else changes it meanwhile; the same thread may do so again inside"
+    """Hold a dataset, so that nobody else changes it meanwhile; the same thread may do so again inside
+
+    Parameters
+    ----------
+    dest
+        dataset folder that has a ledger
+    what
+        the stage that holds it, in a word, for those who wait
+    wait
+        how long to wait for another run, seconds; None: until it is done
+    kind
+        ending of the lock file: each kind is held by one run, and knows nothing of the others
+    """
     from filelock import FileLock
     layout = layout_of(dest)
     file, held = layout.ledger.with_suffix(f".{kind}").absolute(), _held.__dict__.setdefault("locks", set())
@@ -611,7 +779,17 @@ def at_work(
 def unfinished_files(
     layout: Layout,  # of a dataset that may be written to
 ):  # yields the folder
-    "Give a folder for files that are not whole yet, rid of what a killed run left there"
+    """Give a folder for files that are not whole yet, rid of what a killed run left there
+
+    Parameters
+    ----------
+    layout
+        of a dataset that may be written to
+
+    Returns
+    -------
+    yields the folder
+    """
     folder = layout.unfinished
     folder.mkdir(parents=True, exist_ok=True)
     for f in folder.iterdir():
@@ -625,7 +803,18 @@ def unfinished_files(
 def decision_log(
     ledger: str | Path,  # SQLite file
 ) -> Path:  # need not be there
-    "Name the text file that holds every decision once more, a JSON object a line"
+    """Name the text file that holds every decision once more, a JSON object a line
+
+    Parameters
+    ----------
+    ledger
+        SQLite file
+
+    Returns
+    -------
+    Path
+        need not be there
+    """
     return Path(ledger).with_suffix(".decisions.jsonl")
 
 
@@ -633,7 +822,13 @@ def decision_log(
 def log_decision(self: Ledger,
     **about,  # columns of the decision, with `changes` as a list
 ):
-    "Add a decision to the log, with what its pictures can be recognised by, when it is safe in the ledger"
+    """Add a decision to the log, with what its pictures can be recognised by, when it is safe in the ledger
+
+    Parameters
+    ----------
+    about
+        columns of the decision, with `changes` as a list
+    """
     ids = [id for id, *_ in about["changes"]]
     sql = "SELECT id, label, image_url, sha256 FROM pictures WHERE id IN (SELECT value FROM json_each(?))"
     rows = self.execute(sql, [json.dumps(ids)])
@@ -830,7 +1025,18 @@ def _mend(layout, why):
 def read_changes(
     text: str,  # what a decision has changed, as the ledger keeps it
 ) -> list:  # for each row its number, the values to go back to, and those it has now; raises `DatasetError`
-    "Read what a decision has changed"
+    """Read what a decision has changed
+
+    Parameters
+    ----------
+    text
+        what a decision has changed, as the ledger keeps it
+
+    Returns
+    -------
+    list
+        for each row its number, the values to go back to, and those it has now; raises `DatasetError`
+    """
     try: changes = json.loads(text)
     except (TypeError, ValueError, RecursionError): changes = None
     if isinstance(changes, list) and all(isinstance(c, list) and [*map(type, c)] == [int, dict, dict] for c in changes):
@@ -900,7 +1106,18 @@ def _modernised(ledger):
 def up_to_date(
     path: str | Path | Layout,  # dataset folder
 ) -> Layout:  # today's, unless nobody may write there
-    "Find out where the things of a dataset lie, after bringing one of an earlier birdornot to today's layout"
+    """Find out where the things of a dataset lie, after bringing one of an earlier birdornot to today's layout
+
+    Parameters
+    ----------
+    path
+        dataset folder
+
+    Returns
+    -------
+    Layout
+        today's, unless nobody may write there
+    """
     layout = layout_of(path)
     if layout.kind == "old" or (layout.home/".originals").is_dir():
         with Ledger(layout) as ledger: layout = ledger.layout

@@ -89,7 +89,20 @@ def search_images(
     term: str,  # words to search for
     max_images: int = 200,  # addresses wanted
 ) -> L:  # of `Address`, at most `max_images`
-    "Search for pictures of `term`, as the lesson does"
+    """Search for pictures of `term`, as the lesson does
+
+    Parameters
+    ----------
+    term
+        words to search for
+    max_images
+        addresses wanted
+
+    Returns
+    -------
+    L
+        of `Address`, at most `max_images`
+    """
     hits = find_images(term, n=max_images)
     if len(hits) < max_images: say("search", f"{term}: {max_images} were wanted, found are {hits}")
     return L(map(_address, hits))
@@ -168,7 +181,25 @@ def download_images(
     timeout: float = 4,  # seconds that a picture may take, if more than 30
     preserve_filename: bool = False,  # call the files as their addresses do? otherwise by their content
 ) -> None:
-    "Download pictures into a class folder, as fastai's function does, and lose nothing"
+    """Download pictures into a class folder, as fastai's function does, and lose nothing
+
+    Parameters
+    ----------
+    dest
+        class folder, made if missing
+    url_file
+        text file with an address a line
+    urls
+        addresses; None: those in `url_file`
+    max_pics
+        how many lines of `url_file` to read
+    n_workers
+        pictures in flight
+    timeout
+        seconds that a picture may take, if more than 30
+    preserve_filename
+        call the files as their addresses do? otherwise by their content
+    """
     dest, urls = Path(dest).absolute(), _addresses(urls, url_file, max_pics)
     layout, label = _layout_for(dest), clean_label(dest.name)
     dest.mkdir(parents=True, exist_ok=True)
@@ -188,14 +219,31 @@ def download_images(
 def verify_image(
     fn: str | Path,  # a file
 ) -> bool:
-    "Tell whether a file can be opened as a picture, within limits of memory and time"
+    """Tell whether a file can be opened as a picture, within limits of memory and time
+
+    Parameters
+    ----------
+    fn
+        a file
+    """
     return not upright_copy(fn)
 
 
 def verify_images(
     fns: list,  # files
 ) -> L:  # those of `fns` that cannot be opened
-    "Find the files that cannot be opened, and say why"
+    """Find the files that cannot be opened, and say why
+
+    Parameters
+    ----------
+    fns
+        files
+
+    Returns
+    -------
+    L
+        those of `fns` that cannot be opened
+    """
     fns = L(fns)
     why = [got.get("reason") for got in run_in_workers(upright_copy, [(str(fn),) for fn in fns])]
     bad = [f"{Path(fn).name} ({reason})" for fn, reason in zip(fns, why) if reason]
@@ -249,7 +297,31 @@ def resize_image(
     resume: bool = False,  # leave alone what is there already?
     **kwargs,  # passed on to Pillow's `save`
 ) -> None:
-    "Write a picture upright and no larger than `max_size`"
+    """Write a picture upright and no larger than `max_size`
+
+    Parameters
+    ----------
+    file
+        picture, seen from `src`
+    dest
+        folder to write to
+    src
+        folder that `file` lies in
+    max_size
+        no side of the result is longer, pixels
+    n_channels
+        1, 3 or 4
+    ext
+        suffix of the new file, such as '.png'
+    img_format
+        Pillow's name of a format; by default what the suffix says
+    resample
+        Pillow's filter
+    resume
+        leave alone what is there already?
+    kwargs
+        passed on to Pillow's `save`
+    """
     _resize([Path(file)], src, dest, 0, max_size, n_channels, ext, img_format, resample, resume, kwargs)
 
 # %% ../nbs/65_lesson.ipynb #777bdcbb
@@ -266,7 +338,33 @@ def resize_images(
     resume: bool | None = None,  # leave alone what is there already?
     **kwargs,  # passed on to Pillow's `save`
 ) -> None:
-    "Write the pictures of a folder upright and no larger than `max_size`"
+    """Write the pictures of a folder upright and no larger than `max_size`
+
+    Parameters
+    ----------
+    path
+        folder of pictures
+    max_workers
+        processes; 0: none but this one
+    max_size
+        no side of a result is longer, pixels
+    recurse
+        in sub-folders, too?
+    dest
+        folder to write to
+    n_channels
+        1, 3 or 4
+    ext
+        suffix of the new files, such as '.png'
+    img_format
+        Pillow's name of a format; by default what the suffix says
+    resample
+        Pillow's filter
+    resume
+        leave alone what is there already?
+    kwargs
+        passed on to Pillow's `save`
+    """
     files = [f.relative_to(path) for f in get_image_files(path, recurse=recurse)]
     _resize(files, path, dest, max_workers, max_size, n_channels, ext, img_format, resample, resume, kwargs)
 
@@ -280,7 +378,24 @@ def download_url(
     timeout: float | None = None,  # seconds that it may take; None: 30
     show_progress: bool = True,  # show a bar, where fastdownload does it
 ) -> Path:  # the file; raises `Refused` where there is no picture
-    "Download a file; one that is called a picture must be one"
+    """Download a file; one that is called a picture must be one
+
+    Parameters
+    ----------
+    url
+        address
+    dest
+        file or folder to write to; by default the name that the address ends in
+    timeout
+        seconds that it may take; None: 30
+    show_progress
+        show a bar, where fastdownload does it
+
+    Returns
+    -------
+    Path
+        the file; raises `Refused` where there is no picture
+    """
     from birdornot.core import PICTURE_SUFFIXES, atomic_file
     dest = urldest(str(url), dest)
     if (dest.suffix or Path(split_url(url).path).suffix).lower() not in PICTURE_SUFFIXES:
@@ -319,7 +434,32 @@ def vision_learner(
     metrics=None,  # to be shown after each epoch
     **kwargs,  # passed on to fastai's `vision_learner`
 ) -> Learner:  # raises `WeightsUnavailable` where weights cannot be had
-    "Build a learner as fastai's function does, with a head of one linear layer where none is asked for"
+    """Build a learner as fastai's function does, with a head of one linear layer where none is asked for
+
+    Parameters
+    ----------
+    dls
+        fastai `DataLoaders`
+    arch
+        name in timm or torchvision, or a function that builds a network, such as `resnet18`
+    normalize
+        shift and scale pixels as the network expects?
+    n_out
+        numbers that come out; by default one a class
+    pretrained
+        begin with ImageNet weights?
+    weights
+        torchvision's, where `arch` is its function
+    metrics
+        to be shown after each epoch
+    kwargs
+        passed on to fastai's `vision_learner`
+
+    Returns
+    -------
+    Learner
+        raises `WeightsUnavailable` where weights cannot be had
+    """
     if why := _why_theirs(dls, arch, normalize, n_out, kwargs):
         say("learner", f"made by fastai's vision_learner, as {why}; it cannot be exported as a model folder")
         own = dict(normalize=normalize, n_out=n_out, weights=weights, metrics=metrics)
@@ -345,7 +485,19 @@ def CopySplitter(
     valid_pct: float = 0.2,  # share held back, 0–0.5
     seed: int | None = None,  # same seed, same split; None: another one each time
 ):  # function from files to positions of the training and the validation part
-    "fastai's `RandomSplitter` for picture files in class folders, with copies on one side"
+    """fastai's `RandomSplitter` for picture files in class folders, with copies on one side
+
+    Parameters
+    ----------
+    valid_pct
+        share held back, 0–0.5
+    seed
+        same seed, same split; None: another one each time
+
+    Returns
+    -------
+    function from files to positions of the training and the validation part
+    """
     def _split(items):
         files = [Path(f) for f in items] if all(isinstance(f, (str, Path)) for f in items) else []
         if not files: return _theirs_split(valid_pct, seed)(items)
@@ -397,7 +549,18 @@ class _Patch:
 def patch_fastai(
     keep_copies: bool = False,  # let `RandomSplitter` keep copies of a picture on one side, too?
 ) -> _Patch:  # undone by `unpatch_fastai()`, or at the end of a `with` statement
-    "Put our functions behind fastai's names, for a notebook that says `from fastai.vision.all import *`"
+    """Put our functions behind fastai's names, for a notebook that says `from fastai.vision.all import *`
+
+    Parameters
+    ----------
+    keep_copies
+        let `RandomSplitter` keep copies of a picture on one side, too?
+
+    Returns
+    -------
+    _Patch
+        undone by `unpatch_fastai()`, or at the end of a `with` statement
+    """
     homes = vars(fastai_utils) | vars(fastai_learner) | vars(fastai_transforms)
     before = [name for name, (_, ours) in _PATCHED.items() if homes[name] is ours]
     names = [name for name in _PATCHED if keep_copies or name != "RandomSplitter"]

@@ -28,7 +28,20 @@ def write_lock(
     dest: str | Path,  # dataset folder
     file: str | Path,  # text file to write, such as birds.lock
 ) -> int:  # how many pictures are in it
-    "Write where each downloaded picture came from, its hash and what was decided about it, one JSON object a line"
+    """Write where each downloaded picture came from, its hash and what was decided about it, one JSON object a line
+
+    Parameters
+    ----------
+    dest
+        dataset folder
+    file
+        text file to write, such as birds.lock
+
+    Returns
+    -------
+    int
+        how many pictures are in it
+    """
     check_table_place(file)
     with Ledger(dest, create=False) as ledger: rows = [r for r in ledger.rows() if r["sha256"]]
     if not rows: raise DatasetError(f"{str(dest)!r} holds no downloaded picture to be locked; download some first")
@@ -43,7 +56,18 @@ def write_lock(
 def lock_file(
     dest: str | Path,  # dataset folder
 ) -> Path:  # such as birds.lock beside the folder birds
-    "Name the lockfile of a dataset: it lies beside the folder, so that one can be kept without the other"
+    """Name the lockfile of a dataset: it lies beside the folder, so that one can be kept without the other
+
+    Parameters
+    ----------
+    dest
+        dataset folder
+
+    Returns
+    -------
+    Path
+        such as birds.lock beside the folder birds
+    """
     return Path(dest).with_name(f"{Path(dest).resolve().name}.lock")
 
 # %% ../nbs/22_lock.ipynb #480c4475
@@ -81,7 +105,13 @@ class Rebuilt:
 
     @property
     def counts(self) -> dict:  # label → fate → how many
-        "How many of each label are the same, changed and gone"
+        """How many of each label are the same, changed and gone
+
+        Returns
+        -------
+        dict
+            label → fate → how many
+        """
         out = {r["label"]: dict(same=0, changed=0, gone=0) for r in self.rows}
         for r in self.rows: out[r["label"]][r["fate"]] += 1
         return out
@@ -153,7 +183,22 @@ def rebuild(
     dest: str | Path,  # dataset folder to make, or one that is there
     **kwargs,  # as for `download_images`; `folder` is that of pictures that lie on this computer
 ) -> Rebuilt:  # what is still what it was
-    "Make the dataset of a lockfile again, compare every file, and try again what was gone"
+    """Make the dataset of a lockfile again, compare every file, and try again what was gone
+
+    Parameters
+    ----------
+    lockfile
+        text file of `write_lock`
+    dest
+        dataset folder to make, or one that is there
+    kwargs
+        as for `download_images`; `folder` is that of pictures that lie on this computer
+
+    Returns
+    -------
+    Rebuilt
+        what is still what it was
+    """
     locked = [r | dict(label=clean_label(r["label"])) for r in _read_lock(lockfile)]
     new = [{k: r.get(k, None if k in _NUMBERS else "") for k in _FROM_HIT} | dict(status="found") for r in locked]
     with disk_full_errors(dest), Ledger(fillable(dest), who="rebuild") as ledger: ledger.insert(new)

@@ -109,7 +109,17 @@ def default_dataset(
     out: str | Path | None = None,  # the folder, where another is wanted
     source: str | Path | None = None  # folder or table of the user's own
 ) -> Path:
-    "Name the dataset folder for some words, or for pictures of the user's own"
+    """Name the dataset folder for some words, or for pictures of the user's own
+
+    Parameters
+    ----------
+    words
+        one per class; none where they are read from `source`
+    out
+        the folder, where another is wanted
+    source
+        folder or table of the user's own
+    """
     name = "_or_".join(clean_label(w).replace(" ", "_") for w in words)
     if out or words or not source: return Path(out or folder_name(name))
     return Path(f"{Path(source).resolve().stem}_dataset")
@@ -119,7 +129,15 @@ def check_dataset(
     dest: str | Path,  # folder named as a dataset
     remedy: str  # what to do if it is a model folder
 ):
-    "Refuse a model folder where a dataset folder is wanted"
+    """Refuse a model folder where a dataset folder is wanted
+
+    Parameters
+    ----------
+    dest
+        folder named as a dataset
+    remedy
+        what to do if it is a model folder
+    """
     if (Path(dest)/"model.json").exists(): raise BirdornotError(f"{str(dest)!r} is a model folder; {remedy}")
 
 # %% ../nbs/80_make.ipynb #2ccbae37
@@ -131,7 +149,23 @@ def find_pictures(
     table: str | Path | None = None,  # take paths or addresses from this table or list instead
     **more  # passed on to `search_images`
 ) -> Hits:
-    "Find pictures for one term, and say where they came from"
+    """Find pictures for one term, and say where they came from
+
+    Parameters
+    ----------
+    term
+        words to search for
+    n
+        hits wanted; by default 120 from the web, all from a folder or file
+    source
+        source or sources, as `search_images` takes them
+    folder
+        take pictures from the folder named like the term in it instead
+    table
+        take paths or addresses from this table or list instead
+    more
+        passed on to `search_images`
+    """
     check_numbers(n=n)
     source = "folder" if folder else "table" if table else source
     n = n or (sys.maxsize if folder or table else WANTED)
@@ -145,7 +179,20 @@ def keep_found(
     found,  # iterable of `Hits`, one for each term
     keep,  # called with the `Hits` there are when a term is refused or Ctrl-C comes; then that is raised
 ) -> Hits:  # all of them
-    "Put together what is found for several terms; what was found before one is refused is not lost"
+    """Put together what is found for several terms; what was found before one is refused is not lost
+
+    Parameters
+    ----------
+    found
+        iterable of `Hits`, one for each term
+    keep
+        called with the `Hits` there are when a term is refused or Ctrl-C comes; then that is raised
+
+    Returns
+    -------
+    Hits
+        all of them
+    """
     hits = Hits()
     try:
         for some in found: hits += some
@@ -159,7 +206,20 @@ def class_labels(
     words: list,  # one per class
     multilabel: bool = False  # a picture can show several
 ) -> list:  # the label of each; raises `BirdornotError` where no classifier can be made of them
-    "Turn words into labels, two or more, all different"
+    """Turn words into labels, two or more, all different
+
+    Parameters
+    ----------
+    words
+        one per class
+    multilabel
+        a picture can show several
+
+    Returns
+    -------
+    list
+        the label of each; raises `BirdornotError` where no classifier can be made of them
+    """
     words = [words] if isinstance(words, str) else list(words)
     labels = [clean_label(w) for w in words]
     if multilabel and (odd := [lbl for lbl in labels if "+" in lbl]):
@@ -180,7 +240,24 @@ def class_words(
     table: str | Path | None = None,  # table of the user's own pictures
     multilabel: bool = False  # a class like bird+forest is two words
 ) -> list:  # at least one
-    "Take the words that were typed, or else the classes that a folder or a table has"
+    """Take the words that were typed, or else the classes that a folder or a table has
+
+    Parameters
+    ----------
+    words
+        one per class; none: read them from the folder or the table
+    folder
+        folder of the user's own pictures
+    table
+        table of the user's own pictures
+    multilabel
+        a class like bird+forest is two words
+
+    Returns
+    -------
+    list
+        at least one
+    """
     if words: return [words] if isinstance(words, str) else list(words)
     if not folder and not table:
         raise BirdornotError("no words were given; type a word for each class, such as: bird forest, "
@@ -196,7 +273,18 @@ def class_words(
 def classes_of(
     dest: str | Path  # dataset folder, which need not be there
 ) -> set:  # labels
-    "The classes of which a dataset has pictures in use"
+    """The classes of which a dataset has pictures in use
+
+    Parameters
+    ----------
+    dest
+        dataset folder, which need not be there
+
+    Returns
+    -------
+    set
+        labels
+    """
     if not (layout := layout_of(dest)).ledger.exists(): return set()
     with Ledger(layout) as ledger: return {r["label"] for r in ledger.rows(status="clean")}
 
@@ -206,7 +294,17 @@ def check_words(
     dest: str | Path,  # dataset folder, which need not be there
     multilabel: bool = False  # a class may also show several of the words
 ):
-    "Raise `DatasetError` where a dataset has other classes than these"
+    """Raise `DatasetError` where a dataset has other classes than these
+
+    Parameters
+    ----------
+    words
+        one per class
+    dest
+        dataset folder, which need not be there
+    multilabel
+        a class may also show several of the words
+    """
     labels = class_labels(words, multilabel)
     more = sorted(classes_of(dest) - {*labels})
     both = [lbl for lbl in more if {*split_label(lbl)} <= {*labels}]
@@ -223,7 +321,22 @@ def combined_terms(
     folder: str | Path | None = None,  # folder of the user's own pictures, where they come from one
     table: str | Path | None = None  # table of the user's own pictures, where they come from one
 ) -> list:  # terms joined by +
-    "Name the classes that show several of the words: the folders or labels named so, otherwise every pair of words"
+    """Name the classes that show several of the words: the folders or labels named so, otherwise every pair of words
+
+    Parameters
+    ----------
+    words
+        one per label
+    folder
+        folder of the user's own pictures, where they come from one
+    table
+        table of the user's own pictures, where they come from one
+
+    Returns
+    -------
+    list
+        terms joined by +
+    """
     if not folder and not table: return ["+".join(pair) for pair in combinations(words, 2)]
     known, names = set(map(label_key, words)), folder_terms(folder) if folder else table_terms(table)
     return [name for name in names if len(parts := split_label(name)) > 1 and {*map(label_key, parts)} <= known]
@@ -286,7 +399,24 @@ def find_in_folder(
     folder: str | Path,  # folder of the user's own, with a folder for each term
     n: int | None = None  # pictures wanted of each term, those that are there already counted; by default all
 ) -> Hits:  # those that are new
-    "Find what a dataset does not have yet of a folder, after it has taken over what was changed there"
+    """Find what a dataset does not have yet of a folder, after it has taken over what was changed there
+
+    Parameters
+    ----------
+    terms
+        one per class
+    dest
+        dataset folder, which need not be there
+    folder
+        folder of the user's own, with a folder for each term
+    n
+        pictures wanted of each term, those that are there already counted; by default all
+
+    Returns
+    -------
+    Hits
+        those that are new
+    """
     found, have = {}, Counter()
     if layout_of(dest).ledger.exists():
         with Ledger(dest) as ledger: have.update(map(own_label, ledger.rows(source="folder")))
@@ -316,7 +446,30 @@ def find_missing(
     table: str | Path | None = None,  # take paths or addresses from this table or list instead
     multilabel: bool = False  # search for pictures that show several of the words, too
 ) -> Hits:  # raises `BirdornotError` for words of which no classifier can be made
-    "Find pictures for all the words that a dataset still needs"
+    """Find pictures for all the words that a dataset still needs
+
+    Parameters
+    ----------
+    words
+        one per class
+    dest
+        dataset folder, which need not be there
+    n
+        hits wanted for each word; by default 120 from the web, all from a folder or file
+    source
+        source or sources, as `search_images` takes them
+    folder
+        take pictures from the folders named like the words in it instead
+    table
+        take paths or addresses from this table or list instead
+    multilabel
+        search for pictures that show several of the words, too
+
+    Returns
+    -------
+    Hits
+        raises `BirdornotError` for words of which no classifier can be made
+    """
     labels, asked = class_labels(words, multilabel), dict(source=source, folder=folder, table=table)
     words_apart = [w for w in words if w not in _only_together(words, folder, table)] if multilabel else words
     together = [t for t in combined_terms(words, folder, table) if clean_label(t) not in labels] if multilabel else []
@@ -354,7 +507,23 @@ def check_training(
     prior: str | dict | None = None,  # how common each class is said to be
     **numbers  # options as `check_numbers` takes them
 ):  # raises `BirdornotError`
-    "Refuse a way to train, a backbone, a prior or a number that nothing can be done with, before any work is done"
+    """Refuse a way to train, a backbone, a prior or a number that nothing can be done with, before any work is done
+
+    Parameters
+    ----------
+    how
+        way to train
+    backbone
+        name in timm or torchvision
+    prior
+        how common each class is said to be
+    numbers
+        options as `check_numbers` takes them
+
+    Returns
+    -------
+    raises `BirdornotError`
+    """
     check_numbers(**numbers)
     if how not in _WAYS: raise BirdornotError(f"{how!r} is no way to train; choose {', '.join(_WAYS)}")
     if how in ("both", "finetune"): need_fastai(f"--how {how}")
@@ -519,7 +688,37 @@ def train(
     by: str | None = None,  # keep together on one side: author, site, camera, session, folder or a ledger's column
     prior: str | None = None  # how common each class is: trained (as in the folder), equal, or bird=1,forest=4
 ):  # `Probe`, or fastai `Learner`; raises `DatasetError` where there is too little to learn from
-    "Train a classifier on a dataset, or take up what was trained before on the same pictures in the same way"
+    """Train a classifier on a dataset, or take up what was trained before on the same pictures in the same way
+
+    Parameters
+    ----------
+    dest
+        dataset folder, cleaned, or a folder of your own with a sub-folder for each class
+    how
+        auto, probe (seconds), both (then the last blocks, minutes) or finetune (all of it, longest)
+    backbone
+        any name in timm or torchvision
+    size
+        side of the square the model sees, pixels; by default what the backbone was trained on
+    epochs
+        at most, of training after the probe
+    seed
+        same seed, same machine, same result
+    minutes
+        time there is for training; auto then trains the last blocks too, if it is enough
+    multilabel
+        a photo can show several things: those in a folder bird+forest show both
+    out
+        project for the results of a folder of your own; by default DEST_birdornot
+    by
+        keep together on one side: author, site, camera, session, folder or a ledger's column
+    prior
+        how common each class is: trained (as in the folder), equal, or bird=1,forest=4
+
+    Returns
+    -------
+    `Probe`, or fastai `Learner`; raises `DatasetError` where there is too little to learn from
+    """
     check_training(how, backbone, prior, size=size, epochs=epochs, seed=seed, minutes=minutes)
     dest = _project_of(dest, out)
     layout = layout_of(dest)
@@ -539,7 +738,17 @@ def train(
 def last_trained(
     dest: str | Path  # dataset folder
 ):  # `Probe`, or fastai `Learner`; raises `DatasetError` where there is none, or the pictures have changed since
-    "Give back what was trained last in a dataset folder"
+    """Give back what was trained last in a dataset folder
+
+    Parameters
+    ----------
+    dest
+        dataset folder
+
+    Returns
+    -------
+    `Probe`, or fastai `Learner`; raises `DatasetError` where there is none, or the pictures have changed since
+    """
     if saved_facts(dest).get("kind", "probe") == "probe": return restore_probe(dest)
     need_fastai("the learner that was trained here")
     from birdornot.learner import restore_learner
@@ -556,7 +765,27 @@ def evaluate(
     megabytes: int = MEGABYTES,  # memory that decoding a picture may take, for `model`
     seconds: float = SECONDS  # time that decoding a picture may take, for `model`
 ) -> Evaluation:
-    "Judge what was trained last in a folder, or a model, on pictures it was not trained on"
+    """Judge what was trained last in a folder, or a model, on pictures it was not trained on
+
+    Parameters
+    ----------
+    folder
+        dataset folder in which something was trained, or any folder of labelled photos
+    model
+        model folder to judge on the photos; by default what was trained here last
+    folds
+        judge every picture by a probe that has not seen it, so many times over
+    backbone
+        for `folds`
+    by
+        for `folds`: keep together author, site, session, …; by default as in training
+    prior
+        for `folds` and `model`: trained (as in the folder), equal, or bird=1,forest=4
+    megabytes
+        memory that decoding a picture may take, for `model`
+    seconds
+        time that decoding a picture may take, for `model`
+    """
     check_numbers(folds=folds)
     if not folds and (by or (prior and not model)):
         raise BirdornotError("what was trained is judged as it was trained; `by` is for `folds`, `prior` for `folds` "
@@ -576,7 +805,20 @@ def export(
     dest: str | Path,  # dataset folder in which something was trained
     out: str | Path | None = None  # model folder, or a name ending in .zip for one file; by default the project's model
 ) -> Path:  # the folder or file written
-    "Write what was trained last in a dataset folder as a model that loads anywhere"
+    """Write what was trained last in a dataset folder as a model that loads anywhere
+
+    Parameters
+    ----------
+    dest
+        dataset folder in which something was trained
+    out
+        model folder, or a name ending in .zip for one file; by default the project's model
+
+    Returns
+    -------
+    Path
+        the folder or file written
+    """
     with _holding(dest, "export"):
         trained = last_trained(dest)
         return _export(trained, trained.result, dest, out or home_of(dest).model)
@@ -607,7 +849,22 @@ def report(
     out: str | Path | None = None,  # HTML file to write; by default the project's report.html
     leak: bool = False  # measure what copies on both sides of the split would be worth, too
 ) -> Path:  # the file written
-    "Write one page about a dataset and what was trained on it, its errors and shortcuts included"
+    """Write one page about a dataset and what was trained on it, its errors and shortcuts included
+
+    Parameters
+    ----------
+    dest
+        dataset folder, cleaned
+    out
+        HTML file to write; by default the project's report.html
+    leak
+        measure what copies on both sides of the split would be worth, too
+
+    Returns
+    -------
+    Path
+        the file written
+    """
     check_dataset(dest, f"name the dataset folder it was trained in, such as {str(Path(dest).parent)!r}")
     result, sections = None, {}
     with _holding(dest, "report"):
@@ -632,7 +889,20 @@ def answer(
     dest: str | Path,  # dataset folder
     photo: str | Path  # picture
 ) -> Prediction:  # raises `BirdornotError` with the reason where there is none
-    "Ask what was trained last in a dataset folder about a photo"
+    """Ask what was trained last in a dataset folder about a photo
+
+    Parameters
+    ----------
+    dest
+        dataset folder
+    photo
+        picture
+
+    Returns
+    -------
+    Prediction
+        raises `BirdornotError` with the reason where there is none
+    """
     facts, model = saved_facts(dest), layout_of(dest).model
     if not facts: raise DatasetError(f"nothing has been trained yet; {command_line('train', dest)}")
     if facts["kind"] == "probe": return _probe_answer(dest, photo)
@@ -643,7 +913,15 @@ def answer(
 # %% ../nbs/80_make.ipynb #73df93b9
 @dataclass
 class Explanation:
-    "An answer to a photo, and the training pictures most like it"
+    """An answer to a photo, and the training pictures most like it
+
+    Attributes
+    ----------
+    answer
+        None where there is none; a line has told why
+    nearest
+        dicts of file, label and similarity, the nearest first
+    """
     answer: Prediction | None  # None where there is none; a line has told why
     nearest: list  # dicts of file, label and similarity, the nearest first
 
@@ -659,7 +937,24 @@ def explain(
     k: int = 5,  # how many of the training pictures most like it, at least 1
     out: str | Path | None = None  # write photo, heat and those pictures into this file: .jpg, .png or .webp
 ) -> Explanation:  # where there is no answer or no heat, a line says why
-    "Say what is in a photo and why: the training pictures most like it and, with `out`, the heat over it"
+    """Say what is in a photo and why: the training pictures most like it and, with `out`, the heat over it
+
+    Parameters
+    ----------
+    dest
+        dataset folder
+    photo
+        picture to explain
+    k
+        how many of the training pictures most like it, at least 1
+    out
+        write photo, heat and those pictures into this file: .jpg, .png or .webp
+
+    Returns
+    -------
+    Explanation
+        where there is no answer or no heat, a line says why
+    """
     if out: check_picture_name(out)
     try: img = open_upright(photo, max_size=MAX_SIZE)
     except BadPicture as e: raise BadPicture(f"{photo}: {e}") from e
@@ -694,7 +989,22 @@ def held_for_test(
     table: str | Path | None = None,  # table of the user's own; its rows of the part test
     test: str | Path | None = None  # folder of photos for the test, in sub-folders named like the classes
 ) -> list:  # pairs of photo and label; raises `BirdornotError` for a `test` without labelled photos
-    "Find the pictures that are kept for the test"
+    """Find the pictures that are kept for the test
+
+    Parameters
+    ----------
+    folder
+        folder of the user's own; its part test, if it is divided
+    table
+        table of the user's own; its rows of the part test
+    test
+        folder of photos for the test, in sub-folders named like the classes
+
+    Returns
+    -------
+    list
+        pairs of photo and label; raises `BirdornotError` for a `test` without labelled photos
+    """
     part = part_folders(folder).get("test") if folder else None
     found = _folder_pictures(test or part) if test or part else _table_pictures(table) if table else []
     if test and not found:
@@ -707,7 +1017,33 @@ def held_for_test(
 # %% ../nbs/80_make.ipynb #4351fed0
 @dataclass(repr=False)
 class Made:
-    "A classifier made from words: what it learned from, how good it is, and where things lie"
+    """A classifier made from words: what it learned from, how good it is, and where things lie
+
+    Attributes
+    ----------
+    words
+        one per class
+    dataset
+        dataset folder
+    hits
+        what was found this time
+    downloaded
+        what `download_images` says
+    cleaned
+        what `clean_images` says
+    trained
+        `Probe`, or fitted learner
+    result
+        on the pictures held back
+    model
+        model folder
+    report
+        HTML file
+    seconds
+        stage → wall time
+    tested
+        of the model, on the pictures kept for the test, where there are any
+    """
     words: list  # one per class
     dataset: Path  # dataset folder
     hits: Hits  # what was found this time
@@ -729,7 +1065,13 @@ class Made:
                           f"try it    {command_line('predict', self.model, self.trained.valid_files[-1])}"])
 
     def as_dict(self) -> dict:  # model, error, error_low, error_high, seconds, pictures, test; JSON values
-        "What a program may want to know"
+        """What a program may want to know
+
+        Returns
+        -------
+        dict
+            model, error, error_low, error_high, seconds, pictures, test; JSON values
+        """
         (low, high), files = self.result.interval, [*self.trained.train_files, *self.trained.valid_files]
         layout = layout_of(self.dataset)
         return dict(model=str(self.model), error=self.result.error, error_low=low, error_high=high,
@@ -812,7 +1154,49 @@ def make(
     by: str | None = None,  # keep together on one side: author, site, camera, session, folder or a ledger's column
     prior: str | None = None  # how common each class is: trained (as in the pictures), equal, or bird=1,forest=4
 ) -> Made:
-    "Make a classifier from words: search, download, clean, train, export; called again, it goes on where it stopped"
+    """Make a classifier from words: search, download, clean, train, export; called again, it goes on where it stopped
+
+    Parameters
+    ----------
+    words
+        two or more, one per class; by default the sub-folders of `folder`, or the labels of `table`
+    n
+        pictures per word; by default 120 from the web, all from a folder or table
+    source
+        auto, duckduckgo, bing, openverse, commons, sample
+    folder
+        take pictures of your own: a folder for each class, or train, valid and test
+    table
+        take pictures from a table (.csv, .tsv, .jsonl, .txt): path or address, label
+    test
+        folder of photos to judge the finished model on; never trained on
+    out
+        dataset folder; by default the words, joined by _or_
+    how
+        auto, probe (seconds), both (then the last blocks, minutes) or finetune (all of it, longest)
+    backbone
+        any name in timm or torchvision
+    seed
+        same seed, same machine, same result
+    minutes
+        time for training and writing the model; auto then trains the last blocks, too
+    multilabel
+        a photo can show several: takes folder/bird+forest too, or searches each pair of words
+    near
+        bits of 256 in which copies of a photo may differ, 0–128; 0: each picture is taken by itself
+    min_size
+        shortest side that a picture may have, pixels
+    min_contrast
+        least contrast that a picture may have, 0–255; 0 keeps pictures of one colour
+    megabytes
+        memory that decoding a picture may take
+    seconds
+        time that decoding a picture may take
+    by
+        keep together on one side: author, site, camera, session, folder or a ledger's column
+    prior
+        how common each class is: trained (as in the pictures), equal, or bird=1,forest=4
+    """
     check_training(how, backbone, prior, n=n, seed=seed, minutes=minutes)
     check_near(near)
     dest, took = default_dataset(words, out, folder or table), {}

@@ -290,7 +290,18 @@ ModelFolder.weights = _weights
 def read_model_info(
     path: str | Path  # folder written by `export_model`, or a zip of it
 ) -> dict:  # the contents of model.json
-    "The description of a model that is complete and undamaged; raises `ModelError`"
+    """The description of a model that is complete and undamaged; raises `ModelError`
+
+    Parameters
+    ----------
+    path
+        folder written by `export_model`, or a zip of it
+
+    Returns
+    -------
+    dict
+        the contents of model.json
+    """
     model = ModelFolder(path)
     model.checked("model.onnx")
     return model.info
@@ -422,7 +433,18 @@ def _whole(data):
 def graph_fault(
     data: bytes  # contents of an ONNX file
 ) -> str:  # a reason not to load it, or ''
-    "What is wrong with a graph before it is loaded: it is damaged, or is made of other things than our exports are"
+    """What is wrong with a graph before it is loaded: it is damaged, or is made of other things than our exports are
+
+    Parameters
+    ----------
+    data
+        contents of an ONNX file
+
+    Returns
+    -------
+    str
+        a reason not to load it, or ''
+    """
     try: _whole(memoryview(data))
     except _Suspicious as e: return str(e)
     except (ValueError, IndexError, TypeError) as e: return f"is damaged ({e})"
@@ -523,7 +545,13 @@ def _is_known(digest):
 def note_sound(
     digest: str  # SHA-256 sum of a graph that was made here, or tried
 ):
-    "Remember that a graph is sound; where nothing can be written it is tried each time"
+    """Remember that a graph is sound; where nothing can be written it is tried each time
+
+    Parameters
+    ----------
+    digest
+        SHA-256 sum of a graph that was made here, or tried
+    """
     try:
         (note := _note(digest)).parent.mkdir(exist_ok=True)
         note.touch()
@@ -594,7 +622,25 @@ def load_graph(
     seconds: float = 20,  # how long an unknown graph may take to open and answer once, besides one for each 50 MB of it
     megabytes: float = 700  # memory it may take, besides three times its size
 ):  # `onnxruntime.InferenceSession` that has given the expected answer to the probe; raises `ModelError`
-    "The graph of a model, ready to run, after all checks; one that this user has not opened before is tried apart"
+    """The graph of a model, ready to run, after all checks; one that this user has not opened before is tried apart
+
+    Parameters
+    ----------
+    model
+        where the graph lies
+    name
+        or model-int8.onnx
+    threads
+        threads for one run, 0: as many as there are cores
+    seconds
+        how long an unknown graph may take to open and answer once, besides one for each 50 MB of it
+    megabytes
+        memory it may take, besides three times its size
+
+    Returns
+    -------
+    `onnxruntime.InferenceSession` that has given the expected answer to the probe; raises `ModelError`
+    """
     data = model.checked(name)
     if fault := graph_fault(data): raise ModelError(f"{name} in {model.name} {fault}; do not use it")
     pixels, digest, size = _probe_pixels(model), model.info["sha256"][name], len(data)/MB

@@ -27,7 +27,23 @@ from .embed import embed_files
 # %% ../nbs/54_novelty.ipynb #079faf06
 @dataclass
 class Novelty:
-    "Distance of an embedding from the cloud of the training pictures; the typical picture of its classes has 1"
+    """Distance of an embedding from the cloud of the training pictures; the typical picture of its classes has 1
+
+    Attributes
+    ----------
+    mean
+        C, of the embeddings
+    scale
+        C
+    centre
+        C, of the standardised embeddings of length one
+    axes
+        C×R, the directions in which the cloud is widest
+    less
+        R, how much less a step along each of them counts, 0–`step`
+    step
+        what a step in any other direction counts
+    """
     mean: np.ndarray  # C, of the embeddings
     scale: np.ndarray  # C
     centre: np.ndarray  # C, of the standardised embeddings of length one
@@ -68,7 +84,20 @@ def fit_novelty(
     x: np.ndarray,  # embeddings of training pictures N×C
     folds: np.ndarray  # the fold of every picture, N numbers from 0
 ) -> tuple[Novelty, np.ndarray]:  # for new pictures; and the novelty N of each training picture, had it been left out
-    "Describe where the training pictures lie"
+    """Describe where the training pictures lie
+
+    Parameters
+    ----------
+    x
+        embeddings of training pictures N×C
+    folds
+        the fold of every picture, N numbers from 0
+
+    Returns
+    -------
+    tuple[Novelty, np.ndarray]
+        for new pictures; and the novelty N of each training picture, had it been left out
+    """
     left_out = np.empty(len(x))
     for k in range(folds.max() + 1): left_out[folds == k] = _describe(x[folds != k])(x[folds == k])
     typical, novelty = float(np.median(left_out)), _describe(x)
@@ -99,7 +128,30 @@ def choose_thresholds(
     error: float | None = None,  # keep silent more often until the error among the answered is not over this, 0–1
     shown: np.ndarray | None = None  # N×K booleans, which class each picture shows: none is to be silenced alone
 ) -> dict:  # `min_confidence`, `max_novelty`, and `coverage`, `error`, `strangers_unsure` reached on these pictures
-    "Choose where to say unsure"
+    """Choose where to say unsure
+
+    Parameters
+    ----------
+    confidence
+        N, of pictures left out, 0–1
+    right
+        N booleans: the answers that were right
+    novelty
+        N, of the same pictures
+    strangers
+        confidence and novelty of pictures that belong to no class, M each
+    coverage
+        share of good pictures that must be answered, over 0 up to 1
+    error
+        keep silent more often until the error among the answered is not over this, 0–1
+    shown
+        N×K booleans, which class each picture shows: none is to be silenced alone
+
+    Returns
+    -------
+    dict
+        `min_confidence`, `max_novelty`, and `coverage`, `error`, `strangers_unsure` reached on these pictures
+    """
     if not 0 < coverage <= 1: raise BirdornotError(f"coverage is {coverage}; state a share over 0 and up to 1, as 0.95")
     everyone = np.ones(len(confidence), bool)
     parts = [(everyone, lambda q: q), *((m, partial(_with_luck, n=m.sum())) for m in _columns(shown) if m.any())]
@@ -144,7 +196,20 @@ def stranger_names(
     labels: list = (),  # class labels; what one of them names is no stranger
     half: str | None = None  # "choose" for those that limits are chosen by, "judge" for the others; None: all
 ) -> list[str]:  # names of pictures, the kind before the hyphen
-    "List pictures of none of the classes: drawings and textures"
+    """List pictures of none of the classes: drawings and textures
+
+    Parameters
+    ----------
+    labels
+        class labels; what one of them names is no stranger
+    half
+        "choose" for those that limits are chosen by, "judge" for the others; None: all
+
+    Returns
+    -------
+    list[str]
+        names of pictures, the kind before the hyphen
+    """
     said = {word.removesuffix("s") for lbl in labels for word in re.split(r"[\W\d_]+", str(lbl).lower())}
     def _named(kind):  # a blackbird is a bird, clothing is no thing
         return any(w == kind or (w.endswith(kind) and kind != "thing") for w in said)
@@ -156,7 +221,20 @@ def stranger_files(
     labels: list = (),  # class labels; what one of them names is no stranger
     half: str | None = None  # as for `stranger_names`
 ) -> list[Path]:  # picture files, drawn when first asked for
-    "Give the files of pictures of none of the classes"
+    """Give the files of pictures of none of the classes
+
+    Parameters
+    ----------
+    labels
+        class labels; what one of them names is no stranger
+    half
+        as for `stranger_names`
+
+    Returns
+    -------
+    list[Path]
+        picture files, drawn when first asked for
+    """
     folder = cache_dir()/f"strangers-{version('birdornot')}"
     if not folder.exists():
         from birdornot.drawing import draw
@@ -177,7 +255,24 @@ def stranger_embeddings(
     backbone: str = BACKBONE,  # any name in timm or torchvision
     size: int | None = None  # side of the pictures, pixels; by default what the backbone was trained on
 ) -> np.ndarray:  # float32, M×C, in the order of `stranger_names`
-    "Embeddings of pictures of none of the classes; those of `BACKBONE` at its own size are packaged"
+    """Embeddings of pictures of none of the classes; those of `BACKBONE` at its own size are packaged
+
+    Parameters
+    ----------
+    labels
+        class labels; what one of them names is no stranger
+    half
+        as for `stranger_names`
+    backbone
+        any name in timm or torchvision
+    size
+        side of the pictures, pixels; by default what the backbone was trained on
+
+    Returns
+    -------
+    np.ndarray
+        float32, M×C, in the order of `stranger_names`
+    """
     if backbone != BACKBONE or size not in (None, SIZES[BACKBONE]):
         return embed_files(stranger_files(labels, half), backbone, size, progress=False)
     packaged = resources.files("birdornot")/"strangers.npy"  # written by tools/strangers.py

@@ -72,7 +72,18 @@ _OTHERS = {"a web page, not a picture": rb"\s*(<!doctype html|<html|<head|<body|
 def sniff(
     head: bytes,  # the first bytes of a file, some hundred
 ) -> tuple:  # extension ('' for what is no picture), reason ('' for a picture)
-    "Tell what a file is by its first bytes"
+    """Tell what a file is by its first bytes
+
+    Parameters
+    ----------
+    head
+        the first bytes of a file, some hundred
+
+    Returns
+    -------
+    tuple
+        extension ('' for what is no picture), reason ('' for a picture)
+    """
     for ext, pattern in _KINDS.items():
         if re.match(pattern, head, re.S): return ext, ""
     for reason, pattern in _OTHERS.items():
@@ -92,7 +103,29 @@ MAX_PARTS = 100_000  # of a file; a photo has some dozens
 
 @dataclass
 class Cut:
-    "The picture in a file, cut out of what lies around it"
+    """The picture in a file, cut out of what lies around it
+
+    Attributes
+    ----------
+    kind
+        extension, as `sniff` gives it
+    data
+        what the decoder needs
+    size
+        width and height, pixels, where they are known before the decoder is asked
+    exif
+        the block that says which way is up
+    profile
+        ICC profile, where the decoder is not given it
+    scans
+        of a JPEG: how many times its decoder goes over the picture
+    memory
+        bytes that the decoder takes beside the pixels
+    seconds
+        that it takes beside them
+    whole
+        its end is there
+    """
     kind: str  # extension, as `sniff` gives it
     data: bytes  # what the decoder needs
     size: tuple = (1, 1)  # width and height, pixels, where they are known before the decoder is asked
@@ -292,7 +325,18 @@ _CUTTERS = dict(jpg=_cut_jpeg, png=_cut_png, gif=_cut_gif, tif=_cut_tiff, webp=_
 def cut_out(
     data: bytes,  # a file, or its first `MAX_BYTES` and one more
 ) -> Cut:  # the picture alone; raises `BadPicture` where there is none
-    "Cut the picture out of a file, without decoding anything"
+    """Cut the picture out of a file, without decoding anything
+
+    Parameters
+    ----------
+    data
+        a file, or its first `MAX_BYTES` and one more
+
+    Returns
+    -------
+    Cut
+        the picture alone; raises `BadPicture` where there is none
+    """
     ext, reason = sniff(data[:512])
     if not ext: raise BadPicture(reason)
     large = f"the file is larger than {MAX_BYTES//10**6} MB; save it as JPEG, or smaller"*(len(data) > MAX_BYTES)
@@ -490,7 +534,20 @@ def decoding_failure(
     e: Exception,  # what a decoder raised
     kind: str = "",  # extension of the file, as `sniff` gives it
 ) -> str:  # the reason, for `BadPicture`
-    "Say what the exception of a decoder means"
+    """Say what the exception of a decoder means
+
+    Parameters
+    ----------
+    e
+        what a decoder raised
+    kind
+        extension of the file, as `sniff` gives it
+
+    Returns
+    -------
+    str
+        the reason, for `BadPicture`
+    """
     said = str(e).lower()
     if isinstance(e, MemoryError): return "decoding it takes more memory than allowed"
     if isinstance(e, EOFError) or re.search("truncated|not enough|unexpected end", said): return _CUT_OFF
@@ -562,7 +619,24 @@ def decode_upright(
     megabytes: float = MEGABYTES,  # memory that it may take
     seconds: float = SECONDS,  # time that it may take
 ) -> tuple:  # the upright RGB picture, the size that it had (width, height), the decoder's warnings ('' for none)
-    "Decode a picture once, within limits, with all that cleaning wants to know of it"
+    """Decode a picture once, within limits, with all that cleaning wants to know of it
+
+    Parameters
+    ----------
+    src
+        path, bytes, open binary file or Pillow picture (which is left as it is)
+    max_size
+        no side of the result is longer, pixels; None: as large as it is
+    megabytes
+        memory that it may take
+    seconds
+        time that it may take
+
+    Returns
+    -------
+    tuple
+        the upright RGB picture, the size that it had (width, height), the decoder's warnings ('' for none)
+    """
     cut = None
     try:
         if isinstance(src, Image.Image): return _taken(src, max_size)
@@ -578,7 +652,22 @@ def open_upright(
     max_size: int | None = None,  # no side of the result is longer, pixels; None: as large as it is
     **limits,  # megabytes and seconds, as `decode_upright` takes them
 ) -> Image.Image:  # RGB, upright, without metadata
-    "The picture in `src` as a viewer shows it, or `BadPicture` with the reason"
+    """The picture in `src` as a viewer shows it, or `BadPicture` with the reason
+
+    Parameters
+    ----------
+    src
+        path, bytes, open binary file or Pillow picture (which is left as it is)
+    max_size
+        no side of the result is longer, pixels; None: as large as it is
+    limits
+        megabytes and seconds, as `decode_upright` takes them
+
+    Returns
+    -------
+    Image.Image
+        RGB, upright, without metadata
+    """
     return decode_upright(src, max_size, **limits)[0]
 
 # %% ../nbs/01_picture.ipynb #56703cec
@@ -603,7 +692,18 @@ def _camera_tags(block):
 def camera_facts(
     file,  # a photo as it came from the camera: path, bytes or open binary file
 ) -> tuple[str, str]:  # when it was taken, such as 2024:05:01 12:30:00, and by which model; '' where nothing says so
-    "Read from the EXIF block of a photo when and with what it was taken, within the limits for pictures"
+    """Read from the EXIF block of a photo when and with what it was taken, within the limits for pictures
+
+    Parameters
+    ----------
+    file
+        a photo as it came from the camera: path, bytes or open binary file
+
+    Returns
+    -------
+    tuple[str, str]
+        when it was taken, such as 2024:05:01 12:30:00, and by which model; '' where nothing says so
+    """
     try:
         cut = cut_out(data := _read(file))
         block = data if cut.kind == "tif" else cut.exif or _open(cut)[0].info.get("exif") or b""
@@ -619,7 +719,24 @@ def contact_sheet(
     cols: int = 6,  # pictures in a row
     size: int = 110,  # side of a field, pixels
 ) -> Image.Image:  # RGB
-    "Small versions of `pictures`, side by side"
+    """Small versions of `pictures`, side by side
+
+    Parameters
+    ----------
+    pictures
+        paths, bytes or PIL images; what cannot be opened is a grey field
+    captions
+        a text for each
+    cols
+        pictures in a row
+    size
+        side of a field, pixels
+
+    Returns
+    -------
+    Image.Image
+        RGB
+    """
     pictures, captions = list(pictures), list(captions)
     high = size + (48 if captions else 4)
     sheet = Image.new("RGB", (min(cols, len(pictures) or 1)*(size+6), -(-len(pictures)//cols)*high or 1), "white")
@@ -657,7 +774,30 @@ def upright_copy(
     resample: int = Image.Resampling.BILINEAR,  # how it is made smaller
     options: dict | None = None,  # for Pillow's `save`
 ) -> dict:  # empty, or with the `reason` why there is no copy
-    "Write a picture file upright and no larger than wanted, whole or not at all"
+    """Write a picture file upright and no larger than wanted, whole or not at all
+
+    Parameters
+    ----------
+    src
+        picture file
+    dest
+        file to write, may be `src` itself; None: only see whether `src` can be read
+    max_size
+        no side of the copy is longer, pixels; None: as large as it is
+    mode
+        Pillow's name for its colours
+    kind
+        Pillow's name for its format; by default what the name of `dest` says
+    resample
+        how it is made smaller
+    options
+        for Pillow's `save`
+
+    Returns
+    -------
+    dict
+        empty, or with the `reason` why there is no copy
+    """
     try: im, size, _ = decode_upright(src, MAX_SIZE if dest is None else max_size and 2*max_size)
     except BadPicture as e: return dict(reason=str(e))
     except OSError as e: return dict(reason=f"it cannot be opened ({in_words(e)})")
@@ -686,7 +826,18 @@ _OF_SYSTEMS = {"thumbs.db", "desktop.ini"}
 def why_no_picture(
     file: Path,  # any file
 ) -> str:  # '' for a picture
-    "Say why a file is not taken for a picture: its name says that it is one, or else its first bytes"
+    """Say why a file is not taken for a picture: its name says that it is one, or else its first bytes
+
+    Parameters
+    ----------
+    file
+        any file
+
+    Returns
+    -------
+    str
+        '' for a picture
+    """
     if file.suffix.lower() in PICTURE_SUFFIXES: return ""
     try: return sniff(_stored(file, 512))[1]
     except BadPicture as e: return str(e)
@@ -697,7 +848,20 @@ def find_pictures(
     folder: str | Path,  # where to look
     skip=lambda folder: False,  # called with each sub-folder: is it to be left alone?
 ) -> tuple:  # paths of pictures, sorted; dict: path of what is left out → why
-    "Find the pictures in and below a folder, also in linked folders; hidden files are not meant"
+    """Find the pictures in and below a folder, also in linked folders; hidden files are not meant
+
+    Parameters
+    ----------
+    folder
+        where to look
+    skip
+        called with each sub-folder: is it to be left alone?
+
+    Returns
+    -------
+    tuple
+        paths of pictures, sorted; dict: path of what is left out → why
+    """
     files, left_out, seen, links, around = [], {}, set(), deque([Path(folder)]), Path(folder).resolve().parents
     def failed(e): left_out[Path(e.filename)] = f"it cannot be opened ({e.strerror})"
     while links:  # linked folders come after the others
@@ -718,7 +882,18 @@ def find_pictures(
 def left_out_line(
     left_out: dict,  # path → why, from `find_pictures`
 ) -> str:  # '' where nothing was left out
-    "Say in a line what was left out, and why"
+    """Say in a line what was left out, and why
+
+    Parameters
+    ----------
+    left_out
+        path → why, from `find_pictures`
+
+    Returns
+    -------
+    str
+        '' where nothing was left out
+    """
     names = defaultdict(list)
     for file, why in left_out.items(): names[why].append(printable(Path(file).name))
     parts = (f"{', '.join(some[:3])}{f' and {len(some)-3} more' if len(some) > 3 else ''} ({why})"
@@ -730,7 +905,13 @@ def left_out_line(
 def limit_memory(
     megabytes: int  # how much more than now, 2^20 bytes each
 ):
-    "Let this process take so much more memory than it has, where the system keeps such limits (Linux)"
+    """Let this process take so much more memory than it has, where the system keeps such limits (Linux)
+
+    Parameters
+    ----------
+    megabytes
+        how much more than now, 2^20 bytes each
+    """
     warnings.simplefilter("ignore")  # of decoders; what is said here nobody reads
     if sys.platform != "linux": return
     import resource
@@ -831,7 +1012,20 @@ def model_input(
     img: Image.Image,  # upright RGB picture from `open_upright`
     size: int,  # side of the square the model sees, pixels
 ) -> np.ndarray:  # float32, 3×size×size, red, green, blue, each 0–1
-    "The numbers a model is given for a picture: squished to a square, bilinear, as in training"
+    """The numbers a model is given for a picture: squished to a square, bilinear, as in training
+
+    Parameters
+    ----------
+    img
+        upright RGB picture from `open_upright`
+    size
+        side of the square the model sees, pixels
+
+    Returns
+    -------
+    np.ndarray
+        float32, 3×size×size, red, green, blue, each 0–1
+    """
     square = img.resize((size, size), Image.Resampling.BILINEAR)
     planes = np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))  # as bytes, a fifth of the time of floats
     return np.divide(planes, 255, dtype=np.float32)

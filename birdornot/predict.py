@@ -63,7 +63,25 @@ from birdornot.project import (
 # %% ../nbs/75_predict.ipynb #1f0a2db6
 @dataclass
 class Prediction:
-    "The answer to one photo; where the photo was refused, `error` says why and there is no label"
+    """The answer to one photo; where the photo was refused, `error` says why and there is no label
+
+    Attributes
+    ----------
+    label
+        the most probable label
+    probabilities
+        label → probability, 0–1, most probable first
+    path
+        the photo, as it was named
+    error
+        the reason, if the photo could not be read
+    unsure
+        too little confidence, or too strange a photo, to take `label` for an answer
+    novelty
+        how strange the photo is to the model, if it can tell; higher is stranger
+    labels
+        what applies: `label`, or any number where photos can have several
+    """
     label: str = ""  # the most probable label
     probabilities: dict = field(default_factory=dict)  # label → probability, 0–1, most probable first
     path: str = ""  # the photo, as it was named
@@ -81,7 +99,13 @@ class Prediction:
         return "refused" if self.error else "unsure" if self.unsure else "+".join(self.labels or ["none"])
 
     def as_dict(self) -> dict:  # JSON values
-        "Give the answer to a program; `error` is there only where the photo was refused"
+        """Give the answer to a program; `error` is there only where the photo was refused
+
+        Returns
+        -------
+        dict
+            JSON values
+        """
         row = dict(path=self.path, label=self.label or None, labels=self.labels, probabilities=self.probabilities,
                    unsure=self.unsure)
         return row | (dict(error=self.error) if self.error else {})
@@ -131,7 +155,22 @@ def read_photo(
     max_size: int | None = None,  # no side of the result is longer, pixels
     **limits  # megabytes and seconds that decoding it may take
 ) -> Image.Image:  # RGB, upright; raises `BadPicture` with a reason if it cannot be read
-    "A photo in any of the forms people have it in, as a viewer would show it"
+    """A photo in any of the forms people have it in, as a viewer would show it
+
+    Parameters
+    ----------
+    photo
+        path, http(s) address, bytes, Pillow picture, or uint8 array H×W, H×W×3 or H×W×4
+    max_size
+        no side of the result is longer, pixels
+    limits
+        megabytes and seconds that decoding it may take
+
+    Returns
+    -------
+    Image.Image
+        RGB, upright; raises `BadPicture` with a reason if it cannot be read
+    """
     if is_address(photo): photo = _fetch(photo)
     if isinstance(photo, np.ndarray):
         if photo.dtype != np.uint8 or photo.ndim not in (2, 3) or photo.shape[2:] not in ((), (3,), (4,)):
@@ -161,7 +200,22 @@ def make_predictions(
     info: dict,  # of the model: labels, temperature, multilabel, unsure, and `shift` of the logits
     names: list,  # N texts, what the photos are called
 ) -> list:  # of `Prediction`
-    "Turn the outputs of the graph into answers"
+    """Turn the outputs of the graph into answers
+
+    Parameters
+    ----------
+    out
+        outputs of the graph for N photos: logits N×K, and novelty N where it was fitted
+    info
+        of the model: labels, temperature, multilabel, unsure, and `shift` of the logits
+    names
+        N texts, what the photos are called
+
+    Returns
+    -------
+    list
+        of `Prediction`
+    """
     logits, several = out["logits"] + info.get("shift", 0), info["multilabel"]
     probs = _probabilities(logits, info["temperature"], several)
     found = []
@@ -228,7 +282,19 @@ class Classifier:
                      photos,  # any iterable of paths, addresses, bytes, pictures or arrays
                      batch_size: int = 1  # photos a call of the network; on a CPU more than one saves nothing
                      ):  # generator of `Prediction`, one a photo, in order
-        "Answer for every photo, refused ones included, on all `threads`"
+        """Answer for every photo, refused ones included, on all `threads`
+
+        Parameters
+        ----------
+        photos
+            any iterable of paths, addresses, bytes, pictures or arrays
+        batch_size
+            photos a call of the network; on a CPU more than one saves nothing
+
+        Returns
+        -------
+        generator of `Prediction`, one a photo, in order
+        """
         photos = iter(photos)
         batches = iter(lambda: list(islice(photos, batch_size)), [])
         for batch in _ahead(lambda batch: _answer(self, batch), batches, self.threads): yield from batch
@@ -236,7 +302,17 @@ class Classifier:
     def evaluate(self,
                  folder: str | Path,  # folder of photos in sub-folders named by label
                  ):  # `birdornot.evaluate.Evaluation`; raises `BirdornotError` where the folder does not fit the model
-        "How often the model is wrong on a folder of labelled photos; needs all packages of birdornot"
+        """How often the model is wrong on a folder of labelled photos; needs all packages of birdornot
+
+        Parameters
+        ----------
+        folder
+            folder of photos in sub-folders named by label
+
+        Returns
+        -------
+        `birdornot.evaluate.Evaluation`; raises `BirdornotError` where the folder does not fit the model
+        """
         return _evaluate(self, folder)
 
 # %% ../nbs/75_predict.ipynb #78ebba6a
@@ -272,7 +348,20 @@ def find_photos(
     names,  # paths, folders, patterns such as holiday/*.jpg or holiday/**/*.png, and addresses
     left_out: dict | None = None  # where to put what is no photo: path → why
 ) -> list:  # a `Path` for each photo, text for each address; raises `BirdornotError` where nothing is there
-    "Find all the photos that are meant; one of several that is not there stays in the list, to be refused"
+    """Find all the photos that are meant; one of several that is not there stays in the list, to be refused
+
+    Parameters
+    ----------
+    names
+        paths, folders, patterns such as holiday/*.jpg or holiday/**/*.png, and addresses
+    left_out
+        where to put what is no photo: path → why
+
+    Returns
+    -------
+    list
+        a `Path` for each photo, text for each address; raises `BirdornotError` where nothing is there
+    """
     found, missing = [], []
     for name in [names] if isinstance(names, (str, Path)) else names:
         if is_address(name): some = [name]
@@ -355,7 +444,23 @@ def judge(
     names: list,  # what each is: a label, or several joined by +
     where: str | Path = "the table"  # where they come from, for messages
 ):  # `birdornot.evaluate.Evaluation` of those it was not trained on; raises `BirdornotError` where there are none
-    "Judge a model on labelled photos; those that are broken or were trained on are set apart, with a warning"
+    """Judge a model on labelled photos; those that are broken or were trained on are set apart, with a warning
+
+    Parameters
+    ----------
+    clf
+        the model
+    photos
+        paths or addresses
+    names
+        what each is: a label, or several joined by +
+    where
+        where they come from, for messages
+
+    Returns
+    -------
+    `birdornot.evaluate.Evaluation` of those it was not trained on; raises `BirdornotError` where there are none
+    """
     from birdornot.evaluate import Evaluation
     targets, seen = _targets(names, clf.labels, where), _apart(clf, photos)
     if clf.info["multilabel"] and targets.ndim == 1: targets = np.eye(len(clf.labels), dtype=bool)[targets]
@@ -387,7 +492,21 @@ def write_csv(
     labels: list,  # of the model: a column of probabilities each
     file: str | Path  # CSV file to write
 ):  # generator that passes the predictions on; a place that cannot be written to is refused at once
-    "Write predictions as a table: path, answer, label, unsure, novelty, error, and the probability of each label"
+    """Write predictions as a table: path, answer, label, unsure, novelty, error, and the probability of each label
+
+    Parameters
+    ----------
+    predictions
+        iterable of `Prediction`
+    labels
+        of the model: a column of probabilities each
+    file
+        CSV file to write
+
+    Returns
+    -------
+    generator that passes the predictions on; a place that cannot be written to is refused at once
+    """
     check_table_place(file)
     return _written(predictions, labels, Path(file))
 
@@ -435,7 +554,21 @@ def sort_into(
     labels: list,  # of the model
     folder: str | Path  # where to make a folder for each answer; unsure and refused photos have their own
 ):  # generator of pairs: `Prediction`, and the `Path` of the copy (None where there is no file to copy)
-    "Copy each photo into the folder of its answer; nothing is moved, and nothing is written over"
+    """Copy each photo into the folder of its answer; nothing is moved, and nothing is written over
+
+    Parameters
+    ----------
+    predictions
+        iterable of `Prediction` of files
+    labels
+        of the model
+    folder
+        where to make a folder for each answer; unsure and refused photos have their own
+
+    Returns
+    -------
+    generator of pairs: `Prediction`, and the `Path` of the copy (None where there is no file to copy)
+    """
     names = _folder_names(labels)
     for p in predictions:
         kind = p.answer if p.error or p.unsure or not p.labels else "+".join(names[k] for k in p.labels)
@@ -447,7 +580,13 @@ def sort_into(
 def is_outdated(
     model: str | Path  # model folder; one that lies in no project is not outdated
 ) -> bool:
-    "Tell whether a project was trained again since its model was exported"
+    """Tell whether a project was trained again since its model was exported
+
+    Parameters
+    ----------
+    model
+        model folder; one that lies in no project is not outdated
+    """
     model = Path(model).absolute()
     try: kept, info = (json.loads(f.read_text(encoding="utf-8"))
                        for f in (model.parent/"training"/"learner.json", model/"model.json"))
@@ -459,7 +598,13 @@ def is_outdated(
 def say_outdated(
     model: str | Path  # model folder
 ):
-    "Say where a model is of an earlier training than the last one of its project, and what to do"
+    """Say where a model is of an earlier training than the last one of its project, and what to do
+
+    Parameters
+    ----------
+    model
+        model folder
+    """
     if is_outdated(model):
         say("model", f"{model} is of an earlier training; {command_line('export', Path(model).parent)} writes it anew")
 
@@ -470,7 +615,23 @@ def predict_photos(
     csv: str | Path | None = None,  # table to write
     folder: str | Path | None = None  # folder to sort copies of the photos into
 ):  # number of photos, and a generator of `Prediction`, one a photo; raises `BirdornotError` where there are none
-    "Answer for all the photos that are meant, writing a table and sorting copies on the way"
+    """Answer for all the photos that are meant, writing a table and sorting copies on the way
+
+    Parameters
+    ----------
+    clf
+        the model
+    names
+        paths, folders, patterns and addresses, as `find_photos` takes them
+    csv
+        table to write
+    folder
+        folder to sort copies of the photos into
+
+    Returns
+    -------
+    number of photos, and a generator of `Prediction`, one a photo; raises `BirdornotError` where there are none
+    """
     photos = find_photos(names, left_out := {})
     if left_out: say("predict", left_out_line(left_out))
     say_outdated(clf.path)

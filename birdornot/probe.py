@@ -48,7 +48,27 @@ from birdornot.split import (
 # %% ../nbs/55_probe.ipynb #0ad562f3
 @dataclass
 class Head:
-    "A linear layer from embeddings to classes, and how to read its answers"
+    """A linear layer from embeddings to classes, and how to read its answers
+
+    Attributes
+    ----------
+    labels
+        the K classes
+    weight
+        K×C, float32
+    bias
+        K, float32
+    temperature
+        logits are divided by it before they become probabilities
+    multilabel
+        can a picture show several things at once?
+    novelty
+        how strange an embedding is
+    unsure
+        `min_confidence` and `max_novelty`, and how they were chosen
+    prior
+        K shares: how common it takes each class to be
+    """
     labels: list  # the K classes
     weight: np.ndarray  # K×C, float32
     bias: np.ndarray  # K, float32
@@ -63,7 +83,20 @@ def head_logits(
     head: Head,  # a head
     x: np.ndarray  # embeddings N×C
 ) -> np.ndarray:  # N×K
-    "What the linear layer says"
+    """What the linear layer says
+
+    Parameters
+    ----------
+    head
+        a head
+    x
+        embeddings N×C
+
+    Returns
+    -------
+    np.ndarray
+        N×K
+    """
     return x @ head.weight.T + head.bias
 
 # %% ../nbs/55_probe.ipynb #e6ed55ae
@@ -73,7 +106,24 @@ def evaluate_head(
     y: np.ndarray,  # class numbers N, or N×K booleans
     files: list = ()  # N picture files
 ) -> Evaluation:  # with `novelty` and `unsure`, where the head knows them
-    "Answers of a head, and which of them it would rather not give"
+    """Answers of a head, and which of them it would rather not give
+
+    Parameters
+    ----------
+    head
+        a head
+    x
+        embeddings N×C
+    y
+        class numbers N, or N×K booleans
+    files
+        N picture files
+
+    Returns
+    -------
+    Evaluation
+        with `novelty` and `unsure`, where the head knows them
+    """
     probs = probabilities(head_logits(head, x), head.temperature, head.multilabel)
     result = Evaluation(head.labels, y, probs, list(files))
     if head.novelty: result.novelty = head.novelty(x)
@@ -108,7 +158,19 @@ def attach_head(
     body,  # onnx ModelProto, `pixels` N×3×S×S → `embedding` N×C, as `backbone_onnx` writes
     head: Head  # a head for these embeddings
 ):  # onnx ModelProto: outputs `logits` N×K, those of the body and, if the head knows it, `novelty` N
-    "Put a head at the end of a body"
+    """Put a head at the end of a body
+
+    Parameters
+    ----------
+    body
+        onnx ModelProto, `pixels` N×3×S×S → `embedding` N×C, as `backbone_onnx` writes
+    head
+        a head for these embeddings
+
+    Returns
+    -------
+    onnx ModelProto: outputs `logits` N×K, those of the body and, if the head knows it, `novelty` N
+    """
     import onnx
     from onnx import helper, numpy_helper
     model = onnx.ModelProto()
@@ -129,7 +191,35 @@ def attach_head(
 # %% ../nbs/55_probe.ipynb #c9cdccfd
 @dataclass
 class Probe:
-    "A trained head, what it was trained on, and how good it is"
+    """A trained head, what it was trained on, and how good it is
+
+    Attributes
+    ----------
+    head
+        solved on all pictures: the one to use
+    judge
+        solved on the training part, without novelty: it has not seen the part held back
+    backbone
+        name of the network that makes the embeddings
+    size
+        side of the square it sees, pixels
+    dataset
+        dataset folder
+    files
+        all pictures
+    train
+        positions of the training part in `files`
+    valid
+        positions of the part held back
+    groups
+        the group of each picture
+    result
+        each picture judged by a head that has not seen it: of the part held back, or of all
+    strangers
+        rows of `kind`, `pictures`, `unsure` (how many) and `called` (label → how many)
+    facts
+        backbone, size, labels, data, seed, versions, fit, seconds
+    """
     head: Head  # solved on all pictures: the one to use
     judge: Head  # solved on the training part, without novelty: it has not seen the part held back
     backbone: str  # name of the network that makes the embeddings
@@ -148,7 +238,18 @@ class Probe:
     def embed(self,
               files: list  # picture files
               ) -> np.ndarray:  # float32, N×C
-        "Embeddings as this probe needs them, kept with its pictures"
+        """Embeddings as this probe needs them, kept with its pictures
+
+        Parameters
+        ----------
+        files
+            picture files
+
+        Returns
+        -------
+        np.ndarray
+            float32, N×C
+        """
         return embed_files(files, self.backbone, self.facts["asked_size"])
 
 # %% ../nbs/55_probe.ipynb #881046f7
@@ -160,7 +261,22 @@ def data_fingerprint(
     train: list,  # positions of the training part
     valid: list  # positions of the part held back
 ) -> str:  # 64 hexadecimal digits (SHA-256)
-    "Changes when a picture, a label or the split changes, and only then"
+    """Changes when a picture, a label or the split changes, and only then
+
+    Parameters
+    ----------
+    files
+        pictures, each in the folder of its label
+    train
+        positions of the training part
+    valid
+        positions of the part held back
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits (SHA-256)
+    """
     part_of = {i: part for part, places in dict(train=train, valid=valid).items() for i in places}
     layout = layout_of(dataset_folder(files))
     def _line(i): return f"{part_of[i]}/{label_of(layout, files[i])}/{content_hash(files[i])}"
@@ -172,7 +288,20 @@ def class_targets(
     labels: list,  # the label of every picture; with `multilabel` several in one, joined by +
     multilabel: bool = False  # can a picture show several things at once?
 ) -> tuple[list, np.ndarray]:  # the K classes, sorted, and class numbers N or N×K booleans
-    "Labels as numbers"
+    """Labels as numbers
+
+    Parameters
+    ----------
+    labels
+        the label of every picture; with `multilabel` several in one, joined by +
+    multilabel
+        can a picture show several things at once?
+
+    Returns
+    -------
+    tuple[list, np.ndarray]
+        the K classes, sorted, and class numbers N or N×K booleans
+    """
     if not multilabel:
         classes, y = np.unique(labels, return_inverse=True)
         return classes.tolist(), y
@@ -186,7 +315,22 @@ def meet_strangers(
     x: np.ndarray,  # embeddings N×C of pictures that are in no class
     files: list  # their files, the kind in front of the name's first hyphen
 ) -> list[dict]:  # per kind: `kind`, `pictures`, `unsure` (how many), `called` (label → how many of the others)
-    "What a classifier says about pictures it should not answer for"
+    """What a classifier says about pictures it should not answer for
+
+    Parameters
+    ----------
+    head
+        a head with thresholds
+    x
+        embeddings N×C of pictures that are in no class
+    files
+        their files, the kind in front of the name's first hyphen
+
+    Returns
+    -------
+    list[dict]
+        per kind: `kind`, `pictures`, `unsure` (how many), `called` (label → how many of the others)
+    """
     nothing = np.zeros((len(x), len(head.labels)), bool) if head.multilabel else np.zeros(len(x), int)
     result = evaluate_head(head, x, nothing)
     names = ["+".join(np.array(head.labels)[s]) or "none" if head.multilabel else head.labels[s] for s in result.said]
@@ -203,7 +347,21 @@ def set_limits(
     strangers: np.ndarray,  # embeddings of pictures that are in no class, M×C, to choose limits by
     coverage: float = 0.95  # share of good pictures that must be answered
 ) -> None:
-    "Choose where a head says unsure, and where it would have said so about `left_out` had the others chosen"
+    """Choose where a head says unsure, and where it would have said so about `left_out` had the others chosen
+
+    Parameters
+    ----------
+    head
+        with novelty, without limits
+    left_out
+        answers to pictures not trained on, with their novelty
+    folds
+        the fold of each of them, N numbers from 0
+    strangers
+        embeddings of pictures that are in no class, M×C, to choose limits by
+    coverage
+        share of good pictures that must be answered
+    """
     y = left_out.targets
     shown = y if left_out.multilabel else np.eye(len(left_out.labels), dtype=bool)[y]
     others = evaluate_head(head, strangers, np.zeros((len(strangers), *y.shape[1:]), y.dtype))
@@ -224,7 +382,30 @@ def build_head(
     coverage: float = 0.95,  # share of good pictures that must be answered
     prior: np.ndarray | None = None  # K shares, how common each class is; None: as in `y`
 ) -> tuple[Head, Evaluation]:  # the head, and answers to all of the pictures by heads that have not seen them
-    "Solve, calibrate, describe, choose thresholds"
+    """Solve, calibrate, describe, choose thresholds
+
+    Parameters
+    ----------
+    x
+        embeddings of the training part N×C
+    y
+        class numbers N, or N×K booleans
+    labels
+        the K classes
+    folds
+        the fold of every picture, N numbers from 0; or R×N, dealt R times
+    strangers
+        embeddings of pictures that are in no class, M×C, to choose limits by
+    coverage
+        share of good pictures that must be answered
+    prior
+        K shares, how common each class is; None: as in `y`
+
+    Returns
+    -------
+    tuple[Head, Evaluation]
+        the head, and answers to all of the pictures by heads that have not seen them
+    """
     with threadpool_limits(1, "blas"): return _build_head(x, y, labels, folds, strangers, coverage, prior)
 
 
@@ -259,7 +440,38 @@ def solve_and_judge(
     prior: np.ndarray | None = None,  # K shares, how common each class is; None: as in `y`
     seed: int = 42  # for the folds
 ) -> tuple[Head, Head, Evaluation, list]:  # head of all, head of the training part, judged answers, their positions
-    "Judge heads on pictures they have not seen, then solve one on all"
+    """Judge heads on pictures they have not seen, then solve one on all
+
+    Parameters
+    ----------
+    x
+        embeddings of all pictures N×C
+    y
+        class numbers N, or N×K booleans
+    labels
+        the K classes
+    names
+        the label of every picture, to deal by
+    groups
+        the group of every picture
+    train
+        positions of the training part
+    valid
+        positions of the part held back
+    strangers
+        embeddings of pictures that are in no class, M×C, to choose limits by
+    coverage
+        share of good pictures that must be answered
+    prior
+        K shares, how common each class is; None: as in `y`
+    seed
+        for the folds
+
+    Returns
+    -------
+    tuple[Head, Head, Evaluation, list]
+        head of all, head of the training part, judged answers, their positions
+    """
     def _deal(rows, seed): return stratified_folds([names[i] for i in rows], [groups[i] for i in rows], seed=seed)
     alone, lesson = enough_held_out([groups[i] for i in valid]), (x[train], y[train], labels, _deal(train, seed))
     if alone: judge, _ = build_head(*lesson, strangers, coverage, prior)
@@ -289,7 +501,13 @@ DEALS = 5  # times that the pictures are dealt into folds for that
 def enough_held_out(
     groups: list  # the group of every picture held back
 ) -> bool:
-    "Whether so many pictures are held back that they can be the judges alone"
+    """Whether so many pictures are held back that they can be the judges alone
+
+    Parameters
+    ----------
+    groups
+        the group of every picture held back
+    """
     return effective_n(groups) >= ENOUGH_HELD_OUT
 
 # %% ../nbs/55_probe.ipynb #1cf9ed10
@@ -303,7 +521,26 @@ def error_without_twins(
     groups: list,  # the group of every picture
     seed: int = 42  # for the folds
 ) -> tuple[float, float] | None:  # 0–1, and its rise in standard errors; None where hardly a picture has a twin
-    "Judge each picture by a head that has seen neither a copy of it nor its twin, and by one that has seen the twin"
+    """Judge each picture by a head that has seen neither a copy of it nor its twin, and by one that has seen the twin
+
+    Parameters
+    ----------
+    x
+        embeddings N×C
+    y
+        class numbers N, or N×K booleans
+    names
+        the label of every picture
+    groups
+        the group of every picture
+    seed
+        for the folds
+
+    Returns
+    -------
+    tuple[float, float] | None
+        0–1, and its rise in standard errors; None where hardly a picture has a twin
+    """
     nearest, twin = twins(x, groups)
     if twin.mean() < BURSTS: return None
     linked = islands([[f"group {g}", f"twin {i}", twin[i] and f"twin {nearest[i]}"] for i, g in enumerate(groups)])
@@ -324,7 +561,20 @@ def warn_of_bursts(
     without_twins: tuple | None,  # from `error_without_twins`
     at_once: float = 0.0  # share of pictures that were taken within a minute of another
 ) -> list[str]:  # a sentence, or nothing
-    "Say so where pictures were likely taken in bursts, whose error looks smaller than it is elsewhere"
+    """Say so where pictures were likely taken in bursts, whose error looks smaller than it is elsewhere
+
+    Parameters
+    ----------
+    without_twins
+        from `error_without_twins`
+    at_once
+        share of pictures that were taken within a minute of another
+
+    Returns
+    -------
+    list[str]
+        a sentence, or nothing
+    """
     seen = []
     if at_once >= BURSTS: seen.append(f"{at_once:.0%} of the pictures were taken within a minute of another")
     if without_twins and without_twins[1] >= 1:  # a whole standard error
@@ -337,7 +587,18 @@ def warn_of_bursts(
 def warn_of_help(
     path: str | Path  # dataset folder, with a ledger or without
 ) -> list[str]:  # a sentence, or nothing
-    "Say so where pictures were discarded or moved after a model had doubted them: the hard questions are gone"
+    """Say so where pictures were discarded or moved after a model had doubted them: the hard questions are gone
+
+    Parameters
+    ----------
+    path
+        dataset folder, with a ledger or without
+
+    Returns
+    -------
+    list[str]
+        a sentence, or nothing
+    """
     if not layout_of(path).ledger.exists(): return []
     with Ledger(path) as ledger: rows = ledger.rows()
     n = sum(r.get("verdict") in ("discard", "move") and (r.get("suspicion") or 0) > 0.5 for r in rows)
@@ -357,7 +618,34 @@ def fit_probe(
     by: str | None = None,  # keep together what is from one origin: "author", "site", "session", …; None: copies alone
     prior: str | dict | None = None  # how common each class is: "trained" (as in the folder), "equal", label → share
 ) -> Probe:  # raises `DatasetError` where there is too little to learn from
-    "Train a classifier on a folder of pictures: embed, judge, solve on all"
+    """Train a classifier on a folder of pictures: embed, judge, solve on all
+
+    Parameters
+    ----------
+    dest
+        dataset folder, labels are its sub-folders
+    backbone
+        any name in timm or torchvision
+    size
+        side of the square the model sees, pixels; by default what the backbone was trained on
+    seed
+        same seed, same machine, same result
+    multilabel
+        can a picture show several things at once?
+    coverage
+        share of good pictures that must be answered
+    valid_pct
+        share of the pictures held back, 0–0.5
+    by
+        keep together what is from one origin: "author", "site", "session", …; None: copies alone
+    prior
+        how common each class is: "trained" (as in the folder), "equal", label → share
+
+    Returns
+    -------
+    Probe
+        raises `DatasetError` where there is too little to learn from
+    """
     start = time.perf_counter()
     files, names, train, valid = split_files(dest, valid_pct, seed, by)
     (labels, y), groups = class_targets(names, multilabel), origin_groups(dest, files, by)
@@ -398,7 +686,18 @@ def _repr_html_(self: Probe):
 def training_folder(
     dest: str | Path  # dataset folder
 ) -> Path:  # it need not be there
-    "Name the folder in which a dataset keeps what was trained on it last"
+    """Name the folder in which a dataset keeps what was trained on it last
+
+    Parameters
+    ----------
+    dest
+        dataset folder
+
+    Returns
+    -------
+    Path
+        it need not be there
+    """
     return layout_of(dest).training
 
 # %% ../nbs/55_probe.ipynb #12b80f56
@@ -408,7 +707,18 @@ _ARRAYS = ("mean", "scale", "centre", "axes", "less")
 def head_arrays(
     head: Head  # a head
 ) -> dict:  # name → float32 array; the rest of a head is in `head_facts`
-    "The numbers of a head, for a safetensors file"
+    """The numbers of a head, for a safetensors file
+
+    Parameters
+    ----------
+    head
+        a head
+
+    Returns
+    -------
+    dict
+        name → float32 array; the rest of a head is in `head_facts`
+    """
     arrays = dict(weight=head.weight, bias=head.bias)
     if head.novelty: arrays |= {f"novelty.{k}": getattr(head.novelty, k) for k in _ARRAYS}
     return {k: np.ascontiguousarray(v, np.float32) for k, v in arrays.items()}
@@ -417,7 +727,18 @@ def head_arrays(
 def head_facts(
     head: Head  # a head
 ) -> dict:  # JSON values
-    "What else belongs to a head"
+    """What else belongs to a head
+
+    Parameters
+    ----------
+    head
+        a head
+
+    Returns
+    -------
+    dict
+        JSON values
+    """
     step = head.novelty and float(head.novelty.step)
     return dict(labels=head.labels, temperature=head.temperature, multilabel=head.multilabel, unsure=head.unsure,
                 step=step, prior=head.prior)
@@ -427,7 +748,20 @@ def make_head(
     arrays: dict,  # from `head_arrays`
     facts: dict  # from `head_facts`
 ) -> Head:  # the same head
-    "The way back"
+    """The way back
+
+    Parameters
+    ----------
+    arrays
+        from `head_arrays`
+    facts
+        from `head_facts`
+
+    Returns
+    -------
+    Head
+        the same head
+    """
     novelty = Novelty(*(arrays[f"novelty.{k}"] for k in _ARRAYS), facts["step"]) if facts["step"] else None
     return Head(facts["labels"], arrays["weight"], arrays["bias"], facts["temperature"], facts["multilabel"], novelty,
                 facts["unsure"], facts.get("prior"))
@@ -444,7 +778,26 @@ def judged_rows(
     valid: list,  # positions of the part held back
     result: Evaluation  # answers to some or all of the files
 ) -> list[dict]:  # a dict per file: `_FACTS`, and the probability of each class where it was judged
-    "List every picture that a model knows, and how it was judged"
+    """List every picture that a model knows, and how it was judged
+
+    Parameters
+    ----------
+    path
+        dataset folder
+    files
+        all pictures of it that the model knows
+    groups
+        the group of each
+    valid
+        positions of the part held back
+    result
+        answers to some or all of the files
+
+    Returns
+    -------
+    list[dict]
+        a dict per file: `_FACTS`, and the probability of each class where it was judged
+    """
     layout, place, rows = layout_of(path), {str(f): i for i, f in enumerate(result.files)}, []
     for i, (f, g, known) in enumerate(zip(files, groups, ledger_rows(path, files))):
         row = dict(file=place_of(layout, f), sha256=content_hash(f), group=g, label=label_of(layout, f),
@@ -462,7 +815,22 @@ def write_judged(
     labels: list,  # the K classes
     file: str | Path  # CSV file to write
 ) -> Path:  # `file`
-    "Write the table of all pictures that a model knows"
+    """Write the table of all pictures that a model knows
+
+    Parameters
+    ----------
+    rows
+        from `judged_rows`
+    labels
+        the K classes
+    file
+        CSV file to write
+
+    Returns
+    -------
+    Path
+        `file`
+    """
     with open(file, "w", encoding="utf-8", newline="") as f:
         table = csv.writer(f)
         table.writerow([*_FACTS, *map(csv_cell, labels)])
@@ -473,7 +841,18 @@ def write_judged(
 def read_judged(
     text: str  # contents of a table that `write_judged` wrote
 ) -> list[dict]:  # a dict per picture, all values text
-    "Read the table of all pictures that a model knows"
+    """Read the table of all pictures that a model knows
+
+    Parameters
+    ----------
+    text
+        contents of a table that `write_judged` wrote
+
+    Returns
+    -------
+    list[dict]
+        a dict per picture, all values text
+    """
     head, *rows = csv.reader(text.splitlines(keepends=True))
     return [dict(zip(map(csv_text, head), map(csv_text, row))) for row in rows]
 
@@ -490,7 +869,22 @@ def judged_result(
     facts: dict,  # `labels`, `multilabel`, and under `result` what `Evaluation.as_dict` said
     photos: str | Path  # folder of the class folders
 ) -> Evaluation:  # the answers by which the model was judged
-    "Make an evaluation from the table again"
+    """Make an evaluation from the table again
+
+    Parameters
+    ----------
+    rows
+        from `read_judged`
+    facts
+        `labels`, `multilabel`, and under `result` what `Evaluation.as_dict` said
+    photos
+        folder of the class folders
+
+    Returns
+    -------
+    Evaluation
+        the answers by which the model was judged
+    """
     labels, several = facts["labels"], facts["multilabel"]
     rows = [r for r in rows if r[labels[0]] != ""]
     said = [split_label(r["label"]) if several else [r["label"]] for r in rows]
@@ -506,7 +900,20 @@ def save_probe(
     probe: Probe,  # from `fit_probe`
     **more  # further facts to keep, JSON values
 ) -> Path:  # the folder written
-    "Keep a probe in its dataset folder"
+    """Keep a probe in its dataset folder
+
+    Parameters
+    ----------
+    probe
+        from `fit_probe`
+    more
+        further facts to keep, JSON values
+
+    Returns
+    -------
+    Path
+        the folder written
+    """
     from safetensors.numpy import save_file
     dest = home_of(probe.dataset).training
     dest.mkdir(exist_ok=True)
@@ -526,7 +933,18 @@ def save_probe(
 def saved_facts(
     dest: str | Path  # dataset folder
 ) -> dict:  # how the last training in this folder was done; empty if nothing was kept
-    "What was written down with the learner or probe of a folder"
+    """What was written down with the learner or probe of a folder
+
+    Parameters
+    ----------
+    dest
+        dataset folder
+
+    Returns
+    -------
+    dict
+        how the last training in this folder was done; empty if nothing was kept
+    """
     file = training_folder(dest)/"learner.json"
     try: return json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError: return {}
@@ -537,14 +955,36 @@ def saved_facts(
 def trained_multilabel(
     dest: str | Path  # dataset folder
 ) -> bool:  # False where nothing was trained
-    "Tell whether the last training in a folder was one in which a picture can show several things"
+    """Tell whether the last training in a folder was one in which a picture can show several things
+
+    Parameters
+    ----------
+    dest
+        dataset folder
+
+    Returns
+    -------
+    bool
+        False where nothing was trained
+    """
     return bool(saved_facts(dest).get("head", {}).get("multilabel"))
 
 # %% ../nbs/55_probe.ipynb #6e85a7b5
 def saved_head(
     dest: str | Path  # dataset folder in which something was trained
 ) -> Head:  # that of the last training
-    "Read the head that was kept with a dataset"
+    """Read the head that was kept with a dataset
+
+    Parameters
+    ----------
+    dest
+        dataset folder in which something was trained
+
+    Returns
+    -------
+    Head
+        that of the last training
+    """
     from safetensors.numpy import load_file
     return make_head(load_file(training_folder(dest)/"head.safetensors"), saved_facts(dest)["head"])
 
@@ -552,7 +992,18 @@ def saved_head(
 def saved_judged(
     dest: str | Path  # dataset folder
 ) -> list[dict]:  # rows of `judged_rows`; empty if nothing was kept
-    "Read the pictures of the last training, and how they were judged"
+    """Read the pictures of the last training, and how they were judged
+
+    Parameters
+    ----------
+    dest
+        dataset folder
+
+    Returns
+    -------
+    list[dict]
+        rows of `judged_rows`; empty if nothing was kept
+    """
     try: return read_judged((training_folder(dest)/JUDGED).read_text(encoding="utf-8"))
     except FileNotFoundError: return []
 
@@ -560,7 +1011,18 @@ def saved_judged(
 def unchanged(
     dest: str | Path  # dataset folder
 ) -> bool:  # False as well where nothing was kept
-    "Whether pictures, labels and groups are those of the last training"
+    """Whether pictures, labels and groups are those of the last training
+
+    Parameters
+    ----------
+    dest
+        dataset folder
+
+    Returns
+    -------
+    bool
+        False as well where nothing was kept
+    """
     rows, files, layout = saved_judged(dest), picture_files(dest), layout_of(dest)
     marks = origin_groups(dest, files, saved_facts(dest).get("by")) if rows and len(rows) == len(files) else []
     now = sorted((printable(label_of(layout, f)), content_hash(f), printable(g)) for f, g in zip(files, marks))
@@ -570,7 +1032,18 @@ def unchanged(
 def restore_probe(
     dest: str | Path  # dataset folder in which `save_probe` was used
 ) -> Probe:  # raises `DatasetError` where there is none, or the pictures have changed
-    "Take up the probe kept in a folder, and the answers by which it was judged"
+    """Take up the probe kept in a folder, and the answers by which it was judged
+
+    Parameters
+    ----------
+    dest
+        dataset folder in which `save_probe` was used
+
+    Returns
+    -------
+    Probe
+        raises `DatasetError` where there is none, or the pictures have changed
+    """
     from safetensors.numpy import load_file
     facts = saved_facts(dest)
     if facts.get("kind") != "probe":
@@ -602,7 +1075,13 @@ def valid_files(self: Probe) -> list:
 # %% ../nbs/55_probe.ipynb #417ba8d5
 @patch
 def describe(self: Probe) -> dict:  # JSON values
-    "Say what was learned from, with what, and what is said about pictures of none of its classes"
+    """Say what was learned from, with what, and what is said about pictures of none of its classes
+
+    Returns
+    -------
+    dict
+        JSON values
+    """
     return {k: v for k, v in self.facts.items() if k != "kind"} | dict(strangers=self.strangers)
 
 # %% ../nbs/55_probe.ipynb #e7eff583
@@ -610,7 +1089,18 @@ def describe(self: Probe) -> dict:  # JSON values
 def logits(self: Probe,
            files: list  # picture files
            ) -> np.ndarray:  # N×K
-    "Answer picture files"
+    """Answer picture files
+
+    Parameters
+    ----------
+    files
+        picture files
+
+    Returns
+    -------
+    np.ndarray
+        N×K
+    """
     return head_logits(self.head, self.embed(files))
 
 
@@ -618,7 +1108,18 @@ def logits(self: Probe,
 def embed_pictures(self: Probe,
                    pictures: list  # Pillow pictures
                    ) -> np.ndarray:  # float32, N×C
-    "Embed pictures in memory"
+    """Embed pictures in memory
+
+    Parameters
+    ----------
+    pictures
+        Pillow pictures
+
+    Returns
+    -------
+    np.ndarray
+        float32, N×C
+    """
     return Embedder(self.backbone, self.facts["asked_size"])(pictures)
 
 # %% ../nbs/55_probe.ipynb #1f70a709
@@ -631,7 +1132,13 @@ def graph(self: Probe):  # onnx ModelProto: outputs `logits`, `embedding`; where
 
 @patch
 def weights(self: Probe) -> dict:  # name → float32 array: body.* and head.*
-    "Read the weights of the backbone, and add those of the head"
+    """Read the weights of the backbone, and add those of the head
+
+    Returns
+    -------
+    dict
+        name → float32 array: body.* and head.*
+    """
     from safetensors.numpy import load_file
     body = backbone_onnx(self.backbone, self.facts["asked_size"]).with_suffix(".safetensors")
     return load_file(body) | {f"head.{k}": v for k, v in head_arrays(self.head).items()}
@@ -648,7 +1155,34 @@ def cross_validate(
     by: str | None = None,  # keep together what is from one origin: "author", "site", "session", …; None: copies alone
     prior: str | dict | None = None  # how common each class is: "trained", "equal", label → share
 ) -> Evaluation:  # of every picture, by a head that has not seen it
-    "Judge heads for this folder on all of its pictures"
+    """Judge heads for this folder on all of its pictures
+
+    Parameters
+    ----------
+    dest
+        dataset folder, labels are its sub-folders
+    backbone
+        any name in timm or torchvision
+    size
+        side of the square the model sees, pixels; by default what the backbone was trained on
+    n_folds
+        as many heads are trained
+    seed
+        same seed, same folds
+    multilabel
+        can a picture show several things at once?
+    coverage
+        share of good pictures that must be answered
+    by
+        keep together what is from one origin: "author", "site", "session", …; None: copies alone
+    prior
+        how common each class is: "trained", "equal", label → share
+
+    Returns
+    -------
+    Evaluation
+        of every picture, by a head that has not seen it
+    """
     files, names, *_ = split_files(dest, seed=seed, by=by, record=False)
     (labels, y), groups = class_targets(names, multilabel), origin_groups(dest, files, by)
     x, ((others, _), _) = embed_files(files, backbone, size), _strangers(labels, backbone, size)

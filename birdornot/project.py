@@ -32,14 +32,35 @@ _NAME = re.compile(r"(photos|originals|quarantine)(/(?!\.{1,2}(/|$))[^/\\\0]+)+"
 def name_parts(
     name: str,  # of a file, as in the ledger: photos/…, originals/… or quarantine/…
 ) -> list:  # the place, and the names of the folders and the file below it
-    "Split the name of a file; raises `DatasetError` for one that leads out of its dataset"
+    """Split the name of a file; raises `DatasetError` for one that leads out of its dataset
+
+    Parameters
+    ----------
+    name
+        of a file, as in the ledger: photos/…, originals/… or quarantine/…
+
+    Returns
+    -------
+    list
+        the place, and the names of the folders and the file below it
+    """
     if isinstance(name, str) and _NAME.fullmatch(name) and (os.name != "nt" or ":" not in name): return name.split("/")
     raise DatasetError(f"the ledger names a file {name!r}, which is not in its dataset; do not use this dataset")
 
 
 @dataclass(frozen=True)
 class Layout:
-    "Where the things of a dataset lie"
+    """Where the things of a dataset lie
+
+    Attributes
+    ----------
+    kind
+        "project"; "beside": the photos are a folder of your own; "lesson"; "old": of an earlier birdornot
+    photos
+        folder of the class folders
+    home
+        folder of all the rest
+    """
     kind: str  # "project"; "beside": the photos are a folder of your own; "lesson"; "old": of an earlier birdornot
     photos: Path  # folder of the class folders
     home: Path  # folder of all the rest
@@ -62,7 +83,13 @@ class Layout:
     def locate(self,
         name: str,  # as in the ledger: photos/…, originals/… or quarantine/…
     ) -> Path:
-        "Find the file that a ledger calls `name`; raises `DatasetError` for a name or a link that leads elsewhere"
+        """Find the file that a ledger calls `name`; raises `DatasetError` for a name or a link that leads elsewhere
+
+        Parameters
+        ----------
+        name
+            as in the ledger: photos/…, originals/… or quarantine/…
+        """
         place, *rest = name_parts(name)
         file = getattr(self, place)
         own = place == "photos" and self.kind in ("beside", "lesson")  # what is linked there, its owner has linked
@@ -76,14 +103,36 @@ class Layout:
 def copy_of_ledger(
     ledger: str | Path,  # SQLite file
 ) -> Path:  # need not be there
-    "Name the copy of a ledger that is kept beside it"
+    """Name the copy of a ledger that is kept beside it
+
+    Parameters
+    ----------
+    ledger
+        SQLite file
+
+    Returns
+    -------
+    Path
+        need not be there
+    """
     return Path(ledger).with_suffix(".copy.sqlite")
 
 
 def read_about(
     ledger: str | Path,  # SQLite file
 ) -> dict:  # `layout` and, where the photos lie elsewhere, `photos`; empty for a ledger that says nothing
-    "Read what a ledger says of its dataset, without changing it"
+    """Read what a ledger says of its dataset, without changing it
+
+    Parameters
+    ----------
+    ledger
+        SQLite file
+
+    Returns
+    -------
+    dict
+        `layout` and, where the photos lie elsewhere, `photos`; empty for a ledger that says nothing
+    """
     files = Path(ledger).absolute(), copy_of_ledger(ledger).absolute()
     for file, how in product(files, ("mode=ro", "mode=ro&immutable=1")):  # a read-only disk needs the second
         try:
@@ -99,7 +148,13 @@ def read_about(
 def has_pictures(
     folder: str | Path,  # any folder; one that is not there has none
 ) -> bool:
-    "Tell whether pictures lie in or below a folder, hidden folders left out"
+    """Tell whether pictures lie in or below a folder, hidden folders left out
+
+    Parameters
+    ----------
+    folder
+        any folder; one that is not there has none
+    """
     for where, folders, files in os.walk(folder):
         if any(Path(f).suffix.lower() in PICTURE_SUFFIXES for f in files): return True
         if any(not why_no_picture(Path(where, f)) for f in files if "." not in f): return True
@@ -111,7 +166,15 @@ def beside_layout(
     photos: str | Path,  # a folder of your own, with a folder for each class
     home: str | Path | None = None,  # where results go; by default beside it, photos → photos_birdornot
 ) -> Layout:
-    "Lay out a project that takes its photos from a folder of your own, and writes nothing into it"
+    """Lay out a project that takes its photos from a folder of your own, and writes nothing into it
+
+    Parameters
+    ----------
+    photos
+        a folder of your own, with a folder for each class
+    home
+        where results go; by default beside it, photos → photos_birdornot
+    """
     photos = Path(photos)
     return Layout("beside", photos, Path(home) if home else photos.with_name(f"{photos.name}_birdornot"))
 
@@ -119,7 +182,18 @@ def beside_layout(
 def seen_from(
     layout: Layout,  # of a project with photos of your own
 ) -> str:  # relative where both lie in one folder, and may be moved together; absolute otherwise
-    "Name the photos of a project as its ledger does"
+    """Name the photos of a project as its ledger does
+
+    Parameters
+    ----------
+    layout
+        of a project with photos of your own
+
+    Returns
+    -------
+    str
+        relative where both lie in one folder, and may be moved together; absolute otherwise
+    """
     home, photos = layout.home.absolute(), layout.photos.absolute()
     return os.path.relpath(photos, home) if home.parent == photos.parent else str(photos)
 
@@ -127,7 +201,13 @@ def seen_from(
 def lesson_layout(
     path: str | Path,  # folder that the lesson fills with a folder for each class
 ) -> Layout:
-    "Lay out the lesson's own folder: the ledger among the class folders, all other things beside"
+    """Lay out the lesson's own folder: the ledger among the class folders, all other things beside
+
+    Parameters
+    ----------
+    path
+        folder that the lesson fills with a folder for each class
+    """
     path = Path(path)
     return Layout("lesson", path, path.with_name(f"{path.name}_birdornot"))
 
@@ -148,7 +228,13 @@ def _with_ledger(path):
 def known_layout(
     path: str | Path,  # any folder, with a name
 ) -> Layout | None:
-    "Find the layout of a folder that belongs to a dataset already"
+    """Find the layout of a folder that belongs to a dataset already
+
+    Parameters
+    ----------
+    path
+        any folder, with a name
+    """
     path = Path(path)
     around = path.name == "photos" and _with_ledger(path.parent)
     if around and around.kind == "project": return around
@@ -159,7 +245,13 @@ def known_layout(
 def layout_of(
     path: str | Path | Layout,  # a project, its `photos`, a folder of your own or of lesson 1; or one still to be made
 ) -> Layout:
-    "Find out where the things of a dataset lie; nothing is written"
+    """Find out where the things of a dataset lie; nothing is written
+
+    Parameters
+    ----------
+    path
+        a project, its `photos`, a folder of your own or of lesson 1; or one still to be made
+    """
     if isinstance(path, Layout): return path
     path = Path(path)
     if path.name in ("", ".."): path = path.resolve()  # "." has no name, and no parent
@@ -170,7 +262,18 @@ def layout_of(
 def fillable(
     path: str | Path | Layout,  # where pictures are to be put
 ) -> Layout:  # raises `DatasetError` for a folder of your own
-    "Lay out a dataset that we may put pictures into"
+    """Lay out a dataset that we may put pictures into
+
+    Parameters
+    ----------
+    path
+        where pictures are to be put
+
+    Returns
+    -------
+    Layout
+        raises `DatasetError` for a folder of your own
+    """
     layout = layout_of(path)
     if layout.kind != "beside": return layout
     command = command_line("make", "--folder", layout.photos)
@@ -182,7 +285,15 @@ def check_apart(
     folder: str | Path,  # folder of your own that pictures are taken from
     path: str | Path | Layout,  # dataset that they go to, or results of it
 ):
-    "Raise `DatasetError` where one of two folders is the other one, or lies in it"
+    """Raise `DatasetError` where one of two folders is the other one, or lies in it
+
+    Parameters
+    ----------
+    folder
+        folder of your own that pictures are taken from
+    path
+        dataset that they go to, or results of it
+    """
     folder, layout = Path(folder), layout_of(path)
     theirs = {d.resolve() for d in (folder, *(folder.iterdir() if folder.is_dir() else ())) if d.is_dir()}
     beside = isinstance(path, Layout) and layout.kind == "beside"  # results of the folder itself
@@ -196,7 +307,13 @@ def check_apart(
 def how_to_mend(
     path: str | Path | Layout,  # dataset, or a folder of your own
 ) -> str:
-    "Say how labels are put right"
+    """Say how labels are put right
+
+    Parameters
+    ----------
+    path
+        dataset, or a folder of your own
+    """
     layout = layout_of(path)
     if layout.kind != "beside": return f"look at them with: {command_line('review', layout.home)}"
     return (f"nothing in your own folder is changed: move them yourself, or make a dataset of it, "
@@ -209,7 +326,18 @@ _JOINERS = "\u200c\u200d"  # hold emoji and some scripts together
 def clean_label(
     text: str,  # as typed, or found in a table
 ) -> str:  # in Unicode's form NFC; may be empty
-    "Write the name of a class as it was typed, without control characters and needless blanks"
+    """Write the name of a class as it was typed, without control characters and needless blanks
+
+    Parameters
+    ----------
+    text
+        as typed, or found in a table
+
+    Returns
+    -------
+    str
+        in Unicode's form NFC; may be empty
+    """
     text = str(text).encode("utf-8", "backslashreplace").decode()  # bytes of a name that are no text are written out
     text = unicodedata.normalize("NFC", text)
     hidden = ("Cc", "Cf", "Zl", "Zp")
@@ -220,7 +348,18 @@ def clean_label(
 def label_key(
     text: str,  # name of a class, as typed or as a folder is called
 ) -> str:  # what names of one class have in common
-    "Tell which names mean one class: capitals, blanks, hyphens and underscores make no difference"
+    """Tell which names mean one class: capitals, blanks, hyphens and underscores make no difference
+
+    Parameters
+    ----------
+    text
+        name of a class, as typed or as a folder is called
+
+    Returns
+    -------
+    str
+        what names of one class have in common
+    """
     return re.sub(r"[\s_-]+", " ", clean_label(text).casefold()).strip() or clean_label(text)
 
 # %% ../nbs/03_project.ipynb #f555b2e4
@@ -230,7 +369,13 @@ _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.I)
 def safe_name(
     label: str,  # name of a class
 ) -> bool:
-    "Tell whether every system can bear a folder of this name"
+    """Tell whether every system can bear a folder of this name
+
+    Parameters
+    ----------
+    label
+        name of a class
+    """
     odd = re.search(r'[/\\:*?"<>|\x00-\x1f\x7f]|^[.\s-]|[.\s]$', label) or _DEVICES.fullmatch(label)
     return not odd and label == clean_label(label) and 0 < len(label.encode()) <= 120
 
@@ -238,7 +383,18 @@ def safe_name(
 def folder_name(
     label: str,  # name of a class
 ) -> str:  # itself where it is safe on every system, otherwise a slug with six digits made from it
-    "Name the folder of a class"
+    """Name the folder of a class
+
+    Parameters
+    ----------
+    label
+        name of a class
+
+    Returns
+    -------
+    str
+        itself where it is safe on every system, otherwise a slug with six digits made from it
+    """
     if safe_name(label): return label
     from slugify import slugify
     number = int(sha256(label.encode("utf-8", "surrogatepass")).hexdigest(), 16) % 10**6
@@ -248,7 +404,18 @@ def folder_name(
 def split_label(
     label: str,  # name of a class, or of several joined by +
 ) -> list:  # of one name where the + joins nothing
-    "Name the things that a picture of a class shows"
+    """Name the things that a picture of a class shows
+
+    Parameters
+    ----------
+    label
+        name of a class, or of several joined by +
+
+    Returns
+    -------
+    list
+        of one name where the + joins nothing
+    """
     parts = [part.strip() for part in label.split("+")]
     return parts if all(parts) else [label]
 
@@ -256,14 +423,36 @@ def split_label(
 def class_folders(
     folder: str | Path,  # holds a folder for each class
 ) -> list:  # paths, sorted, hidden ones left out
-    "List the folders in a folder that can be classes"
+    """List the folders in a folder that can be classes
+
+    Parameters
+    ----------
+    folder
+        holds a folder for each class
+
+    Returns
+    -------
+    list
+        paths, sorted, hidden ones left out
+    """
     return sorted(p for p in Path(folder).iterdir() if p.is_dir() and not p.name.startswith("."))
 
 
 def loose_pictures(
     folder: str | Path,  # holds a folder for each class; one that is not there has none
 ) -> dict:  # path → why it is left out
-    "Find the pictures that lie beside the class folders"
+    """Find the pictures that lie beside the class folders
+
+    Parameters
+    ----------
+    folder
+        holds a folder for each class; one that is not there has none
+
+    Returns
+    -------
+    dict
+        path → why it is left out
+    """
     files = Path(folder).iterdir() if Path(folder).is_dir() else ()
     loose = sorted(p for p in files if p.suffix.lower() in PICTURE_SUFFIXES and p.is_file())
     return {p: "it lies in no class folder" for p in loose if not p.name.startswith(".")}
@@ -276,14 +465,36 @@ _PARTS = {name: part for part, names in dict(train="train training", valid="vali
 def part_name(
     text: str | None,  # what a folder or a cell of a table is called
 ) -> str:  # train, valid or test; '' for anything else
-    "Read the name of a part of a collection"
+    """Read the name of a part of a collection
+
+    Parameters
+    ----------
+    text
+        what a folder or a cell of a table is called
+
+    Returns
+    -------
+    str
+        train, valid or test; '' for anything else
+    """
     return _PARTS.get(str(text or "").strip().lower(), "")
 
 # %% ../nbs/03_project.ipynb #ffbb79b7
 def part_folders(
     folder: str | Path,  # holds a folder for each class, or train, valid and test with a folder for each class in them
 ) -> dict:  # part → its folder; empty where the folder is not divided
-    "Find the parts into which a folder of pictures is divided"
+    """Find the parts into which a folder of pictures is divided
+
+    Parameters
+    ----------
+    folder
+        holds a folder for each class, or train, valid and test with a folder for each class in them
+
+    Returns
+    -------
+    dict
+        part → its folder; empty where the folder is not divided
+    """
     found, others = {}, []
     for d in class_folders(folder) if Path(folder).is_dir() else ():
         if not (part := part_name(d.name)): others += [d]
@@ -303,7 +514,20 @@ def place_of(
     path: str | Path | Layout,  # dataset folder, or its layout where many files are asked for
     file: str | Path,  # a file in or below its photos
 ) -> str:  # such as owl/2021/1.jpg; raises `DatasetError` for a file that lies elsewhere
-    "Say where a picture lies, seen from the folder of the class folders"
+    """Say where a picture lies, seen from the folder of the class folders
+
+    Parameters
+    ----------
+    path
+        dataset folder, or its layout where many files are asked for
+    file
+        a file in or below its photos
+
+    Returns
+    -------
+    str
+        such as owl/2021/1.jpg; raises `DatasetError` for a file that lies elsewhere
+    """
     photos = layout_of(path).photos
     for how in (Path, os.path.abspath, os.path.realpath):
         try: return Path(how(file)).relative_to(how(photos)).as_posix()
@@ -320,7 +544,18 @@ def _labels_of_folders(ledger, written):
 def parts_of(
     layout: Layout,  # of a dataset
 ) -> dict:  # part → its folder; empty where the photos are not divided; a project's never are
-    "Find the parts into which the photos of a dataset are divided"
+    """Find the parts into which the photos of a dataset are divided
+
+    Parameters
+    ----------
+    layout
+        of a dataset
+
+    Returns
+    -------
+    dict
+        part → its folder; empty where the photos are not divided; a project's never are
+    """
     return part_folders(layout.photos) if layout.kind == "beside" else {}
 
 
@@ -328,7 +563,15 @@ def folder_label(
     layout: Layout,  # of a dataset
     name: str,  # of a folder in its photos
 ) -> str:
-    "Name the class whose pictures a folder holds"
+    """Name the class whose pictures a folder holds
+
+    Parameters
+    ----------
+    layout
+        of a dataset
+    name
+        of a folder in its photos
+    """
     name = name.encode("utf-8", "backslashreplace").decode()  # of an old zip: no file or page could hold it
     if not re.search(r"_\d{6}$", name) or not layout.ledger.exists(): return unicodedata.normalize("NFC", name)
     written = [f.stat().st_mtime_ns for f in layout.ledger.parent.glob("ledger.sqlite*")]
@@ -339,7 +582,20 @@ def label_of(
     path: str | Path | Layout,  # dataset folder, or its layout where many files are asked for
     file: str | Path,  # a picture below its photos
 ) -> str:  # several labels joined by +, where a picture shows several things
-    "Name the class of a picture: that of the outermost folder below the photos, or below a part of them"
+    """Name the class of a picture: that of the outermost folder below the photos, or below a part of them
+
+    Parameters
+    ----------
+    path
+        dataset folder, or its layout where many files are asked for
+    file
+        a picture below its photos
+
+    Returns
+    -------
+    str
+        several labels joined by +, where a picture shows several things
+    """
     layout = layout_of(path)
     first, *rest = place_of(layout, file).split("/")
     if len(rest) > 1 and part_name(first) and parts_of(layout): first = rest[0]

@@ -27,7 +27,15 @@ def check_licences(
     rows: list[dict],  # from `attribution` or `read_attribution`
     allow: str = ""  # further licence codes to let pass, separated by commas: by-nc, unknown, …
 ) -> None:
-    "Raise `LicenceError` where the licence of a picture is unknown or not free, unless it is in `allow`"
+    """Raise `LicenceError` where the licence of a picture is unknown or not free, unless it is in `allow`
+
+    Parameters
+    ----------
+    rows
+        from `attribution` or `read_attribution`
+    allow
+        further licence codes to let pass, separated by commas: by-nc, unknown, …
+    """
     known, wanted = {*LICENCES["any"].split(), "other", "unknown"}, {*allow.lower().replace(",", " ").split()}
     if bad := sorted(wanted - known):
         raise LicenceError(f"there is no licence code {bad[0]!r}; allow some of {', '.join(sorted(known))}")
@@ -63,7 +71,24 @@ def write_space(
     allow: str = "",  # licence codes to let pass, besides the free ones, separated by commas
     cache: str | Path | None = None  # folder that keeps the runtime; None: the user's cache folder
 ) -> Path:  # `dest`; raises `LicenceError` where pictures of the set may not be free
-    "Write a folder that is a static Hugging Face Space: the page of a model, and a card with the head of a Space"
+    """Write a folder that is a static Hugging Face Space: the page of a model, and a card with the head of a Space
+
+    Parameters
+    ----------
+    model
+        folder written by `export_model`, or a zip of it
+    dest
+        folder to write; an earlier Space there is replaced when this one is complete
+    allow
+        licence codes to let pass, besides the free ones, separated by commas
+    cache
+        folder that keeps the runtime; None: the user's cache folder
+
+    Returns
+    -------
+    Path
+        `dest`; raises `LicenceError` where pictures of the set may not be free
+    """
     found = ModelFolder(model)
     if lost := sorted({"ATTRIBUTION.csv", "MODEL_CARD.md"} - set(found.files.names())):
         raise ModelError(f"{found.name} lacks {', '.join(lost)}, so nobody knows whose pictures it is made of; "

@@ -32,7 +32,24 @@ def quantise(
     files: list,  # pictures to choose the scales by, from the training part
     info: dict  # with `size` and `max_size`, pixels
 ) -> Path:  # `dest`
-    "Store the weights of the body, and compute it, in eight-bit integers; the head stays as it is"
+    """Store the weights of the body, and compute it, in eight-bit integers; the head stays as it is
+
+    Parameters
+    ----------
+    graph
+        ONNX file with the outputs of a model folder
+    dest
+        ONNX file to write
+    files
+        pictures to choose the scales by, from the training part
+    info
+        with `size` and `max_size`, pixels
+
+    Returns
+    -------
+    Path
+        `dest`
+    """
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     class _Reader(CalibrationDataReader):
@@ -83,7 +100,22 @@ def examine(
     small: np.ndarray,  # what the small one says to the same pictures
     targets: np.ndarray  # what is right, N×K booleans
 ) -> dict:  # passed, why, of, changed, wrong, wrong_before
-    "Whether a small graph loses nothing that can be measured"
+    """Whether a small graph loses nothing that can be measured
+
+    Parameters
+    ----------
+    big
+        what the graph says to the held-out pictures, N×(K+1) booleans: each label, and unsure
+    small
+        what the small one says to the same pictures
+    targets
+        what is right, N×K booleans
+
+    Returns
+    -------
+    dict
+        passed, why, of, changed, wrong, wrong_before
+    """
     n, changed = len(big), int((big != small).any(1).sum())
     before, wrong = (int((said[:, :-1] != targets).any(1).sum()) for said in (big, small))
     top = wilson(changed, n)[1]
@@ -100,7 +132,26 @@ def write_int8(
     valid: list,  # pictures held out
     targets: np.ndarray  # what these are, N×K booleans
 ) -> dict:  # the verdict: passed, why, and the counts
-    "Write model-int8.onnx into a model folder if it loses nothing measurable"
+    """Write model-int8.onnx into a model folder if it loses nothing measurable
+
+    Parameters
+    ----------
+    folder
+        model folder in the making, with its model.onnx
+    info
+        its description
+    train
+        pictures of the training part
+    valid
+        pictures held out
+    targets
+        what these are, N×K booleans
+
+    Returns
+    -------
+    dict
+        the verdict: passed, why, and the counts
+    """
     folder = Path(folder)
     if len(valid) < _ENOUGH:
         return dict(passed=False, why=f"{len(valid)} held-out pictures are too few to show that nothing is lost; "

@@ -64,7 +64,22 @@ def thumb(
     alt: str,  # what it shows, for people who cannot see it
     size: int = 150  # longest side, pixels
 ) -> FT:  # an `img` element that carries its bytes, or its text where the picture cannot be opened
-    "A small picture to put into a page"
+    """A small picture to put into a page
+
+    Parameters
+    ----------
+    file
+        a picture
+    alt
+        what it shows, for people who cannot see it
+    size
+        longest side, pixels
+
+    Returns
+    -------
+    FT
+        an `img` element that carries its bytes, or its text where the picture cannot be opened
+    """
     try: img = open_upright(file, max_size=size)
     except BadPicture as e: return Span(f"{alt} ({e})", cls="lost")
     img.save(out := io.BytesIO(), "JPEG", quality=75)
@@ -346,7 +361,24 @@ def write_report(
     file: str | Path | None = None,  # HTML file to write; by default the project's report.html
     more: dict | None = None  # further sections: heading → a sentence, or rows of a table (list of dicts)
 ) -> Path:  # the file written
-    "Write what is known of a dataset, and of a classifier trained on it, as one page for people"
+    """Write what is known of a dataset, and of a classifier trained on it, as one page for people
+
+    Parameters
+    ----------
+    path
+        dataset folder
+    result
+        `Evaluation` of what was trained on it
+    file
+        HTML file to write; by default the project's report.html
+    more
+        further sections: heading → a sentence, or rows of a table (list of dicts)
+
+    Returns
+    -------
+    Path
+        the file written
+    """
     path, rows = Path(path), _rows(Path(path))
     file = Path(file or home_of(path).report)
     labels = result.labels if result is not None else sorted({r["label"] for r in rows if r["status"] == "clean"})

@@ -97,7 +97,20 @@ def review_queue(
     path: str | Path,  # dataset folder with a ledger
     view: str = "labels"  # one of `VIEWS`
 ) -> list[list[dict]]:  # groups of ledger rows that are shown together; what is most worth a look first
-    "What is left to review"
+    """What is left to review
+
+    Parameters
+    ----------
+    path
+        dataset folder with a ledger
+    view
+        one of `VIEWS`
+
+    Returns
+    -------
+    list[list[dict]]
+        groups of ledger rows that are shown together; what is most worth a look first
+    """
     if view not in VIEWS: raise DatasetError(f"there is no list {view!r}; choose {', '.join(VIEWS)}")
     with decision_ledger(path) as ledger: return VIEWS[view][1](ledger.rows())
 
@@ -208,6 +221,25 @@ def review(
     browser: bool = True,  # open the page; otherwise only its address is printed
     wait=None  # called without arguments while the page is up; by default it waits for Ctrl-C
 ) -> int:  # how many decisions stand
-    "Show the review page until it is stopped"
+    """Show the review page until it is stopped
+
+    Parameters
+    ----------
+    path
+        dataset folder with a ledger
+    port
+        where to listen; 0: any that is free
+    who
+        who decides; by default the name you are logged in with
+    browser
+        open the page; otherwise only its address is printed
+    wait
+        called without arguments while the page is up; by default it waits for Ctrl-C
+
+    Returns
+    -------
+    int
+        how many decisions stand
+    """
     with ReviewServer(path, port, who) as server: show(server, browser, wait)
     return _overview(path)["decided"]

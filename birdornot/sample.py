@@ -61,7 +61,18 @@ def _pick(choices, i): return choices[(i + i//len(choices)) % len(choices)]
 def near_duplicate_variant(
     i: int,  # number of the picture
 ) -> str:  # one of `NEAR_DUPLICATES`
-    "How the near duplicate of picture `i` differs from it."
+    """How the near duplicate of picture `i` differs from it.
+
+    Parameters
+    ----------
+    i
+        number of the picture
+
+    Returns
+    -------
+    str
+        one of `NEAR_DUPLICATES`
+    """
     return _pick(NEAR_DUPLICATES, i)
 
 # %% ../nbs/99_sample.ipynb #d6e30d03
@@ -111,7 +122,24 @@ def sample_picture(
     seed: int = 42,  # another seed, another collection
     fault: str = "",  # one of `FAULTS` to plant in picture `i`, or '' for none
 ) -> bytes:  # the content of a JPEG, PNG, GIF or (for `html`) text file
-    "The file of picture `i` of `kind`, with `fault` planted."
+    """The file of picture `i` of `kind`, with `fault` planted.
+
+    Parameters
+    ----------
+    kind
+        what the picture shows (or is said to show, for `wrong_label`), one of `KINDS`
+    i
+        which picture of that kind
+    seed
+        another seed, another collection
+    fault
+        one of `FAULTS` to plant in picture `i`, or '' for none
+
+    Returns
+    -------
+    bytes
+        the content of a JPEG, PNG, GIF or (for `html`) text file
+    """
     if fault not in ("", *FAULTS): raise ValueError(f'fault {fault!r} is not known; choose from {", ".join(FAULTS)}')
     if fault == "wrong_label": return sample_picture(_other(kind, i), i + _OTHER, seed)
     if fault == "html": return _PAGE.format(i=i).encode()
@@ -132,7 +160,24 @@ def sample_name(
     seed: int = 42,  # which collection
     fault: str = "",  # one of `FAULTS`, or ''
 ) -> str:  # seed/kind/number-fault.extension
-    "The name of a sample picture."
+    """The name of a sample picture.
+
+    Parameters
+    ----------
+    kind
+        one of `KINDS`
+    i
+        which picture of that kind
+    seed
+        which collection
+    fault
+        one of `FAULTS`, or ''
+
+    Returns
+    -------
+    str
+        seed/kind/number-fault.extension
+    """
     extension = dict(transparent="png", animated="gif").get(fault, "jpg")
     return f'{seed}/{kind}/{i:04}{"-" if fault else ""}{fault}.{extension}'
 
@@ -140,7 +185,18 @@ def sample_name(
 def parse_sample_name(
     name: str,  # what `sample_name` returned
 ) -> dict:  # kind, i, seed, fault: the arguments of `sample_picture`
-    "The way back from a name to the picture."
+    """The way back from a name to the picture.
+
+    Parameters
+    ----------
+    name
+        what `sample_name` returned
+
+    Returns
+    -------
+    dict
+        kind, i, seed, fault: the arguments of `sample_picture`
+    """
     try:
         seed, kind, file = PurePosixPath(name).parts
         i, _, fault = file.rsplit(".", 1)[0].partition("-")
@@ -234,7 +290,26 @@ def make_sample(
     seed: int = 42,  # which collection
     faults: int | dict = 0,  # how many of each of `FAULTS`, spread over `kinds`; or a dict fault → how many
 ) -> list:  # a dict for each file: path and original (in `dest`), kind (its label), truth (what it shows), fault
-    "Write sample pictures into a folder a kind; returns what is true of each."
+    """Write sample pictures into a folder a kind; returns what is true of each.
+
+    Parameters
+    ----------
+    dest
+        folder to write into: its subfolders are `bird`, `forest`, …
+    n
+        good pictures of each kind
+    kinds
+        which kinds
+    seed
+        which collection
+    faults
+        how many of each of `FAULTS`, spread over `kinds`; or a dict fault → how many
+
+    Returns
+    -------
+    list
+        a dict for each file: path and original (in `dest`), kind (its label), truth (what it shows), fault
+    """
     faults = faults if isinstance(faults, dict) else dict.fromkeys(FAULTS, faults)
     dest, answers = Path(dest), list(_plan(n, list(kinds), seed, faults))
     for kind in kinds: (dest/kind).mkdir(parents=True, exist_ok=True)
@@ -376,7 +451,18 @@ class SampleWeb:
         self,
         kind: str,  # one of `KINDS`
     ) -> list:  # dicts with name, kind (its label), truth (what it shows), fault, original (a name or '')
-        "What is true of each hit of a search for `kind`, in the order of the hits."
+        """What is true of each hit of a search for `kind`, in the order of the hits.
+
+        Parameters
+        ----------
+        kind
+            one of `KINDS`
+
+        Returns
+        -------
+        list
+            dicts with name, kind (its label), truth (what it shows), fault, original (a name or '')
+        """
         return list(_hits(kind, self.n, self.seed, self.faults))
 
     def __enter__(self):

@@ -322,7 +322,24 @@ def do_shard(
     settings: dict,  # of `Settings`, or as in the `run.json` of a run
     careful: bool = False  # decode every picture in a process of its own: a tenth of a second more for each
 ) -> dict:  # status → how many rows
-    "Fetch, decode, measure and judge the pictures of one file; `target` appears when all of it is done"
+    """Fetch, decode, measure and judge the pictures of one file; `target` appears when all of it is done
+
+    Parameters
+    ----------
+    source
+        Parquet file with `row`, `image_url` and what else is known of each picture
+    target
+        Parquet file to write: a row for each, in the same order
+    settings
+        of `Settings`, or as in the `run.json` of a run
+    careful
+        decode every picture in a process of its own: a tenth of a second more for each
+
+    Returns
+    -------
+    dict
+        status → how many rows
+    """
     target, s = Path(target), settings
     if not target.exists():
         with disk_full_errors(target.parent): _write(_results(source, s, careful), target, _schema(s))
@@ -531,7 +548,17 @@ class Scaled:
     def table(self,
               columns=None  # names of columns; None: all but the pictures and embeddings
               ):  # DataFrame, one row a picture, in the order of the table
-        "The results for pandas"
+        """The results for pandas
+
+        Parameters
+        ----------
+        columns
+            names of columns; None: all but the pictures and embeddings
+
+        Returns
+        -------
+        DataFrame, one row a picture, in the order of the table
+        """
         if not find_spec("pandas"): raise NeedsExtra("a DataFrame needs pandas; pip install pandas")
         return _pyarrow().concat_tables(self._read(columns or self._columns())).to_pandas()
 
@@ -547,7 +574,13 @@ class Scaled:
     def write_csv(self,
                   file: str | Path  # file to write
                   ):
-        "Write the results as a table, without pictures and embeddings; one shard at a time is in memory"
+        """Write the results as a table, without pictures and embeddings; one shard at a time is in memory
+
+        Parameters
+        ----------
+        file
+            file to write
+        """
         columns = self._columns()
         with atomic_file(file) as part, open(part, "w", newline="", encoding="utf-8", errors="backslashreplace") as f:
             out = csv_files.DictWriter(f, columns, lineterminator=os.linesep)
@@ -561,17 +594,35 @@ class Scaled:
 
     @property
     def counts(self) -> dict:  # status → how many
-        "How many pictures have each status"
+        """How many pictures have each status
+
+        Returns
+        -------
+        dict
+            status → how many
+        """
         return self._tally("status")
 
     @property
     def reasons(self) -> dict:  # reason → how many
-        "Why pictures are missing"
+        """Why pictures are missing
+
+        Returns
+        -------
+        dict
+            reason → how many
+        """
         return self._tally("reason")
 
     @property
     def answers(self) -> dict:  # answer → how many; empty where no model was asked
-        "How many pictures have each answer"
+        """How many pictures have each answer
+
+        Returns
+        -------
+        dict
+            answer → how many; empty where no model was asked
+        """
         return self._tally("answer")
 
     def __repr__(self):
@@ -602,7 +653,42 @@ def scale(
     files: bool = False,  # permit paths, and file: addresses, in the table
     **kwargs  # in_flight (pictures, a process), per_host (in all), min_size, and limits of `Fetcher`
 ) -> Scaled:  # what became of each row
-    "Download, clean, embed and judge the pictures of a table of any length; run again, it goes on where it stopped"
+    """Download, clean, embed and judge the pictures of a table of any length; run again, it goes on where it stopped
+
+    Parameters
+    ----------
+    table
+        Parquet, CSV, JSON lines or text file of addresses, a folder of pictures, or a dataset folder
+    dest
+        folder of the run; on a cluster, where all machines see it
+    model
+        model folder that answers for every picture
+    backbone
+        without a model: embed with this backbone of timm; None: no embeddings
+    copies
+        keep the working copies, in the column `picture`
+    shard
+        rows done at a time; what a killed process loses at most
+    workers
+        processes on this machine; None: one a core
+    cluster
+        address of a Ray cluster, or 'auto' on one of its machines; None: this machine
+    patience
+        seconds that a shard may take
+    progress
+        show a progress bar at a terminal or in a notebook
+    csv
+        also write the results to this file as a table, without pictures and embeddings
+    files
+        permit paths, and file: addresses, in the table
+    kwargs
+        in_flight (pictures, a process), per_host (in all), min_size, and limits of `Fetcher`
+
+    Returns
+    -------
+    Scaled
+        what became of each row
+    """
     check_numbers(shard=shard, workers=workers, patience=patience,
                   **{k: kwargs[k] for k in ("in_flight", "per_host") if k in kwargs})
     if csv: check_table_place(csv)
@@ -700,7 +786,27 @@ def near_duplicates(
     cluster: str | None = None,  # address of a Ray cluster; None: this machine
     progress: bool = True  # show a progress bar at a terminal or in a notebook
 ):  # DataFrame, a clean picture a row: `row`, `group` (its first row), `group_kind`; kept in DEST/near.parquet
-    "Which pictures of a run look alike, mirrored or not, over all its shards; grouped as `clean_images` does"
+    """Which pictures of a run look alike, mirrored or not, over all its shards; grouped as `clean_images` does
+
+    Parameters
+    ----------
+    dest
+        folder of a run
+    most
+        bits of 256 in which pictures that look alike may differ
+    rows_at_once
+        rows of a sort that one job holds, about 60 bytes each
+    workers
+        processes on this machine; None: one a core
+    cluster
+        address of a Ray cluster; None: this machine
+    progress
+        show a progress bar at a terminal or in a notebook
+
+    Returns
+    -------
+    DataFrame, a clean picture a row: `row`, `group` (its first row), `group_kind`; kept in DEST/near.parquet
+    """
     run, dest = Scaled(dest), Path(dest)
     (near := dest/"near").mkdir(exist_ok=True)
     for f in near.iterdir(): f.unlink()
@@ -722,7 +828,15 @@ def count_near(
     dest: str | Path,  # folder of a run
     **kwargs  # passed on to `near_duplicates`
 ) -> str:
-    "Find the pictures that look alike, and say how many and where they are listed"
+    """Find the pictures that look alike, and say how many and where they are listed
+
+    Parameters
+    ----------
+    dest
+        folder of a run
+    kwargs
+        passed on to `near_duplicates`
+    """
     t = near_duplicates(dest, **kwargs)
     alone, where = t[t.group_kind == "copy"], Path(dest)/"near.parquet"
     session = f", {n} come from one place and camera" if (n := len(t) - len(alone)) else ""

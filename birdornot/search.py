@@ -36,7 +36,18 @@ from .hits import Hits, NoHits, Query, SourceFailed, folder_hits, table_hits, te
 def canonical_url(
     url: str,  # address of a picture
 ) -> str:  # the same for addresses that surely lead to the same picture
-    "`url` without the differences that do not matter"
+    """`url` without the differences that do not matter
+
+    Parameters
+    ----------
+    url
+        address of a picture
+
+    Returns
+    -------
+    str
+        the same for addresses that surely lead to the same picture
+    """
     from w3lib.url import canonicalize_url, url_query_cleaner
     utm = [f"utm_{x}" for x in ("source", "medium", "campaign", "content", "term")]
     try: url = canonicalize_url(url_query_cleaner(url, utm, remove=True))
@@ -62,7 +73,13 @@ class Memory:
         self.path, self.now = Path(path or xdg_cache_home()/"birdornot"/"refused.json"), now
 
     def read(self) -> dict:  # source → [until, text]
-        "What is remembered; a damaged file counts as empty"
+        """What is remembered; a damaged file counts as empty
+
+        Returns
+        -------
+        dict
+            source → [until, text]
+        """
         try: rows = json.loads(self.path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError): return {}
         def good(v):
@@ -74,7 +91,15 @@ class Memory:
         source: str,  # name of a source
         failed: SourceFailed | None = None,  # what it said; None: it works again
     ):
-        "Remember that a source failed, or that it works again"
+        """Remember that a source failed, or that it works again
+
+        Parameters
+        ----------
+        source
+            name of a source
+        failed
+            what it said; None: it works again
+        """
         rows = self.read()
         if failed is None and rows.pop(source, None) is None: return
         if failed: rows[source] = [self.now() + min(failed.wait, 86_400), failed.text]
@@ -177,7 +202,36 @@ def search_images(
     memory: Memory | None = None,  # who refused lately
     **unknown,  # what other functions of this name take, to be refused
 ) -> Hits:  # at most `n`, with a report of what each source gave, or why it did not
-    "Search for pictures of `term`, asking one source after the other"
+    """Search for pictures of `term`, asking one source after the other
+
+    Parameters
+    ----------
+    term
+        words to search for
+    n
+        hits wanted
+    source
+        'auto', or one or more of `SOURCES` separated by commas
+    folder
+        for source 'folder': holds a folder of pictures for each term
+    table
+        for source 'table': table, list or JSON lines file of addresses or paths of pictures
+    licences
+        groups of `LICENCES` or codes, separated by commas; 'unknown' admits pictures without one
+    phrases
+        words to ask the engines for instead, an equal share each, such as `queries(term)`
+    web
+        door to the network
+    memory
+        who refused lately
+    unknown
+        what other functions of this name take, to be refused
+
+    Returns
+    -------
+    Hits
+        at most `n`, with a report of what each source gave, or why it did not
+    """
     _refuse_unknown(term, unknown)
     if not str(term).strip(): raise BirdornotError("the term is empty; say what to search for, such as 'bird'")
     if n < 1: raise BirdornotError(f"n={n} is no number of hits; give 1 or more")
@@ -224,7 +278,20 @@ def queries(
     term: str,  # words to vary
     n: int = 8,  # how many, the term itself included
 ) -> list:  # of str
-    "Several ways to ask for `term`, for pictures that differ"
+    """Several ways to ask for `term`, for pictures that differ
+
+    Parameters
+    ----------
+    term
+        words to vary
+    n
+        how many, the term itself included
+
+    Returns
+    -------
+    list
+        of str
+    """
     own = dict(bird="flying|perched|swimming|at the nest|flock", dog="running|sleeping|puppy|in water",
         cat="sleeping|kitten|hunting", tree="in winter|bark and trunk|blossoming", flower="bud|field|wilted",
         forest="path|canopy from above|in autumn", car="rear view|interior|on a road", fish="underwater|in an aquarium")
@@ -258,7 +325,18 @@ _MISTAKEN = dict(
 def hard_negatives(
     term: str,  # the class to tell apart
 ) -> list:  # of str, words to search for
-    "What `term` is easily mistaken for, as words for the other class"
+    """What `term` is easily mistaken for, as words for the other class
+
+    Parameters
+    ----------
+    term
+        the class to tell apart
+
+    Returns
+    -------
+    list
+        of str, words to search for
+    """
     slug = term_slug(term)
     known = _MISTAKEN.get(slug) or _MISTAKEN.get(slug.removesuffix("s"))
     return (known.split("|") if known else []) + [f"{term} {of}" for of in ("drawing", "toy", "statue", "logo")]
@@ -291,7 +369,26 @@ def doctor(
     seconds: float = 8,  # patience
     memory: Memory | None = None,  # who refused lately; brought up to date
 ) -> Checkup:  # a row for each source
-    "Try every source and say whether it works from here, and what to do if not"
+    """Try every source and say whether it works from here, and what to do if not
+
+    Parameters
+    ----------
+    term
+        words to search for
+    sources
+        names of sources to try
+    fetch
+        fetcher for every source, such as a `Tape`; None: the network
+    seconds
+        patience
+    memory
+        who refused lately; brought up to date
+
+    Returns
+    -------
+    Checkup
+        a row for each source
+    """
     if bad := [m for m in sources if m not in SOURCES]: _which(bad, None, None)
     memory, found = memory or Memory(), {}
     threads = [threading.Thread(target=_check, args=(m, term, fetch, seconds, found), daemon=True) for m in sources]

@@ -37,7 +37,22 @@ def check_sender(
     port: int,  # where the server listens
     secret: str  # first part of the path of every address
 ) -> str:  # the path after the secret; raises `HTTPException` for whoever may not ask
-    "Check that a request comes from our own page"
+    """Check that a request comes from our own page
+
+    Parameters
+    ----------
+    scope
+        a request, as ASGI describes it
+    port
+        where the server listens
+    secret
+        first part of the path of every address
+
+    Returns
+    -------
+    str
+        the path after the secret; raises `HTTPException` for whoever may not ask
+    """
     headers, names = Headers(scope=scope), _names(port)
     opens = scope["method"] == "GET" and headers.get("sec-fetch-dest") == "document"
     if len(hosts := headers.getlist("host")) != 1 or hosts[0] not in names:
@@ -55,7 +70,17 @@ def check_sender(
 # %% ../nbs/02_server.ipynb #8531f6bb
 @dataclass(frozen=True)
 class Limits:
-    "What may be asked of a server"
+    """What may be asked of a server
+
+    Attributes
+    ----------
+    body
+        bytes that a request may send
+    seconds
+        how long its head may take to arrive, and then its body
+    at_once
+        connections; a browser opens six
+    """
     body: int = 100_000  # bytes that a request may send
     seconds: float = 20  # how long its head may take to arrive, and then its body
     at_once: int = 64  # connections; a browser opens six
@@ -110,7 +135,18 @@ _KINDS = dict(html="text/html", css="text/css", js="text/javascript", svg="image
 def serve_files(
     files: dict[str, bytes]  # name, which may contain slashes → contents; `index.html` is also the page itself
 ) -> Route:  # for the end of the list of routes: it takes every name
-    "Serve `files` by name, and nothing else"
+    """Serve `files` by name, and nothing else
+
+    Parameters
+    ----------
+    files
+        name, which may contain slashes → contents; `index.html` is also the page itself
+
+    Returns
+    -------
+    Route
+        for the end of the list of routes: it takes every name
+    """
     def _answer(request):
         name = request.path_params["name"] or "index.html"
         if name not in files: raise HTTPException(404, "there is nothing of that name; reload the page")
@@ -122,7 +158,20 @@ def json_values(
     request,  # Starlette's `Request`, from a route of a `LocalServer`
     **types: type  # name → type of each value that is wanted
 ) -> dict:  # the values, by name; raises `HTTPException` 400 or 415
-    "Read the values that a page sends as JSON"
+    """Read the values that a page sends as JSON
+
+    Parameters
+    ----------
+    request
+        Starlette's `Request`, from a route of a `LocalServer`
+    types
+        name → type of each value that is wanted
+
+    Returns
+    -------
+    dict
+        the values, by name; raises `HTTPException` 400 or 415
+    """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise HTTPException(415, "the content is of another type; send application/json")
     try: sent = json.loads(request.state.body)
@@ -230,7 +279,17 @@ def show(
     browser: bool = True,  # open the page; otherwise only its address is printed
     wait=None  # called without arguments while the page is up; by default it waits for Ctrl-C
 ):
-    "Print the address of a page, open it and wait until it is stopped"
+    """Print the address of a page, open it and wait until it is stopped
+
+    Parameters
+    ----------
+    server
+        is not closed; use it in a `with`
+    browser
+        open the page; otherwise only its address is printed
+    wait
+        called without arguments while the page is up; by default it waits for Ctrl-C
+    """
     def _until_stopped():
         while not server.stopped.wait(0.5): pass  # in steps: Windows hears Ctrl-C only between them
     say("open", "this address; Ctrl-C ends the page, and nothing is lost")

@@ -29,7 +29,22 @@ def foreground(
     side: int = 96,  # the work is done on a picture this large, pixels
     rounds: int = 3  # of deciding and learning again
 ) -> Image.Image:  # greyscale mask of the same size: white where the thing is
-    "Guess which part of a photo is the thing in front, from its colours and from being in the middle"
+    """Guess which part of a photo is the thing in front, from its colours and from being in the middle
+
+    Parameters
+    ----------
+    img
+        RGB
+    side
+        the work is done on a picture this large, pixels
+    rounds
+        of deciding and learning again
+
+    Returns
+    -------
+    Image.Image
+        greyscale mask of the same size: white where the thing is
+    """
     from scipy.ndimage import gaussian_filter, label, uniform_filter
     bins = np.asarray(img.resize((side, side)).convert("YCbCr"), int).reshape(-1, 3)//8 @ (32*32, 32, 1)
     y, x = np.mgrid[-1:1:side*1j, -1:1:side*1j]
@@ -53,7 +68,20 @@ def without_thing(
     img: Image.Image,  # RGB
     mask: Image.Image  # from `foreground`
 ) -> Image.Image:  # the same size
-    "The background alone: where the thing was is the blurred colour of what is around it"
+    """The background alone: where the thing was is the blurred colour of what is around it
+
+    Parameters
+    ----------
+    img
+        RGB
+    mask
+        from `foreground`
+
+    Returns
+    -------
+    Image.Image
+        the same size
+    """
     quarter = [max(1, s//4) for s in img.size]  # what is blurred needs no more
     keep, blur = ImageOps.invert(mask).resize(quarter), ImageFilter.GaussianBlur(max(quarter)/6)
     seen = Image.composite(img.resize(quarter), Image.new("RGB", quarter), keep)
@@ -116,26 +144,54 @@ def _part(result, some):
 # %% ../nbs/59_shortcuts.ipynb #412761b6
 @dataclass
 class ShortcutTest:
-    "Answers to the same pictures, changed in several ways"
+    """Answers to the same pictures, changed in several ways
+
+    Attributes
+    ----------
+    results
+        slice → `Evaluation`
+    examples
+        slice → Pillow picture
+    grey
+        label → share of its pictures that have no colours, 0–1
+    """
     results: dict  # slice → `Evaluation`
     examples: dict  # slice → Pillow picture
     grey: dict = field(default_factory=dict)  # label → share of its pictures that have no colours, 0–1
 
     @property
     def gap(self) -> float:  # −1 to 1
-        "The background gap: error on a strange background less error on a usual one"
+        """The background gap: error on a strange background less error on a usual one
+
+        Returns
+        -------
+        float
+            −1 to 1
+        """
         return self.results["mixed_rand"].error - self.results["mixed_same"].error
 
     @property
     def rows(self) -> list[dict]:  # slice, pictures, wrong, error, low, high, and the error of each class there is
-        "One row a slice"
+        """One row a slice
+
+        Returns
+        -------
+        list[dict]
+            slice, pictures, wrong, error, low, high, and the error of each class there is
+        """
         return [dict(slice=name, pictures=r.n, wrong=r.wrong, error=r.error, low=r.interval[0], high=r.interval[1],
                      **{f"error of {lbl}": float(np.mean(~r.right[m])) for lbl, m in _members(r).items()})
                 for name, r in self.results.items()]
 
     @property
     def leaning(self) -> dict:  # label → errors on a usual and on a strange background, where that is surely higher
-        "The classes that lean on the background"
+        """The classes that lean on the background
+
+        Returns
+        -------
+        dict
+            label → errors on a usual and on a strange background, where that is surely higher
+        """
         if self.told_by_grey: return {}  # a background of another class brings its colours, or the lack of them, along
         usual, strange = (self.results[f"mixed_{k}"] for k in ("same", "rand"))
         pairs = {lbl: [_part(r, m) for r in (usual, strange)] for lbl, m in _members(usual).items()}
@@ -147,7 +203,13 @@ class ShortcutTest:
 
     @property
     def told_by_grey(self) -> list:  # labels; empty where having colours does not tell classes apart
-        "The classes whose pictures have no colours, while those of another class have"
+        """The classes whose pictures have no colours, while those of another class have
+
+        Returns
+        -------
+        list
+            labels; empty where having colours does not tell classes apart
+        """
         if not self.grey or max(self.grey.values()) - min(self.grey.values()) < 0.5: return []
         return [lbl for lbl, share in self.grey.items() if share > 0.5]
 
@@ -190,7 +252,30 @@ def shortcut_test(
     seed: int = 42,  # same seed, same pictures and backgrounds
     known: np.ndarray | None = None  # its answers to the pictures as they are, where they are known: N×K
 ) -> ShortcutTest:  # raises `BirdornotError` unless two classes have two pictures each
-    "Ask a model about the same pictures, changed so that a shortcut would show"
+    """Ask a model about the same pictures, changed so that a shortcut would show
+
+    Parameters
+    ----------
+    files
+        N held-out pictures
+    y
+        their class numbers N, or N×K booleans where a picture can show several things
+    labels
+        the K classes
+    answer
+        function from a list of Pillow pictures to probabilities, N×K
+    limit
+        pictures at most, drawn by lot
+    seed
+        same seed, same pictures and backgrounds
+    known
+        its answers to the pictures as they are, where they are known: N×K
+
+    Returns
+    -------
+    ShortcutTest
+        raises `BirdornotError` unless two classes have two pictures each
+    """
     rng, (some, kinds) = np.random.default_rng(seed), _drawn(y, limit, seed)
     with ThreadPoolExecutor(cores()) as pool: cut = dict(zip(some, pool.map(_taken_apart, [files[i] for i in some])))
     def _background(i, same): return cut[rng.choice([j for j in some if j != i and (kinds[j] == kinds[i]) == same])][2]
@@ -234,7 +319,17 @@ def _asked(trained):
 def trained_answers(
     trained  # `Probe` from `fit_probe`, or a learner made by `vision_learner`
 ):  # function from a list of Pillow pictures to probabilities, N×K
-    "How a probe (without torch; by the head that has not seen what was held back) or a learner answers pictures"
+    """How a probe (without torch; by the head that has not seen what was held back) or a learner answers pictures
+
+    Parameters
+    ----------
+    trained
+        `Probe` from `fit_probe`, or a learner made by `vision_learner`
+
+    Returns
+    -------
+    function from a list of Pillow pictures to probabilities, N×K
+    """
     embed, answer = _ask_graph(trained) if hasattr(trained, "dls") else trained.embed_pictures, _asked(trained)
     return lambda pictures: answer(embed(pictures))
 
@@ -252,7 +347,18 @@ READING = (
 def shortcut_sections(
     facts: dict | None  # from `ShortcutTest.as_dict`, or a dict with the key `not_measured`; None: nobody has asked
 ) -> dict:  # heading → text or rows, for `write_report(…, more=…)`
-    "What a report says about shortcuts"
+    """What a report says about shortcuts
+
+    Parameters
+    ----------
+    facts
+        from `ShortcutTest.as_dict`, or a dict with the key `not_measured`; None: nobody has asked
+
+    Returns
+    -------
+    dict
+        heading → text or rows, for `write_report(…, more=…)`
+    """
     title, shortly = "The thing or the background?", lambda v: "—" if v is None else f"{v:.0%}"
     if not facts: return {title: "Not measured yet: birdornot report does it, and the next export takes it over."}
     if "slices" not in facts: return {title: f"Not measured: {facts['not_measured']}."}
@@ -267,7 +373,18 @@ def shortcut_sections(
 def kept_shortcuts(
     dest: str | Path  # dataset folder
 ) -> dict | None:  # what `measure_shortcuts` found for what was trained there last, None if it has not been asked
-    "What is known already"
+    """What is known already
+
+    Parameters
+    ----------
+    dest
+        dataset folder
+
+    Returns
+    -------
+    dict | None
+        what `measure_shortcuts` found for what was trained there last, None if it has not been asked
+    """
     from birdornot.probe import training_folder
     file = training_folder(dest)/"shortcuts.json"
     try: kept = json.loads(file.read_text(encoding="utf-8"))
@@ -296,7 +413,24 @@ def measure_shortcuts(
     dest: str | Path,  # dataset folder
     limit: int = 60  # pictures at most; each costs about a tenth of a second
 ) -> dict:  # from `ShortcutTest.as_dict`, or with the reason under `not_measured`
-    "The shortcut test of what was trained last, done once and kept in the dataset folder"
+    """The shortcut test of what was trained last, done once and kept in the dataset folder
+
+    Parameters
+    ----------
+    trained
+        `Probe`, or a learner made by `vision_learner`, kept in `dest`
+    result
+        its `Evaluation` on held-out pictures
+    dest
+        dataset folder
+    limit
+        pictures at most; each costs about a tenth of a second
+
+    Returns
+    -------
+    dict
+        from `ShortcutTest.as_dict`, or with the reason under `not_measured`
+    """
     from birdornot.probe import training_folder
     if facts := kept_shortcuts(dest): return facts
     result = _held_back(trained, result)

@@ -53,7 +53,20 @@ def picture_files(
     path: str | Path,  # dataset folder, or any folder with a sub-folder for each label
     left_out: dict | None = None  # where to put what is no picture, or in no class: path → why
 ) -> list[Path]:  # sorted; raises `DatasetError` where there is no such folder
-    "Pictures in and below the class folders of a dataset, but not in hidden folders, a model's, or a test part"
+    """Pictures in and below the class folders of a dataset, but not in hidden folders, a model's, or a test part
+
+    Parameters
+    ----------
+    path
+        dataset folder, or any folder with a sub-folder for each label
+    left_out
+        where to put what is no picture, or in no class: path → why
+
+    Returns
+    -------
+    list[Path]
+        sorted; raises `DatasetError` where there is no such folder
+    """
     photos = (layout := up_to_date(path)).photos
     if missing := [d for d in (photos, Path(path)) if not d.is_dir()]:
         if Path(path).is_dir() and layout_of(path).kind == "project": return []  # still empty
@@ -73,7 +86,20 @@ def ledger_rows(
     path: str | Path,  # dataset folder, with a ledger or without
     files: list  # picture files in its class folders
 ) -> list[dict | None]:  # for each file its row, None where there is none
-    "What the ledger knows of each file, found by its content"
+    """What the ledger knows of each file, found by its content
+
+    Parameters
+    ----------
+    path
+        dataset folder, with a ledger or without
+    files
+        picture files in its class folders
+
+    Returns
+    -------
+    list[dict | None]
+        for each file its row, None where there is none
+    """
     layout = up_to_date(path)
     if not layout.ledger.exists(): return [None]*len(files)
     with Ledger(layout) as ledger: rows = ledger.rows(status="clean")
@@ -93,7 +119,18 @@ def ledger_rows(
 def known_files(
     path: str | Path  # dataset folder, or any folder with a sub-folder for each label
 ) -> list[Path]:  # as `picture_files`; raises `DatasetError` where a project has files that its ledger does not know
-    "Pictures of a dataset that may be trained on"
+    """Pictures of a dataset that may be trained on
+
+    Parameters
+    ----------
+    path
+        dataset folder, or any folder with a sub-folder for each label
+
+    Returns
+    -------
+    list[Path]
+        as `picture_files`; raises `DatasetError` where a project has files that its ledger does not know
+    """
     files, layout = picture_files(path), layout_of(path)
     if layout.kind != "project" or not layout.ledger.exists(): return files
     if new := [f for f, r in zip(files, ledger_rows(layout, files)) if r is None]:
@@ -105,7 +142,18 @@ def known_files(
 def dataset_folder(
     files: list  # picture files, each in the folder of its label
 ) -> Path:  # the nearest folder that holds them all and has a ledger, else the nearest one that holds them all
-    "The dataset that picture files belong to"
+    """The dataset that picture files belong to
+
+    Parameters
+    ----------
+    files
+        picture files, each in the folder of its label
+
+    Returns
+    -------
+    Path
+        the nearest folder that holds them all and has a ledger, else the nearest one that holds them all
+    """
     shared = Path(os.path.commonpath([Path(f).absolute().parents[1] for f in files]))
     for d in (shared, *shared.parents[:2]):
         if layout := known_layout(d): return layout.home if layout.kind == "project" else d
@@ -136,7 +184,18 @@ def _alike(files, most=0.25):
 def islands(
     marks: list  # for each picture some marks; None and empty ones do not count
 ) -> np.ndarray:  # for each a number; pictures that share a mark, or are linked through others, have the same
-    "Put together what shares a mark"
+    """Put together what shares a mark
+
+    Parameters
+    ----------
+    marks
+        for each picture some marks; None and empty ones do not count
+
+    Returns
+    -------
+    np.ndarray
+        for each a number; pictures that share a mark, or are linked through others, have the same
+    """
     first, pairs = {}, []
     for i, mine in enumerate(marks): pairs += [(first.setdefault(m, i), i) for m in mine if m]
     return connected(len(marks), np.array(pairs).reshape(-1, 2))
@@ -146,7 +205,20 @@ def name_groups(
     numbers: list,  # for each picture the number of its group
     names: list  # and a name of its own
 ) -> list[str]:  # for each the name of its group: the first, in the alphabet, of its members' names
-    "Name groups by their members, so that the same pictures are dealt the same in every dataset"
+    """Name groups by their members, so that the same pictures are dealt the same in every dataset
+
+    Parameters
+    ----------
+    numbers
+        for each picture the number of its group
+    names
+        and a name of its own
+
+    Returns
+    -------
+    list[str]
+        for each the name of its group: the first, in the alphabet, of its members' names
+    """
     least = {}
     for i, name in zip(numbers, names): least[i] = min(name, least.get(i, name))
     return [least[i] for i in numbers]
@@ -156,7 +228,20 @@ def duplicate_groups(
     path: str | Path,  # dataset folder, with a ledger or without
     files: list  # picture files below `path`
 ) -> list[str]:  # a name per file, 64 hexadecimal digits; files of one name are copies of one photo
-    "Find the copies: by the ledger, by their bytes, and files that the ledger does not know by their look"
+    """Find the copies: by the ledger, by their bytes, and files that the ledger does not know by their look
+
+    Parameters
+    ----------
+    path
+        dataset folder, with a ledger or without
+    files
+        picture files below `path`
+
+    Returns
+    -------
+    list[str]
+        a name per file, 64 hexadecimal digits; files of one name are copies of one photo
+    """
     rows, names = ledger_rows(path, files), [content_hash(f) for f in files]
     new = [i for i, r in enumerate(rows) if r is None]
     look = dict(zip(new, _alike([files[i] for i in new])))
@@ -193,7 +278,20 @@ def time_and_camera(
     file: str | Path,  # a photo as it came from the camera
     name: str = ""  # the name its owner gave it; by default that of `file`
 ) -> tuple[datetime | None, str | None]:  # when it was taken, and by which model; None where nothing says so
-    "Read when and with what a photo was taken, from its EXIF data or its name"
+    """Read when and with what a photo was taken, from its EXIF data or its name
+
+    Parameters
+    ----------
+    file
+        a photo as it came from the camera
+    name
+        the name its owner gave it; by default that of `file`
+
+    Returns
+    -------
+    tuple[datetime | None, str | None]
+        when it was taken, and by which model; None where nothing says so
+    """
     said, camera = camera_facts(file)
     return _as_time(said) or _as_time(name or Path(file).name), camera or None
 
@@ -217,7 +315,22 @@ def origins(
     files: list,  # picture files below `path`
     by: str  # "author", "site", "camera", "session", "folder" (within a class), or a column of the ledger
 ) -> list[str | None]:  # for each file where it comes from, None where that is not known
-    "Say where pictures come from; raises `DatasetError` where it is known of none"
+    """Say where pictures come from; raises `DatasetError` where it is known of none
+
+    Parameters
+    ----------
+    path
+        dataset folder, with a ledger or without
+    files
+        picture files below `path`
+    by
+        "author", "site", "camera", "session", "folder" (within a class), or a column of the ledger
+
+    Returns
+    -------
+    list[str | None]
+        for each file where it comes from, None where that is not known
+    """
     rows, layout, known = ledger_rows(path, files), layout_of(path), None
     if by in ("camera", "session"):
         facts = [time_and_camera(_own_file(layout, f, r), _own_name(f, r).name) for f, r in zip(files, rows)]
@@ -246,7 +359,22 @@ def origin_groups(
     files: list,  # picture files below `path`
     by: str | None = None  # what `origins` can tell; None: copies alone
 ) -> list[str]:  # a name per file, never less than a duplicate group
-    "Group what is a copy or comes from one place; a picture of unknown origin goes by itself"
+    """Group what is a copy or comes from one place; a picture of unknown origin goes by itself
+
+    Parameters
+    ----------
+    path
+        dataset folder, with a ledger or without
+    files
+        picture files below `path`
+    by
+        what `origins` can tell; None: copies alone
+
+    Returns
+    -------
+    list[str]
+        a name per file, never less than a duplicate group
+    """
     where = origins(path, files, by) if by else [None]*len(files)
     copies = duplicate_groups(path, files)
     return name_groups(islands([[c, o and f"from {o}"] for c, o in zip(copies, where)]), copies)
@@ -258,7 +386,24 @@ def close_in_time(
     groups: list,  # the group of each; pictures of one group do not count
     within: float = 60  # seconds
 ) -> float:  # share of all pictures, 0–1
-    "Calculate how many of the pictures were taken within a minute of another one"
+    """Calculate how many of the pictures were taken within a minute of another one
+
+    Parameters
+    ----------
+    path
+        dataset folder, with a ledger or without
+    files
+        picture files below `path`
+    groups
+        the group of each; pictures of one group do not count
+    within
+        seconds
+
+    Returns
+    -------
+    float
+        share of all pictures, 0–1
+    """
     rows, layout = ledger_rows(path, files), layout_of(path)
     facts = [time_and_camera(_own_file(layout, f, r), _own_name(f, r).name) for f, r in zip(files, rows)]
     known, close = sorted((when, g, i) for i, ((when, _), g) in enumerate(zip(facts, groups)) if when), set()
@@ -275,7 +420,17 @@ def check_classes(
     groups: list,  # the group of every picture
     what: str = "pictures"  # what the groups are: pictures (copies count once), authors, hosts
 ) -> None:
-    "Raise `DatasetError` unless there are two classes with `MIN_GROUPS` groups each"
+    """Raise `DatasetError` unless there are two classes with `MIN_GROUPS` groups each
+
+    Parameters
+    ----------
+    labels
+        the label of every picture
+    groups
+        the group of every picture
+    what
+        what the groups are: pictures (copies count once), authors, hosts
+    """
     distinct = {lbl: len({g for each, g in zip(labels, groups) if each == lbl}) for lbl in sorted(set(labels))}
     counts = ", ".join(f"{lbl}: {n}" for lbl, n in distinct.items()) or "none"
     if len(distinct) < 2:
@@ -291,7 +446,18 @@ def check_classes(
 def classes_aside(
     path: str | Path  # dataset folder, with a ledger or without
 ) -> str:  # '' where there is no such class
-    "Say of which classes all pictures were refused, why, and what to do"
+    """Say of which classes all pictures were refused, why, and what to do
+
+    Parameters
+    ----------
+    path
+        dataset folder, with a ledger or without
+
+    Returns
+    -------
+    str
+        '' where there is no such class
+    """
     if not (layout := up_to_date(path)).ledger.exists(): return ""
     with Ledger(layout) as ledger: rows = ledger.rows(status=["clean", "quarantined", "failed"])
     used = {r["label"] for r in rows if r["status"] == "clean" or r.get("verdict")}
@@ -310,7 +476,20 @@ def file_labels(
     path: str | Path,  # dataset folder, or any folder with a sub-folder for each label
     files: list  # pictures below it
 ) -> list:  # a label each; raises `DatasetError` where a class is missing because all of it is in quarantine
-    "Name the class of each picture"
+    """Name the class of each picture
+
+    Parameters
+    ----------
+    path
+        dataset folder, or any folder with a sub-folder for each label
+    files
+        pictures below it
+
+    Returns
+    -------
+    list
+        a label each; raises `DatasetError` where a class is missing because all of it is in quarantine
+    """
     layout = layout_of(path)
     labels = [label_of(layout, f) for f in files]
     if len({*labels}) < 2 and (said := classes_aside(path)): raise DatasetError(said)
@@ -333,7 +512,24 @@ def stratified_folds(
     n_folds: int = 5,  # at most; no more than the rarest label has groups, and at least 2
     seed: int = 42  # same seed, same folds
 ) -> np.ndarray:  # the fold of every picture, N numbers
-    "Deal out whole groups so that every fold has its share of each label"
+    """Deal out whole groups so that every fold has its share of each label
+
+    Parameters
+    ----------
+    labels
+        the label of every picture
+    groups
+        the group of every picture
+    n_folds
+        at most; no more than the rarest label has groups, and at least 2
+    seed
+        same seed, same folds
+
+    Returns
+    -------
+    np.ndarray
+        the fold of every picture, N numbers
+    """
     labels, members = _strata([str(lbl) for lbl in labels], groups), defaultdict(list)
     for i, g in enumerate(groups): members[str(g)].append(i)
     kind_of = {g: _commonest([labels[i] for i in at]) for g, at in members.items()}
@@ -361,7 +557,26 @@ def split_by_group(
     seed: int = 42,  # same seed, same split
     what: str = "pictures"  # what the groups are, for messages: pictures, authors, hosts
 ) -> tuple[list[int], list[int]]:  # positions of the training and of the validation part
-    "Split so that no group is on both sides and every class is on each; raises `DatasetError` if it cannot"
+    """Split so that no group is on both sides and every class is on each; raises `DatasetError` if it cannot
+
+    Parameters
+    ----------
+    labels
+        the label of every picture
+    groups
+        the group of every picture
+    valid_pct
+        share held back, 0–0.5
+    seed
+        same seed, same split
+    what
+        what the groups are, for messages: pictures, authors, hosts
+
+    Returns
+    -------
+    tuple[list[int], list[int]]
+        positions of the training and of the validation part
+    """
     if not 0 < valid_pct <= 0.5: raise DatasetError(f"valid_pct is {valid_pct}; hold back more than 0 and at most 0.5")
     labels = _strata(labels, groups)
     check_classes(labels, groups, what)
@@ -385,7 +600,26 @@ def split_files(
     by: str | None = None,  # keep together what is from one origin: "author", "site", "session", …; None: copies alone
     record: bool = True  # write the split into the ledger, where there is one
 ) -> tuple[list[Path], list[str], list[int], list[int]]:  # files, labels, positions of training and validation part
-    "Pictures and labels of a folder, and an honest split of them"
+    """Pictures and labels of a folder, and an honest split of them
+
+    Parameters
+    ----------
+    path
+        dataset folder, or any folder with a sub-folder for each label
+    valid_pct
+        share held back, 0–0.5
+    seed
+        same seed, same split
+    by
+        keep together what is from one origin: "author", "site", "session", …; None: copies alone
+    record
+        write the split into the ledger, where there is one
+
+    Returns
+    -------
+    tuple[list[Path], list[str], list[int], list[int]]
+        files, labels, positions of training and validation part
+    """
     labels = file_labels(path, files := known_files(path))
     groups = origin_groups(path, files, by)
     train, valid = split_by_group(labels, groups, valid_pct, seed, f"{by}s" if by else "pictures")
@@ -398,7 +632,17 @@ def record_split(
     train: list,  # files of the training part
     valid: list  # files of the validation part
 ) -> None:
-    "Write `split`, train or valid, into the ledger row of every picture"
+    """Write `split`, train or valid, into the ledger row of every picture
+
+    Parameters
+    ----------
+    path
+        dataset folder; nothing happens where it has no ledger
+    train
+        files of the training part
+    valid
+        files of the validation part
+    """
     if not up_to_date(path).ledger.exists(): return
     part_of = {r["id"]: part for part, fs in dict(train=train, valid=valid).items() for r in ledger_rows(path, fs) if r}
     with Ledger(path, who="split") as ledger:

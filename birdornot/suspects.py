@@ -39,7 +39,24 @@ def out_of_fold(
     groups: list,  # N groups; pictures in the same group are judged by a model that has seen none of them
     seed: int = 42  # for the dealing
 ) -> np.ndarray:  # probabilities N×K, classes in sorted order; raises `DatasetError` where a class is too small
-    "Ask models that have not seen a picture about it; the classes are taken to be equally common"
+    """Ask models that have not seen a picture about it; the classes are taken to be equally common
+
+    Parameters
+    ----------
+    x
+        embeddings N×C
+    labels
+        N labels, of two kinds at least
+    groups
+        N groups; pictures in the same group are judged by a model that has seen none of them
+    seed
+        for the dealing
+
+    Returns
+    -------
+    np.ndarray
+        probabilities N×K, classes in sorted order; raises `DatasetError` where a class is too small
+    """
     check_classes(labels, groups)
     classes, y = np.unique(labels, return_inverse=True)
     folds = stratified_folds(labels, groups, seed=seed)
@@ -48,29 +65,66 @@ def out_of_fold(
 # %% ../nbs/56_suspects.ipynb #9ffcf08a
 @dataclass
 class Suspects:
-    "Pictures ranked by how little a model that has not seen them believes their label"
+    """Pictures ranked by how little a model that has not seen them believes their label
+
+    Attributes
+    ----------
+    rows
+        dicts, the worst first: file, own (the file it is a copy of), label, suggested, label_quality, …
+    abstains
+        why the model has nothing to say about labels, where it has not
+    """
     rows: list  # dicts, the worst first: file, own (the file it is a copy of), label, suggested, label_quality, …
     abstains: str = ""  # why the model has nothing to say about labels, where it has not
 
     @property
     def disagreed(self) -> list:  # rows
-        "Those that the model would file elsewhere, least believed first"
+        """Those that the model would file elsewhere, least believed first
+
+        Returns
+        -------
+        list
+            rows
+        """
         return [r for r in self.rows if r["disagrees"]]
 
     @property
     def wrong_labels(self) -> list:  # rows
-        "Those whose label is probably wrong, surest first"
+        """Those whose label is probably wrong, surest first
+
+        Returns
+        -------
+        list
+            rows
+        """
         return [r for r in self.rows if r["likely_wrong"]]
 
     @property
     def outliers(self) -> list:  # rows
-        "All, those most unlike the others first"
+        """All, those most unlike the others first
+
+        Returns
+        -------
+        list
+            rows
+        """
         return sorted(self.rows, key=lambda r: -r["novelty"])
 
     def lines(self,
         n: int  # how many
     ) -> list:  # of text
-        "Write down the first suspects, with the user's own file beside ours"
+        """Write down the first suspects, with the user's own file beside ours
+
+        Parameters
+        ----------
+        n
+            how many
+
+        Returns
+        -------
+        list
+            of text
+        """
         return [f"{r['label_quality']:.2f}  looks like {r['suggested']}  {shell_words(r['file'])}{own_words(r['own'])}"
                 for r in self.wrong_labels[:n]]
 
@@ -107,7 +161,24 @@ def find_suspects(
     seed: int = 42,  # same seed, same ranking
     progress: bool = True  # show a bar while pictures are embedded, where there is a terminal
 ) -> Suspects:  # raises `DatasetError` where there is too little to learn from
-    "Rank the pictures of a dataset by how little a model believes their labels"
+    """Rank the pictures of a dataset by how little a model believes their labels
+
+    Parameters
+    ----------
+    path
+        dataset folder, labels are its sub-folders
+    backbone
+        what the pictures are embedded with
+    seed
+        same seed, same ranking
+    progress
+        show a bar while pictures are embedded, where there is a terminal
+
+    Returns
+    -------
+    Suspects
+        raises `DatasetError` where there is too little to learn from
+    """
     labels = file_labels(path, files := known_files(path))
     check_classes(labels, groups := duplicate_groups(path, files))
     classes, y = np.unique(labels, return_inverse=True)
@@ -139,7 +210,19 @@ def contact_sheet(self: Suspects,
                   n: int = 18,  # how many pictures
                   of: str = "wrong_labels"  # "wrong_labels" or "outliers"
                   ):  # Pillow picture
-    "The first pictures of a ranking, with what they are filed under and what they look like"
+    """The first pictures of a ranking, with what they are filed under and what they look like
+
+    Parameters
+    ----------
+    n
+        how many pictures
+    of
+        "wrong_labels" or "outliers"
+
+    Returns
+    -------
+    Pillow picture
+    """
     from birdornot.picture import contact_sheet
     rows = getattr(self, of)[:n]
     words = [f"{r['label']}? looks like {r['suggested']} ({1 - r['label_quality']:.0%})" if of == "wrong_labels"
@@ -150,7 +233,13 @@ def contact_sheet(self: Suspects,
 def rank_once(
     dest: str | Path  # dataset folder, cleaned
 ):
-    "Rank the suspects, unless that was done for these pictures or cannot be done; a line says which"
+    """Rank the suspects, unless that was done for these pictures or cannot be done; a line says which
+
+    Parameters
+    ----------
+    dest
+        dataset folder, cleaned
+    """
     with Ledger(dest, create=False) as ledger: rows = ledger.rows(status="clean")
     if all(r.get("suspicion") is not None and r.get("novelty") is not None for r in rows): return
     try: say("suspects", find_suspects(dest))
@@ -159,7 +248,19 @@ def rank_once(
 # %% ../nbs/56_suspects.ipynb #73370148
 @dataclass
 class LeakReport:
-    "What copies on both sides of the split were worth"
+    """What copies on both sides of the split were worth
+
+    Attributes
+    ----------
+    random
+        error with a random split, one per seed, 0–1
+    honest
+        error with an honest split of the same seed, 0–1
+    leaked
+        share of the held-back pictures that had a copy in the training part, 0–1
+    pictures
+        how many different ones there are, copies counted once
+    """
     random: list  # error with a random split, one per seed, 0–1
     honest: list  # error with an honest split of the same seed, 0–1
     leaked: float  # share of the held-back pictures that had a copy in the training part, 0–1
@@ -170,7 +271,13 @@ class LeakReport:
 
     @property
     def interval(self) -> tuple[float, float]:  # low and high
-        "95 % interval of the gap: paired over the seeds (Student's t), never surer than so many pictures allow"
+        """95 % interval of the gap: paired over the seeds (Student's t), never surer than so many pictures allow
+
+        Returns
+        -------
+        tuple[float, float]
+            low and high
+        """
         from scipy.stats import t
         d, shares = np.subtract(self.honest, self.random), np.array([np.mean(self.random), np.mean(self.honest)])
         half = max(t.ppf(0.975, len(d) - 1)*d.std(ddof=1)/len(d)**0.5,
@@ -195,7 +302,26 @@ def leak_report(
     backbone: str = BACKBONE,  # what the pictures are embedded with
     progress: bool = True  # show a bar while pictures are embedded, where there is a terminal
 ) -> LeakReport:  # errors and their difference
-    "Fit and judge with random and with honest splits, and say how much better the random ones look"
+    """Fit and judge with random and with honest splits, and say how much better the random ones look
+
+    Parameters
+    ----------
+    path
+        dataset folder, labels are its sub-folders
+    seeds
+        how many splits of each kind; raises `DatasetError` below 2
+    by
+        what the honest split keeps together besides copies: "author", "site", "session", …
+    backbone
+        what the pictures are embedded with
+    progress
+        show a bar while pictures are embedded, where there is a terminal
+
+    Returns
+    -------
+    LeakReport
+        errors and their difference
+    """
     if seeds < 2: raise DatasetError(f"{seeds} splits of each kind give no interval; make at least 2 splits")
     labels = file_labels(path, files := known_files(path))
     whole = origin_groups(path, files, by)

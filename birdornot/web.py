@@ -48,7 +48,18 @@ def _pack(folder):
 def web_runtime(
     cache: str | Path | None = None  # folder that keeps the package; None: the user's cache folder
 ) -> dict[str, bytes]:  # file name → contents; raises `WebError` where npm fails or the package is not the right one
-    "The files of ONNX Runtime for browsers, fetched by npm the first time"
+    """The files of ONNX Runtime for browsers, fetched by npm the first time
+
+    Parameters
+    ----------
+    cache
+        folder that keeps the package; None: the user's cache folder
+
+    Returns
+    -------
+    dict[str, bytes]
+        file name → contents; raises `WebError` where npm fails or the package is not the right one
+    """
     cache = Path(cache or cache_dir())
     tarball = cache/f"{RUNTIME}.tgz"
     if not tarball.exists(): _pack(cache)
@@ -64,14 +75,31 @@ _PAGE = files("birdornot")/"page"
 def label_words(
     label: str  # as a model knows it, such as not_bird
 ) -> str:
-    "Write a label as words"
+    """Write a label as words
+
+    Parameters
+    ----------
+    label
+        as a model knows it, such as not_bird
+    """
     return label.replace("_", " ")
 
 # %% ../nbs/76_web.ipynb #41bd0a6b
 def page_title(
     labels: list[str]  # what a model tells apart
 ) -> str:  # a question
-    "Name a page about a model"
+    """Name a page about a model
+
+    Parameters
+    ----------
+    labels
+        what a model tells apart
+
+    Returns
+    -------
+    str
+        a question
+    """
     first, *rest = map(label_words, labels)
     return f"{', '.join([first, *rest[:-1]])} or {rest[-1]}?".capitalize() if rest else f"{first}?".capitalize()
 
@@ -79,7 +107,18 @@ def page_title(
 def example_pictures(
     labels: list[str]  # what the model tells apart
 ) -> list[tuple[str, bytes]]:  # (what it shows, JPEG bytes); none where no label is one we can draw
-    "Draw pictures to try a model on: two of each label, and one of what is none of them"
+    """Draw pictures to try a model on: two of each label, and one of what is none of them
+
+    Parameters
+    ----------
+    labels
+        what the model tells apart
+
+    Returns
+    -------
+    list[tuple[str, bytes]]
+        (what it shows, JPEG bytes); none where no label is one we can draw
+    """
     from birdornot.drawing import KINDS
     from birdornot.sample import sample_picture
     if not set(KINDS) & set(labels): return []
@@ -112,7 +151,24 @@ def page_files(
     served: bool = False,  # answers come from a server on this computer; False: from the browser
     **facts  # what else the page shall know
 ) -> dict[str, bytes]:  # name, with slashes → contents; without the model and the runtime
-    "Put together what a page about a model consists of"
+    """Put together what a page about a model consists of
+
+    Parameters
+    ----------
+    model
+        of which the page tells
+    title
+        heading of the page; by default the labels as a question
+    served
+        answers come from a server on this computer; False: from the browser
+    facts
+        what else the page shall know
+
+    Returns
+    -------
+    dict[str, bytes]
+        name, with slashes → contents; without the model and the runtime
+    """
     sources = {f.name: f.read_bytes() for f in _PAGE.iterdir()}
     page, asks, licence = (sources.pop(f) for f in ("index.html", "server.js", "ort-LICENSE.txt"))
     sources |= {"classifier.js": asks} if served else {"ort/LICENSE.txt": licence}
@@ -141,7 +197,26 @@ def write_page(
     cache: str | Path | None = None,  # folder that keeps the runtime; None: the user's cache folder
     more: dict | None = None  # further files, name → bytes
 ) -> Path:  # `dest`; raises `WebError` where the folder holds what we did not write
-    "Write a folder that any static web server turns into a page that answers as the model does"
+    """Write a folder that any static web server turns into a page that answers as the model does
+
+    Parameters
+    ----------
+    model
+        model folder, or a zip of it; raises `ModelError` where it is not sound
+    dest
+        folder to write; an older page there is replaced when the new one is complete
+    title
+        heading of the page; by default the labels as a question
+    cache
+        folder that keeps the runtime; None: the user's cache folder
+    more
+        further files, name → bytes
+
+    Returns
+    -------
+    Path
+        `dest`; raises `WebError` where the folder holds what we did not write
+    """
     model, dest, more = ModelFolder(model), Path(dest), more or {}
     graph = model.checked("model.onnx")
     files = page_files(model, title, sha256=hashlib.sha256(graph).hexdigest(), bytes=len(graph)) | {"model.onnx": graph}

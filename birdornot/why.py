@@ -27,7 +27,20 @@ def class_activation(
     maps: np.ndarray,  # N×C×h×w, what the backbone sees at each place
     weights: np.ndarray  # N×C, what the head makes of it for the label of each picture
 ) -> np.ndarray:  # N×h×w, 0–1, highest where most speaks for the label
-    "Class activation maps (Zhou et al. 2016): the logit of a label, place by place"
+    """Class activation maps (Zhou et al. 2016): the logit of a label, place by place
+
+    Parameters
+    ----------
+    maps
+        N×C×h×w, what the backbone sees at each place
+    weights
+        N×C, what the head makes of it for the label of each picture
+
+    Returns
+    -------
+    np.ndarray
+        N×h×w, 0–1, highest where most speaks for the label
+    """
     heat = np.einsum("nchw,nc->nhw", maps, weights).clip(min=0)
     return heat/np.maximum(heat.max((1, 2), keepdims=True), 1e-12)
 
@@ -60,7 +73,24 @@ def grad_cam(
     x,  # tensor, pictures N×3×H×W, shifted and scaled
     labels=None  # N class numbers to explain; by default each picture's best
 ) -> np.ndarray:  # N×h×w, 0–1, highest where most speaks for the label; raises `CannotCut`
-    "Grad-CAM at the last place where the body still keeps a map of the picture"
+    """Grad-CAM at the last place where the body still keeps a map of the picture
+
+    Parameters
+    ----------
+    body
+        torch module, pictures → features, as in a learner
+    head
+        torch module, features → logits N×K
+    x
+        tensor, pictures N×3×H×W, shifted and scaled
+    labels
+        N class numbers to explain; by default each picture's best
+
+    Returns
+    -------
+    np.ndarray
+        N×h×w, 0–1, highest where most speaks for the label; raises `CannotCut`
+    """
     from birdornot.finetune import CannotCut, cuts
     prefix = getattr(getattr(body, "model", body), "num_prefix_tokens", 0)
     for halves in cuts(body.eval()):
@@ -77,7 +107,22 @@ def heatmaps(
     photos,  # paths, bytes or Pillow pictures
     label: str | None = None  # what to look for; by default each photo's answer
 ) -> np.ndarray:  # N×h×w, 0–1; raises `BirdornotError` for a label that was not learned
-    "Where in each photo the answer comes from"
+    """Where in each photo the answer comes from
+
+    Parameters
+    ----------
+    trained
+        `Probe`, or a fitted learner made by `vision_learner`
+    photos
+        paths, bytes or Pillow pictures
+    label
+        what to look for; by default each photo's answer
+
+    Returns
+    -------
+    np.ndarray
+        N×h×w, 0–1; raises `BirdornotError` for a label that was not learned
+    """
     labels = list(trained.head.labels if isinstance(trained, Probe) else trained.dls.vocab)
     if label not in (None, *labels): raise BirdornotError(f"no {label!r} was learned; choose {', '.join(labels)}")
     pictures = [p if isinstance(p, Image.Image) else open_upright(p, MAX_SIZE) for p in photos]
@@ -123,7 +168,22 @@ def overlay(
     heat: np.ndarray,  # h×w, 0–1, from `heatmaps`
     size: int = 300  # longest side, pixels
 ) -> Image.Image:  # RGB
-    "A photo in grey with the heat over it in colour"
+    """A photo in grey with the heat over it in colour
+
+    Parameters
+    ----------
+    photo
+        path, bytes or Pillow picture
+    heat
+        h×w, 0–1, from `heatmaps`
+    size
+        longest side, pixels
+
+    Returns
+    -------
+    Image.Image
+        RGB
+    """
     img = (photo if isinstance(photo, Image.Image) else open_upright(photo, max(size, MAX_SIZE))).convert("RGB")
     img.thumbnail((size, size))
     hot = Image.fromarray((255*heat).astype(np.uint8)).resize(img.size, Image.Resampling.BICUBIC)
@@ -136,7 +196,17 @@ def overlay(
 def restore_trained(
     dest: str | Path  # dataset folder
 ):  # `Probe` or fastai `Learner`; raises `DatasetError` where nothing was trained, or the pictures have changed since
-    "What was trained last in a folder, as something that `heatmaps` can ask"
+    """What was trained last in a folder, as something that `heatmaps` can ask
+
+    Parameters
+    ----------
+    dest
+        dataset folder
+
+    Returns
+    -------
+    `Probe` or fastai `Learner`; raises `DatasetError` where nothing was trained, or the pictures have changed since
+    """
     if saved_facts(dest).get("kind") != "learner": return restore_probe(dest)
     need_fastai("the learner that was trained here")
     from birdornot.learner import restore_learner
@@ -148,14 +218,35 @@ def trained_heat(
     photo,  # path, bytes or Pillow picture
     label: str | None = None  # what to look for; by default the photo's answer
 ) -> Image.Image:  # RGB; raises `BirdornotError` with the reason where there is none
-    "Draw over a photo where what was trained last in a folder sees a label"
+    """Draw over a photo where what was trained last in a folder sees a label
+
+    Parameters
+    ----------
+    dest
+        dataset folder
+    photo
+        path, bytes or Pillow picture
+    label
+        what to look for; by default the photo's answer
+
+    Returns
+    -------
+    Image.Image
+        RGB; raises `BirdornotError` with the reason where there is none
+    """
     return overlay(photo, heatmaps(restore_trained(dest), [photo], label)[0])
 
 # %% ../nbs/58_why.ipynb #287c20c4
 def check_picture_name(
     file: str | Path  # picture to be written
 ):
-    "Refuse a file name that is not that of a picture, before any work is done for it"
+    """Refuse a file name that is not that of a picture, before any work is done for it
+
+    Parameters
+    ----------
+    file
+        picture to be written
+    """
     if Path(file).suffix.lower() not in (".jpg", ".jpeg", ".png", ".webp"):
         raise BirdornotError(f"{str(file)!r} is no name for a picture; let it end in .jpg, .jpeg, .png or .webp")
 
@@ -186,7 +277,26 @@ def nearest_pictures(
     backbone: str | None = None,  # any name in timm or torchvision; by default that of the last training here
     size: int | None = None  # side of the pictures, pixels; by default that of the last training here
 ) -> list[dict]:  # file, label, similarity (−1 to 1), own (the file it is a copy of), the nearest first
-    "The training pictures most like a photo"
+    """The training pictures most like a photo
+
+    Parameters
+    ----------
+    dest
+        dataset folder
+    photo
+        path, bytes or Pillow picture
+    k
+        how many, at least 1
+    backbone
+        any name in timm or torchvision; by default that of the last training here
+    size
+        side of the pictures, pixels; by default that of the last training here
+
+    Returns
+    -------
+    list[dict]
+        file, label, similarity (−1 to 1), own (the file it is a copy of), the nearest first
+    """
     if k < 1: raise BirdornotError(f"{k} pictures cannot be shown; ask for at least 1")
     train, network = _training_pictures(dest), _network(dest, backbone, size)
     x, q = embed_files(train, *network), Embedder(*network).one(photo)
@@ -205,7 +315,26 @@ def show_nearest(
     beside: dict | None = None,  # caption → picture to show beside the photo, such as the heat over it
     **kwargs  # passed on to `nearest_pictures`
 ) -> Image.Image:  # the photo, then the pictures, with label and similarity
-    "A photo beside the training pictures most like it"
+    """A photo beside the training pictures most like it
+
+    Parameters
+    ----------
+    dest
+        dataset folder
+    photo
+        path, bytes or Pillow picture
+    k
+        how many
+    beside
+        caption → picture to show beside the photo, such as the heat over it
+    kwargs
+        passed on to `nearest_pictures`
+
+    Returns
+    -------
+    Image.Image
+        the photo, then the pictures, with label and similarity
+    """
     found, first = nearest_pictures(dest, photo, k, **kwargs), {"the photo": photo} | (beside or {})
     return contact_sheet([*first.values(), *(r["file"] for r in found)],
                          [*first, *(f"{r['label']} {r['similarity']:.2f}" for r in found)], cols=k + len(first))
@@ -215,7 +344,20 @@ def first_filters(
     learn,  # a learner made by `vision_learner`
     size: int = 30  # side of each pattern, pixels
 ) -> Image.Image:  # RGB
-    "The patterns of the first convolution, made visible"
+    """The patterns of the first convolution, made visible
+
+    Parameters
+    ----------
+    learn
+        a learner made by `vision_learner`
+    size
+        side of each pattern, pixels
+
+    Returns
+    -------
+    Image.Image
+        RGB
+    """
     from torch import nn
     conv = next(m for m in learn.model[0].modules() if isinstance(m, nn.Conv2d) and m.in_channels == 3)
     w = conv.weight.detach().cpu().numpy().transpose(0, 2, 3, 1)
@@ -241,7 +383,28 @@ def layer_patches(
     k: int = 6,  # patches a row
     size: int = 70  # side of a patch as shown, pixels
 ) -> Image.Image:  # RGB, one row a channel
-    "The patches that excite some channels of a layer most"
+    """The patches that excite some channels of a layer most
+
+    Parameters
+    ----------
+    learn
+        a learner made by `vision_learner`
+    files
+        pictures to take patches from, some dozens
+    depth
+        how deep in the network, 0–1, counted in work done
+    channels
+        rows
+    k
+        patches a row
+    size
+        side of a patch as shown, pixels
+
+    Returns
+    -------
+    Image.Image
+        RGB, one row a channel
+    """
     import torch
 
     from birdornot.finetune import cut_body

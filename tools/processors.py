@@ -1,14 +1,25 @@
 """nbdev's processors, as the site uses them."""
 import os
+import re
 import warnings
 from functools import cache
 from pathlib import Path
 
+from fastcore import docments
 from fastcore.nbio import mk_cell, read_nb, write_nb
 from nbdev import config, processors
 from nbdev.config import nbpath2html
 from nbdev.processors import FilterDefaults, exec_show_docs
 
+_whole = docments.docstring
+
+
+def first_part(sym) -> str:
+    "A docstring without the sections for `help`: a page shows the comments that they are made from"
+    return re.split(r"\n\n(?:Parameters|Returns|Attributes)\n-", _whole(sym))[0]
+
+
+docments.docstring = first_part
 processors.get_config = cache(config.get_config)  # nbdev reads pyproject.toml again for every cell
 
 

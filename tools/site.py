@@ -32,7 +32,7 @@ from PIL import Image, ImageOps
 sys.path.insert(0, str(Path(__file__).parent))
 from checksite import check_site, target  # noqa: E402  (its folder has to be on the path first)
 from logo import card  # noqa: E402
-from processors import page_of, run_processors  # noqa: E402
+from processors import first_part, page_of, run_processors  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 NBS, PAGES, SITE = ROOT/"nbs", ROOT/"_proc", ROOT/"_docs"
@@ -213,6 +213,7 @@ def write_api() -> None:
     "One reference page a module, its tables made from the docments, and one that lists them"
     from smalldocs import api
     shorten_defaults()
+    api.doc = first_part
     inspect.getsourcelines = cache(inspect.getsourcelines)  # for a class it parses the module, and it is asked thrice
     api.build(api.Settings.read(PAGES, dict(packages=["birdornot"], root="..", linkify=False,
                                             source=f"https://github.com/{REPO}/blob/main")))

@@ -1,0 +1,19 @@
+# written by nbdev-export from nbs: the types of birdornot.novelty, with patched methods in their classes
+from dataclasses import dataclass
+from pathlib import Path
+import numpy as np
+
+@dataclass
+class Novelty:
+    mean: np.ndarray
+    scale: np.ndarray
+    centre: np.ndarray
+    axes: np.ndarray
+    less: np.ndarray
+    step: float
+    def __call__(self, x: np.ndarray) -> np.ndarray: ...
+def fit_novelty(x: np.ndarray, folds: np.ndarray) -> tuple[Novelty, np.ndarray]: ...
+def choose_thresholds(confidence: np.ndarray, right: np.ndarray, novelty: np.ndarray, strangers: tuple, coverage: float = 0.95, error: float | None = None, shown: np.ndarray | None = None) -> dict: ...
+def stranger_names(labels: list = ..., half: str | None = None) -> list[str]: ...
+def stranger_files(labels: list = ..., half: str | None = None) -> list[Path]: ...
+def stranger_embeddings(labels: list = ..., half: str | None = None, backbone: str = ..., size: int | None = None) -> np.ndarray: ...

@@ -1,0 +1,9 @@
+# written by nbdev-export from nbs: the types of birdornot.quantise, with patched methods in their classes
+from pathlib import Path
+import numpy as np
+
+def quantise(graph: str | Path, dest: str | Path, files: list, info: dict) -> Path: ...
+SCALED_BY: int
+MOST_CHANGED: float
+def examine(big: np.ndarray, small: np.ndarray, targets: np.ndarray) -> dict: ...
+def write_int8(folder: str | Path, info: dict, train: list, valid: list, targets: np.ndarray) -> dict: ...
