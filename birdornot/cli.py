@@ -265,29 +265,34 @@ def rebuild(
 # %% ../nbs/90_cli.ipynb #5c60cf2a
 @command("birdornot predict bird_or_forest/model photo.jpg", "birdornot predict bird_or_forest/model holiday/ --json",
          "birdornot predict owls.zip 'holiday/**/*.jpg' --csv answers.csv",
-         "birdornot predict bird_or_forest/model holiday/ --sort-into sorted")
+         "birdornot predict bird_or_forest/model holiday/ --sort-into sorted",
+         "birdornot predict bird_or_forest/model holiday/ --xmp",
+         "birdornot predict bird_or_forest/model holiday/ --xmp --undo")
 def predict(
     model: Path,  # model folder, or a zip of one
     photos: Annotated[str, {"nargs": "+"}],  # photos, folders of photos, patterns in quotes, or addresses
     json: bool = False,  # one JSON object a line: path, label, labels, probabilities, unsure, error
     csv: Path = None,  # write the answers to this file as a table
     sort_into: Path = None,  # copy the photos into folders below this one, named by answer; nothing is moved
+    xmp: bool = False,  # write sure answers as keywords into XMP files beside the photos, for photo programs
+    undo: bool = False,  # ask nothing, only take out the keywords that --xmp has written
     prior: str = None,  # how common each label is: trained (as in training), equal, or shares such as bird=1,forest=4
     megabytes: float = None,  # memory that decoding a photo may take; by default 500
     seconds: float = None,  # time that decoding a photo may take; by default 20
 ):
     "Say what is in each photo; exit code 1 if one was refused or there was none"
-    from birdornot.predict import Classifier, predict_photos
-    quiet, said = (csv or sort_into) and not json, Counter()
+    from birdornot.predict import Classifier, predict_photos, untag_photos
+    if undo: return int(bool(untag_photos(photos)))
+    quiet, said, left = (csv or sort_into or xmp) and not json, Counter(), {} if xmp else None
     clf = Classifier(model, prior=prior, megabytes=megabytes, seconds=seconds)
-    n, answers = predict_photos(clf, photos, csv, sort_into)
+    n, answers = predict_photos(clf, photos, csv, sort_into, left)
     for p in watched(answers, n, "predict", quiet):
         said[p.answer] += 1
         if not quiet: print(as_json(p.as_dict()) if json else p, flush=True)
     if csv or sort_into:
         counts = ", ".join(f"{count} {answer}" for answer, count in said.most_common())
         say("predict", f"{n} photos: {counts}; see {' and '.join(str(d) for d in (csv, sort_into) if d)}")
-    return int(said["refused"] > 0)
+    return int(said["refused"] > 0 or bool(left))
 
 # %% ../nbs/90_cli.ipynb #d2e0app1
 @command("birdornot serve bird_or_forest/model", "birdornot serve my_model --dataset bird_or_forest --port 8080")

@@ -7,8 +7,8 @@ Docs: https://birdornot.github.io/birdornot/picture.html.md"""
 # %% auto #0
 __all__ = ['MAX_SIZE', 'MAX_BYTES', 'MAX_SIDE', 'MAX_SCANS', 'MEGABYTES', 'SECONDS', 'MAX_PARTS', 'BadPicture', 'sniff', 'Cut',
            'cut_out', 'heif_plugin', 'decoding_failure', 'decode_upright', 'open_upright', 'camera_facts',
-           'contact_sheet', 'upright_copy', 'why_no_picture', 'find_pictures', 'left_out_line', 'limit_memory',
-           'SafeReader', 'model_input']
+           'contact_sheet', 'upright_copy', 'is_by_the_way', 'why_no_picture', 'find_pictures', 'left_out_line',
+           'limit_memory', 'SafeReader', 'model_input']
 
 # %% ../nbs/01_picture.ipynb #58944910
 import io
@@ -819,10 +819,20 @@ def _copied(src, dest):
         with atomic_file(dest) as part: shutil.copy2(src, part)
     return {}
 
+# %% ../nbs/01_picture.ipynb #a680c3c7
+def is_by_the_way(
+    name: str,  # of a file
+) -> bool:
+    """Tell whether a system or a photo program has put a file beside the photos, so that nobody takes it for one
+
+    Parameters
+    ----------
+    name
+        of a file
+    """
+    return name.lower() in ("thumbs.db", "desktop.ini") or name.lower().endswith(".xmp")
+
 # %% ../nbs/01_picture.ipynb #cf4131b9
-_OF_SYSTEMS = {"thumbs.db", "desktop.ini"}
-
-
 def why_no_picture(
     file: Path,  # any file
 ) -> str:  # '' for a picture
@@ -874,7 +884,7 @@ def find_pictures(
                 seen.add(real)
                 folders[:] = (d for d in folders if d[0] != "." and not skip(where/d))
                 links += (where/d for d in folders if (where/d).is_symlink())
-                files += (where/f for f in names if f[0] != "." and f.lower() not in _OF_SYSTEMS)
+                files += (where/f for f in names if f[0] != "." and not is_by_the_way(f))
     left_out |= {f: why for f in files if (why := why_no_picture(f))}
     return sorted(f for f in files if f not in left_out), left_out
 

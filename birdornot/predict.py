@@ -6,7 +6,7 @@ Docs: https://birdornot.github.io/birdornot/predict.html.md"""
 
 # %% auto #0
 __all__ = ['Prediction', 'is_address', 'read_photo', 'make_predictions', 'Classifier', 'find_photos', 'judge', 'write_csv',
-           'sort_into', 'is_outdated', 'say_outdated', 'predict_photos']
+           'sort_into', 'tag_photos', 'untag_photos', 'is_outdated', 'say_outdated', 'predict_photos']
 
 # %% ../nbs/75_predict.ipynb #b76942f6
 import csv
@@ -17,7 +17,7 @@ import os
 import re
 import shutil
 import warnings
-from collections import deque
+from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -35,8 +35,10 @@ from birdornot.core import (
     copy_time,
     cores,
     csv_cell,
+    in_words,
     printable,
     say,
+    shell_words,
 )
 from .head import class_prior
 from .model import ModelError, ModelFolder, load_graph
@@ -45,6 +47,7 @@ from birdornot.picture import (
     SECONDS,
     BadPicture,
     find_pictures,
+    is_by_the_way,
     left_out_line,
     model_input,
     open_upright,
@@ -59,6 +62,7 @@ from birdornot.project import (
     safe_name,
     split_label,
 )
+from .sidecar import SidecarError, keywords, write_keywords
 
 # %% ../nbs/75_predict.ipynb #1f0a2db6
 @dataclass
@@ -372,7 +376,7 @@ def find_photos(
         else:
             some = [Path(f) for f in sorted(glob.glob(str(name), recursive=True)) if not os.path.isdir(f)]
             if not some: missing.append(Path(name))
-        found += some
+        found += [f for f in some if is_address(f) or not is_by_the_way(Path(f).name)]
     if missing and not found:
         raise BirdornotError(f"there is no file or folder {str(missing[0])!r}; name photos, folders of them, or lists")
     return found + missing
@@ -576,6 +580,78 @@ def sort_into(
         place.mkdir(parents=True, exist_ok=True)
         yield p, _copy_new(p.path, place) if os.path.isfile(p.path) else None
 
+# %% ../nbs/75_predict.ipynb #d0a0c54e
+def _noted(file, words, among, left):
+    "Write keywords of ours for a photo; what hinders that is put into `left`. Whether anything was changed"
+    try:
+        if is_address(str(file)): raise SidecarError("nothing can lie beside an address; save the photo first")
+        return write_keywords(file, words, among)
+    except (SidecarError, OSError) as e: left[str(file)] = in_words(e, 200)
+
+
+def _say_left(left):
+    for file, why in islice(left.items(), 3): say("xmp", f"{shell_words(file)} has no keyword changed: {why}")
+    if len(left) > 3: say("xmp", f"and {len(left) - 3} more")
+
+# %% ../nbs/75_predict.ipynb #7f441d02
+def _fate(p, left):
+    "What became of an answer: tagged, none, unsure, refused or left"
+    if p.error: return "refused"
+    return "left" if p.path in left else "unsure" if p.unsure else "tagged" if p.labels else "none"
+
+
+def tag_photos(
+    predictions,  # iterable of `Prediction` of files
+    labels: list,  # of the model
+    left: dict | None = None  # where to put photos whose sidecars are left as they are: path → why
+):  # generator that passes the predictions on
+    """Write sure answers as keywords into the sidecars of photos, and say how many; unsure ones become none
+
+    Parameters
+    ----------
+    predictions
+        iterable of `Prediction` of files
+    labels
+        of the model
+    left
+        where to put photos whose sidecars are left as they are: path → why
+
+    Returns
+    -------
+    generator that passes the predictions on
+    """
+    left, n = {} if left is None else left, Counter()
+    for p in predictions:
+        if not p.error: _noted(p.path, [] if p.unsure else p.labels, labels, left)
+        n[_fate(p, left)] += 1
+        yield p
+    without = ", ".join(f"{n[kind]} {kind}" for kind in ("unsure", "none", "refused") if n[kind])
+    others = f", the others none: {without}" if without else ""
+    say("xmp", f"{n['tagged']} photos have their answer as a keyword{others}")
+    _say_left(left)
+
+# %% ../nbs/75_predict.ipynb #af01554e
+def untag_photos(
+    names  # paths, folders and patterns, as `find_photos` takes them
+) -> dict:  # photos whose sidecars are left as they are: path → why
+    """Take all keywords of ours out of the sidecars of photos again, and say how many
+
+    Parameters
+    ----------
+    names
+        paths, folders and patterns, as `find_photos` takes them
+
+    Returns
+    -------
+    dict
+        photos whose sidecars are left as they are: path → why
+    """
+    left, photos = {}, find_photos(names)
+    n = sum(bool(_noted(f, [], None, left)) for f in photos)
+    say("xmp", f"{n} of {len(photos)} photos had keywords of ours, which are out again")
+    _say_left(left)
+    return left
+
 # %% ../nbs/75_predict.ipynb #4b9d529b
 def is_outdated(
     model: str | Path  # model folder; one that lies in no project is not outdated
@@ -613,9 +689,10 @@ def predict_photos(
     clf: Classifier,  # the model
     names,  # paths, folders, patterns and addresses, as `find_photos` takes them
     csv: str | Path | None = None,  # table to write
-    folder: str | Path | None = None  # folder to sort copies of the photos into
+    folder: str | Path | None = None,  # folder to sort copies of the photos into
+    left: dict | None = None  # write sidecars, and put here photos for which that is not possible: path → why
 ):  # number of photos, and a generator of `Prediction`, one a photo; raises `BirdornotError` where there are none
-    """Answer for all the photos that are meant, writing a table and sorting copies on the way
+    """Answer for all the photos that are meant, writing a table, sidecars and sorted copies on the way
 
     Parameters
     ----------
@@ -627,6 +704,8 @@ def predict_photos(
         table to write
     folder
         folder to sort copies of the photos into
+    left
+        write sidecars, and put here photos for which that is not possible: path → why
 
     Returns
     -------
@@ -642,4 +721,5 @@ def predict_photos(
     answers = clf.predict_many(photos)
     if csv: answers = write_csv(answers, clf.labels, csv)
     if folder: answers = (p for p, _ in sort_into(answers, clf.labels, folder))
+    if left is not None: answers = tag_photos(answers, clf.labels, left)
     return len(photos), answers
