@@ -17,8 +17,10 @@ docs:  ## build the site into _docs and check every page
 bench:  ## time everything, briefly; the last line of each is JSON
 	@for b in bench/*.py; do echo "== $$b"; python $$b --quick || exit 1; done
 
-check: export  ## what CI checks beside the tests: everything in step, one style, workflows valid
+check: export  ## what CI checks beside the tests: everything in step, one style, types hold, workflows valid
 	git diff --exit-code --stat -- nbs birdornot README.md
 	ruff check
+	mypy
+	pyright --pythonpath "$$(command -v python)"
 	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	zizmor --offline --quiet .github

@@ -101,8 +101,9 @@ def _function(fn, indent="") -> list[str]:
         asked = {k.arg for k in getattr(d, "keywords", [])}
         if _name(d) == "patch": heads += ["property"]*("as_prop" in asked) + ["classmethod"]*("cls_method" in asked)
         elif _name(d) in KEPT or _name(d) in ("setter", "overload"): heads.append(ast.unparse(d))
+    wider = "  # type: ignore[override]" if fn.name == "__add__" else ""  # a list's own takes lists of anything
     kind = "async def" if isinstance(fn, ast.AsyncFunctionDef) else "def"
-    return [f"{indent}@{h}" for h in heads] + [f"{indent}{kind} {fn.name}{signature(fn)}: ..."]
+    return [f"{indent}@{h}" for h in heads] + [f"{indent}{kind} {fn.name}{signature(fn)}: ...{wider}"]
 
 
 def _attributes(cls) -> list[str]:
@@ -130,13 +131,14 @@ def _class(cls, patched) -> list[str]:
     lines = [f"@{ast.unparse(d)}" for d in cls.decorator_list if _name(d) in KEPT]
     bases = ", ".join(map(ast.unparse, [*cls.bases, *cls.keywords]))
     lines.append(f"class {cls.name}{f'({bases})' if bases else ''}:")
-    body, named = [], {f.name for f in cls.body if isinstance(f, FUNCTIONS)}
+    body, named = [], {getattr(f, "name", None) or getattr(getattr(f, "target", None), "id", "") for f in cls.body}
     for node in cls.body:
         if isinstance(node, ast.AnnAssign): body.append(f"    {ast.unparse(node)}")
         elif isinstance(node, ast.Assign): body += _assigned(node, "    ", named)
     body += [line for line in _attributes(cls) if line.split(":")[0].strip() not in named]
     for fn in [*(f for f in cls.body if isinstance(f, FUNCTIONS)), *patched]:
         if not re.match("_[^_]", fn.name) or fn.name.startswith("_repr_"): body += _function(fn, "    ")
+    body.sort(key=lambda line: bool(re.match(r" +\w+ = \w+$", line)))  # a second name comes after what it names
     return [*lines, *(body or ["    ..."])]
 
 
@@ -156,7 +158,9 @@ def _assigned(node, indent="", functions=()) -> list[str]:
 
 def stub(source: str, name: str) -> str:
     "The stub of a module's source"
-    tree = ast.parse(source)
+    tree, comments = ast.parse(source), _comments(source)
+    for node in ast.walk(tree):
+        if isinstance(node, FUNCTIONS): _late_types(node, comments)
     functions = [n for n in tree.body if isinstance(n, FUNCTIONS)]
     patched = {}
     for fn in functions: patched.setdefault(_owner(fn), []).append(fn)
@@ -179,6 +183,7 @@ def _imports(tree, text) -> list[str]:
     if UNKNOWN in words: lines.append(f"from _typeshed import {UNKNOWN}")
     given = {a.asname or a.name for n in tree.body if isinstance(n, (ast.Import, ast.ImportFrom)) for a in n.names}
     if "Iterator" in words - given: lines.append("from collections.abc import Iterator")
+    lines += [f"import {late}" for late in sorted(set(re.findall(r"\b((?:\w+\.)*\w+)\.[A-Z]\w*", text)) - given)]
     for node in tree.body:
         if not isinstance(node, (ast.Import, ast.ImportFrom)): continue
         node.names = [ast.alias(a.name, a.name) if a.name in again else a for a in node.names
@@ -199,23 +204,39 @@ def _section(title, entries) -> list[str]:
     return ["", title, "-"*len(title), *lines] if entries else []
 
 
+def _beside(fn, comments: dict[int, str]) -> dict[str, str]:
+    "Parameter → the comment beside it; what a function gives back is `return`"
+    a = fn.args
+    args = [*a.posonlyargs, *a.args, *filter(None, [a.vararg]), *a.kwonlyargs, *filter(None, [a.kwarg])]
+    lines = [p.end_lineno for p in args]
+    last = max([*lines, fn.lineno])
+    back = fn.returns.end_lineno if fn.returns else next((n for n in range(last + 1, fn.body[0].lineno)
+                                                          if n in comments), 0 if args[1:] else last)
+    said = {p.arg: comments[line] for p, line in zip(args, lines)
+            if line in comments and line != back and lines.count(line) == 1 and p.arg not in ("self", "cls")}
+    return said | ({"return": comments[back]} if back in comments else {})
+
+
 def described(node, comments: dict[int, str]) -> list[str]:
     "What the comments beside a function's parameters or a class's fields say, as lines of a docstring"
     if isinstance(node, ast.ClassDef):
         fields = [n for n in node.body if isinstance(n, ast.AnnAssign) and n.end_lineno in comments]
         return _section("Attributes", [(n.target.id, comments[n.end_lineno]) for n in fields])
-    a, end = node.args, node.body[0].lineno
-    args = [*a.posonlyargs, *a.args, *filter(None, [a.vararg]), *a.kwonlyargs, *filter(None, [a.kwarg])]
-    shared = {line for line in (p.end_lineno for p in args) if sum(p.end_lineno == line for p in args) > 1}
-    line = node.returns.end_lineno if node.returns else 0
-    said = [(p.arg, comments[p.end_lineno]) for p in args
-            if p.end_lineno in comments and p.end_lineno not in {*shared, line} and p.arg not in ("self", "cls")]
-    last = max([p.end_lineno for p in args] + [node.lineno])
-    line = line or next((n for n in range(last + 1, end) if n in comments), 0)
-    kind = ast.unparse(node.returns) if node.returns else ""
-    back = comments.get(line, "")
-    if not back: return _section("Parameters", said)
-    return _section("Parameters", said) + ["", "Returns", "-------", *([kind, f"    {back}"] if kind else [back])]
+    said = _beside(node, comments)
+    lines = _section("Parameters", [(name, text) for name, text in said.items() if name != "return"])
+    if "return" not in said: return lines
+    kind = [ast.unparse(node.returns)] if node.returns else []
+    return [*lines, "", "Returns", "-------", *kind, "    "*len(kind) + said["return"]]
+
+
+def _late_types(fn, comments) -> None:
+    "Take types of modules that are imported late from comments, which name them in full: `matplotlib.axes.Axes`"
+    for name, text in _beside(fn, comments).items():
+        if not (found := re.match(r"`([A-Za-z]\w*(?:\.\w+)+)`", text)): continue
+        kind = ast.parse(found[1], mode="eval").body
+        if name == "return": fn.returns = fn.returns or kind
+        for arg in [*fn.args.args, *fn.args.kwonlyargs]:
+            if arg.arg == name: arg.annotation = arg.annotation or kind
 
 
 def documented(source: str) -> str:

@@ -11,6 +11,7 @@ __all__ = ['CACHE_BYTES', 'cached_vectors', 'keep_vectors', 'cache_contents', 'e
 import shutil
 import sqlite3
 import time
+from collections.abc import Iterable
 from contextlib import closing
 
 import numpy as np
@@ -51,8 +52,8 @@ def _store():
 # %% ../nbs/04_cache.ipynb #2897b5b8
 def cached_vectors(
     kind: str,  # what computed them, in a word that changes with it
-    hashes,  # iterable of SHA-256, each of the content of a picture
-) -> dict:  # hash → float32 vector, of those that are known
+    hashes: Iterable[str],  # iterable of SHA-256, each of the content of a picture
+) -> dict[str, np.ndarray]:  # hash → float32 vector, of those that are known
     """Look up what was computed before
 
     Parameters
@@ -64,7 +65,7 @@ def cached_vectors(
 
     Returns
     -------
-    dict
+    dict[str, np.ndarray]
         hash → float32 vector, of those that are known
     """
     now, found = int(time.time()), {}
@@ -81,7 +82,7 @@ def cached_vectors(
 # %% ../nbs/04_cache.ipynb #461d3358
 def keep_vectors(
     kind: str,  # as for `cached_vectors`
-    vectors: dict,  # hash → vector
+    vectors: dict[str, np.ndarray],  # hash → vector
     limit: int = CACHE_BYTES,  # how large the file may become, bytes
 ):
     """Keep what was computed, for all datasets; what was not used for longest goes when there is no room
@@ -123,13 +124,13 @@ def _bytes(path):
     return sum(f.stat().st_size for f in (path.rglob("*") if path.is_dir() else [path]) if f.is_file())
 
 
-def cache_contents() -> list:  # dicts with what, pictures (None for files that are not vectors) and bytes
+def cache_contents() -> list[dict[str, object]]:  # what, pictures (None for other files), bytes
     """List what lies in the cache
 
     Returns
     -------
-    list
-        dicts with what, pictures (None for files that are not vectors) and bytes
+    list[dict[str, object]]
+        what, pictures (None for other files), bytes
     """
     sql = "SELECT kind, count(*), sum(length(vector)) FROM vectors GROUP BY 1"
     try:

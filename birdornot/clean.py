@@ -328,10 +328,9 @@ def drop_empty_folders(
 ):
     """Remove class folders with nothing in them: a folder reader takes each for a class, or stops
 
-    Parameters
-    ----------
-    ledger
-        of a dataset that may be written to
+    Returns
+    -------
+    of a dataset that may be written to
     """
     photos = ledger.layout.photos
     if ledger.layout.kind != "project" or not photos.is_dir(): return
@@ -542,7 +541,7 @@ def _group(ledger, rows, near, dry_run):
 class CleanReport:
     "What is clean, what is in quarantine, and why"
     def __init__(self,
-        rows: list,  # ledger rows of all pictures there are
+        rows: list[dict[str, object]],  # ledger rows of all pictures there are
         done: int = 0,  # how many of them this run has looked at
         dry_run: bool = False,  # nothing was changed
     ): self.rows, self.done, self.dry_run = rows, done, dry_run
@@ -551,12 +550,12 @@ class CleanReport:
 
 
 @patch(as_prop=True)
-def counts(self: CleanReport) -> dict:  # label → status → how many
+def counts(self: CleanReport) -> dict[str, dict[str, int]]:  # label → status → how many
     """How many pictures of each label are clean and how many in quarantine
 
     Returns
     -------
-    dict
+    dict[str, dict[str, int]]
         label → status → how many
     """
     out = {r["label"]: dict(clean=0, quarantined=0) for r in self.rows}
@@ -565,12 +564,12 @@ def counts(self: CleanReport) -> dict:  # label → status → how many
 
 
 @patch(as_prop=True)
-def reasons(self: CleanReport) -> Counter:  # reason → how many
+def reasons(self: CleanReport) -> Counter[str]:  # reason → how many
     """Why pictures are in quarantine
 
     Returns
     -------
-    Counter
+    Counter[str]
         reason → how many
     """
     why = (r["reason"] for r in self.rows if r["status"] == "quarantined")
@@ -578,12 +577,12 @@ def reasons(self: CleanReport) -> Counter:  # reason → how many
 
 
 @patch(as_prop=True)
-def look_alikes(self: CleanReport) -> list:  # lists of rows, the best copy first
+def look_alikes(self: CleanReport) -> list[list[dict[str, object]]]:  # lists of rows, the best copy first
     """Groups of clean pictures that look the same
 
     Returns
     -------
-    list
+    list[list[dict[str, object]]]
         lists of rows, the best copy first
     """
     groups = defaultdict(list)
@@ -593,36 +592,36 @@ def look_alikes(self: CleanReport) -> list:  # lists of rows, the best copy firs
 
 
 @patch(as_prop=True)
-def sessions(self: CleanReport) -> dict:  # label → how many pictures
+def sessions(self: CleanReport) -> dict[str, int]:  # label → how many pictures
     """Classes most of which one camera has taken at one place
 
     Returns
     -------
-    dict
+    dict[str, int]
         label → how many pictures
     """
     return count_sessions(self.rows)
 
 
 @patch(as_prop=True)
-def conflicts(self: CleanReport) -> list:  # lists of rows
+def conflicts(self: CleanReport) -> list[list[dict[str, object]]]:  # lists of rows
     """Groups of pictures that look the same and are under different labels: at most one label can be right
 
     Returns
     -------
-    list
+    list[list[dict[str, object]]]
         lists of rows
     """
     return [g for g in self.look_alikes if len({r["label"] for r in g}) > 1]
 
 
 @patch(as_prop=True)
-def odd(self: CleanReport) -> list:  # rows; `flags` says what is odd
+def odd(self: CleanReport) -> list[dict[str, object]]:  # rows; `flags` says what is odd
     """Clean pictures with something odd about them, the oddest first
 
     Returns
     -------
-    list
+    list[dict[str, object]]
         rows; `flags` says what is odd
     """
     return sorted((r for r in self._clean() if r["flags"]), key=lambda r: -r["oddity"])
@@ -671,10 +670,9 @@ def check_near(
 ):
     """Refuse a limit for look-alikes that no pair of pictures could be held to
 
-    Parameters
-    ----------
-    near
-        as `clean_images` takes it
+    Returns
+    -------
+    as `clean_images` takes it
     """
     if not 0 <= near <= 128: raise BirdornotError(f"near is {near}; give a number of bits from 0 to 128, such as 70")
 

@@ -9,7 +9,9 @@ __all__ = ['WIDER', 'ENOUGH_ANSWERS', 'wilson', 'effective_n', 'share_interval',
            'bootstrap_interval']
 
 # %% ../nbs/52_evaluate.ipynb #22845d46
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from fastcore.basics import patch
@@ -42,7 +44,7 @@ def wilson(
 
 # %% ../nbs/52_evaluate.ipynb #0fd2d66f
 def effective_n(
-    groups: list  # N marks; pictures with the same mark know the same
+    groups: list[str]  # N marks; pictures with the same mark know the same
 ) -> float:  # 1 to N: as many as there are groups where all are of one size, fewer where they are not
     """Calculate how many independent pictures are worth as much as these
 
@@ -65,7 +67,7 @@ WIDER = 1.3  # cross-validated answers come from models that share pictures: ben
 
 def share_interval(
     hits: np.ndarray,  # N booleans
-    groups: list | None = None,  # N marks; pictures with the same mark know the same. None: each knows its own
+    groups: list[str] | None = None,  # N marks; pictures with the same mark know the same. None: each knows its own
     wider: float = 1.0  # as if the groups were so many times (squared) fewer
 ) -> tuple[float, float]:  # low and high, 0–1; raises `BirdornotError` where there is nothing to count
     """Calculate Wilson's 95 % interval of the share of `hits`, counting groups
@@ -115,15 +117,15 @@ class Evaluation:
     known
         share of the pictures which the model in use has learned from that the judged one had, 0–1
     """
-    labels: list  # the K classes
+    labels: list[str]  # the K classes
     targets: np.ndarray  # N class numbers, or N×K booleans where a picture can show several things
     probabilities: np.ndarray  # N×K, 0–1, as the model gives them
-    files: list = field(default_factory=list)  # N picture files, where there are any
+    files: list[Path] = field(default_factory=list)  # N picture files, where there are any
     unsure: np.ndarray | None = None  # N booleans: the answers the model would rather not give
     novelty: np.ndarray | None = None  # N numbers, higher: stranger
-    groups: list | None = None  # N marks; pictures with the same mark (copies, a session) know the same
+    groups: list[str] | None = None  # N marks; pictures with the same mark (copies, a session) know the same
     judged: str = ""  # "cross-validated" where each answer comes from a model that has not seen the picture
-    warnings: list = field(default_factory=list)  # sentences: why the number may not mean what it seems to
+    warnings: list[str] = field(default_factory=list)  # sentences: why the number may not mean what it seems to
     known: float = 1.0  # share of the pictures which the model in use has learned from that the judged one had, 0–1
 
     def __post_init__(self):
@@ -165,7 +167,7 @@ class Evaluation:
 @patch
 def interval_of(self: Evaluation,
                 wrong: np.ndarray,  # booleans: of some of the answers, or of all
-                rows: list | None = None  # the positions of these answers; None: all
+                rows: list[int] | None = None  # the positions of these answers; None: all
                 ) -> tuple[float, float]:  # low and high, 0–1; raises `BirdornotError` where there is nothing to count
     """Calculate the 95 % interval of the share of mistakes, counting groups
 
@@ -188,7 +190,7 @@ def interval_of(self: Evaluation,
 # %% ../nbs/52_evaluate.ipynb #b2724188
 def twins(
     x: np.ndarray,  # embeddings N×C
-    groups: list | None = None,  # N marks; who bears the same mark is not counted as a twin
+    groups: list[str] | None = None,  # N marks; who bears the same mark is not counted as a twin
 ) -> tuple[np.ndarray, np.ndarray]:  # N numbers: the most similar other picture; N booleans: it is a twin
     """Find the pictures that have a twin: another one much more like them than the tenth most similar
 
@@ -248,13 +250,13 @@ def _recall_interval(self: Evaluation, shown, found):
 
 # %% ../nbs/52_evaluate.ipynb #4358a842
 @patch(as_prop=True)
-def per_class(self: Evaluation) -> list[dict]:  # label, pictures, precision, recall, recall_low, recall_high, f1
+def per_class(self: Evaluation) -> list[dict[str, object]]:  # label, pictures, precision, recall, …_low, …_high, f1
     """Calculate precision, recall and F1 of each class; None where there is nothing to divide by
 
     Returns
     -------
-    list[dict]
-        label, pictures, precision, recall, recall_low, recall_high, f1
+    list[dict[str, object]]
+        label, pictures, precision, recall, …_low, …_high, f1
     """
     rows = []
     named = self.said.sum(0) if self.multilabel else np.bincount(self.said, minlength=len(self.labels))
@@ -370,18 +372,18 @@ def _axes(ax, **labels):
 
 @patch
 def plot_confusion(self: Evaluation,
-                   ax=None  # matplotlib axes; by default new ones
-                   ):  # the axes
+                   ax=None  # `matplotlib.axes.Axes`; by default new ones
+                   ):  # `matplotlib.axes.Axes`
     """What was taken for what
 
     Parameters
     ----------
     ax
-        matplotlib axes; by default new ones
+        `matplotlib.axes.Axes`; by default new ones
 
     Returns
     -------
-    the axes
+    `matplotlib.axes.Axes`
     """
     ax, k = _axes(ax, title="confusion", xlabel="called", ylabel="is"), len(self.labels)
     ax.imshow(np.log1p(self.confusion), cmap="Blues")
@@ -453,18 +455,18 @@ def knows_ece(self: Evaluation) -> bool:
 # %% ../nbs/52_evaluate.ipynb #ccac1ea2
 @patch
 def plot_reliability(self: Evaluation,
-                     ax=None  # matplotlib axes; by default new ones
-                     ):  # the axes
+                     ax=None  # `matplotlib.axes.Axes`; by default new ones
+                     ):  # `matplotlib.axes.Axes`
     """Confidence against the share that was right; the area of a point is its number of answers
 
     Parameters
     ----------
     ax
-        matplotlib axes; by default new ones
+        `matplotlib.axes.Axes`; by default new ones
 
     Returns
     -------
-    the axes
+    `matplotlib.axes.Axes`
     """
     ece = f", ECE {self.ece:.1%}" if self.knows_ece else f", {self.n} answers"
     ax = _axes(ax, title=f"reliability{ece}", xlabel="confidence", ylabel="share right",
@@ -517,18 +519,18 @@ def answered_error(self: Evaluation) -> float | None:  # 0–1; None if it answe
 # %% ../nbs/52_evaluate.ipynb #825099ff
 @patch
 def plot_coverage(self: Evaluation,
-                  ax=None  # matplotlib axes; by default new ones
-                  ):  # the axes
+                  ax=None  # `matplotlib.axes.Axes`; by default new ones
+                  ):  # `matplotlib.axes.Axes`
     """Share answered against the error among the answered; a dot where the model has chosen to work
 
     Parameters
     ----------
     ax
-        matplotlib axes; by default new ones
+        `matplotlib.axes.Axes`; by default new ones
 
     Returns
     -------
-    the axes
+    `matplotlib.axes.Axes`
     """
     ax = _axes(ax, title="coverage and error", xlabel="share answered", ylabel="error among them", xlim=(0, 1.02))
     ax.plot(*self.coverage_error().T)
@@ -553,7 +555,7 @@ def losses(self: Evaluation) -> np.ndarray:  # N, ≥ 0; with several labels the
 @patch
 def top_losses(self: Evaluation,
                k: int = 9  # how many
-               ) -> list[dict]:  # number, file, is, called, confidence, loss; the worst first
+               ) -> list[dict[str, object]]:  # number, file, is, called, confidence, loss; the worst first
     """The answers that were most surely wrong
 
     Parameters
@@ -563,7 +565,7 @@ def top_losses(self: Evaluation,
 
     Returns
     -------
-    list[dict]
+    list[dict[str, object]]
         number, file, is, called, confidence, loss; the worst first
     """
     def _names(row): return "+".join(np.array(self.labels)[row]) or "none" if self.multilabel else self.labels[row]
@@ -575,7 +577,7 @@ def top_losses(self: Evaluation,
 @patch
 def show_top_losses(self: Evaluation,
                     k: int = 9  # how many pictures
-                    ):  # Pillow image; raises `BirdornotError` where no files are known
+                    ):  # `PIL.Image.Image`; raises `BirdornotError` where no files are known
     """The pictures with the worst answers, with what they are and what they were called
 
     Parameters
@@ -585,7 +587,7 @@ def show_top_losses(self: Evaluation,
 
     Returns
     -------
-    Pillow image; raises `BirdornotError` where no files are known
+    `PIL.Image.Image`; raises `BirdornotError` where no files are known
     """
     from birdornot.picture import contact_sheet
     if not self.files: raise BirdornotError("this evaluation does not know its files; use top_losses() for the numbers")
@@ -666,10 +668,10 @@ def compare(
 # %% ../nbs/52_evaluate.ipynb #8ececa46
 def bootstrap_interval(
     result: Evaluation,  # answers on held-out pictures
-    statistic,  # function from an `Evaluation` to a number
+    statistic: Callable[[Evaluation], float],  # function from an `Evaluation` to a number
     rounds: int = 500,  # sets drawn
     seed: int = 42,  # same seed, same interval
-    groups: list | None = None  # N marks; pictures with the same mark are drawn together
+    groups: list[str] | None = None  # N marks; pictures with the same mark are drawn together
 ) -> tuple[float, float]:  # low and high
     """Calculate the 95 % percentile interval of a number by drawing the pictures again
 
@@ -715,12 +717,12 @@ def ece_interval(self: Evaluation) -> tuple[float, float] | None:  # low and hig
 
 # %% ../nbs/52_evaluate.ipynb #9e8c5760
 @patch
-def as_dict(self: Evaluation) -> dict:  # JSON values only
+def as_dict(self: Evaluation) -> dict[str, object]:  # JSON values only
     """Describe the evaluation in numbers
 
     Returns
     -------
-    dict
+    dict[str, object]
         JSON values only
     """
     (low, high), (b_low, b_high) = self.interval, self.balanced_interval or (None, None)
@@ -754,8 +756,13 @@ def as_text(self: Evaluation) -> str:  # several lines
 
 # %% ../nbs/52_evaluate.ipynb #c328b0b2
 @patch
-def plot(self: Evaluation):  # matplotlib figure
-    "Confusion, reliability and coverage side by side"
+def plot(self: Evaluation):  # `matplotlib.figure.Figure`
+    """Confusion, reliability and coverage side by side
+
+    Returns
+    -------
+    `matplotlib.figure.Figure`
+    """
     figure, axes = _pyplot().subplots(1, 3, figsize=(10, 3), layout="constrained")
     for draw, ax in zip((self.plot_confusion, self.plot_reliability, self.plot_coverage), axes): draw(ax)
     return figure

@@ -1,6 +1,7 @@
 # written by nbdev-export from nbs: the types of birdornot.finetune, with patched methods in their classes
 from _typeshed import Incomplete
 from collections.abc import Iterator
+import torch.utils.data
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np

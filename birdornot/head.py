@@ -196,8 +196,8 @@ def _as_shares(text):
 
 # %% ../nbs/53_head.ipynb #d157226e
 def class_prior(
-    prior: str | dict | None,  # "trained" or None: as in the pictures; "equal"; label → share; or bird=1,forest=4
-    labels: list,  # the K classes
+    prior: str | dict[str, float] | None,  # None, "trained": as pictures are; "equal"; label → share; bird=1,forest=4
+    labels: list[str],  # the K classes
     multilabel: bool = False  # can a picture show several things at once? then only "trained" is possible
 ) -> np.ndarray | None:  # K shares that sum to 1; None: as in the pictures
     """Read how common each class is said to be
@@ -205,7 +205,7 @@ def class_prior(
     Parameters
     ----------
     prior
-        "trained" or None: as in the pictures; "equal"; label → share; or bird=1,forest=4
+        None, "trained": as pictures are; "equal"; label → share; bird=1,forest=4
     labels
         the K classes
     multilabel

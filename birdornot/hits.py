@@ -14,6 +14,7 @@ import csv
 import json
 import re
 import unicodedata
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from html import unescape
 from pathlib import Path
@@ -104,7 +105,7 @@ def _plain(text):
 
 # %% ../nbs/10_hits.ipynb #bf6814c2
 def positive_int(
-    number,  # what a source gives for a width, a height or a place: a number, text, None, …
+    number: object,  # what a source gives for a width, a height or a place: a number, text, None, …
 ) -> int | None:  # None for what is not one
     """Read a positive whole number that a database can keep
 
@@ -124,7 +125,7 @@ def positive_int(
 
 # %% ../nbs/10_hits.ipynb #83e99f1f
 def http_url(
-    url,  # what a source gives for an address, of any type
+    url: object,  # what a source gives for an address, of any type
 ) -> str:  # '' for what is not one
     """Read an http(s) address that names a host
 
@@ -149,7 +150,7 @@ def make_hit(
     image_url: str,  # address of the picture, checked by `http_url` if it comes from outside
     source: str = "",  # who found it
     rank: int = 0,  # place in that source's list, from 1
-    **said,  # the other fields of `Hit`, as the source gives them
+    **said: object,  # the other fields of `Hit`, as the source gives them
 ) -> Hit | None:  # None where there is no address
     """Make a `Hit` with plain values from what a source or a file says
 
@@ -186,17 +187,26 @@ def _line(row):
     return f"{row['source']}: " + "; ".join([*counts, *filter(None, [row["problem"]])])
 
 # %% ../nbs/10_hits.ipynb #fa331979
-class Hits(list):
-    "A list of `Hit` with a `report`: for each source what it gave, or why it did not"
+class Hits(list[Hit]):
+    """A list of `Hit` with a `report`: for each source what it gave, or why it did not
+
+    Attributes
+    ----------
+    report
+        source, hits, problem
+    """
+    report: list[dict[str, object]]  # source, hits, problem
+    wanted: int
+
     def __init__(self,
-        hits=(),  # iterable of `Hit`
-        report=(),  # iterable of dict(source, hits, problem)
+        hits: Iterable[Hit] = (),  # iterable of `Hit`
+        report: Iterable[dict[str, object]] = (),  # iterable of dict(source, hits, problem)
         wanted: int = 0,  # how many were asked for, where that is more than there are
     ):
         super().__init__(hits)
         self.report, self.wanted = list(report), wanted
 
-    def __add__(self, other): return Hits([*self, *other], self.report + getattr(other, "report", []))
+    def __add__(self, other: Iterable[Hit]): return Hits([*self, *other], self.report + getattr(other, "report", []))
 
     @property
     def summary(self) -> str:
@@ -216,7 +226,7 @@ class Hits(list):
         return f"<p><b>{self.summary}</b></p>" + html_table(self.report) + html_table(rows) + more
 
     def save(self,
-        path,  # file to write, one JSON object a line
+        path: str | Path,  # file to write, one JSON object a line
     ) -> Path:  # the file
         """Write the hits as JSON lines; an interrupted save leaves the old file
 
@@ -238,7 +248,7 @@ class Hits(list):
 
     @classmethod
     def load(cls,
-        path,  # file written by `Hits.save`
+        path: str | Path,  # file written by `Hits.save`
         folder: str | Path | None = None,  # of this computer, in which `file:` addresses may lie; None: nowhere
     ) -> "Hits":  # the same hits
         """Read hits from JSON lines; raises `BirdornotError` for a file of this computer whose folder is not named
@@ -261,7 +271,7 @@ class Hits(list):
 def read_rows(
     path: str | Path,  # text, CSV, TSV or JSON lines file
     kind: str | None = None,  # 'txt', 'csv', 'tsv' or 'jsonl'; None: what the file's name says
-):  # generator of (line number, dict); raises `BirdornotError` for a line that cannot be read
+) -> Iterator[tuple[int, dict[str, object]]]:  # line number and row; raises `BirdornotError` for what cannot be read
     """Yield the rows of a file of addresses, as they are read
 
     Parameters
@@ -273,7 +283,8 @@ def read_rows(
 
     Returns
     -------
-    generator of (line number, dict); raises `BirdornotError` for a line that cannot be read
+    Iterator[tuple[int, dict[str, object]]]
+        line number and row; raises `BirdornotError` for what cannot be read
     """
     path = Path(path)
     if not path.is_file(): raise BirdornotError(f"there is no file {str(path)!r}; give a .csv, .jsonl or .txt file")
@@ -400,7 +411,7 @@ class Query:
     words: str  # what engines are asked for
     term: str  # the class these pictures are for
     web: object = None  # `Web`, for sources on the network
-    licences: frozenset | None = None  # codes wanted; None: any or none
+    licences: frozenset[str] | None = None  # codes wanted; None: any or none
     folder: object = None  # for source 'folder'
     table: object = None  # for source 'table'
     base: str = "https://api.openverse.org"  # where Openverse's API is
@@ -420,7 +431,7 @@ def _shown(folder):
 # %% ../nbs/10_hits.ipynb #2fa019c3
 def folder_terms(
     folder: str | Path,  # holds a folder for each class, divided into train, valid and test or not
-) -> list:  # names of folders, sorted
+) -> list[str]:  # names of folders, sorted
     """Name the classes of a folder: its sub-folders that hold files, those of its test part left out
 
     Parameters
@@ -430,7 +441,7 @@ def folder_terms(
 
     Returns
     -------
-    list
+    list[str]
         names of folders, sorted
     """
     if not Path(folder).is_dir():
@@ -457,8 +468,8 @@ def _term_folders(term, folder):
 # %% ../nbs/10_hits.ipynb #7cb75522
 def outside_classes(
     folder: str | Path,  # holds a folder for each class, divided into train, valid and test or not
-    terms: list,  # classes that are taken
-) -> dict:  # path → why
+    terms: list[str],  # classes that are taken
+) -> dict[Path, str]:  # path → why
     """Find what lies in a folder and belongs to none of the classes; hidden files are not meant
 
     Parameters
@@ -470,7 +481,7 @@ def outside_classes(
 
     Returns
     -------
-    dict
+    dict[Path, str]
         path → why
     """
     wanted, out = {label_key(t) for t in terms}, {}
@@ -485,7 +496,7 @@ def outside_classes(
 # %% ../nbs/10_hits.ipynb #f35b1538
 def folder_hits(
     ask: Query,  # its `term` and `folder` matter
-):  # generator of `Hit`; raises `NoHits` or `SourceFailed` when there are no more
+) -> Iterator[Hit]:  # generator of `Hit`; raises `NoHits` or `SourceFailed` when there are no more
     """Yield a hit for each picture in the term's folder, with a file:// address
 
     Parameters
@@ -495,7 +506,8 @@ def folder_hits(
 
     Returns
     -------
-    generator of `Hit`; raises `NoHits` or `SourceFailed` when there are no more
+    Iterator[Hit]
+        generator of `Hit`; raises `NoHits` or `SourceFailed` when there are no more
     """
     subs = _term_folders(ask.term, ask.folder)
     looked = {part: find_pictures(sub) for part, sub in subs.items()}
@@ -515,8 +527,8 @@ _COLUMNS = dict(
 
 # %% ../nbs/10_hits.ipynb #99178c04
 def known_columns(
-    row: dict,  # a row of a table, under the names that its author chose
-) -> dict:  # of image_url, label, group_name, part, page_url, title, width, height, licence, author, thumbnail_url
+    row: dict[str, object],  # a row of a table, under the names that its author chose
+) -> dict[str, object]:  # image_url, label, group_name, part, page_url, title, width, height, licence, author, …
     """Find the columns that we use, under our names
 
     Parameters
@@ -526,8 +538,8 @@ def known_columns(
 
     Returns
     -------
-    dict
-        of image_url, label, group_name, part, page_url, title, width, height, licence, author, thumbnail_url
+    dict[str, object]
+        image_url, label, group_name, part, page_url, title, width, height, licence, author, …
     """
     row = {str(k).strip().lower(): v for k, v in row.items() if v not in (None, "")}
     found = {ours: [row[k] for k in names.split() if k in row] for ours, names in _COLUMNS.items()}
@@ -536,7 +548,7 @@ def known_columns(
 # %% ../nbs/10_hits.ipynb #2667a93d
 def picture_address(
     folder: str | Path,  # from which paths are read
-    text,  # http(s) address, or path with or without the ending of its name
+    text: object,  # http(s) address, or path with or without the ending of its name
 ) -> str:  # an address, file:// for what lies on this computer; '' where there is nothing
     """Find the picture that a table means
 
@@ -571,7 +583,7 @@ def _by_content(folder, row):
 
 def table_rows(
     table: str | Path,  # text, table or JSON lines file of addresses and paths; paths are read from where it lies
-) -> list:  # pairs of line number and dict, under the names of `known_columns`
+) -> list[tuple[int, dict[str, object]]]:  # pairs of line number and dict, under the names of `known_columns`
     """Read a table of pictures, its columns found by their names, or else by what stands in them
 
     Parameters
@@ -581,7 +593,7 @@ def table_rows(
 
     Returns
     -------
-    list
+    list[tuple[int, dict[str, object]]]
         pairs of line number and dict, under the names of `known_columns`
     """
     rows = list(read_rows(table))
@@ -591,7 +603,7 @@ def table_rows(
 # %% ../nbs/10_hits.ipynb #eb5789a3
 def table_terms(
     table: str | Path,  # text, table or JSON lines file of addresses and paths
-) -> list:  # labels, sorted; empty where the table has no column of labels
+) -> list[str]:  # labels, sorted; empty where the table has no column of labels
     """Name the classes of a table
 
     Parameters
@@ -601,7 +613,7 @@ def table_terms(
 
     Returns
     -------
-    list
+    list[str]
         labels, sorted; empty where the table has no column of labels
     """
     rows = [row for _, row in table_rows(table) if part_name(row.get("part")) != "test"]
@@ -610,7 +622,7 @@ def table_terms(
 
 def table_hits(
     ask: Query,  # its `term` and `table` matter
-):  # generator of `Hit`; raises `NoHits` or `SourceFailed` when there are no more
+) -> Iterator[Hit]:  # generator of `Hit`; raises `NoHits` or `SourceFailed` when there are no more
     """Yield a hit for each row of the table that belongs to the term, those of its test part left out
 
     Parameters
@@ -620,7 +632,8 @@ def table_hits(
 
     Returns
     -------
-    generator of `Hit`; raises `NoHits` or `SourceFailed` when there are no more
+    Iterator[Hit]
+        generator of `Hit`; raises `NoHits` or `SourceFailed` when there are no more
     """
     if ask.table is None: raise BirdornotError("source 'table' needs a file; give table=FILE, with a picture a line")
     name, labels, bad, rank = str(ask.table), set(), [], 0

@@ -469,7 +469,12 @@ def _pixel_stats(learn):
 
 @patch
 def graph(self: Learner):  # onnx ModelProto: outputs `logits`, `embedding`; where there are any, `maps` and `novelty`
-    "Write body and head as one ONNX graph"
+    """Write body and head as one ONNX graph
+
+    Returns
+    -------
+    onnx ModelProto: outputs `logits`, `embedding`; where there are any, `maps` and `novelty`
+    """
     size = self.dls.one_batch()[0].shape[-1]
     written = _written_by_hand if self.backbone in SIZES else _written_by_torch
     return attach_head(written(self, size), self.head)

@@ -704,7 +704,12 @@ def _repr_markdown_(self: Ledger): return count_table(self.counts(), "label")
 
 @patch
 def table(self: Ledger):  # DataFrame, one row a picture
-    "The whole ledger for pandas"
+    """The whole ledger for pandas
+
+    Returns
+    -------
+    DataFrame, one row a picture
+    """
     try:
         import pandas as pd
         return pd.DataFrame(self.rows(), columns=self.columns()).set_index("id")

@@ -100,16 +100,16 @@ def _read_lock(file):
 class Rebuilt:
     "What has become of each picture of a lockfile: same, changed or gone"
     def __init__(self,
-        rows: list,  # ledger rows with a `fate`: 'same', 'changed' or 'gone'
+        rows: list[dict[str, object]],  # ledger rows with a `fate`: 'same', 'changed' or 'gone'
     ): self.rows = rows
 
     @property
-    def counts(self) -> dict:  # label → fate → how many
+    def counts(self) -> dict[str, dict[str, int]]:  # label → fate → how many
         """How many of each label are the same, changed and gone
 
         Returns
         -------
-        dict
+        dict[str, dict[str, int]]
             label → fate → how many
         """
         out = {r["label"]: dict(same=0, changed=0, gone=0) for r in self.rows}
@@ -181,7 +181,7 @@ _OF_DOWNLOAD = ("workers", "per_host", "retry_failed", "tries", "max_wait", "pro
 def rebuild(
     lockfile: str | Path,  # text file of `write_lock`
     dest: str | Path,  # dataset folder to make, or one that is there
-    **kwargs,  # as for `download_images`; `folder` is that of pictures that lie on this computer
+    **kwargs: object,  # as for `download_images`; `folder` is that of pictures that lie on this computer
 ) -> Rebuilt:  # what is still what it was
     """Make the dataset of a lockfile again, compare every file, and try again what was gone
 

@@ -17,6 +17,7 @@ import time
 import warnings
 from base64 import b64encode
 from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from html import escape
@@ -73,6 +74,7 @@ from birdornot.predict import (
     say_outdated,
 )
 from birdornot.probe import (
+    Probe,
     cross_validate,
     fit_probe,
     head_logits,
@@ -105,7 +107,7 @@ from .why import check_picture_name, nearest_pictures, show_nearest, trained_hea
 
 # %% ../nbs/80_make.ipynb #827cf4d1
 def default_dataset(
-    words: list,  # one per class; none where they are read from `source`
+    words: list[str],  # one per class; none where they are read from `source`
     out: str | Path | None = None,  # the folder, where another is wanted
     source: str | Path | None = None  # folder or table of the user's own
 ) -> Path:
@@ -147,7 +149,7 @@ def find_pictures(
     source: str = "auto",  # source or sources, as `search_images` takes them
     folder: str | Path | None = None,  # take pictures from the folder named like the term in it instead
     table: str | Path | None = None,  # take paths or addresses from this table or list instead
-    **more  # passed on to `search_images`
+    **more: object  # passed on to `search_images`
 ) -> Hits:
     """Find pictures for one term, and say where they came from
 
@@ -176,8 +178,8 @@ def find_pictures(
 
 # %% ../nbs/80_make.ipynb #f43f440c
 def keep_found(
-    found,  # iterable of `Hits`, one for each term
-    keep,  # called with the `Hits` there are when a term is refused or Ctrl-C comes; then that is raised
+    found: Iterable[Hits],  # iterable of `Hits`, one for each term
+    keep: Callable[[Hits], object],  # called with what there is before a refusal or Ctrl-C is raised
 ) -> Hits:  # all of them
     """Put together what is found for several terms; what was found before one is refused is not lost
 
@@ -186,7 +188,7 @@ def keep_found(
     found
         iterable of `Hits`, one for each term
     keep
-        called with the `Hits` there are when a term is refused or Ctrl-C comes; then that is raised
+        called with what there is before a refusal or Ctrl-C is raised
 
     Returns
     -------
@@ -203,9 +205,9 @@ def keep_found(
 
 # %% ../nbs/80_make.ipynb #45a257f5
 def class_labels(
-    words: list,  # one per class
+    words: list[str],  # one per class
     multilabel: bool = False  # a picture can show several
-) -> list:  # the label of each; raises `BirdornotError` where no classifier can be made of them
+) -> list[str]:  # the label of each; raises `BirdornotError` where no classifier can be made of them
     """Turn words into labels, two or more, all different
 
     Parameters
@@ -217,7 +219,7 @@ def class_labels(
 
     Returns
     -------
-    list
+    list[str]
         the label of each; raises `BirdornotError` where no classifier can be made of them
     """
     words = [words] if isinstance(words, str) else list(words)
@@ -235,11 +237,11 @@ def _alone(terms):
 
 
 def class_words(
-    words: list,  # one per class; none: read them from the folder or the table
+    words: list[str],  # one per class; none: read them from the folder or the table
     folder: str | Path | None = None,  # folder of the user's own pictures
     table: str | Path | None = None,  # table of the user's own pictures
     multilabel: bool = False  # a class like bird+forest is two words
-) -> list:  # at least one
+) -> list[str]:  # at least one
     """Take the words that were typed, or else the classes that a folder or a table has
 
     Parameters
@@ -255,7 +257,7 @@ def class_words(
 
     Returns
     -------
-    list
+    list[str]
         at least one
     """
     if words: return [words] if isinstance(words, str) else list(words)
@@ -272,7 +274,7 @@ def class_words(
 # %% ../nbs/80_make.ipynb #2cabdfd2
 def classes_of(
     dest: str | Path  # dataset folder, which need not be there
-) -> set:  # labels
+) -> set[str]:  # labels
     """The classes of which a dataset has pictures in use
 
     Parameters
@@ -282,7 +284,7 @@ def classes_of(
 
     Returns
     -------
-    set
+    set[str]
         labels
     """
     if not (layout := layout_of(dest)).ledger.exists(): return set()
@@ -290,7 +292,7 @@ def classes_of(
 
 
 def check_words(
-    words: list,  # one per class
+    words: list[str],  # one per class
     dest: str | Path,  # dataset folder, which need not be there
     multilabel: bool = False  # a class may also show several of the words
 ):
@@ -317,10 +319,10 @@ def check_words(
 
 # %% ../nbs/80_make.ipynb #1a826e1e
 def combined_terms(
-    words: list,  # one per label
+    words: list[str],  # one per label
     folder: str | Path | None = None,  # folder of the user's own pictures, where they come from one
     table: str | Path | None = None  # table of the user's own pictures, where they come from one
-) -> list:  # terms joined by +
+) -> list[str]:  # terms joined by +
     """Name the classes that show several of the words: the folders or labels named so, otherwise every pair of words
 
     Parameters
@@ -334,7 +336,7 @@ def combined_terms(
 
     Returns
     -------
-    list
+    list[str]
         terms joined by +
     """
     if not folder and not table: return ["+".join(pair) for pair in combinations(words, 2)]
@@ -394,7 +396,7 @@ def _only_together(words, folder, table):
 
 # %% ../nbs/80_make.ipynb #5d37b735
 def find_in_folder(
-    terms: list,  # one per class
+    terms: list[str],  # one per class
     dest: str | Path,  # dataset folder, which need not be there
     folder: str | Path,  # folder of the user's own, with a folder for each term
     n: int | None = None  # pictures wanted of each term, those that are there already counted; by default all
@@ -438,7 +440,7 @@ _POOLED = "train and valid are put together; what is held back is chosen anew, s
 
 
 def find_missing(
-    words: list,  # one per class
+    words: list[str],  # one per class
     dest: str | Path,  # dataset folder, which need not be there
     n: int | None = None,  # hits wanted for each word; by default 120 from the web, all from a folder or file
     source: str = "auto",  # source or sources, as `search_images` takes them
@@ -504,8 +506,8 @@ def _solves(how, minutes):
 def check_training(
     how: str,  # way to train
     backbone: str,  # name in timm or torchvision
-    prior: str | dict | None = None,  # how common each class is said to be
-    **numbers  # options as `check_numbers` takes them
+    prior: str | dict[str, float] | None = None,  # how common each class is said to be
+    **numbers: float | None  # options as `check_numbers` takes them
 ):  # raises `BirdornotError`
     """Refuse a way to train, a backbone, a prior or a number that nothing can be done with, before any work is done
 
@@ -687,7 +689,7 @@ def train(
     out: str | Path | None = None,  # project for the results of a folder of your own; by default DEST_birdornot
     by: str | None = None,  # keep together on one side: author, site, camera, session, folder or a ledger's column
     prior: str | None = None  # how common each class is: trained (as in the folder), equal, or bird=1,forest=4
-):  # `Probe`, or fastai `Learner`; raises `DatasetError` where there is too little to learn from
+) -> Probe | object:  # or fastai `Learner`; raises `DatasetError` where there is too little to learn from
     """Train a classifier on a dataset, or take up what was trained before on the same pictures in the same way
 
     Parameters
@@ -717,7 +719,8 @@ def train(
 
     Returns
     -------
-    `Probe`, or fastai `Learner`; raises `DatasetError` where there is too little to learn from
+    Probe | object
+        or fastai `Learner`; raises `DatasetError` where there is too little to learn from
     """
     check_training(how, backbone, prior, size=size, epochs=epochs, seed=seed, minutes=minutes)
     dest = _project_of(dest, out)
@@ -737,7 +740,7 @@ def train(
 # %% ../nbs/80_make.ipynb #52541acd
 def last_trained(
     dest: str | Path  # dataset folder
-):  # `Probe`, or fastai `Learner`; raises `DatasetError` where there is none, or the pictures have changed since
+) -> Probe | object:  # or fastai `Learner`; raises `DatasetError` where there is none, or pictures have changed since
     """Give back what was trained last in a dataset folder
 
     Parameters
@@ -747,7 +750,8 @@ def last_trained(
 
     Returns
     -------
-    `Probe`, or fastai `Learner`; raises `DatasetError` where there is none, or the pictures have changed since
+    Probe | object
+        or fastai `Learner`; raises `DatasetError` where there is none, or pictures have changed since
     """
     if saved_facts(dest).get("kind", "probe") == "probe": return restore_probe(dest)
     need_fastai("the learner that was trained here")
@@ -923,7 +927,7 @@ class Explanation:
         dicts of file, label and similarity, the nearest first
     """
     answer: Prediction | None  # None where there is none; a line has told why
-    nearest: list  # dicts of file, label and similarity, the nearest first
+    nearest: list[dict[str, object]]  # dicts of file, label and similarity, the nearest first
 
     def __str__(self):
         near = [f"{r['similarity']:.2f}  {r['label']}  {shell_words(r['file'])}{own_words(r['own'])}"
@@ -988,7 +992,7 @@ def held_for_test(
     folder: str | Path | None = None,  # folder of the user's own; its part test, if it is divided
     table: str | Path | None = None,  # table of the user's own; its rows of the part test
     test: str | Path | None = None  # folder of photos for the test, in sub-folders named like the classes
-) -> list:  # pairs of photo and label; raises `BirdornotError` for a `test` without labelled photos
+) -> list[tuple[Path | str, str]]:  # photo and label; raises `BirdornotError` where none has a label
     """Find the pictures that are kept for the test
 
     Parameters
@@ -1002,8 +1006,8 @@ def held_for_test(
 
     Returns
     -------
-    list
-        pairs of photo and label; raises `BirdornotError` for a `test` without labelled photos
+    list[tuple[Path | str, str]]
+        photo and label; raises `BirdornotError` where none has a label
     """
     part = part_folders(folder).get("test") if folder else None
     found = _folder_pictures(test or part) if test or part else _table_pictures(table) if table else []
@@ -1044,7 +1048,7 @@ class Made:
     tested
         of the model, on the pictures kept for the test, where there are any
     """
-    words: list  # one per class
+    words: list[str]  # one per class
     dataset: Path  # dataset folder
     hits: Hits  # what was found this time
     downloaded: object  # what `download_images` says
@@ -1053,7 +1057,7 @@ class Made:
     result: Evaluation  # on the pictures held back
     model: Path  # model folder
     report: Path  # HTML file
-    seconds: dict  # stage → wall time
+    seconds: dict[str, float]  # stage → wall time
     tested: Evaluation | None = None  # of the model, on the pictures kept for the test, where there are any
 
     def __repr__(self): return f"Made({' or '.join(self.words)}?, {self.result})"
@@ -1064,12 +1068,12 @@ class Made:
         return "\n".join([str(self.result), *tested, *where,
                           f"try it    {command_line('predict', self.model, self.trained.valid_files[-1])}"])
 
-    def as_dict(self) -> dict:  # model, error, error_low, error_high, seconds, pictures, test; JSON values
+    def as_dict(self) -> dict[str, object]:  # model, error, error_low, error_high, seconds, pictures, test; JSON values
         """What a program may want to know
 
         Returns
         -------
-        dict
+        dict[str, object]
             model, error, error_low, error_high, seconds, pictures, test; JSON values
         """
         (low, high), files = self.result.interval, [*self.trained.train_files, *self.trained.valid_files]
@@ -1134,7 +1138,7 @@ def _turn(layout):
 
 # %% ../nbs/80_make.ipynb #ce827e16
 def make(
-    words: list = (),  # two or more, one per class; by default the sub-folders of `folder`, or the labels of `table`
+    words: Sequence[str] = (),  # two or more, a class each; by default the sub-folders of `folder`, or `table`'s labels
     n: int | None = None,  # pictures per word; by default 120 from the web, all from a folder or table
     source: str = "auto",  # auto, duckduckgo, bing, openverse, commons, sample
     folder: str | Path | None = None,  # take pictures of your own: a folder for each class, or train, valid and test
@@ -1159,7 +1163,7 @@ def make(
     Parameters
     ----------
     words
-        two or more, one per class; by default the sub-folders of `folder`, or the labels of `table`
+        two or more, a class each; by default the sub-folders of `folder`, or `table`'s labels
     n
         pictures per word; by default 120 from the web, all from a folder or table
     source

@@ -547,10 +547,9 @@ def note_sound(
 ):
     """Remember that a graph is sound; where nothing can be written it is tried each time
 
-    Parameters
-    ----------
-    digest
-        SHA-256 sum of a graph that was made here, or tried
+    Returns
+    -------
+    SHA-256 sum of a graph that was made here, or tried
     """
     try:
         (note := _note(digest)).parent.mkdir(exist_ok=True)

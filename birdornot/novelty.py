@@ -11,6 +11,7 @@ __all__ = ['Novelty', 'fit_novelty', 'choose_thresholds', 'stranger_names', 'str
 import os
 import re
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from importlib import resources
@@ -123,11 +124,11 @@ def choose_thresholds(
     confidence: np.ndarray,  # N, of pictures left out, 0–1
     right: np.ndarray,  # N booleans: the answers that were right
     novelty: np.ndarray,  # N, of the same pictures
-    strangers: tuple,  # confidence and novelty of pictures that belong to no class, M each
+    strangers: tuple[np.ndarray, np.ndarray],  # confidence and novelty of pictures that belong to no class, M each
     coverage: float = 0.95,  # share of good pictures that must be answered, over 0 up to 1
     error: float | None = None,  # keep silent more often until the error among the answered is not over this, 0–1
     shown: np.ndarray | None = None  # N×K booleans, which class each picture shows: none is to be silenced alone
-) -> dict:  # `min_confidence`, `max_novelty`, and `coverage`, `error`, `strangers_unsure` reached on these pictures
+) -> dict[str, float]:  # `min_confidence`, `max_novelty`, and what they reach: `coverage`, `error`, `strangers_unsure`
     """Choose where to say unsure
 
     Parameters
@@ -149,8 +150,8 @@ def choose_thresholds(
 
     Returns
     -------
-    dict
-        `min_confidence`, `max_novelty`, and `coverage`, `error`, `strangers_unsure` reached on these pictures
+    dict[str, float]
+        `min_confidence`, `max_novelty`, and what they reach: `coverage`, `error`, `strangers_unsure`
     """
     if not 0 < coverage <= 1: raise BirdornotError(f"coverage is {coverage}; state a share over 0 and up to 1, as 0.95")
     everyone = np.ones(len(confidence), bool)
@@ -193,7 +194,7 @@ _DRAWN = [f"{kind}-{i:02}.jpg" for kind in ("bird", "forest", "texture", "thing"
 
 
 def stranger_names(
-    labels: list = (),  # class labels; what one of them names is no stranger
+    labels: Iterable[str] = (),  # class labels; what one of them names is no stranger
     half: str | None = None  # "choose" for those that limits are chosen by, "judge" for the others; None: all
 ) -> list[str]:  # names of pictures, the kind before the hyphen
     """List pictures of none of the classes: drawings and textures
@@ -218,7 +219,7 @@ def stranger_names(
 
 
 def stranger_files(
-    labels: list = (),  # class labels; what one of them names is no stranger
+    labels: Iterable[str] = (),  # class labels; what one of them names is no stranger
     half: str | None = None  # as for `stranger_names`
 ) -> list[Path]:  # picture files, drawn when first asked for
     """Give the files of pictures of none of the classes
@@ -250,7 +251,7 @@ def stranger_files(
 
 # %% ../nbs/54_novelty.ipynb #6561238d
 def stranger_embeddings(
-    labels: list = (),  # class labels; what one of them names is no stranger
+    labels: Iterable[str] = (),  # class labels; what one of them names is no stranger
     half: str | None = None,  # as for `stranger_names`
     backbone: str = BACKBONE,  # any name in timm or torchvision
     size: int | None = None  # side of the pictures, pixels; by default what the backbone was trained on

@@ -420,7 +420,12 @@ _lock = threading.Lock()  # warning filters belong to the whole process
 
 @lru_cache
 def heif_plugin():  # class; raises `BadPicture` where there is none
-    "Fetch the class that opens HEIC photos (iPhone) from the library pillow-heif"
+    """Fetch the class that opens HEIC photos (iPhone) from the library pillow-heif
+
+    Returns
+    -------
+    class; raises `BadPicture` where there is none
+    """
     try:
         import pillow_heif
     except ModuleNotFoundError:
@@ -917,10 +922,9 @@ def limit_memory(
 ):
     """Let this process take so much more memory than it has, where the system keeps such limits (Linux)
 
-    Parameters
-    ----------
-    megabytes
-        how much more than now, 2^20 bytes each
+    Returns
+    -------
+    how much more than now, 2^20 bytes each
     """
     warnings.simplefilter("ignore")  # of decoders; what is said here nobody reads
     if sys.platform != "linux": return

@@ -18,6 +18,7 @@ import re
 import shutil
 import warnings
 from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -84,15 +85,15 @@ class Prediction:
     novelty
         how strange the photo is to the model, if it can tell; higher is stranger
     labels
-        what applies: `label`, or any number where photos can have several
+        what applies: `label`, or any number of labels
     """
     label: str = ""  # the most probable label
-    probabilities: dict = field(default_factory=dict)  # label → probability, 0–1, most probable first
+    probabilities: dict[str, float] = field(default_factory=dict)  # label → probability, 0–1, most probable first
     path: str = ""  # the photo, as it was named
     error: str = ""  # the reason, if the photo could not be read
     unsure: bool = False  # too little confidence, or too strange a photo, to take `label` for an answer
     novelty: float | None = None  # how strange the photo is to the model, if it can tell; higher is stranger
-    labels: list = field(default_factory=list)  # what applies: `label`, or any number where photos can have several
+    labels: list[str] = field(default_factory=list)  # what applies: `label`, or any number of labels
 
     @property
     def probability(self) -> float: return self.probabilities.get(self.label, 0.0)
@@ -102,12 +103,12 @@ class Prediction:
         "What to tell people: the label, several joined by +, none, unsure or refused"
         return "refused" if self.error else "unsure" if self.unsure else "+".join(self.labels or ["none"])
 
-    def as_dict(self) -> dict:  # JSON values
+    def as_dict(self) -> dict[str, object]:  # JSON values
         """Give the answer to a program; `error` is there only where the photo was refused
 
         Returns
         -------
-        dict
+        dict[str, object]
             JSON values
         """
         row = dict(path=self.path, label=self.label or None, labels=self.labels, probabilities=self.probabilities,
@@ -149,22 +150,22 @@ def _fetch(url):
         raise BadPicture(re.sub("; --allow-hosts.*", "; save the photo, and name the file", str(e))) from e
 
 # %% ../nbs/75_predict.ipynb #c8c1dec8
-def is_address(photo) -> bool:
+def is_address(photo: object) -> bool:
     "Is this text the address of a photo on the web?"
     return isinstance(photo, str) and photo.lower().startswith(("http://", "https://"))
 
 # %% ../nbs/75_predict.ipynb #93c0b5bb
 def read_photo(
-    photo,  # path, http(s) address, bytes, Pillow picture, or uint8 array H×W, H×W×3 or H×W×4
+    photo: str | Path | bytes | Image.Image | np.ndarray,  # or an address; arrays: uint8, H×W, H×W×3 or 4
     max_size: int | None = None,  # no side of the result is longer, pixels
-    **limits  # megabytes and seconds that decoding it may take
+    **limits: float  # megabytes and seconds that decoding it may take
 ) -> Image.Image:  # RGB, upright; raises `BadPicture` with a reason if it cannot be read
     """A photo in any of the forms people have it in, as a viewer would show it
 
     Parameters
     ----------
     photo
-        path, http(s) address, bytes, Pillow picture, or uint8 array H×W, H×W×3 or H×W×4
+        or an address; arrays: uint8, H×W, H×W×3 or 4
     max_size
         no side of the result is longer, pixels
     limits
@@ -200,10 +201,10 @@ def _is_unsure(confidence, novelty, limits):
 
 # %% ../nbs/75_predict.ipynb #9b9cbc61
 def make_predictions(
-    out: dict,  # outputs of the graph for N photos: logits N×K, and novelty N where it was fitted
-    info: dict,  # of the model: labels, temperature, multilabel, unsure, and `shift` of the logits
-    names: list,  # N texts, what the photos are called
-) -> list:  # of `Prediction`
+    out: dict[str, np.ndarray],  # outputs of the graph for N photos: logits N×K, and novelty N where it was fitted
+    info: dict[str, object],  # of the model: labels, temperature, multilabel, unsure, and `shift` of the logits
+    names: list[str],  # N texts, what the photos are called
+) -> list[Prediction]:  # of `Prediction`
     """Turn the outputs of the graph into answers
 
     Parameters
@@ -217,7 +218,7 @@ def make_predictions(
 
     Returns
     -------
-    list
+    list[Prediction]
         of `Prediction`
     """
     logits, several = out["logits"] + info.get("shift", 0), info["multilabel"]
@@ -248,12 +249,31 @@ def _name(photo): return str(photo) if isinstance(photo, (str, Path)) else ""
 
 
 class Classifier:
-    "A model folder that answers questions; needs ONNX Runtime, numpy and Pillow"
+    """A model folder that answers questions; needs ONNX Runtime, numpy and Pillow
+
+    Attributes
+    ----------
+    info
+        what model.json says
+    limits
+        of memory and time for a photo
+    outputs
+        of the graph
+    session
+        ONNX Runtime's
+    """
+    info: dict[str, object]  # what model.json says
+    labels: list[str]
+    limits: dict[str, float]  # of memory and time for a photo
+    outputs: list[str]  # of the graph
+    session: object  # ONNX Runtime's
+    threads: int
+
     def __init__(self,
                  path: str | Path,  # folder written by `export_model`, or a zip of it; raises `ModelError`
                  threads: int = 0,  # threads to answer with, 0: as many as there are cores
                  int8: bool = False,  # take the smaller graph, where the model has one
-                 prior: str | dict | None = None,  # how common each label is: "equal", label → share; None: as trained
+                 prior: str | dict[str, float] | None = None,  # "equal", or label → share; None: as trained
                  megabytes: float | None = None,  # memory that decoding a photo may take; by default 500
                  seconds: float | None = None  # time that decoding a photo may take; by default 20
                  ):
@@ -268,36 +288,37 @@ class Classifier:
 
     def __repr__(self): return f"Classifier({' or '.join(self.labels)}?)"
 
-    def pixels(self, photo) -> np.ndarray:
+    def pixels(self, photo: str | Path | bytes | Image.Image | np.ndarray) -> np.ndarray:
         "What the graph is given for a photo: float32, 3×size×size, 0–1; raises `BadPicture`"
         return model_input(read_photo(photo, self.info["max_size"], **self.limits), self.info["size"])
 
-    def run(self, pixels) -> dict:
+    def run(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
         "What the graph says of `pixels`, N×3×size×size: logits N×K, embedding N×C, novelty N where fitted"
         return dict(zip(self.outputs, self.session.run(self.outputs, {"pixels": pixels})))
 
     def __call__(self,
-                 photo  # path, address, bytes, Pillow picture or uint8 array
+                 photo: str | Path | bytes | Image.Image | np.ndarray  # array: uint8, H×W×3
                  ) -> Prediction:  # raises `BadPicture` with a reason if it cannot be read
         "Answer for one photo"
         return make_predictions(self.run(self.pixels(photo)[None]), self.info, [_name(photo)])[0]
 
     def predict_many(self,
-                     photos,  # any iterable of paths, addresses, bytes, pictures or arrays
+                     photos: Iterable[str | Path | bytes | Image.Image | np.ndarray],  # paths or addresses, …
                      batch_size: int = 1  # photos a call of the network; on a CPU more than one saves nothing
-                     ):  # generator of `Prediction`, one a photo, in order
+                     ) -> Iterator[Prediction]:  # generator of `Prediction`, one a photo, in order
         """Answer for every photo, refused ones included, on all `threads`
 
         Parameters
         ----------
         photos
-            any iterable of paths, addresses, bytes, pictures or arrays
+            paths or addresses, …
         batch_size
             photos a call of the network; on a CPU more than one saves nothing
 
         Returns
         -------
-        generator of `Prediction`, one a photo, in order
+        Iterator[Prediction]
+            generator of `Prediction`, one a photo, in order
         """
         photos = iter(photos)
         batches = iter(lambda: list(islice(photos, batch_size)), [])
@@ -349,9 +370,9 @@ def _photos_in(folder):
 
 
 def find_photos(
-    names,  # paths, folders, patterns such as holiday/*.jpg or holiday/**/*.png, and addresses
-    left_out: dict | None = None  # where to put what is no photo: path → why
-) -> list:  # a `Path` for each photo, text for each address; raises `BirdornotError` where nothing is there
+    names: Iterable[str | Path],  # paths, folders, patterns such as holiday/*.jpg or holiday/**/*.png, and addresses
+    left_out: dict[Path, str] | None = None  # where to put what is no photo: path → why
+) -> list[str | Path]:  # a `Path` for each photo, text for each address; raises `BirdornotError` where nothing is there
     """Find all the photos that are meant; one of several that is not there stays in the list, to be refused
 
     Parameters
@@ -363,7 +384,7 @@ def find_photos(
 
     Returns
     -------
-    list
+    list[str | Path]
         a `Path` for each photo, text for each address; raises `BirdornotError` where nothing is there
     """
     found, missing = [], []
@@ -444,8 +465,8 @@ def _judged_before(clf, photos, targets):
 
 def judge(
     clf: Classifier,  # the model
-    photos: list,  # paths or addresses
-    names: list,  # what each is: a label, or several joined by +
+    photos: list[str | Path],  # paths or addresses
+    names: list[str],  # what each is: a label, or several joined by +
     where: str | Path = "the table"  # where they come from, for messages
 ):  # `birdornot.evaluate.Evaluation` of those it was not trained on; raises `BirdornotError` where there are none
     """Judge a model on labelled photos; those that are broken or were trained on are set apart, with a warning
@@ -492,10 +513,10 @@ def judge(
 
 # %% ../nbs/75_predict.ipynb #81d5112f
 def write_csv(
-    predictions,  # iterable of `Prediction`
-    labels: list,  # of the model: a column of probabilities each
+    predictions: Iterable[Prediction],  # iterable of `Prediction`
+    labels: list[str],  # of the model: a column of probabilities each
     file: str | Path  # CSV file to write
-):  # generator that passes the predictions on; a place that cannot be written to is refused at once
+) -> Iterator[Prediction]:  # the same; a place that cannot be written to is refused at once
     """Write predictions as a table: path, answer, label, unsure, novelty, error, and the probability of each label
 
     Parameters
@@ -509,7 +530,8 @@ def write_csv(
 
     Returns
     -------
-    generator that passes the predictions on; a place that cannot be written to is refused at once
+    Iterator[Prediction]
+        the same; a place that cannot be written to is refused at once
     """
     check_table_place(file)
     return _written(predictions, labels, Path(file))
@@ -554,10 +576,10 @@ def _copy_new(src, folder):
 
 # %% ../nbs/75_predict.ipynb #579530a4
 def sort_into(
-    predictions,  # iterable of `Prediction` of files
-    labels: list,  # of the model
+    predictions: Iterable[Prediction],  # iterable of `Prediction` of files
+    labels: list[str],  # of the model
     folder: str | Path  # where to make a folder for each answer; unsure and refused photos have their own
-):  # generator of pairs: `Prediction`, and the `Path` of the copy (None where there is no file to copy)
+) -> Iterator[tuple[Prediction, Path | None]]:  # with the copy, None where there is no file
     """Copy each photo into the folder of its answer; nothing is moved, and nothing is written over
 
     Parameters
@@ -571,7 +593,8 @@ def sort_into(
 
     Returns
     -------
-    generator of pairs: `Prediction`, and the `Path` of the copy (None where there is no file to copy)
+    Iterator[tuple[Prediction, Path | None]]
+        with the copy, None where there is no file
     """
     names = _folder_names(labels)
     for p in predictions:
@@ -601,10 +624,10 @@ def _fate(p, left):
 
 
 def tag_photos(
-    predictions,  # iterable of `Prediction` of files
-    labels: list,  # of the model
-    left: dict | None = None  # where to put photos whose sidecars are left as they are: path → why
-):  # generator that passes the predictions on
+    predictions: Iterable[Prediction],  # iterable of `Prediction` of files
+    labels: list[str],  # of the model
+    left: dict[str, str] | None = None  # where to put photos whose sidecars are left as they are: path → why
+) -> Iterator[Prediction]:  # generator that passes the predictions on
     """Write sure answers as keywords into the sidecars of photos, and say how many; unsure ones become none
 
     Parameters
@@ -618,7 +641,8 @@ def tag_photos(
 
     Returns
     -------
-    generator that passes the predictions on
+    Iterator[Prediction]
+        generator that passes the predictions on
     """
     left, n = {} if left is None else left, Counter()
     for p in predictions:
@@ -632,8 +656,8 @@ def tag_photos(
 
 # %% ../nbs/75_predict.ipynb #af01554e
 def untag_photos(
-    names  # paths, folders and patterns, as `find_photos` takes them
-) -> dict:  # photos whose sidecars are left as they are: path → why
+    names: Iterable[str | Path]  # paths, folders and patterns, as `find_photos` takes them
+) -> dict[str, str]:  # photos whose sidecars are left as they are: path → why
     """Take all keywords of ours out of the sidecars of photos again, and say how many
 
     Parameters
@@ -643,7 +667,7 @@ def untag_photos(
 
     Returns
     -------
-    dict
+    dict[str, str]
         photos whose sidecars are left as they are: path → why
     """
     left, photos = {}, find_photos(names)
@@ -676,10 +700,9 @@ def say_outdated(
 ):
     """Say where a model is of an earlier training than the last one of its project, and what to do
 
-    Parameters
-    ----------
-    model
-        model folder
+    Returns
+    -------
+    model folder
     """
     if is_outdated(model):
         say("model", f"{model} is of an earlier training; {command_line('export', Path(model).parent)} writes it anew")
@@ -687,11 +710,11 @@ def say_outdated(
 # %% ../nbs/75_predict.ipynb #d5e43626
 def predict_photos(
     clf: Classifier,  # the model
-    names,  # paths, folders, patterns and addresses, as `find_photos` takes them
+    names: Iterable[str | Path],  # paths, folders, patterns and addresses, as `find_photos` takes them
     csv: str | Path | None = None,  # table to write
     folder: str | Path | None = None,  # folder to sort copies of the photos into
-    left: dict | None = None  # write sidecars, and put here photos for which that is not possible: path → why
-):  # number of photos, and a generator of `Prediction`, one a photo; raises `BirdornotError` where there are none
+    left: dict[str, str] | None = None  # write sidecars, and put here photos for which that is not possible: path → why
+) -> tuple[int, Iterator[Prediction]]:  # number of photos, one answer each; raises `BirdornotError` for none
     """Answer for all the photos that are meant, writing a table, sidecars and sorted copies on the way
 
     Parameters
@@ -709,7 +732,8 @@ def predict_photos(
 
     Returns
     -------
-    number of photos, and a generator of `Prediction`, one a photo; raises `BirdornotError` where there are none
+    tuple[int, Iterator[Prediction]]
+        number of photos, one answer each; raises `BirdornotError` for none
     """
     photos = find_photos(names, left_out := {})
     if left_out: say("predict", left_out_line(left_out))

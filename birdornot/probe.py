@@ -1125,7 +1125,12 @@ def embed_pictures(self: Probe,
 # %% ../nbs/55_probe.ipynb #1f70a709
 @patch
 def graph(self: Probe):  # onnx ModelProto: outputs `logits`, `embedding`; where there are any, `maps` and `novelty`
-    "Put backbone and head together as one ONNX graph"
+    """Put backbone and head together as one ONNX graph
+
+    Returns
+    -------
+    onnx ModelProto: outputs `logits`, `embedding`; where there are any, `maps` and `novelty`
+    """
     import onnx
     return attach_head(onnx.load(backbone_onnx(self.backbone, self.facts["asked_size"])), self.head)
 

@@ -31,7 +31,7 @@ _NAME = re.compile(r"(photos|originals|quarantine)(/(?!\.{1,2}(/|$))[^/\\\0]+)+"
 
 def name_parts(
     name: str,  # of a file, as in the ledger: photos/…, originals/… or quarantine/…
-) -> list:  # the place, and the names of the folders and the file below it
+) -> list[str]:  # the place, and the names of the folders and the file below it
     """Split the name of a file; raises `DatasetError` for one that leads out of its dataset
 
     Parameters
@@ -41,7 +41,7 @@ def name_parts(
 
     Returns
     -------
-    list
+    list[str]
         the place, and the names of the folders and the file below it
     """
     if isinstance(name, str) and _NAME.fullmatch(name) and (os.name != "nt" or ":" not in name): return name.split("/")
@@ -120,7 +120,7 @@ def copy_of_ledger(
 
 def read_about(
     ledger: str | Path,  # SQLite file
-) -> dict:  # `layout` and, where the photos lie elsewhere, `photos`; empty for a ledger that says nothing
+) -> dict[str, str]:  # `layout` and, where the photos lie elsewhere, `photos`; empty for a ledger that says nothing
     """Read what a ledger says of its dataset, without changing it
 
     Parameters
@@ -130,7 +130,7 @@ def read_about(
 
     Returns
     -------
-    dict
+    dict[str, str]
         `layout` and, where the photos lie elsewhere, `photos`; empty for a ledger that says nothing
     """
     files = Path(ledger).absolute(), copy_of_ledger(ledger).absolute()
@@ -403,7 +403,7 @@ def folder_name(
 # %% ../nbs/03_project.ipynb #e300e58c
 def split_label(
     label: str,  # name of a class, or of several joined by +
-) -> list:  # of one name where the + joins nothing
+) -> list[str]:  # of one name where the + joins nothing
     """Name the things that a picture of a class shows
 
     Parameters
@@ -413,7 +413,7 @@ def split_label(
 
     Returns
     -------
-    list
+    list[str]
         of one name where the + joins nothing
     """
     parts = [part.strip() for part in label.split("+")]
@@ -422,7 +422,7 @@ def split_label(
 # %% ../nbs/03_project.ipynb #6fbee424
 def class_folders(
     folder: str | Path,  # holds a folder for each class
-) -> list:  # paths, sorted, hidden ones left out
+) -> list[Path]:  # paths, sorted, hidden ones left out
     """List the folders in a folder that can be classes
 
     Parameters
@@ -432,7 +432,7 @@ def class_folders(
 
     Returns
     -------
-    list
+    list[Path]
         paths, sorted, hidden ones left out
     """
     return sorted(p for p in Path(folder).iterdir() if p.is_dir() and not p.name.startswith("."))
@@ -440,7 +440,7 @@ def class_folders(
 
 def loose_pictures(
     folder: str | Path,  # holds a folder for each class; one that is not there has none
-) -> dict:  # path → why it is left out
+) -> dict[Path, str]:  # path → why it is left out
     """Find the pictures that lie beside the class folders
 
     Parameters
@@ -450,7 +450,7 @@ def loose_pictures(
 
     Returns
     -------
-    dict
+    dict[Path, str]
         path → why it is left out
     """
     files = Path(folder).iterdir() if Path(folder).is_dir() else ()
@@ -482,7 +482,7 @@ def part_name(
 # %% ../nbs/03_project.ipynb #ffbb79b7
 def part_folders(
     folder: str | Path,  # holds a folder for each class, or train, valid and test with a folder for each class in them
-) -> dict:  # part → its folder; empty where the folder is not divided
+) -> dict[str, Path]:  # part → its folder; empty where the folder is not divided
     """Find the parts into which a folder of pictures is divided
 
     Parameters
@@ -492,7 +492,7 @@ def part_folders(
 
     Returns
     -------
-    dict
+    dict[str, Path]
         part → its folder; empty where the folder is not divided
     """
     found, others = {}, []
@@ -543,7 +543,7 @@ def _labels_of_folders(ledger, written):
 
 def parts_of(
     layout: Layout,  # of a dataset
-) -> dict:  # part → its folder; empty where the photos are not divided; a project's never are
+) -> dict[str, Path]:  # part → its folder; empty where the photos are not divided; a project's never are
     """Find the parts into which the photos of a dataset are divided
 
     Parameters
@@ -553,7 +553,7 @@ def parts_of(
 
     Returns
     -------
-    dict
+    dict[str, Path]
         part → its folder; empty where the photos are not divided; a project's never are
     """
     return part_folders(layout.photos) if layout.kind == "beside" else {}

@@ -24,7 +24,7 @@ class LicenceError(BirdornotError):
 
 # %% ../nbs/78_publish.ipynb #abaa3743
 def check_licences(
-    rows: list[dict],  # from `attribution` or `read_attribution`
+    rows: list[dict[str, object]],  # from `attribution` or `read_attribution`
     allow: str = ""  # further licence codes to let pass, separated by commas: by-nc, unknown, …
 ) -> None:
     """Raise `LicenceError` where the licence of a picture is unknown or not free, unless it is in `allow`

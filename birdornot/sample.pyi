@@ -27,9 +27,9 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version: str
     disable_nagle_algorithm: bool
     wbufsize: int
-    do_HEAD = do_GET
     def do_GET(self) -> None: ...
     def log_message(self, *args: Incomplete) -> None: ...
+    do_HEAD = do_GET
 class _Server(ThreadingHTTPServer):
     daemon_threads: bool
     block_on_close: bool

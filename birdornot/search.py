@@ -13,6 +13,7 @@ import os
 import re
 import threading
 import time
+from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from birdornot.engines import (
     licence_codes,
     openverse_hits,
 )
-from .hits import Hits, NoHits, Query, SourceFailed, folder_hits, table_hits, term_slug
+from .hits import Hit, Hits, NoHits, Query, SourceFailed, folder_hits, table_hits, term_slug
 
 # %% ../nbs/12_search.ipynb #6d5e5788
 def canonical_url(
@@ -66,18 +67,18 @@ def _keys(hit):
 class Memory:
     "Which sources refused, and until when to leave them alone"
     def __init__(self,
-        path=None,  # JSON file; None: in the user's cache folder
-        now=time.time,  # seconds since 1970
+        path: str | Path | None = None,  # JSON file; None: in the user's cache folder
+        now: Callable[[], float] = time.time,  # seconds since 1970
     ):
         from fastcore.xdg import xdg_cache_home
         self.path, self.now = Path(path or xdg_cache_home()/"birdornot"/"refused.json"), now
 
-    def read(self) -> dict:  # source → [until, text]
+    def read(self) -> dict[str, list[float | str]]:  # source → [until, text]
         """What is remembered; a damaged file counts as empty
 
         Returns
         -------
-        dict
+        dict[str, list[float | str]]
             source → [until, text]
         """
         try: rows = json.loads(self.path.read_text(encoding="utf-8"))
@@ -118,7 +119,8 @@ def _from_sample(ask):
         yield from openverse_hits(Query(kind, ask.term, Web(pause=0), base=server.url), "sample")
 
 
-SOURCES = dict(openverse=openverse_hits, duckduckgo=lambda ask: ddgs_hits(ask, "duckduckgo"),
+SOURCES: dict[str, Callable[[Query], Iterator[Hit]]] = dict(
+    openverse=openverse_hits, duckduckgo=lambda ask: ddgs_hits(ask, "duckduckgo"),
     bing=lambda ask: ddgs_hits(ask, "bing"), commons=commons_hits,
     folder=folder_hits, table=table_hits, sample=_from_sample)
 AUTO = ("openverse", "duckduckgo", "bing", "commons")
@@ -194,13 +196,13 @@ def search_images(
     term: str,  # words to search for
     n: int = 100,  # hits wanted
     source: str = "auto",  # 'auto', or one or more of `SOURCES` separated by commas
-    folder=None,  # for source 'folder': holds a folder of pictures for each term
-    table=None,  # for source 'table': table, list or JSON lines file of addresses or paths of pictures
-    licences=None,  # groups of `LICENCES` or codes, separated by commas; 'unknown' admits pictures without one
-    phrases=None,  # words to ask the engines for instead, an equal share each, such as `queries(term)`
+    folder: str | Path | None = None,  # for source 'folder': holds a folder of pictures for each term
+    table: str | Path | None = None,  # for source 'table': table, list or JSON lines of addresses or paths
+    licences: str | None = None,  # groups of `LICENCES` or codes, joined by commas; 'unknown': those without one
+    phrases: list[str] | None = None,  # words to ask for instead, an equal share each, such as `queries(term)`
     web: Web | None = None,  # door to the network
     memory: Memory | None = None,  # who refused lately
-    **unknown,  # what other functions of this name take, to be refused
+    **unknown: object,  # what other functions of this name take, to be refused
 ) -> Hits:  # at most `n`, with a report of what each source gave, or why it did not
     """Search for pictures of `term`, asking one source after the other
 
@@ -215,11 +217,11 @@ def search_images(
     folder
         for source 'folder': holds a folder of pictures for each term
     table
-        for source 'table': table, list or JSON lines file of addresses or paths of pictures
+        for source 'table': table, list or JSON lines of addresses or paths
     licences
-        groups of `LICENCES` or codes, separated by commas; 'unknown' admits pictures without one
+        groups of `LICENCES` or codes, joined by commas; 'unknown': those without one
     phrases
-        words to ask the engines for instead, an equal share each, such as `queries(term)`
+        words to ask for instead, an equal share each, such as `queries(term)`
     web
         door to the network
     memory
@@ -277,7 +279,7 @@ def _nothing(term, rows, failed):
 def queries(
     term: str,  # words to vary
     n: int = 8,  # how many, the term itself included
-) -> list:  # of str
+) -> list[str]:  # of str
     """Several ways to ask for `term`, for pictures that differ
 
     Parameters
@@ -289,7 +291,7 @@ def queries(
 
     Returns
     -------
-    list
+    list[str]
         of str
     """
     own = dict(bird="flying|perched|swimming|at the nest|flock", dog="running|sleeping|puppy|in water",
@@ -324,7 +326,7 @@ _MISTAKEN = dict(
 
 def hard_negatives(
     term: str,  # the class to tell apart
-) -> list:  # of str, words to search for
+) -> list[str]:  # of str, words to search for
     """What `term` is easily mistaken for, as words for the other class
 
     Parameters
@@ -334,7 +336,7 @@ def hard_negatives(
 
     Returns
     -------
-    list
+    list[str]
         of str, words to search for
     """
     slug = term_slug(term)
@@ -355,7 +357,7 @@ def _check(name, term, fetch, seconds, found):
     found[name] = hits, time.monotonic()-start, error
 
 # %% ../nbs/12_search.ipynb #663eefaf
-class Checkup(list):
+class Checkup(list[dict[str, object]]):
     "What `doctor` found: dicts with source, works, seconds and finding"
     def __repr__(self):
         return "\n".join(f"{'yes' if r['works'] else 'NO '}  {r['source']:<11} {r['finding']}" for r in self)
@@ -364,8 +366,8 @@ class Checkup(list):
 
 def doctor(
     term: str = "bird",  # words to search for
-    sources=(*AUTO, "sample"),  # names of sources to try
-    fetch=None,  # fetcher for every source, such as a `Tape`; None: the network
+    sources: Iterable[str] = (*AUTO, "sample"),  # names of sources to try
+    fetch: Callable[..., Reply] | None = None,  # fetcher for every source, such as a `Tape`; None: the network
     seconds: float = 8,  # patience
     memory: Memory | None = None,  # who refused lately; brought up to date
 ) -> Checkup:  # a row for each source

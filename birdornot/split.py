@@ -13,6 +13,7 @@ __all__ = ['SESSION', 'MIN_GROUPS', 'picture_files', 'ledger_rows', 'known_files
 import os
 import re
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -51,7 +52,7 @@ def _link_among(photos, files):
 
 def picture_files(
     path: str | Path,  # dataset folder, or any folder with a sub-folder for each label
-    left_out: dict | None = None  # where to put what is no picture, or in no class: path → why
+    left_out: dict[Path, str] | None = None  # where to put what is no picture, or in no class: path → why
 ) -> list[Path]:  # sorted; raises `DatasetError` where there is no such folder
     """Pictures in and below the class folders of a dataset, but not in hidden folders, a model's, or a test part
 
@@ -84,8 +85,8 @@ def picture_files(
 # %% ../nbs/40_split.ipynb #a941f3ff
 def ledger_rows(
     path: str | Path,  # dataset folder, with a ledger or without
-    files: list  # picture files in its class folders
-) -> list[dict | None]:  # for each file its row, None where there is none
+    files: list[Path]  # picture files in its class folders
+) -> list[dict[str, object] | None]:  # for each file its row, None where there is none
     """What the ledger knows of each file, found by its content
 
     Parameters
@@ -97,7 +98,7 @@ def ledger_rows(
 
     Returns
     -------
-    list[dict | None]
+    list[dict[str, object] | None]
         for each file its row, None where there is none
     """
     layout = up_to_date(path)
@@ -140,7 +141,7 @@ def known_files(
 
 # %% ../nbs/40_split.ipynb #9ef9a95d
 def dataset_folder(
-    files: list  # picture files, each in the folder of its label
+    files: list[Path]  # picture files, each in the folder of its label
 ) -> Path:  # the nearest folder that holds them all and has a ledger, else the nearest one that holds them all
     """The dataset that picture files belong to
 
@@ -182,7 +183,7 @@ def _alike(files, most=0.25):
 
 # %% ../nbs/40_split.ipynb #2d0289d6
 def islands(
-    marks: list  # for each picture some marks; None and empty ones do not count
+    marks: Sequence[Iterable[object]]  # for each picture some marks; None and empty ones do not count
 ) -> np.ndarray:  # for each a number; pictures that share a mark, or are linked through others, have the same
     """Put together what shares a mark
 
@@ -202,8 +203,8 @@ def islands(
 
 
 def name_groups(
-    numbers: list,  # for each picture the number of its group
-    names: list  # and a name of its own
+    numbers: list[int],  # for each picture the number of its group
+    names: list[str]  # and a name of its own
 ) -> list[str]:  # for each the name of its group: the first, in the alphabet, of its members' names
     """Name groups by their members, so that the same pictures are dealt the same in every dataset
 
@@ -226,7 +227,7 @@ def name_groups(
 # %% ../nbs/40_split.ipynb #c5ea9f33
 def duplicate_groups(
     path: str | Path,  # dataset folder, with a ledger or without
-    files: list  # picture files below `path`
+    files: list[Path]  # picture files below `path`
 ) -> list[str]:  # a name per file, 64 hexadecimal digits; files of one name are copies of one photo
     """Find the copies: by the ledger, by their bytes, and files that the ledger does not know by their look
 
@@ -296,7 +297,7 @@ def time_and_camera(
     return _as_time(said) or _as_time(name or Path(file).name), camera or None
 
 # %% ../nbs/40_split.ipynb #e43b4126
-SESSION = timedelta(minutes=30)  # a longer break between two photos of one camera begins a new session
+SESSION: timedelta = timedelta(minutes=30)  # a longer break between two photos of one camera begins a new session
 
 
 def _sessions(facts):
@@ -312,7 +313,7 @@ def _sessions(facts):
 # %% ../nbs/40_split.ipynb #7a53a536
 def origins(
     path: str | Path,  # dataset folder, with a ledger or without
-    files: list,  # picture files below `path`
+    files: list[Path],  # picture files below `path`
     by: str  # "author", "site", "camera", "session", "folder" (within a class), or a column of the ledger
 ) -> list[str | None]:  # for each file where it comes from, None where that is not known
     """Say where pictures come from; raises `DatasetError` where it is known of none
@@ -356,7 +357,7 @@ def _inner_folder(layout, file, row):
 # %% ../nbs/40_split.ipynb #2fcb4ede
 def origin_groups(
     path: str | Path,  # dataset folder, with a ledger or without
-    files: list,  # picture files below `path`
+    files: list[Path],  # picture files below `path`
     by: str | None = None  # what `origins` can tell; None: copies alone
 ) -> list[str]:  # a name per file, never less than a duplicate group
     """Group what is a copy or comes from one place; a picture of unknown origin goes by itself
@@ -382,8 +383,8 @@ def origin_groups(
 # %% ../nbs/40_split.ipynb #90bace2a
 def close_in_time(
     path: str | Path,  # dataset folder, with a ledger or without
-    files: list,  # picture files below `path`
-    groups: list,  # the group of each; pictures of one group do not count
+    files: list[Path],  # picture files below `path`
+    groups: list[str],  # the group of each; pictures of one group do not count
     within: float = 60  # seconds
 ) -> float:  # share of all pictures, 0–1
     """Calculate how many of the pictures were taken within a minute of another one
@@ -416,8 +417,8 @@ MIN_GROUPS = 5  # different pictures a class needs: with fewer, one in five is n
 
 # %% ../nbs/40_split.ipynb #50d6bd0b
 def check_classes(
-    labels: list,  # the label of every picture
-    groups: list,  # the group of every picture
+    labels: list[str],  # the label of every picture
+    groups: list[str],  # the group of every picture
     what: str = "pictures"  # what the groups are: pictures (copies count once), authors, hosts
 ) -> None:
     """Raise `DatasetError` unless there are two classes with `MIN_GROUPS` groups each
@@ -474,8 +475,8 @@ def classes_aside(
 
 def file_labels(
     path: str | Path,  # dataset folder, or any folder with a sub-folder for each label
-    files: list  # pictures below it
-) -> list:  # a label each; raises `DatasetError` where a class is missing because all of it is in quarantine
+    files: list[Path]  # pictures below it
+) -> list[str]:  # a label each; raises `DatasetError` where a class is missing because all of it is in quarantine
     """Name the class of each picture
 
     Parameters
@@ -487,7 +488,7 @@ def file_labels(
 
     Returns
     -------
-    list
+    list[str]
         a label each; raises `DatasetError` where a class is missing because all of it is in quarantine
     """
     layout = layout_of(path)
@@ -507,8 +508,8 @@ def _strata(labels, groups):
 
 # %% ../nbs/40_split.ipynb #0de7b51f
 def stratified_folds(
-    labels: list,  # the label of every picture
-    groups: list,  # the group of every picture
+    labels: list[str],  # the label of every picture
+    groups: list[str],  # the group of every picture
     n_folds: int = 5,  # at most; no more than the rarest label has groups, and at least 2
     seed: int = 42  # same seed, same folds
 ) -> np.ndarray:  # the fold of every picture, N numbers
@@ -551,8 +552,8 @@ def _commonest(labels):
 
 # %% ../nbs/40_split.ipynb #e7210513
 def split_by_group(
-    labels: list,  # the label of every picture
-    groups: list,  # the group of every picture
+    labels: list[str],  # the label of every picture
+    groups: list[str],  # the group of every picture
     valid_pct: float = 0.2,  # share held back, 0–0.5
     seed: int = 42,  # same seed, same split
     what: str = "pictures"  # what the groups are, for messages: pictures, authors, hosts
@@ -629,8 +630,8 @@ def split_files(
 # %% ../nbs/40_split.ipynb #f7a5a8b9
 def record_split(
     path: str | Path,  # dataset folder; nothing happens where it has no ledger
-    train: list,  # files of the training part
-    valid: list  # files of the validation part
+    train: list[Path],  # files of the training part
+    valid: list[Path]  # files of the validation part
 ) -> None:
     """Write `split`, train or valid, into the ledger row of every picture
 

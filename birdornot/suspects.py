@@ -35,8 +35,8 @@ from birdornot.split import (
 # %% ../nbs/56_suspects.ipynb #c7b4c71c
 def out_of_fold(
     x: np.ndarray,  # embeddings N×C
-    labels: list,  # N labels, of two kinds at least
-    groups: list,  # N groups; pictures in the same group are judged by a model that has seen none of them
+    labels: list[str],  # N labels, of two kinds at least
+    groups: list[str],  # N groups; pictures in the same group are judged by a model that has seen none of them
     seed: int = 42  # for the dealing
 ) -> np.ndarray:  # probabilities N×K, classes in sorted order; raises `DatasetError` where a class is too small
     """Ask models that have not seen a picture about it; the classes are taken to be equally common
@@ -70,49 +70,49 @@ class Suspects:
     Attributes
     ----------
     rows
-        dicts, the worst first: file, own (the file it is a copy of), label, suggested, label_quality, …
+        worst first: file, own (which it copies), label, suggested, label_quality, …
     abstains
         why the model has nothing to say about labels, where it has not
     """
-    rows: list  # dicts, the worst first: file, own (the file it is a copy of), label, suggested, label_quality, …
+    rows: list[dict[str, object]]  # worst first: file, own (which it copies), label, suggested, label_quality, …
     abstains: str = ""  # why the model has nothing to say about labels, where it has not
 
     @property
-    def disagreed(self) -> list:  # rows
+    def disagreed(self) -> list[dict[str, object]]:  # rows
         """Those that the model would file elsewhere, least believed first
 
         Returns
         -------
-        list
+        list[dict[str, object]]
             rows
         """
         return [r for r in self.rows if r["disagrees"]]
 
     @property
-    def wrong_labels(self) -> list:  # rows
+    def wrong_labels(self) -> list[dict[str, object]]:  # rows
         """Those whose label is probably wrong, surest first
 
         Returns
         -------
-        list
+        list[dict[str, object]]
             rows
         """
         return [r for r in self.rows if r["likely_wrong"]]
 
     @property
-    def outliers(self) -> list:  # rows
+    def outliers(self) -> list[dict[str, object]]:  # rows
         """All, those most unlike the others first
 
         Returns
         -------
-        list
+        list[dict[str, object]]
             rows
         """
         return sorted(self.rows, key=lambda r: -r["novelty"])
 
     def lines(self,
         n: int  # how many
-    ) -> list:  # of text
+    ) -> list[str]:  # of text
         """Write down the first suspects, with the user's own file beside ours
 
         Parameters
@@ -122,7 +122,7 @@ class Suspects:
 
         Returns
         -------
-        list
+        list[str]
             of text
         """
         return [f"{r['label_quality']:.2f}  looks like {r['suggested']}  {shell_words(r['file'])}{own_words(r['own'])}"
@@ -209,7 +209,7 @@ def _record(path, rows):
 def contact_sheet(self: Suspects,
                   n: int = 18,  # how many pictures
                   of: str = "wrong_labels"  # "wrong_labels" or "outliers"
-                  ):  # Pillow picture
+                  ):  # `PIL.Image.Image`
     """The first pictures of a ranking, with what they are filed under and what they look like
 
     Parameters
@@ -221,7 +221,7 @@ def contact_sheet(self: Suspects,
 
     Returns
     -------
-    Pillow picture
+    `PIL.Image.Image`
     """
     from birdornot.picture import contact_sheet
     rows = getattr(self, of)[:n]
@@ -235,10 +235,9 @@ def rank_once(
 ):
     """Rank the suspects, unless that was done for these pictures or cannot be done; a line says which
 
-    Parameters
-    ----------
-    dest
-        dataset folder, cleaned
+    Returns
+    -------
+    dataset folder, cleaned
     """
     with Ledger(dest, create=False) as ledger: rows = ledger.rows(status="clean")
     if all(r.get("suspicion") is not None and r.get("novelty") is not None for r in rows): return
@@ -261,8 +260,8 @@ class LeakReport:
     pictures
         how many different ones there are, copies counted once
     """
-    random: list  # error with a random split, one per seed, 0–1
-    honest: list  # error with an honest split of the same seed, 0–1
+    random: list[float]  # error with a random split, one per seed, 0–1
+    honest: list[float]  # error with an honest split of the same seed, 0–1
     leaked: float  # share of the held-back pictures that had a copy in the training part, 0–1
     pictures: int  # how many different ones there are, copies counted once
 

@@ -242,10 +242,9 @@ def check_picture_name(
 ):
     """Refuse a file name that is not that of a picture, before any work is done for it
 
-    Parameters
-    ----------
-    file
-        picture to be written
+    Returns
+    -------
+    picture to be written
     """
     if Path(file).suffix.lower() not in (".jpg", ".jpeg", ".png", ".webp"):
         raise BirdornotError(f"{str(file)!r} is no name for a picture; let it end in .jpg, .jpeg, .png or .webp")

@@ -3,6 +3,7 @@ import ast
 import pydoc
 import re
 import runpy
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,12 @@ def test_help_says_what_parameters_mean(name):
     assert re.search(r"Parameters\n +-+\n +\w+\n +\w", text) and text.count("Parameters\n") == 1
 
 
+def exports(module):
+    "The names that a module exports"
+    return next((ast.literal_eval(n.value) for n in ast.parse(module.read_text(encoding="utf-8")).body
+                 if isinstance(n, ast.Assign) and n.targets[0].id == "__all__"), [])
+
+
 def names_of(node):
     "The names that a statement of a stub makes"
     if isinstance(node, (ast.Import, ast.ImportFrom)): return [a.asname for a in node.names]
@@ -58,8 +65,18 @@ def names_of(node):
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda f: f.stem)
 def test_everything_exported_has_its_type(module):
-    exported = next((ast.literal_eval(n.value) for n in ast.parse(module.read_text(encoding="utf-8")).body
-                     if isinstance(n, ast.Assign) and n.targets[0].id == "__all__"), [])
+    exported = exports(module)
     typed = ast.parse(module.with_suffix(".pyi").read_text(encoding="utf-8")).body
     names = {name for node in typed for name in names_of(node)}
     assert set(exported) <= names
+
+
+def test_the_typed_program_covers_all_that_its_chapters_export():
+    chapters = tomllib.loads((ROOT/"pyproject.toml").read_text(encoding="utf-8"))["tool"]["mypy"]["files"][1:]
+    program = ast.parse((ROOT/"tests"/"typed.py").read_text(encoding="utf-8"))
+    used = {ast.unparse(n) for n in ast.walk(program) if isinstance(n, ast.Attribute)}
+    assert len(chapters) >= 12
+    for file in map(ROOT.joinpath, chapters):
+        unused = {f"{file.stem}.{name}" for name in exports(file.with_suffix(".py"))} - used
+        assert not unused, f"call them in tests/typed.py: {unused}"
+        assert "Incomplete" not in (text := file.read_text(encoding="utf-8")), f"no type is written down in\n{text}"
