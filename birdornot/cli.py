@@ -200,25 +200,14 @@ def evaluate(
 # %% ../nbs/90_cli.ipynb #fb190ed8
 @command("birdornot export bird_or_forest", "birdornot export bird_or_forest --out my_model",
          "birdornot export bird_or_forest --web site", "birdornot export bird_or_forest --out birds.zip",
-         "birdornot export bird_or_forest --space space --allow by-nc", like="export")
+         "birdornot export bird_or_forest --space space --allow by-nc", like="hand_out")
 def export(
     dest: Path,  # dataset folder in which `birdornot train` was run
-    web: Path = None,  # also write a page for any static web server to this folder; it runs the model in the browser
-    space: Path = None,  # also write a Hugging Face Space to this folder; each picture's licence must be free
-    allow: str = "",  # licence codes that --space shall let pass too, separated by commas: by-nc, unknown, …
     **kwargs
 ):
     "Write the trained classifier as a folder that loads anywhere"
     from birdornot import make as whole
-    print(f"model     {shell_words(model := whole.export(dest, **kwargs))}")
-    if web:
-        from birdornot.web import write_page
-        print(f"page      {(at := shell_words(write_page(model, web)))}\nlook at it python -m http.server -d {at}")
-    if space:
-        from birdornot.publish import write_space
-        print(f"space     {(at := shell_words(write_space(model, space, allow)))}\n"
-              f"try it    python -m http.server -d {at}\n"
-              f"publish   {shell_words('hf', 'upload', f'YOU/{space.resolve().name}', space, '--repo-type', 'space')}")
+    for line in whole.hand_out(dest, **kwargs): print(line)
 
 # %% ../nbs/90_cli.ipynb #e6a47750
 @command("birdornot doctor")
@@ -241,19 +230,20 @@ def cache(
     else: print(describe_cache())
 
 # %% ../nbs/90_cli.ipynb #b8e027ef
-@command("birdornot lock bird_or_forest", "birdornot lock bird_or_forest --out birds.lock")
+@command("birdornot lock bird_or_forest", "birdornot lock bird_or_forest --out birds.lock",
+         "birdornot lock bird_or_forest --croissant", like="birdornot.exchange:write_list")
 def lock(
     dest: Path,  # dataset folder
-    out: Path = None,  # text file to write; by default DEST.lock
+    **kwargs
 ):
-    "Write where every picture came from, its hash and what was decided about it, as a text file"
-    from birdornot.lock import lock_file, write_lock
-    say("lock", f"{write_lock(dest, out := out or lock_file(dest))} pictures in {out}")
+    "Write where every picture came from, its hash and what was decided about it, as a text file or in Croissant"
+    from birdornot.exchange import write_list
+    say("lock", write_list(dest, **kwargs))
 
 # %% ../nbs/90_cli.ipynb #e04e770a
 @command("birdornot rebuild birds.lock birds", resumes=True)
 def rebuild(
-    lockfile: Path,  # file written by `birdornot lock`
+    lockfile: Path,  # file written by `birdornot lock`, with --croissant or without
     dest: Path,  # dataset folder to make
     folder: Path = None,  # folder of this computer, from which files that the lockfile names may be read
 ):

@@ -1,6 +1,9 @@
 # written by nbdev-export from nbs: the types of birdornot.lock, with patched methods in their classes
+from _typeshed import Incomplete
 from pathlib import Path
 
+LOCKED: tuple[Incomplete, str, str, str, str, str]
+def locked_rows(dest: str | Path) -> list: ...
 def write_lock(dest: str | Path, file: str | Path) -> int: ...
 def lock_file(dest: str | Path) -> Path: ...
 class Rebuilt:

@@ -7,8 +7,8 @@ Docs: https://birdornot.github.io/birdornot/make.html.md"""
 # %% auto #0
 __all__ = ['EPOCHS', 'default_dataset', 'check_dataset', 'find_pictures', 'keep_found', 'class_labels', 'class_words',
            'classes_of', 'check_words', 'combined_terms', 'find_in_folder', 'find_missing', 'check_training', 'train',
-           'last_trained', 'evaluate', 'export', 'report', 'answer', 'Explanation', 'explain', 'held_for_test', 'Made',
-           'make']
+           'last_trained', 'evaluate', 'export', 'hand_out', 'report', 'answer', 'Explanation', 'explain',
+           'held_for_test', 'Made', 'make']
 
 # %% ../nbs/80_make.ipynb #6f68253d
 import os
@@ -98,11 +98,13 @@ from birdornot.project import (
     read_about,
     split_label,
 )
+from .publish import write_space
 from .report import write_report
 from .search import search_images
 from .shortcuts import kept_shortcuts, measure_shortcuts, shortcut_sections
 from .split import classes_aside, picture_files, split_files
 from .suspects import leak_report
+from .web import write_page
 from .why import check_picture_name, nearest_pictures, show_nearest, trained_heat
 
 # %% ../nbs/80_make.ipynb #827cf4d1
@@ -836,6 +838,43 @@ def _export(trained, result, dest, out):
                          "and the next export puts them into the model card")
     more = {k: facts[k] for k in ("fit", "seed", "valid_pct", "seconds", "by", "prior") if k in facts}
     return export_model(trained, out, result, **more, **(dict(shortcuts=known) if known else {}))
+
+# %% ../nbs/80_make.ipynb #d5341d29
+def hand_out(
+    dest: str | Path,  # dataset folder in which something was trained
+    out: str | Path | None = None,  # model folder, or a name ending in .zip for one file; by default the project's
+    web: str | Path | None = None,  # also write a page for any static web server here; it runs the model in the browser
+    space: str | Path | None = None,  # also write a Hugging Face Space here; each picture's licence must be free
+    allow: str = ""  # licence codes that --space shall let pass too, separated by commas: by-nc, unknown, …
+):  # generator of lines: what was written, and how to look at it
+    """Write what was trained last as a model folder, as a page and as a Space
+
+    Parameters
+    ----------
+    dest
+        dataset folder in which something was trained
+    out
+        model folder, or a name ending in .zip for one file; by default the project's
+    web
+        also write a page for any static web server here; it runs the model in the browser
+    space
+        also write a Hugging Face Space here; each picture's licence must be free
+    allow
+        licence codes that --space shall let pass too, separated by commas: by-nc, unknown, …
+
+    Returns
+    -------
+    generator of lines: what was written, and how to look at it
+    """
+    yield f"model     {shell_words(model := export(dest, out))}"
+    if web:
+        yield f"page      {(at := shell_words(write_page(model, web)))}"
+        yield f"look at it python -m http.server -d {at}"
+    if space:
+        yield f"space     {(at := shell_words(write_space(model, space, allow)))}"
+        yield f"try it    python -m http.server -d {at}"
+        name = f"YOU/{Path(space).resolve().name}"
+        yield f"publish   {shell_words('hf', 'upload', name, space, '--repo-type', 'space')}"
 
 # %% ../nbs/80_make.ipynb #082675e2
 def _trained_sections(trained, result, dest, limit=60):

@@ -14,6 +14,7 @@ from birdornot.cli import main
 from birdornot.core import DatasetError
 from birdornot.decide import decide
 from birdornot.download import download_images
+from birdornot.exchange import write_croissant
 from birdornot.hits import Hit
 from birdornot.ledger import Ledger
 from birdornot.lock import rebuild, write_lock
@@ -63,6 +64,29 @@ def test_rot_is_told_and_a_second_run_asks_for_what_was_gone(web, lock, tmp_path
     assert repr(rebuild(lock, tmp_path/"e", allow_hosts=[web.host], progress=False)) == repr(done)
     again = {k for k, n in web.asked.items() if n > asked[k]}
     assert again == {"/missing?3", "/html/4"}  # what was gone is tried again, and nothing else
+
+
+def test_the_same_again_from_croissant(web, tmp_path):
+    hits = [Hit("small bird", f"{web.url}/good/{i}", page_url=f"{web.url}/page/{i}", licence="CC0", author="=A. Öther",
+                title='say "hi", bird', rank=i) for i in range(4)]
+    download_images(tmp_path/"d", [*hits, Hit("forest", web.url + "/good/1")], allow_hosts=[web.host], progress=False)
+    clean_images(tmp_path/"d", min_size=30, workers=1, progress=False)
+    about = write_croissant(tmp_path/"d")
+    done = rebuild(about, tmp_path/"e", allow_hosts=[web.host], progress=False)
+    assert Counter(r["fate"] for r in done.rows) == {"same": 5}
+    with Ledger(tmp_path/"d") as ledger, Ledger(tmp_path/"e") as again: ours, theirs = ledger.rows(), again.rows()
+    for k in ("label", "image_url", "page_url", "licence", "author", "title", "sha256"):
+        assert sorted(r[k] for r in ours) == sorted(r[k] for r in theirs)
+    text = about.read_text().replace("/good/2", "/good/200")
+    about.write_text(text)
+    done = rebuild(about, tmp_path/"f", allow_hosts=[web.host], progress=False)
+    assert Counter(r["fate"] for r in done.rows) == {"same": 4, "changed": 1}
+    for i in (len(text)//2, len(text) - 3):  # cut on its way
+        about.write_text(text[:i])
+        with pytest.raises(DatasetError, match="no birdornot lockfile"): rebuild(about, tmp_path/"g")
+    about.write_text(text.replace("pictures/sha256", "pictures/md5"))
+    with pytest.raises(DatasetError, match="without the address and hash"): rebuild(about, tmp_path/"g")
+    assert not (tmp_path/"g").exists()
 
 
 HEAD, ROW = '{"birdornot_lock": 1}\n', dict(label="x", term="x", image_url="http://x/", sha256="0"*64)

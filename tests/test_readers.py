@@ -7,6 +7,7 @@ from PIL import Image
 
 from birdornot.clean import clean_images
 from birdornot.download import download_images
+from birdornot.exchange import write_croissant
 from birdornot.export import export_model
 from birdornot.probe import fit_probe, save_probe
 from birdornot.project import layout_of
@@ -34,6 +35,7 @@ def photos(tmp_path_factory):
     save_probe(probe := fit_probe(path, size=96))
     export_model(probe, layout_of(path).model)
     write_report(path, probe.result)
+    write_croissant(path)
     assert {f.name for f in path.iterdir() if f.is_dir()} == {"photos", "originals", "quarantine", "training", "model"}
     assert Counter(f.parent.name for f in picture_files(path)) == WANTED
     return path/"photos"
@@ -78,6 +80,27 @@ def test_hugging_face_datasets(photos, tmp_path):
     found = datasets.load_dataset("imagefolder", data_dir=str(photos), cache_dir=str(tmp_path), split="train")
     names = found.features["label"].names
     assert names == list(WANTED) and Counter(names[y] for y in found["label"]) == WANTED
+
+
+@pytest.mark.slow
+def test_hugging_face_datasets_with_all_that_is_known(photos, tmp_path):
+    datasets = pytest.importorskip("datasets")
+    table = str(photos.parent/"metadata.csv")
+    found = datasets.load_dataset("imagefolder", data_files=table, cache_dir=str(tmp_path), split="train")
+    assert {"image", "label", "licence", "author", "page_url", "decision"} <= set(found.features)
+    assert Counter(found["label"]) == WANTED and {im.mode for im in found["image"]} == {"RGB"}
+
+
+def test_mlcroissant(photos):
+    mlcroissant = pytest.importorskip("mlcroissant")
+    found = mlcroissant.Dataset(str(photos.parent/"croissant.json"))  # raises where something is against the rules
+    records = list(found.records("photos"))
+    assert Counter(r["photos/label"].decode() for r in records) == WANTED
+    for r in records:
+        with Image.open(photos.parent/r["photos/file_name"].decode()) as im:
+            assert (r["photos/image"].size, r["photos/decision"]) == (im.size, b"clean")
+    pictures = list(found.records("pictures"))  # the broken ones, too: the list knows what was refused, and why
+    assert len(pictures) == 17 + 2 and sum(r["pictures/status"] == "clean" for r in pictures) == 17
 
 
 @pytest.mark.slow
