@@ -24,13 +24,12 @@ from functools import lru_cache, partial
 from hashlib import sha256
 from importlib.util import find_spec
 from itertools import chain, islice
-from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from .clean import examine_picture, run_in_workers
+from .clean import FreshContext, examine_picture, run_in_workers
 from birdornot.core import (
     BirdornotError,
     NeedsExtra,
@@ -361,18 +360,6 @@ def _settings(model=None, backbone=None, copies=True, max_size=None, min_size=32
                 **(dict(files=True) if files else {}))
 
 # %% ../nbs/81_scale.ipynb #6b3d663e
-class _Process(SpawnProcess):
-    "A new process that does not begin by running the script that it was started from"
-    def start(self):
-        main = sys.modules["__main__"]
-        sys.modules["__main__"] = type(main)("__main__")
-        try: super().start()
-        finally: sys.modules["__main__"] = main
-
-
-class _Context(SpawnContext): Process = _Process
-
-
 class _NoPandas:
     @staticmethod
     def find_spec(name, path=None, target=None):
@@ -394,7 +381,7 @@ class _Home:
 
     def _open(self):
         from pebble import ProcessPool
-        how = dict(initializer=_without_pandas, context=_Context())  # not by fork, which would take locks along
+        how = dict(initializer=_without_pandas, context=FreshContext())  # not by fork, which would take locks along
         self.pool = ProcessPool(self.workers, **how)
 
     def submit(self, fn, *args): return self.pool.schedule(fn, args=args, timeout=self.patience)

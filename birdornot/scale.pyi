@@ -2,14 +2,9 @@
 from _typeshed import Incomplete
 from concurrent.futures import wait
 from importlib.util import find_spec
-from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 
 def do_shard(source: str | Path, target: str | Path, settings: dict, careful: bool = False) -> dict: ...
-class _Process(SpawnProcess):
-    def start(self) -> None: ...
-class _Context(SpawnContext):
-    Process: Incomplete
 class _NoPandas:
     @staticmethod
     def find_spec(name: Incomplete, path: Incomplete | None = None, target: Incomplete | None = None) -> None: ...

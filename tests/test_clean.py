@@ -413,3 +413,19 @@ def test_fuzzed_files_become_rows_with_a_reason(tmp_path):
     assert time.monotonic() - start < 120
     assert all(r["reason"] for r in rows.values() if r["status"] != "clean")
     assert n["clean"] == sum(c["clean"] for c in report.counts.values())
+
+
+SCRIPT = """from multiprocessing import set_start_method
+print("begun", flush=True)
+if __name__ == "__main__": set_start_method("spawn")  # what Windows and macOS do; and then no such line as this one:
+from birdornot.clean import clean_images, run_in_workers
+spawned = "'--multiprocessing-fork' in __import__('sys').orig_argv"
+print([*run_in_workers(eval, [(spawned,)]*2, workers=2)], clean_images("d", progress=False).counts["bird"]["clean"])
+"""
+
+
+def test_a_script_without_a_guard_cleans_where_processes_are_spawned(tmp_path):
+    dataset(tmp_path, {("bird", f"{i}.jpg"): sample_picture("bird", i) for i in range(3)})
+    (tmp_path/"script.py").write_text(SCRIPT)
+    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines() == ["begun", "[True, True] 3"], done.stderr[-500:]
