@@ -58,6 +58,10 @@ def test_what_machines_read(site):
     assert (site/"datablock.card.png").exists()
 
 
+def test_what_help_says_is_not_said_twice(site):
+    assert not [f for f in site.rglob("*.md") if re.search(r"^\W*Parameters\W*$", f.read_text(encoding="utf-8"), re.M)]
+
+
 def test_links_of_a_page_to_its_notebook(site):
     page = (site/"datablock.html").read_text(encoding="utf-8")
     for link in ("edit/main/nbs/41_datablock.ipynb",

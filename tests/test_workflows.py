@@ -105,7 +105,8 @@ def test_the_source_package_brings_no_half_of_the_tests_and_a_readme_whose_links
     with tarfile.open(next(tmp_path.glob("birdornot*.tar.gz"))) as tar:
         names = [n.partition("/")[2] for n in tar.getnames()]
         about = tar.extractfile(next(m for m in tar if m.name.endswith("/PKG-INFO"))).read().decode("utf-8")
-    assert "birdornot/core.py" in names and not [n for n in names if n.startswith("tests")]
+    assert {"birdornot/core.py", "birdornot/core.pyi", "birdornot/py.typed"} <= {*names}
+    assert not [n for n in names if n.startswith("tests")]
     links = re.findall(r"\]\(([^)\s]+)", about)
     assert len(links) > 60 and not [to for to in links if not to.startswith("https://")]
     local = [to.partition("/main/")[2] for to in links if "birdornot/birdornot/" in to]
