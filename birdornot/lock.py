@@ -21,12 +21,12 @@ from .project import clean_label, fillable
 
 # %% ../nbs/22_lock.ipynb #455b3566
 _FROM_HIT = ("label", "term", "source", "rank", "page_url", "image_url", "title", "licence", "author")
-LOCKED = (*_FROM_HIT, "sha256", "bytes", "status", "reason", "kept")
+LOCKED: tuple[str, ...] = (*_FROM_HIT, "sha256", "bytes", "status", "reason", "kept")
 
 
 def locked_rows(
     dest: str | Path,  # dataset folder
-) -> list:  # a dict for each picture ever downloaded, sorted by label; what is not known of it is left out
+) -> list[dict[str, object]]:  # for each picture ever downloaded, by label; what is not known is left out
     """List where each downloaded picture came from, its hash and what was decided about it
 
     Parameters
@@ -36,8 +36,8 @@ def locked_rows(
 
     Returns
     -------
-    list
-        a dict for each picture ever downloaded, sorted by label; what is not known of it is left out
+    list[dict[str, object]]
+        for each picture ever downloaded, by label; what is not known is left out
     """
     with Ledger(dest, create=False) as ledger: rows = [r for r in ledger.rows() if r["sha256"]]
     if not rows: raise DatasetError(f"{str(dest)!r} holds no downloaded picture to be locked; download some first")

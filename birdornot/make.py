@@ -17,7 +17,7 @@ import time
 import warnings
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from html import escape
@@ -846,7 +846,7 @@ def hand_out(
     web: str | Path | None = None,  # also write a page for any static web server here; it runs the model in the browser
     space: str | Path | None = None,  # also write a Hugging Face Space here; each picture's licence must be free
     allow: str = ""  # licence codes that --space shall let pass too, separated by commas: by-nc, unknown, …
-):  # generator of lines: what was written, and how to look at it
+) -> Iterator[str]:  # lines: what was written, and how to look at it
     """Write what was trained last as a model folder, as a page and as a Space
 
     Parameters
@@ -864,7 +864,8 @@ def hand_out(
 
     Returns
     -------
-    generator of lines: what was written, and how to look at it
+    Iterator[str]
+        lines: what was written, and how to look at it
     """
     yield f"model     {shell_words(model := export(dest, out))}"
     if web:

@@ -99,6 +99,7 @@ def searched() -> None:
 
 def locked(dest: Path) -> dict[str, dict[str, int]]:
     assert_type(lock.write_lock(dest, lock.lock_file(dest)), int)
+    assert_type([[row[name] for name in lock.LOCKED] for row in lock.locked_rows(dest)], list[list[object]])
     again = lock.rebuild("birds.lock", dest)
     assert_type(again, lock.Rebuilt)
     return again.counts
@@ -213,6 +214,7 @@ def made() -> None:
     assert_type(words + sorted(make.classes_of(dest)), list[str])
     assert_type(make.evaluate(dest, folds=5), evaluate.Evaluation)
     assert_type([make.export(dest), make.report(dest)], list[Path])
+    assert_type(make.hand_out(dest), Iterator[str])
     assert_type(make.answer(dest, "a.jpg"), predict.Prediction)
     why = make.explain(dest, "a.jpg")
     assert_type(why, make.Explanation)
