@@ -194,6 +194,9 @@ def _errors(info):
                  f"an error of {e['baseline_error']:.1%}.")
     if info.get("sessions"): text += f" {session_note(info['sessions'])}."
     text += "".join(f" **{said}**" for said in e.get("warnings") or ())
+    if exam := info.get("exam"):
+        text += (f" Judge it again: `birdornot exam` does so from `exam.safetensors`, which holds {exam['numbers']:,} "
+                 f"numbers, the label and the group of each of {exam['pictures']} pictures, and none of the pictures.")
     if e.get("ece") is not None:
         text += f" Expected calibration error: {e['ece']:.1%} ({e['ece_low']:.1%} to {e['ece_high']:.1%})."
     if e.get("coverage", 1) < 1:

@@ -6,7 +6,8 @@ Docs: https://birdornot.github.io/birdornot/cli.html.md"""
 
 # %% auto #0
 __all__ = ['search', 'download', 'clean', 'suspects', 'review', 'undo', 'rename', 'leak', 'report', 'train', 'backbones', 'why',
-           'evaluate', 'export', 'doctor', 'cache', 'lock', 'rebuild', 'predict', 'serve', 'scale', 'make', 'demo']
+           'evaluate', 'exam', 'export', 'doctor', 'cache', 'lock', 'rebuild', 'predict', 'serve', 'scale', 'make',
+           'demo']
 
 # %% ../nbs/90_cli.ipynb #d61fa732
 from collections import Counter
@@ -72,22 +73,20 @@ def clean(
     else: say("clean", f"{n} brought back from quarantine; {command_line('clean', dest)} makes their working copies")
 
 # %% ../nbs/90_cli.ipynb #b2suspct
-@command("birdornot suspects bird_or_forest", "birdornot suspects bird_or_forest --n 50")
+@command("birdornot suspects bird_or_forest", "birdornot suspects bird_or_forest --n 50", follows=True)
 def suspects(
     dest: Path,  # dataset folder, cleaned
     n: int = 20,  # how many to print
 ):
     "Rank the pictures whose label is probably wrong; nothing is moved, `review` lets you decide"
-    from birdornot.follow import refresh
     from birdornot.project import how_to_mend
     from birdornot.suspects import find_suspects
-    refresh(dest)
     found = find_suspects(dest)
     say("suspects", f"{found}; {how_to_mend(dest)}")
     for line in found.lines(n): print(printable(line))
 
 # %% ../nbs/90_cli.ipynb #b2review
-@command("birdornot review bird_or_forest", "birdornot review bird_or_forest --no-browser --port 8765")
+@command("birdornot review bird_or_forest", "birdornot review bird_or_forest --no-browser --port 8765", follows=True)
 def review(
     dest: Path,  # dataset folder, cleaned
     port: int = 0,  # where to listen on this computer; by default any that is free
@@ -95,10 +94,8 @@ def review(
     no_browser: bool = False,  # print the address only
 ):
     "Look at doubtful pictures in the browser: keep, move or discard them; Ctrl-C ends it"
-    from birdornot.follow import refresh
     from birdornot.review import review as show
     from birdornot.suspects import rank_once
-    refresh(dest)
     rank_once(dest)
     say("review", f"{show(dest, port, who, not no_browser)} decisions stand")
 
@@ -126,15 +123,13 @@ def rename(
     say("rename", f"{rename_class(dest, old, new)} pictures; {command_line('undo', dest)} takes it back")
 
 # %% ../nbs/90_cli.ipynb #b2leakrp
-@command("birdornot leak bird_or_forest", "birdornot leak bird_or_forest --by author", like="leak_report")
+@command("birdornot leak bird_or_forest", "birdornot leak bird_or_forest --by author", like="leak_report", follows=True)
 def leak(
     dest: Path,  # dataset folder, cleaned
     **kwargs
 ):
     "Say how much better the score would look if copies were allowed on both sides of the split"
-    from birdornot.follow import refresh
     from birdornot.suspects import leak_report
-    refresh(dest)
     print(leak_report(dest, **kwargs))
 
 # %% ../nbs/90_cli.ipynb #b2report
@@ -160,7 +155,7 @@ def train(
 
 # %% ../nbs/90_cli.ipynb #c2c10001
 @command("birdornot backbones bird_or_forest",
-         "birdornot backbones bird_or_forest --names tf_efficientnet_lite0,vit_tiny_patch16_224")
+         "birdornot backbones bird_or_forest --names tf_efficientnet_lite0,vit_tiny_patch16_224", follows=True)
 def backbones(
     dest: Path,  # dataset folder, cleaned
     names: str = None,  # names in timm or torchvision, separated by commas; by default those with weights installed
@@ -168,8 +163,6 @@ def backbones(
 ):
     "Compare pretrained networks on a folder of pictures: error, time, size"
     from birdornot.backbones import compare_backbones
-    from birdornot.follow import refresh
-    refresh(dest)
     print(compare_backbones(dest, split_words(names), seed).as_text())
 
 # %% ../nbs/90_cli.ipynb #c2c10002
@@ -197,9 +190,19 @@ def evaluate(
     result = whole.evaluate(folder, **kwargs)
     print(as_json(result.as_dict()) if json else result.as_text())
 
+# %% ../nbs/90_cli.ipynb #5d553e63
+@command("birdornot exam bird_or_forest/model", "birdornot exam owls.zip my_photos")
+def exam(
+    model: Path,  # model folder, or a zip of one
+    photos: Annotated[Path, {"nargs": "?", "opt": False}] = None,  # your own photos, a folder for each label
+):
+    "Judge a model that somebody gave you: by the embeddings and labels it carries, or on photos of your own"
+    from birdornot import make as whole
+    print(whole.exam(model, photos).as_text())
+
 # %% ../nbs/90_cli.ipynb #fb190ed8
 @command("birdornot export bird_or_forest", "birdornot export bird_or_forest --out my_model",
-         "birdornot export bird_or_forest --web site", "birdornot export bird_or_forest --out birds.zip",
+         "birdornot export bird_or_forest --web site", "birdornot export bird_or_forest --out birds.zip --exam",
          "birdornot export bird_or_forest --space space --allow by-nc", like="hand_out")
 def export(
     dest: Path,  # dataset folder in which `birdornot train` was run

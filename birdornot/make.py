@@ -7,7 +7,7 @@ Docs: https://birdornot.github.io/birdornot/make.html.md"""
 # %% auto #0
 __all__ = ['EPOCHS', 'default_dataset', 'check_dataset', 'find_pictures', 'keep_found', 'class_labels', 'class_words',
            'classes_of', 'check_words', 'combined_terms', 'find_in_folder', 'find_missing', 'check_training', 'train',
-           'last_trained', 'evaluate', 'export', 'hand_out', 'report', 'answer', 'Explanation', 'explain',
+           'last_trained', 'evaluate', 'export', 'hand_out', 'exam', 'report', 'answer', 'Explanation', 'explain',
            'held_for_test', 'Made', 'make']
 
 # %% ../nbs/80_make.ipynb #6f68253d
@@ -48,7 +48,7 @@ from birdornot.core import (
 from .download import download_images
 from .embed import Embedder, backbone_config, find_backbone
 from .evaluate import Evaluation
-from .export import export_model
+from .export import export_model, sit_exam
 from .follow import follow_source, record_added, refresh
 from .head import class_prior
 from birdornot.hits import (
@@ -809,7 +809,8 @@ def evaluate(
 # %% ../nbs/80_make.ipynb #56e6d9d0
 def export(
     dest: str | Path,  # dataset folder in which something was trained
-    out: str | Path | None = None  # model folder, or a name ending in .zip for one file; by default the project's model
+    out: str | Path | None = None,  # model folder, or a name ending in .zip for one file; by default the project's
+    exam: bool = False  # put embeddings and labels of its pictures into it, by which others judge it again
 ) -> Path:  # the folder or file written
     """Write what was trained last in a dataset folder as a model that loads anywhere
 
@@ -818,7 +819,9 @@ def export(
     dest
         dataset folder in which something was trained
     out
-        model folder, or a name ending in .zip for one file; by default the project's model
+        model folder, or a name ending in .zip for one file; by default the project's
+    exam
+        put embeddings and labels of its pictures into it, by which others judge it again
 
     Returns
     -------
@@ -827,17 +830,17 @@ def export(
     """
     with _holding(dest, "export"):
         trained = last_trained(dest)
-        return _export(trained, trained.result, dest, out or home_of(dest).model)
+        return _export(trained, trained.result, dest, out or home_of(dest).model, exam)
 
 
-def _export(trained, result, dest, out):
+def _export(trained, result, dest, out, exam=False):
     "Model folder, with what is known of shortcuts"
     known, facts = kept_shortcuts(dest), saved_facts(dest)
     if not known:
         say("shortcuts", f"not measured: {command_line('report', dest)} does it, "
                          "and the next export puts them into the model card")
     more = {k: facts[k] for k in ("fit", "seed", "valid_pct", "seconds", "by", "prior") if k in facts}
-    return export_model(trained, out, result, **more, **(dict(shortcuts=known) if known else {}))
+    return export_model(trained, out, result, exam, **more, **(dict(shortcuts=known) if known else {}))
 
 # %% ../nbs/80_make.ipynb #d5341d29
 def hand_out(
@@ -845,7 +848,8 @@ def hand_out(
     out: str | Path | None = None,  # model folder, or a name ending in .zip for one file; by default the project's
     web: str | Path | None = None,  # also write a page for any static web server here; it runs the model in the browser
     space: str | Path | None = None,  # also write a Hugging Face Space here; each picture's licence must be free
-    allow: str = ""  # licence codes that --space shall let pass too, separated by commas: by-nc, unknown, …
+    allow: str = "",  # licence codes that --space shall let pass too, separated by commas: by-nc, unknown, …
+    exam: bool = False  # put embeddings and labels of its pictures, not the pictures, into the model, for an exam
 ) -> Iterator[str]:  # lines: what was written, and how to look at it
     """Write what was trained last as a model folder, as a page and as a Space
 
@@ -861,13 +865,15 @@ def hand_out(
         also write a Hugging Face Space here; each picture's licence must be free
     allow
         licence codes that --space shall let pass too, separated by commas: by-nc, unknown, …
+    exam
+        put embeddings and labels of its pictures, not the pictures, into the model, for an exam
 
     Returns
     -------
     Iterator[str]
         lines: what was written, and how to look at it
     """
-    yield f"model     {shell_words(model := export(dest, out))}"
+    yield f"model     {shell_words(model := export(dest, out, exam))}"
     if web:
         yield f"page      {(at := shell_words(write_page(model, web)))}"
         yield f"look at it python -m http.server -d {at}"
@@ -876,6 +882,22 @@ def hand_out(
         yield f"try it    python -m http.server -d {at}"
         name = f"YOU/{Path(space).resolve().name}"
         yield f"publish   {shell_words('hf', 'upload', name, space, '--repo-type', 'space')}"
+
+# %% ../nbs/80_make.ipynb #2d5d2546
+def exam(
+    model: str | Path,  # model folder, or a zip of one
+    photos: str | Path | None = None  # photos of your own, a folder for each label; by default what the model carries
+) -> Evaluation:
+    """Judge a model that somebody gave you: by the embeddings and labels it carries, or on photos of your own
+
+    Parameters
+    ----------
+    model
+        model folder, or a zip of one
+    photos
+        photos of your own, a folder for each label; by default what the model carries
+    """
+    return evaluate(photos, model) if photos else sit_exam(model)
 
 # %% ../nbs/80_make.ipynb #082675e2
 def _trained_sections(trained, result, dest, limit=60):

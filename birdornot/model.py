@@ -37,7 +37,7 @@ SCHEMA = 1  # version of the folder's layout; a reader refuses a newer one
 MB = 1_000_000
 LARGEST = {"model.json": 4*MB, "model.onnx": 2_000*MB, "model-int8.onnx": 2_000*MB, "model.safetensors": 8_000*MB,
            "head.safetensors": 200*MB, "config.json": 4*MB, "MODEL_CARD.md": 4*MB, "ATTRIBUTION.csv": 200*MB,
-           "judged.csv": 200*MB, "probe.png": 4*MB}  # bytes
+           "judged.csv": 200*MB, "exam.safetensors": 2_000*MB, "probe.png": 4*MB}  # bytes
 NEEDED = ("model.json", "model.onnx", "probe.png")
 
 # %% ../nbs/70_model.ipynb #cd31047d
@@ -230,7 +230,7 @@ _SOUND = dict(
     unsure=(_limits, "null, or min_confidence and max_novelty"),
     probe=(lambda v: isinstance(v, dict) and _logits(v.get("logits")), "the logits of probe.png"),
     sha256=(_hashes, "the SHA-256 sum of each file"))
-_PAPERS = dict.fromkeys(("error", "head", "fit", "pictures", "versions"), lambda v: isinstance(v, dict))
+_PAPERS = dict.fromkeys(("error", "exam", "head", "fit", "pictures", "versions"), lambda v: isinstance(v, dict))
 _PAPERS |= dict.fromkeys(("backbone", "created"), lambda v: isinstance(v, str)) | dict(trained_on=_texts, shift=_logits)
 _PAPERS["maps"] = _SOUND["multilabel"][0]
 

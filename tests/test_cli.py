@@ -337,6 +337,16 @@ def test_lock_and_rebuild(made, photos):
     assert done.returncode == 0 and "60 the same, 0 changed, 0 gone" in done.stdout, done.stderr + done.stdout
 
 
+def test_exam(made, photos, tmp_path):
+    cwd, _ = made
+    assert "carries no exam; give photos" in birdornot("exam", "bird_or_forest/model", cwd=cwd).stderr
+    assert birdornot("export", "bird_or_forest", "--out", tmp_path/"m.zip", "--exam", cwd=cwd).returncode == 0
+    said, kept = birdornot("exam", tmp_path/"m.zip", cwd=tmp_path), birdornot("evaluate", "bird_or_forest", cwd=cwd)
+    assert said.returncode == 0 and said.stdout == kept.stdout and "answers" in said.stdout, said.stderr
+    mine = birdornot("exam", tmp_path/"m.zip", photos, cwd=tmp_path)  # all of them known: judged as in training
+    assert mine.returncode == 0 and "error" in mine.stdout and "the model knows all" in mine.stderr
+
+
 def test_negatives(tmp_path):
     done = birdornot("search", "bird", "--negatives", cwd=tmp_path)
     assert done.returncode == 0 and "bat" in done.stdout.split()
