@@ -212,7 +212,7 @@ def made() -> None:
     make.keep_found([some], print)
     words = make.class_labels(["bird"]) + make.class_words([], folder="photos") + make.combined_terms(["bird"])
     assert_type(words + sorted(make.classes_of(dest)), list[str])
-    assert_type(make.evaluate(dest, folds=5), evaluate.Evaluation)
+    assert_type([make.evaluate(dest, folds=5), make.exam("a.zip", "photos")], list[evaluate.Evaluation])
     assert_type([make.export(dest), make.report(dest)], list[Path])
     assert_type(make.hand_out(dest), Iterator[str])
     assert_type(make.answer(dest, "a.jpg"), predict.Prediction)
