@@ -21,7 +21,7 @@ from birdornot.clean import clean_images, run_in_workers, undo
 from birdornot.core import DatasetError
 from birdornot.download import download_images
 from birdornot.duplicates import look_alikes, perceptual_hashes
-from birdornot.hits import Hit
+from birdornot.hits import Hit, Query, folder_hits
 from birdornot.ledger import Ledger
 from birdornot.picture import BadPicture, open_upright
 from birdornot.sample import sample_picture
@@ -429,3 +429,22 @@ def test_a_script_without_a_guard_cleans_where_processes_are_spawned(tmp_path):
     (tmp_path/"script.py").write_text(SCRIPT)
     done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.stdout.splitlines() == ["begun", "[True, True] 3"], done.stderr[-500:]
+
+
+def test_what_is_odd_beside_the_others_follows_the_dataset(tmp_path):
+    "One grey photo and one of another size among twelve; when most are grey, the coloured ones are not noted"
+    def add(names):
+        (tmp_path/"src"/"owl").mkdir(parents=True, exist_ok=True)
+        for i, name in names:
+            im = photo(i, (2400, 1800) if name == "large" else (320, 240))
+            (im.convert("L") if name == "grey" else im).save(tmp_path/"src"/"owl"/f"{i}.jpg")
+        hits = list(folder_hits(Query("owl", "owl", folder=tmp_path/"src")))
+        download_images(tmp_path/"set", hits, progress=False)
+        report = clean_images(tmp_path/"set", near=0, workers=1, progress=False)
+        with Ledger(tmp_path/"set") as ledger: kept = {r["id"]: r["flags"] for r in ledger.rows(status="clean")}
+        assert kept == {r["id"]: r["flags"] for r in report.rows}
+        noted = (f.partition(" (")[0] for flags in kept.values() for f in flags.split("; "))
+        return Counter(f for f in noted if f.startswith(("far", "grey")))
+    found = add([*((i, "plain") for i in range(10)), (10, "grey"), (11, "large")])
+    assert found == {"far larger than the rest": 1, "greyscale, unlike most": 1}
+    assert add([(i, "grey") for i in range(12, 26)]) == {"far larger than the rest": 1}
