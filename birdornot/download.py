@@ -963,7 +963,9 @@ def download_images(
             for job, got in settled:
                 if isinstance(got, Refused): got = _settled(got)
                 elif isinstance(got, Exception): raise got
-                if ledger.update(job.row, **got): rows.append(job.row | got)
+                joined = got["status"] == "downloaded" and ledger.join_by_hand(job.row, got["sha256"])
+                if joined: rows.append(joined)
+                elif ledger.update(job.row, **got): rows.append(job.row | got)
                 else: there += 1  # another window has settled it meanwhile
                 failed += got["status"] == "failed"
                 bar.set_postfix(failed=failed, refresh=False)

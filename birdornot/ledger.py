@@ -656,6 +656,38 @@ def update(self: Ledger,
             self.execute("INSERT INTO history VALUES (?,?,?,?,?)", new)
     return changed
 
+# %% ../nbs/20_ledger.ipynb #9a4e073d
+_FROM = "term", "source", "rank", "page_url", "image_url", "title", "licence", "author", "group_name", "part"
+
+
+@patch
+def join_by_hand(self: Ledger,
+    row: dict,  # of an address that has just been fetched
+    sha256: str,  # of what came
+) -> dict | None:  # the row that stands for both; None where there is no such file
+    """Let a file that lies here without an address be the picture of the address that it came from
+
+    Parameters
+    ----------
+    row
+        of an address that has just been fetched
+    sha256
+        of what came
+
+    Returns
+    -------
+    dict | None
+        the row that stands for both; None where there is no such file
+    """
+    found = self.execute("SELECT * FROM pictures WHERE label=? AND image_url=?", (row["label"], f"hand:{sha256}"))
+    if not found: return None
+    id = found[0]["id"]
+    with self.transaction():
+        self.execute("UPDATE history SET picture=? WHERE picture=?", (id, row["id"]))
+        self.execute("DELETE FROM pictures WHERE id=?", (row["id"],))
+        self.update(id, **{k: row[k] for k in _FROM})
+    return found[0] | {k: row[k] for k in _FROM}
+
 # %% ../nbs/20_ledger.ipynb #52eba240
 REASON_KINDS = dict(  # kind → how its reasons begin, as regular expressions; all others are for ever
     moment=("the name of the site", "there is no site", "the site cannot be reached", "the site stopped answering",
@@ -1017,6 +1049,7 @@ def _mend(layout, why):
             db.execute("INSERT OR IGNORE INTO about VALUES ('layout', ?)", (layout.kind,))
             db.execute("COMMIT")
             db.execute("PRAGMA journal_mode=DELETE")
+        with atomic_file(copy_of_ledger(file)) as part: shutil.copyfile(new, part)  # should a kill come next
         aside = file.with_suffix(f".damaged-{datetime.now():%Y%m%d-%H%M%S}.sqlite")
         for f, to in zip(_ends(file), _ends(aside)):
             if f.exists(): os.replace(f, to)

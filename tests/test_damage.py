@@ -1,5 +1,6 @@
 """A ledger that is damaged, gone or held by another program: nothing is lost, and what is said is true."""
 import json
+import os
 import shutil
 import sqlite3
 import threading
@@ -8,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from roughpictures import RoughWeb
 from test_dataset import own_folder, project
 
 from birdornot.clean import clean_images
@@ -173,3 +175,44 @@ def test_a_damaged_ledger_is_still_that_of_its_project(here):
     assert layout_of(here).kind == "project"
     (here/"ledger.copy.sqlite").unlink()
     assert layout_of(here).kind == "project"
+
+
+def test_a_file_whose_row_was_lost_is_the_picture_of_its_address(tmp_path):
+    "Fetched by a run that was killed before it wrote that down, adopted when the ledger was mended, fetched again"
+    dest = tmp_path/"d"
+    with RoughWeb() as web:
+        hits = [Hit("bird", f"{web.url}/good/{i}", licence="CC0") for i in range(3)]
+        download_images(dest, hits, allow_hosts=[web.host], progress=False)
+        merged(dest/"ledger.sqlite")
+        with closing(sqlite3.connect(dest/"ledger.sqlite")) as db:
+            sql = "UPDATE pictures SET status='found', sha256=NULL, original=NULL, file=NULL, bytes=NULL WHERE id=2"
+            db.execute(sql)
+            db.commit()
+        (dest/"ledger.copy.sqlite").unlink()
+        (dest/"ledger.damaged").touch()
+        with Ledger(dest) as ledger: assert [r["source"] for r in ledger.rows()][3:] == ["by hand"]
+        clean_images(dest, progress=False)
+        download_images(dest, [], allow_hosts=[web.host], progress=False)
+    with Ledger(dest) as ledger: rows = ledger.rows()
+    assert sorted((r["image_url"], r["licence"]) for r in rows) == sorted((h.image_url, "CC0") for h in hits)
+    assert {r["status"] for r in rows} == {"clean"} and len({r["sha256"] for r in rows}) == 3
+
+
+def test_a_kill_while_it_is_mended_loses_nothing(here, monkeypatch):
+    before, moved = state(here), []
+    merged(here/"ledger.sqlite").write_bytes(b"no database"*999)
+    real = os.replace
+
+    def killed(a, b):
+        if "damaged-" in str(b):
+            real(a, b)
+            moved.append(b)
+            raise KeyboardInterrupt
+        return real(a, b)
+
+    monkeypatch.setattr("os.replace", killed)
+    with pytest.raises(KeyboardInterrupt): Ledger(here)
+    monkeypatch.undo()
+    assert moved and not (here/"ledger.sqlite").exists()
+    for log in here.glob("*.decisions.jsonl"): log.unlink()  # the copy is enough
+    assert state(here) == before
