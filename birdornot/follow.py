@@ -14,7 +14,7 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
 
-from .clean import TWO_LABELS, drop_empty_folders, own_label, say_cleaned, undo
+from .clean import TWO_LABELS, copy_name, drop_empty_folders, own_label, say_cleaned, undo
 from .core import DatasetError, command_line, path_of, printable, say
 from .decide import carry_out, decision_ledger, is_repeat, plan_move, record_decision
 from .hits import Hits
@@ -129,7 +129,9 @@ def follow_files(
         done.lost = sorted(_whole_classes(rows, gone))
         _follow_moved(ledger, moved, done)
         _follow_gone(ledger, [r for r in gone if r["label"] not in done.lost], done)
-        for file in new: _follow_new(ledger, file, done)
+        half_done = {copy_name(r) for r in ledger.rows(status="downloaded")}  # by a cleaning that was killed
+        for file in new:
+            if f"photos/{place_of(layout, file)}" not in half_done: _follow_new(ledger, file, done)
         _note_renamed(ledger, rows, moved)
         drop_empty_folders(ledger)
     return done

@@ -12,9 +12,11 @@ from birdornot.clean import clean_images
 from birdornot.core import BirdornotError, DatasetError
 from birdornot.decide import decide, decisions
 from birdornot.download import download_images
+from birdornot.follow import refresh
 from birdornot.hits import Hit
 from birdornot.ledger import Ledger, at_work
 from birdornot.make import make, train
+from birdornot.search import search_images
 from birdornot.split import picture_files
 
 
@@ -151,3 +153,15 @@ def test_a_decision_is_not_kept_waiting_for_ever(tmp_path):
     with at_work(tmp_path/"d", "train"), ThreadPoolExecutor(1) as pool:
         with pytest.raises(DatasetError, match=r"\(train, process \d+, since [\d:]+\) is at work"):
             pool.submit(second).result(5)
+
+
+def test_what_a_killed_cleaning_left_is_not_taken_for_files_put_there_by_hand(tmp_path):
+    "It had written working copies, and not yet the rows: they were there twice, once without an author"
+    dest = tmp_path/"d"
+    download_images(dest, search_images("bird", n=5, source="sample"), progress=False)
+    clean_images(dest, progress=False)
+    with Ledger(dest) as ledger:
+        for r in ledger.rows()[:3]: ledger.update(r, status="downloaded", file=r["original"], copy_sha256=None)
+    assert not refresh(dest)
+    clean_images(dest, progress=False)
+    with Ledger(dest) as ledger: assert [(r["source"], r["status"]) for r in ledger.rows()] == [("sample", "clean")]*5
