@@ -22,7 +22,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
-from .core import BirdornotError
+from .core import BirdornotError, say
 from .hits import Hits, Query, SourceFailed, http_url, make_hit, positive_int
 
 # %% ../nbs/11_engines.ipynb #fc64b3ac
@@ -449,13 +449,14 @@ def _pieces(engine, text):
 
 
 def _one_by_one(engine, text):
-    "The results of a page that cannot be read as a whole: a value that is absurd costs its own"
-    results = []
+    "The results of a page that cannot be read as a whole: a value that is absurd costs its own, and a line says so"
+    results, unread = [], 0
     try: pieces = _pieces(engine, text)
-    except Exception: return []  # it is no page of results
+    except Exception: return []  # it is no page of results, and `_ddgs_error` says what it is
     for piece in pieces:
         try: results += engine.extract_results(piece)
-        except Exception: continue  # a parser fails in any way it likes
+        except Exception: unread += 1  # a parser fails in any way it likes
+    if results and unread: say("search", f"{engine.name}: {unread} of {len(pieces)} results cannot be read")
     return results
 
 # %% ../nbs/11_engines.ipynb #600d60f2

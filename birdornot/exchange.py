@@ -85,7 +85,8 @@ def write_metadata(
 
 # %% ../nbs/66_exchange.ipynb #5b27d52d
 _CONTEXT = {"@language": "en", "@vocab": "https://schema.org/", "cr": "http://mlcommons.org/croissant/",
-            "sc": "https://schema.org/", "dct": "http://purl.org/dc/terms/", "rai": "http://mlcommons.org/croissant/RAI/",
+            "sc": "https://schema.org/", "dct": "http://purl.org/dc/terms/",
+            "rai": "http://mlcommons.org/croissant/RAI/",
             "conformsTo": "dct:conformsTo", "data": {"@id": "cr:data", "@type": "@json"},
             "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
             "examples": {"@id": "cr:examples", "@type": "@json"}}

@@ -18,6 +18,7 @@ import sys
 from collections import Counter
 from dataclasses import replace
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -151,7 +152,7 @@ def _keep_names(ledger, rows):
     for row in rows:
         file = ledger.locate(row["file"])
         stem = re.sub(r"[^\w.-]+", "_", Path(unquote(split_url(row["image_url"]).path)).stem)[:80] or "picture"
-        names = (f"{stem}{i or ''}.jpg" for i in range(len(rows) + 9**9))
+        names = (f"{stem}{i or ''}.jpg" for i in count())
         new = next(file.with_name(name) for name in names if not file.with_name(name).exists())
         file.rename(new)
         ledger.update(row["id"], file=f"photos/{place_of(ledger.layout, new)}")

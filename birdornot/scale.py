@@ -481,9 +481,6 @@ def _begun(dest):
     raise BirdornotError(f"{str(dest/'run.json')!r} is damaged; run it into another folder")
 
 
-_CALLED = dict(content="table")
-
-
 def _content(began, dest):
     "The digest of the table that a run was begun with; one of an earlier birdornot did not write it down"
     if "content" in began or not began: return began.get("content")
@@ -503,7 +500,8 @@ def _begin(table, dest, shard, s):
     first, content, rows = _digest(_numbered_rows(table, s.get("files")), began.get("rows", 0))
     wanted, known = wanted | dict(content=first), dict(content=_content(began, dest)) if began else {}
     for k, v in (began | known).items():
-        if k in wanted and wanted[k] != v: raise BirdornotError(_OTHER.format(str(dest), _CALLED.get(k, k)))
+        if k not in wanted or wanted[k] == v: continue
+        raise BirdornotError(_OTHER.format(str(dest), "table" if k == "content" else k))
     _drop_leftovers(dest)
     parts = _parts(rows, shard)
     if began.get("content") != content or not all(_sound(dest/"todo"/name, n) for name, n in parts.items()):

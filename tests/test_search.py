@@ -353,6 +353,14 @@ def test_half_a_character_costs_its_own_row_at_most(search, source, field, tmp_p
     hits.save(tmp_path / "hits.jsonl")
 
 
+def test_a_result_that_cannot_be_read_is_said(search, capsys):
+    rows = [dict(image=f"https://example.org/{i}.jpg", title="x", url="https://example.org") for i in range(3)]
+    rows[1]["title"] = 7  # ddgs expects text
+    hits = search(source="duckduckgo", engines=Engines(duckduckgo=[TOKEN, Reply(200, json.dumps(dict(results=rows)))]))
+    assert [h.image_url for h in hits] == ["https://example.org/0.jpg", "https://example.org/2.jpg"]
+    assert "duckduckgo: 1 of 3 results cannot be read" in capsys.readouterr().err
+
+
 def test_what_is_to_be_had_is_said(search):
     hits = search(n=5000)
     assert repr(hits).startswith("43 hits of 5000 wanted, as the sources have no more\n")
