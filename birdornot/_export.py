@@ -211,7 +211,7 @@ def _beside(fn, comments: dict[int, str]) -> dict[str, str]:
     lines = [p.end_lineno for p in args]
     last = max([*lines, fn.lineno])
     back = fn.returns.end_lineno if fn.returns else next((n for n in range(last + 1, fn.body[0].lineno)
-                                                          if n in comments), 0 if args[1:] else last)
+                                                          if n in comments), last if last == fn.lineno else 0)
     said = {p.arg: comments[line] for p, line in zip(args, lines)
             if line in comments and line != back and lines.count(line) == 1 and p.arg not in ("self", "cls")}
     return said | ({"return": comments[back]} if back in comments else {})
@@ -226,7 +226,10 @@ def described(node, comments: dict[int, str]) -> list[str]:
     lines = _section("Parameters", [(name, text) for name, text in said.items() if name != "return"])
     if "return" not in said: return lines
     kind = [ast.unparse(node.returns)] if node.returns else []
-    return [*lines, "", "Returns", "-------", *kind, "    "*len(kind) + said["return"]]
+    if kind != ["None"] and (kind or not said["return"].startswith("raises ")): lines += ["", "Returns", "-------", *kind]
+    if error := re.match(r"raises `(\w+)`\s*(.*)", said["return"]):
+        return [*lines, "", "Raises", "------", error[1], *([f"    {error[2]}"] if error[2] else [])]
+    return [*lines, "    "*len(kind) + said["return"]]
 
 
 def _late_types(fn, comments) -> None:

@@ -96,10 +96,10 @@ def undo_feedback(
     id
         what `save_feedback` gave back
 
-    Returns
-    -------
-    None
-        raises `FeedbackError` where this is no feedback
+    Raises
+    ------
+    FeedbackError
+        where this is no feedback
     """
     with Ledger(dest, create=False, who="feedback") as ledger, at_work(ledger.layout, "feedback", 10):
         rows = ledger.rows(id=id, source="feedback")

@@ -90,7 +90,11 @@ def compare_backbones(
     Returns
     -------
     BackboneTable
-        raises `WeightsUnavailable` where the weights of one cannot be had
+
+    Raises
+    ------
+    WeightsUnavailable
+        where the weights of one cannot be had
     """
     files, results, rows = picture_files(dest), {}, []
     if multilabel is None: multilabel = trained_multilabel(dest)

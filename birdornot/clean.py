@@ -377,9 +377,10 @@ def drop_empty_folders(
 ):
     """Remove class folders with nothing in them: a folder reader takes each for a class, or stops
 
-    Returns
-    -------
-    of a dataset that may be written to
+    Parameters
+    ----------
+    ledger
+        of a dataset that may be written to
     """
     photos = ledger.layout.photos
     if ledger.layout.kind != "project" or not photos.is_dir(): return
@@ -731,9 +732,10 @@ def check_near(
 ):
     """Refuse a limit for look-alikes that no pair of pictures could be held to
 
-    Returns
-    -------
-    as `clean_images` takes it
+    Parameters
+    ----------
+    near
+        as `clean_images` takes it
     """
     if not 0 <= near <= 128: raise BirdornotError(f"near is {near}; give a number of bits from 0 to 128, such as 70")
 

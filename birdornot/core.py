@@ -56,9 +56,9 @@ def need_fastai(
     what
         what was asked for: an option, a module, a network
 
-    Returns
-    -------
-    raises `NeedsExtra`
+    Raises
+    ------
+    NeedsExtra
     """
     if not has_fastai(): raise NeedsExtra(f"{what} needs fastai; pip install 'birdornot[fastai]'")
 
@@ -138,9 +138,10 @@ def disk_full_errors(
 ):
     """Turn the errors of a full disk into `DiskFull`; all others pass
 
-    Returns
-    -------
-    folder that is written to, for the message
+    Parameters
+    ----------
+    dest
+        folder that is written to, for the message
     """
     try: yield
     except Exception as e:  # libraries wrap what the system says in errors of their own
@@ -160,9 +161,10 @@ def check_numbers(
 ):
     """Refuse a number that nothing can be done with, before any work is done
 
-    Returns
-    -------
-    name of an option, with or without the hyphens of the command line → its value; None: not given
+    Parameters
+    ----------
+    numbers
+        name of an option, with or without the hyphens of the command line → its value; None: not given
     """
     for name, v in numbers.items():
         low, high = RANGES[name.lstrip("-").replace("-", "_")]
@@ -411,9 +413,10 @@ def csv_cell(
 ):
     """Write a cell of a CSV file so that a spreadsheet shows it: text that begins as a formula does gets an apostrophe
 
-    Returns
-    -------
-    text, or a number, which stays as it is
+    Parameters
+    ----------
+    value
+        text, or a number, which stays as it is
     """
     if not isinstance(value, str): return value
     try: return str(float(value)) and value
@@ -521,9 +524,10 @@ def check_table_place(
 ):
     """Refuse a place that no table can be written to, before any work is done
 
-    Returns
-    -------
-    table to be written
+    Parameters
+    ----------
+    file
+        table to be written
     """
     file = Path(file)
     if file.is_dir(): raise BirdornotError(f"{str(file)!r} is a folder; name a file in it: {file/'answers.csv'}")

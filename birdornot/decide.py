@@ -71,7 +71,11 @@ def picture_row(
     Returns
     -------
     dict
-        raises `DatasetError` where there is none
+
+    Raises
+    ------
+    DatasetError
+        where there is none
     """
     rows = ledger.rows(id=id)
     if not rows or not rows[0]["sha256"]: raise DatasetError(f"no picture has the number {id}; reload the page")

@@ -655,7 +655,11 @@ def compare(
     Returns
     -------
     Comparison
-        raises `BirdornotError` if the pictures are not the same
+
+    Raises
+    ------
+    BirdornotError
+        if the pictures are not the same
     """
     from scipy.special import bdtr  # the sum behind scipy's binomtest, which takes a second to import
     same = first.n == second.n and np.array_equal(first.targets, second.targets)

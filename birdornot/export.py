@@ -182,9 +182,10 @@ def check_replaceable(
     ours
         names of files and folders that an earlier export writes there
 
-    Returns
-    -------
-    raises `BirdornotError` where anything else would be lost
+    Raises
+    ------
+    BirdornotError
+        where anything else would be lost
     """
     if dest.is_dir(): lost = sorted({f.name for f in dest.iterdir()} - set(ours))
     else: lost = [dest.name] if dest.exists() and not _is_model_zip(dest) else []
@@ -367,7 +368,11 @@ def sit_exam(
     Returns
     -------
     Evaluation
-        raises `ModelError` where there is no exam
+
+    Raises
+    ------
+    ModelError
+        where there is no exam
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load

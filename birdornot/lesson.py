@@ -459,7 +459,11 @@ def vision_learner(
     Returns
     -------
     Learner
-        raises `WeightsUnavailable` where weights cannot be had
+
+    Raises
+    ------
+    WeightsUnavailable
+        where weights cannot be had
     """
     if why := _why_theirs(dls, arch, normalize, n_out, kwargs):
         say("learner", f"made by fastai's vision_learner, as {why}; it cannot be exported as a model folder")

@@ -472,7 +472,11 @@ def find_missing(
     Returns
     -------
     Hits
-        raises `BirdornotError` for words of which no classifier can be made
+
+    Raises
+    ------
+    BirdornotError
+        for words of which no classifier can be made
     """
     labels, asked = class_labels(words, multilabel), dict(source=source, folder=folder, table=table)
     words_apart = [w for w in words if w not in _only_together(words, folder, table)] if multilabel else words
@@ -524,9 +528,9 @@ def check_training(
     numbers
         options as `check_numbers` takes them
 
-    Returns
-    -------
-    raises `BirdornotError`
+    Raises
+    ------
+    BirdornotError
     """
     check_numbers(**numbers)
     if how not in _WAYS: raise BirdornotError(f"{how!r} is no way to train; choose {', '.join(_WAYS)}")
@@ -967,7 +971,11 @@ def answer(
     Returns
     -------
     Prediction
-        raises `BirdornotError` with the reason where there is none
+
+    Raises
+    ------
+    BirdornotError
+        with the reason where there is none
     """
     facts, model = saved_facts(dest), layout_of(dest).model
     if not facts: raise DatasetError(f"nothing has been trained yet; {command_line('train', dest)}")

@@ -547,9 +547,10 @@ def note_sound(
 ):
     """Remember that a graph is sound; where nothing can be written it is tried each time
 
-    Returns
-    -------
-    SHA-256 sum of a graph that was made here, or tried
+    Parameters
+    ----------
+    digest
+        SHA-256 sum of a graph that was made here, or tried
     """
     try:
         (note := _note(digest)).parent.mkdir(exist_ok=True)

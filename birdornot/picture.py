@@ -922,9 +922,10 @@ def limit_memory(
 ):
     """Let this process take so much more memory than it has, where the system keeps such limits (Linux)
 
-    Returns
-    -------
-    how much more than now, 2^20 bytes each
+    Parameters
+    ----------
+    megabytes
+        how much more than now, 2^20 bytes each
     """
     warnings.simplefilter("ignore")  # of decoders; what is said here nobody reads
     if sys.platform != "linux": return

@@ -700,9 +700,10 @@ def say_outdated(
 ):
     """Say where a model is of an earlier training than the last one of its project, and what to do
 
-    Returns
-    -------
-    model folder
+    Parameters
+    ----------
+    model
+        model folder
     """
     if is_outdated(model):
         say("model", f"{model} is of an earlier training; {command_line('export', Path(model).parent)} writes it anew")

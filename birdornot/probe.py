@@ -644,7 +644,11 @@ def fit_probe(
     Returns
     -------
     Probe
-        raises `DatasetError` where there is too little to learn from
+
+    Raises
+    ------
+    DatasetError
+        where there is too little to learn from
     """
     start = time.perf_counter()
     files, names, train, valid = split_files(dest, valid_pct, seed, by)
@@ -1042,7 +1046,11 @@ def restore_probe(
     Returns
     -------
     Probe
-        raises `DatasetError` where there is none, or the pictures have changed
+
+    Raises
+    ------
+    DatasetError
+        where there is none, or the pictures have changed
     """
     from safetensors.numpy import load_file
     facts = saved_facts(dest)

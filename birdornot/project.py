@@ -272,7 +272,11 @@ def fillable(
     Returns
     -------
     Layout
-        raises `DatasetError` for a folder of your own
+
+    Raises
+    ------
+    DatasetError
+        for a folder of your own
     """
     layout = layout_of(path)
     if layout.kind != "beside": return layout

@@ -274,7 +274,11 @@ def shortcut_test(
     Returns
     -------
     ShortcutTest
-        raises `BirdornotError` unless two classes have two pictures each
+
+    Raises
+    ------
+    BirdornotError
+        unless two classes have two pictures each
     """
     rng, (some, kinds) = np.random.default_rng(seed), _drawn(y, limit, seed)
     with ThreadPoolExecutor(cores()) as pool: cut = dict(zip(some, pool.map(_taken_apart, [files[i] for i in some])))

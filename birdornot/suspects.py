@@ -177,7 +177,11 @@ def find_suspects(
     Returns
     -------
     Suspects
-        raises `DatasetError` where there is too little to learn from
+
+    Raises
+    ------
+    DatasetError
+        where there is too little to learn from
     """
     labels = file_labels(path, files := known_files(path))
     check_classes(labels, groups := duplicate_groups(path, files))
@@ -235,9 +239,10 @@ def rank_once(
 ):
     """Rank the suspects, unless that was done for these pictures or cannot be done; a line says which
 
-    Returns
-    -------
-    dataset folder, cleaned
+    Parameters
+    ----------
+    dest
+        dataset folder, cleaned
     """
     with Ledger(dest, create=False) as ledger: rows = ledger.rows(status="clean")
     if all(r.get("suspicion") is not None and r.get("novelty") is not None for r in rows): return

@@ -242,9 +242,10 @@ def check_picture_name(
 ):
     """Refuse a file name that is not that of a picture, before any work is done for it
 
-    Returns
-    -------
-    picture to be written
+    Parameters
+    ----------
+    file
+        picture to be written
     """
     if Path(file).suffix.lower() not in (".jpg", ".jpeg", ".png", ".webp"):
         raise BirdornotError(f"{str(file)!r} is no name for a picture; let it end in .jpg, .jpeg, .png or .webp")

@@ -44,6 +44,13 @@ def test_comments_become_the_docstrings_sections():
     assert names["Nest"] == "A place for eggs"
 
 
+def test_an_only_parameter_is_none_that_comes_back_and_what_is_raised_has_its_section():
+    source = 'def fly(\n    height,  # in metres\n):%s\n    "Fly"\n'
+    alone, refuses = (write["documented"](source % said) for said in ("", "  # raises `Storm` in bad weather"))
+    assert "height\n        in metres" in alone and "Returns" not in alone
+    assert "Raises\n    ------\n    Storm\n        in bad weather" in refuses and "Returns" not in refuses
+
+
 @pytest.mark.parametrize("name", ["search.search_images", "predict.Classifier.predict_many", "make.make",
                                   "split.split_by_group", "evaluate.Evaluation.interval_of"])
 def test_help_says_what_parameters_mean(name):
