@@ -4,8 +4,8 @@
 
 DIR holds bird/ and not_bird/ (default ../shared/photos, else drawings stand in). Whole processes in turn, from start to
 the first answer of what was trained, and exported, in it; pictures of 224 px, which the backbone was trained on, for
-all (the lesson itself takes 192). The backbone's weights, our ONNX file of it, and what it sees in our pictures of
-strangers are in the cache, as they are after a first run on any dataset. A second, harder set is the same pictures
+all (the lesson itself takes 192). The backbone's weights, our ONNX file of it, and what it sees in our
+OOD pictures are in the cache, as they are after a first run on any dataset. A second, harder set is the same pictures
 shrunk to 32 px and back. `--quick` is one seed at 128 px, without `both`, with one epoch of the lesson after the frozen
 one instead of ten; its ratios are measured, and smaller. The last line is JSON: ratios are lesson ÷ ours, errors are
 shares of the pictures held out, over all seeds.
@@ -24,7 +24,7 @@ from PIL import Image
 
 from birdornot.embed import embed_files
 from birdornot.evaluate import Evaluation
-from birdornot.novelty import stranger_files
+from birdornot.novelty import ood_files
 from birdornot.sample import make_sample
 from birdornot.split import split_files
 
@@ -158,13 +158,13 @@ def honesty(photos, n, seeds):
             return embed_files(sorted(f for f in folder.glob("*.*") if f.suffix in (".jpg", ".jpeg", ".png")))
         pictures = {k: _embed(drawn/k) for k in ("bird", "forest", "thing")}
         real = {k: _embed(photos/k) for k in ("bird", "not_bird")} if photos else None
-        strangers = embed_files(stranger_files(["bird", "forest"]))
+        ood = embed_files(ood_files(["bird", "forest"]))
         def _fit(parts, seed):
             x, y = np.concatenate(parts), np.repeat(range(len(parts)), [len(p) for p in parts])
             outer = stratified_folds(y, np.arange(len(y)), 4, seed)
             seen = outer != 0
             folds = stratified_folds(y[seen], np.arange(seen.sum()), 5, seed)
-            head, _ = build_head(x[seen], y[seen], ["a", "b"], folds, strangers)
+            head, _ = build_head(x[seen], y[seen], ["a", "b"], folds, ood)
             weight, bias, _, _ = solve_head(x[seen], y[seen], folds)
             plain = Evaluation(["a", "b"], y[~seen], probabilities(x[~seen] @ weight.T + bias))
             return head, plain, evaluate_head(head, x[~seen], y[~seen])
@@ -226,7 +226,7 @@ def main() -> None:
             photos = Path(tmp)/"photos"
             make_sample(photos, n=80, kinds=("bird", "forest"), seed=1)
         # made once for all datasets
-        embed_files(stranger_files(), size=None if size == 224 else size)
+        embed_files(ood_files(), size=None if size == 224 else size)
         results, took = compare(photos, False, ways, seeds, epochs, size, tmp)
         show("photos", results, took)
         hard = {}

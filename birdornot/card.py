@@ -228,7 +228,7 @@ def _shortcuts(info):
 # %% ../nbs/71_card.ipynb #034df776
 def _pizza(info):
     "What the card says of pictures of something else"
-    rows = info.get("strangers")
+    rows = info.get("ood")
     if not rows: return "Not tested: expect a confident wrong answer to a picture of something else."
     said = [[r["kind"], r["pictures"], r["unsure"], ", ".join(f"{k}: {n}" for k, n in r["called"].items())]
             for r in rows]

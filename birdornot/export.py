@@ -28,7 +28,7 @@ from .evaluate import Evaluation
 from .head import class_prior
 from .ledger import content_hash
 from .model import LARGEST, SCHEMA, ModelError, ModelFolder, load_graph, note_sound
-from .novelty import stranger_embeddings
+from .novelty import ood_embeddings
 from .picture import MAX_SIZE, model_input, open_upright
 from birdornot.probe import (
     JUDGED,
@@ -260,11 +260,11 @@ def _write_exam(trained, file):
     "Write what the judgement of a probe needs, and say how much that is"
     from safetensors.numpy import save_file
     layout, facts, x = layout_of(trained.dataset), trained.facts, trained.embed(trained.files)
-    others = stranger_embeddings(trained.head.labels, "choose", trained.backbone, facts["asked_size"])
+    others = ood_embeddings(trained.head.labels, "choose", trained.backbone, facts["asked_size"])
     told = {k: facts[k] for k in ("multilabel", "coverage", "prior", "seed")}
     told |= dict(names=[label_of(layout, f) for f in trained.files], groups=list(map(str, trained.groups)),
                  train=list(map(int, trained.train)), valid=list(map(int, trained.valid)))
-    save_file(dict(embeddings=x, strangers=np.asarray(others, np.float32),
+    save_file(dict(embeddings=x, ood=np.asarray(others, np.float32),
                    told=np.frombuffer(json.dumps(told).encode(), np.uint8)), file)
     return dict(pictures=len(x), numbers=x.shape[1])
 
@@ -348,11 +348,12 @@ def export_model(
 # %% ../nbs/73_export.ipynb #0b134412
 def _judge_again(arrays):
     "The answers to the pictures of an exam by heads that have not seen them"
-    told = json.loads(arrays["told"].tobytes())
-    (labels, y), several = class_targets(told["names"], told["multilabel"]), told["multilabel"]
-    return solve_and_judge(arrays["embeddings"], y, labels, told["names"], told["groups"], told["train"], told["valid"],
-                           arrays["strangers"], told["coverage"], class_prior(told["prior"], labels, several),
-                           told["seed"])[2]
+    facts = json.loads(arrays["told"].tobytes())
+    (labels, y), several = class_targets(facts["names"], facts["multilabel"]), facts["multilabel"]
+    ood = arrays["ood" if "ood" in arrays else "strangers"]  # its name until 0.1
+    return solve_and_judge(arrays["embeddings"], y, labels, facts["names"], facts["groups"], facts["train"],
+                           facts["valid"], ood, facts["coverage"], class_prior(facts["prior"], labels, several),
+                           facts["seed"])[2]
 
 
 def sit_exam(

@@ -43,7 +43,7 @@ from birdornot.learner import (
     training_folds,
     vision_learner,
 )
-from .novelty import choose_thresholds, fit_novelty, stranger_files
+from .novelty import choose_thresholds, fit_novelty, ood_files
 from .probe import Head, build_head, evaluate_head
 
 # %% ../nbs/61_finetune.ipynb #c9ab51dd
@@ -448,8 +448,8 @@ def judged_head(
     temperature, offset = calibrate(logits, y)
     head = Head(list(learn.dls.vocab), w.copy(), (b + offset).astype(np.float32), temperature, np.ndim(y) == 2,
                 fit_novelty(x, folds)[0])
-    strangers = embed(learn, learn.dls.test_dl(stranger_files(head.labels, "choose")))
-    others = evaluate_head(head, strangers, np.zeros((len(strangers), *np.shape(y)[1:]), y.dtype))
+    ood = embed(learn, learn.dls.test_dl(ood_files(head.labels, "choose")))
+    others = evaluate_head(head, ood, np.zeros((len(ood), *np.shape(y)[1:]), y.dtype))
     last = slice(len(y) - len(novelty), None)
     said = Evaluation(head.labels, y[last], probabilities(logits[last] + offset, temperature, head.multilabel))
     head.unsure = choose_thresholds(said.confidence, said.right, novelty, (others.confidence, others.novelty), coverage)
@@ -587,9 +587,9 @@ def finetune(
     """
     set_seed(seed, reproducible=True)
     parts, folds, y = inner_folds(learn, seed), training_folds(learn, seed=seed), class_numbers(learn.dls.train_ds)
-    x, strangers = (embed(learn, learn.dls.test_dl(files))
-                    for files in (learn.dls.train_ds.items, stranger_files(learn.dls.vocab, "choose")))
-    set_head(learn, solved := build_head(x, y, list(learn.dls.vocab), folds, strangers)[0])
+    x, ood = (embed(learn, learn.dls.test_dl(files))
+              for files in (learn.dls.train_ds.items, ood_files(learn.dls.vocab, "choose")))
+    set_head(learn, solved := build_head(x, y, list(learn.dls.vocab), folds, ood)[0])
     learn.probed = solved
     if not parts: return 0
     rows, judge = parts[0]
@@ -709,7 +709,7 @@ def estimate_seconds(
     """
     s, n = speed or measure_speed(learn), len(learn.dls.train_ds)
     rows, rounds = (2*n/3, 3) if n < SMALL else (0.8*n, 1.8)  # a small part takes turns in judging
-    probe = (n + len(stranger_files(learn.dls.vocab, "choose")))*s.look
+    probe = (n + len(ood_files(learn.dls.vocab, "choose")))*s.look
     keep = (copies - 1)*s.read + copies*s.keep/2  # mirrored is not read anew; ONNX Runtime is asked
     return dict(probe=probe, both=probe + n*(keep + rounds*epochs*s.tail),
                 finetune=2*probe + epochs*rows*(s.read + s.train) + (epochs + 1)*(n - rows)*s.look)

@@ -46,7 +46,7 @@ from birdornot.embed import (
 from .evaluate import Evaluation
 from .head import calibrate, cross_calibrate
 from .ledger import home_of
-from .novelty import fit_novelty, stranger_files
+from .novelty import fit_novelty, ood_files
 from birdornot.probe import (
     Head,
     attach_head,
@@ -57,7 +57,7 @@ from birdornot.probe import (
     head_facts,
     head_logits,
     make_head,
-    meet_strangers,
+    ood_answers,
     saved_facts,
     set_limits,
     training_folder,
@@ -346,10 +346,10 @@ def probe_learner(
         how long it took
     """
     start, dls = time.monotonic(), learn.dls
-    x, strangers = (embed(learn, dls.test_dl(files))
-                    for files in (dls.train_ds.items, stranger_files(dls.vocab, "choose")))
+    x, ood = (embed(learn, dls.test_dl(files))
+              for files in (dls.train_ds.items, ood_files(dls.vocab, "choose")))
     y, folds = class_numbers(dls.train_ds), training_folds(learn, seed=seed)
-    set_head(learn, build_head(x, y, list(dls.vocab), folds, strangers, coverage)[0])
+    set_head(learn, build_head(x, y, list(dls.vocab), folds, ood, coverage)[0])
     learn.probed = learn.head  # its body is as it came, so the head can be solved on all pictures once it is judged
     return Fit("probe", "as you asked", round(time.monotonic() - start, 2))
 
@@ -535,14 +535,14 @@ def settle_head(
     bare = learn.head
     logits = head_logits(bare, x)
     temperature, offset = calibrate(logits, y)
-    train, strangers = (embed(learn, learn.dls.test_dl(some))
-                        for some in (learn.dls.train_ds.items, stranger_files(bare.labels, "choose")))
+    train, ood = (embed(learn, learn.dls.test_dl(some))
+                  for some in (learn.dls.train_ds.items, ood_files(bare.labels, "choose")))
     head = Head(bare.labels, bare.weight, (bare.bias + offset).astype(np.float32), temperature, bare.multilabel,
                 fit_novelty(train, training_folds(learn, seed=seed))[0],
                 prior=None if y.ndim == 2 else (np.bincount(y, minlength=len(bare.labels))/len(y)).tolist())
     result = Evaluation(head.labels, y, cross_calibrate(logits, y, folds), files, novelty=head.novelty(x),
                         groups=groups, warnings=warned)
-    set_limits(head, result, folds, strangers, coverage)
+    set_limits(head, result, folds, ood, coverage)
     set_head(learn, head)
     learn.judged = learn.head, result
     return result
@@ -573,10 +573,10 @@ def solve_on_all(
     result, dls = evaluate(learn), learn.dls
     files = list(dls.train_ds.items) + list(dls.valid_ds.items)
     result.known = len(dls.train_ds)/len(files)
-    x, strangers = (embed(learn, dls.test_dl(some)) for some in (files, stranger_files(dls.vocab, "choose")))
+    x, ood = (embed(learn, dls.test_dl(some)) for some in (files, ood_files(dls.vocab, "choose")))
     y = np.concatenate([class_numbers(ds) for ds in (dls.train_ds, dls.valid_ds)])
     folds = stratified_folds([str(v) for v in y.tolist()], _groups(learn, files), seed=seed)
-    set_head(learn, build_head(x, y, list(dls.vocab), folds, strangers, coverage)[0])
+    set_head(learn, build_head(x, y, list(dls.vocab), folds, ood, coverage)[0])
     learn.judged = learn.head, result
     return True
 
@@ -608,29 +608,29 @@ def learner_fingerprint(
     return data_fingerprint(train + valid, places[:len(train)], places[len(train):])
 
 # %% ../nbs/60_learner.ipynb #1eaf4c71
-def _strangers(learn, head):
+def _ood_rows(learn, head):
     "What a learner says about pictures it should not answer for; nothing where its head has no thresholds"
     if not head.unsure: return []
     now = id(head), sum(p.double().sum().item() for p in learn.model.parameters())  # it may be trained on later
     if getattr(learn, "met", (None,))[0] != now:
-        files = stranger_files(head.labels, "judge")
-        learn.met = now, meet_strangers(head, embed(learn, learn.dls.test_dl(files)), files)
+        files = ood_files(head.labels, "judge")
+        learn.met = now, ood_answers(head, embed(learn, learn.dls.test_dl(files)), files)
     return learn.met[1]
 
 
 @patch
-def describe(self: Learner) -> dict:  # backbone, size, labels, multilabel, data, strangers, mean, std, …; JSON values
+def describe(self: Learner) -> dict:  # backbone, size, labels, multilabel, data, ood, mean, std, …; JSON values
     """Say what was learned from, with what, and what is said about pictures of none of its classes
 
     Returns
     -------
     dict
-        backbone, size, labels, multilabel, data, strangers, mean, std, …; JSON values
+        backbone, size, labels, multilabel, data, ood, mean, std, …; JSON values
     """
     head, (mean, std) = self.head, _pixel_stats(self)
     packages = "birdornot", "torch", "fastai", "timm", "numpy", "onnxruntime", "pillow"
     return dict(backbone=self.backbone, size=self.dls.one_batch()[0].shape[-1], labels=list(self.dls.vocab),
-                multilabel=head.multilabel, data=learner_fingerprint(self.dls), strangers=_strangers(self, head),
+                multilabel=head.multilabel, data=learner_fingerprint(self.dls), ood=_ood_rows(self, head),
                 mean=mean, std=std, machine=platform.machine(), versions={p: version(p) for p in packages})
 
 # %% ../nbs/60_learner.ipynb #cf4fd3a6

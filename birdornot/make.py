@@ -908,10 +908,10 @@ def _trained_sections(trained, result, dest, limit=60):
     "Sections of the report: what was said about pictures of none of the classes, and the test for shortcuts"
     met = [dict(kind=r["kind"], pictures=r["pictures"], unsure=r["unsure"],
                 called=", ".join(f"{n} {c}" for c, n in r["called"].items()))
-           for r in saved_facts(dest).get("strangers", [])]
-    strangers = {"Pictures of none of its classes": met} if met else {}
-    if not limit: return strangers | shortcut_sections(None)
-    return strangers | shortcut_sections(measure_shortcuts(trained, result, dest, limit))
+           for r in saved_facts(dest).get("ood", [])]
+    ood = {"Pictures of none of its classes": met} if met else {}
+    if not limit: return ood | shortcut_sections(None)
+    return ood | shortcut_sections(measure_shortcuts(trained, result, dest, limit))
 
 # %% ../nbs/80_make.ipynb #5569085f
 def report(

@@ -6,7 +6,7 @@ Docs: https://birdornot.github.io/birdornot/probe.html.md"""
 
 # %% auto #0
 __all__ = ['ENOUGH_HELD_OUT', 'DEALS', 'BURSTS', 'JUDGED', 'Head', 'head_logits', 'evaluate_head', 'attach_head', 'Probe',
-           'data_fingerprint', 'class_targets', 'meet_strangers', 'set_limits', 'build_head', 'solve_and_judge',
+           'data_fingerprint', 'class_targets', 'ood_answers', 'set_limits', 'build_head', 'solve_and_judge',
            'enough_held_out', 'error_without_twins', 'warn_of_bursts', 'warn_of_help', 'fit_probe', 'training_folder',
            'head_arrays', 'head_facts', 'make_head', 'judged_rows', 'write_judged', 'read_judged', 'judged_result',
            'save_probe', 'saved_facts', 'trained_multilabel', 'saved_head', 'saved_judged', 'unchanged',
@@ -32,7 +32,7 @@ from .embed import Embedder, backbone_onnx, embed_files
 from .evaluate import Evaluation, effective_n, twins
 from .head import calibrate, class_prior, cross_calibrate, probabilities, solve_head
 from .ledger import Ledger, content_hash, home_of
-from .novelty import Novelty, choose_thresholds, fit_novelty, stranger_embeddings, stranger_names
+from .novelty import Novelty, choose_thresholds, fit_novelty, ood_embeddings, ood_names
 from .project import label_of, layout_of, place_of, split_label
 from birdornot.split import (
     close_in_time,
@@ -215,7 +215,7 @@ class Probe:
         the group of each picture
     result
         each picture judged by a head that has not seen it: of the part held back, or of all
-    strangers
+    ood
         rows of `kind`, `pictures`, `unsure` (how many) and `called` (label → how many)
     facts
         backbone, size, labels, data, seed, versions, fit, seconds
@@ -230,7 +230,7 @@ class Probe:
     valid: list  # positions of the part held back
     groups: list  # the group of each picture
     result: Evaluation  # each picture judged by a head that has not seen it: of the part held back, or of all
-    strangers: list  # rows of `kind`, `pictures`, `unsure` (how many) and `called` (label → how many)
+    ood: list  # rows of `kind`, `pictures`, `unsure` (how many) and `called` (label → how many)
     facts: dict  # backbone, size, labels, data, seed, versions, fit, seconds
 
     def __repr__(self): return f"Probe({' or '.join(self.head.labels)}?, {self.result})"
@@ -310,7 +310,7 @@ def class_targets(
     return classes, np.array([[c in s for c in classes] for s in shown])
 
 # %% ../nbs/55_probe.ipynb #21614691
-def meet_strangers(
+def ood_answers(
     head: Head,  # a head with thresholds
     x: np.ndarray,  # embeddings N×C of pictures that are in no class
     files: list  # their files, the kind in front of the name's first hyphen
@@ -344,7 +344,7 @@ def set_limits(
     head: Head,  # with novelty, without limits
     left_out: Evaluation,  # answers to pictures not trained on, with their novelty
     folds: np.ndarray,  # the fold of each of them, N numbers from 0
-    strangers: np.ndarray,  # embeddings of pictures that are in no class, M×C, to choose limits by
+    ood: np.ndarray,  # embeddings of pictures that are in no class, M×C, to choose limits by
     coverage: float = 0.95  # share of good pictures that must be answered
 ) -> None:
     """Choose where a head says unsure, and where it would have said so about `left_out` had the others chosen
@@ -357,14 +357,14 @@ def set_limits(
         answers to pictures not trained on, with their novelty
     folds
         the fold of each of them, N numbers from 0
-    strangers
+    ood
         embeddings of pictures that are in no class, M×C, to choose limits by
     coverage
         share of good pictures that must be answered
     """
     y = left_out.targets
     shown = y if left_out.multilabel else np.eye(len(left_out.labels), dtype=bool)[y]
-    others = evaluate_head(head, strangers, np.zeros((len(strangers), *y.shape[1:]), y.dtype))
+    others = evaluate_head(head, ood, np.zeros((len(ood), *y.shape[1:]), y.dtype))
     def _limits(rows):
         return choose_thresholds(left_out.confidence[rows], left_out.right[rows], left_out.novelty[rows],
                                  (others.confidence, others.novelty), coverage, shown=shown[rows])
@@ -378,7 +378,7 @@ def build_head(
     y: np.ndarray,  # class numbers N, or N×K booleans
     labels: list,  # the K classes
     folds: np.ndarray,  # the fold of every picture, N numbers from 0; or R×N, dealt R times
-    strangers: np.ndarray,  # embeddings of pictures that are in no class, M×C, to choose limits by
+    ood: np.ndarray,  # embeddings of pictures that are in no class, M×C, to choose limits by
     coverage: float = 0.95,  # share of good pictures that must be answered
     prior: np.ndarray | None = None  # K shares, how common each class is; None: as in `y`
 ) -> tuple[Head, Evaluation]:  # the head, and answers to all of the pictures by heads that have not seen them
@@ -394,7 +394,7 @@ def build_head(
         the K classes
     folds
         the fold of every picture, N numbers from 0; or R×N, dealt R times
-    strangers
+    ood
         embeddings of pictures that are in no class, M×C, to choose limits by
     coverage
         share of good pictures that must be answered
@@ -406,7 +406,7 @@ def build_head(
     tuple[Head, Evaluation]
         the head, and answers to all of the pictures by heads that have not seen them
     """
-    with threadpool_limits(1, "blas"): return _build_head(x, y, labels, folds, strangers, coverage, prior)
+    with threadpool_limits(1, "blas"): return _build_head(x, y, labels, folds, ood, coverage, prior)
 
 
 def _solved(x, y, labels, folds, prior):
@@ -417,13 +417,13 @@ def _solved(x, y, labels, folds, prior):
     return Head(list(labels), weight, (bias + offset).astype(np.float32), temperature, several, prior=shares), logits
 
 
-def _build_head(x, y, labels, folds, strangers, coverage, prior):
+def _build_head(x, y, labels, folds, ood, coverage, prior):
     "On one core: the matrices are small, and threads that wait for one another make it slower"
     (head, logits), first = _solved(x, y, labels, folds, prior), np.atleast_2d(folds)[0]
     left_out = Evaluation(head.labels, y, cross_calibrate(logits, y, first, prior), judged="cross-validated",
                           known=1 - 1/(first.max() + 1))
     head.novelty, left_out.novelty = fit_novelty(x, first)
-    set_limits(head, left_out, first, strangers, coverage)
+    set_limits(head, left_out, first, ood, coverage)
     return head, left_out
 
 # %% ../nbs/55_probe.ipynb #7f68d25d
@@ -435,7 +435,7 @@ def solve_and_judge(
     groups: list,  # the group of every picture
     train: list,  # positions of the training part
     valid: list,  # positions of the part held back
-    strangers: np.ndarray,  # embeddings of pictures that are in no class, M×C, to choose limits by
+    ood: np.ndarray,  # embeddings of pictures that are in no class, M×C, to choose limits by
     coverage: float = 0.95,  # share of good pictures that must be answered
     prior: np.ndarray | None = None,  # K shares, how common each class is; None: as in `y`
     seed: int = 42  # for the folds
@@ -458,7 +458,7 @@ def solve_and_judge(
         positions of the training part
     valid
         positions of the part held back
-    strangers
+    ood
         embeddings of pictures that are in no class, M×C, to choose limits by
     coverage
         share of good pictures that must be answered
@@ -474,11 +474,11 @@ def solve_and_judge(
     """
     def _deal(rows, seed): return stratified_folds([names[i] for i in rows], [groups[i] for i in rows], seed=seed)
     alone, lesson = enough_held_out([groups[i] for i in valid]), (x[train], y[train], labels, _deal(train, seed))
-    if alone: judge, _ = build_head(*lesson, strangers, coverage, prior)
+    if alone: judge, _ = build_head(*lesson, ood, coverage, prior)
     else:
         with threadpool_limits(1, "blas"): judge, _ = _solved(*lesson, prior)
     dealt = np.stack([_deal(range(len(x)), seed + r) for r in range(1 if alone else DEALS)])
-    head, result = build_head(x, y, labels, dealt, strangers, coverage, prior)
+    head, result = build_head(x, y, labels, dealt, ood, coverage, prior)
     judged = list(valid) if alone else list(range(len(x)))
     if alone:
         result = evaluate_head(judge, x[valid], y[valid])
@@ -488,10 +488,10 @@ def solve_and_judge(
     return head, judge, result, judged
 
 # %% ../nbs/55_probe.ipynb #864bd384
-def _strangers(labels, backbone, size):
+def _ood_halves(labels, backbone, size):
     "Embeddings of the pictures that belong to no class: to choose limits by, to judge by, and the names of the latter"
-    halves = [stranger_embeddings(labels, half, backbone, size) for half in ("choose", "judge")]
-    return halves, stranger_names(labels, "judge")
+    halves = [ood_embeddings(labels, half, backbone, size) for half in ("choose", "judge")]
+    return halves, ood_names(labels, "judge")
 
 # %% ../nbs/55_probe.ipynb #a8ae2fce
 ENOUGH_HELD_OUT = 50  # groups held back below which all pictures are judged in turn
@@ -656,7 +656,7 @@ def fit_probe(
     shares = class_prior(prior, labels, multilabel)
     split = time.perf_counter()
     x = embed_files(files, backbone, size)
-    (choosing, judging), judging_files = _strangers(labels, backbone, size)
+    (choosing, judging), judging_files = _ood_halves(labels, backbone, size)
     embedded = time.perf_counter()
     head, judge, result, judged = solve_and_judge(x, y, labels, names, groups, train, valid, choosing, coverage, shares,
                                                   seed)
@@ -671,7 +671,7 @@ def fit_probe(
                  data=data_fingerprint(files, train, valid), machine=platform.machine(),
                  versions={p: version(p) for p in packages}, seconds={k: round(v, 3) for k, v in seconds.items()})
     return Probe(head, judge, backbone, facts["size"], Path(dest), files, train, valid, groups, result,
-                 meet_strangers(head, judging, judging_files), facts)
+                 ood_answers(head, judging, judging_files), facts)
 
 # %% ../nbs/55_probe.ipynb #b49ae644
 def _size(backbone, size):
@@ -681,7 +681,7 @@ def _size(backbone, size):
 # %% ../nbs/55_probe.ipynb #33e2af93
 @patch
 def _repr_html_(self: Probe):
-    rows = [r | dict(called=", ".join(f"{n} {c}" for c, n in r["called"].items())) for r in self.strangers]
+    rows = [r | dict(called=", ".join(f"{n} {c}" for c, n in r["called"].items())) for r in self.ood]
     took = ", ".join(f"{k} {v:.2f} s" for k, v in self.facts["seconds"].items())
     return (f"{self.result._repr_html_()}<p>answers {self.result.coverage:.0%} of the pictures judged; "
             f"of pictures of none of its classes:</p>{html_table(rows)}<p>{took}</p>")
@@ -922,7 +922,7 @@ def save_probe(
     dest = home_of(probe.dataset).training
     dest.mkdir(exist_ok=True)
     arrays = head_arrays(probe.head) | {f"judge.{k}": v for k, v in head_arrays(probe.judge).items()}
-    found = dict(head=head_facts(probe.head), judge=head_facts(probe.judge), strangers=probe.strangers,
+    found = dict(head=head_facts(probe.head), judge=head_facts(probe.judge), ood=probe.ood,
                  result=probe.result.as_dict())
     rows = judged_rows(probe.dataset, probe.files, probe.groups, probe.valid, probe.result)
     facts = probe.facts | found | more
@@ -950,10 +950,11 @@ def saved_facts(
         how the last training in this folder was done; empty if nothing was kept
     """
     file = training_folder(dest)/"learner.json"
-    try: return json.loads(file.read_text(encoding="utf-8"))
+    try: facts = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError: return {}
     except ValueError as e:
         raise DatasetError(f"{file} is damaged ({e}); run {command_line('train', dest)} again") from e
+    return facts if "strangers" not in facts else facts | dict(ood=facts.pop("strangers"))  # its name until 0.1
 
 # %% ../nbs/55_probe.ipynb #558f8738
 def trained_multilabel(
@@ -1063,10 +1064,10 @@ def restore_probe(
     parts = {part: [i for i, r in enumerate(rows) if r["part"] == part] for part in ("train", "valid")}
     arrays = load_file(training_folder(dest)/"head.safetensors")
     judge = make_head({k[6:]: v for k, v in arrays.items() if k.startswith("judge.")}, facts["judge"])
-    known = {k: v for k, v in facts.items() if k not in ("head", "judge", "strangers", "result")}
+    known = {k: v for k, v in facts.items() if k not in ("head", "judge", "ood", "result")}
     return Probe(make_head(arrays, facts["head"]), judge, facts["backbone"], facts["size"], Path(dest),
                  _files_of(rows, photos), parts["train"], parts["valid"], [r["group"] for r in rows],
-                 judged_result(rows, facts, photos), facts["strangers"], known)
+                 judged_result(rows, facts, photos), facts["ood"], known)
 
 # %% ../nbs/55_probe.ipynb #c466845f
 @patch(as_prop=True)
@@ -1090,7 +1091,7 @@ def describe(self: Probe) -> dict:  # JSON values
     dict
         JSON values
     """
-    return {k: v for k, v in self.facts.items() if k != "kind"} | dict(strangers=self.strangers)
+    return {k: v for k, v in self.facts.items() if k != "kind"} | dict(ood=self.ood)
 
 # %% ../nbs/55_probe.ipynb #e7eff583
 @patch
@@ -1198,7 +1199,7 @@ def cross_validate(
     """
     files, names, *_ = split_files(dest, seed=seed, by=by, record=False)
     (labels, y), groups = class_targets(names, multilabel), origin_groups(dest, files, by)
-    x, ((others, _), _) = embed_files(files, backbone, size), _strangers(labels, backbone, size)
+    x, ((others, _), _) = embed_files(files, backbone, size), _ood_halves(labels, backbone, size)
     dealt = np.stack([stratified_folds(names, groups, n_folds, seed + r) for r in range(DEALS)])
     result = build_head(x, y, labels, dealt, others, coverage, class_prior(prior, labels, multilabel))[1]
     result.files, result.groups = files, groups

@@ -42,7 +42,7 @@ def _odd(rows):
     return [[r] for r in sorted(flagged, key=lambda r: -r["oddity"])]
 
 
-def _strangers(rows):
+def _outliers(rows):
     ranked = [r for r in rows if r["status"] == "clean" and r.get("novelty") is not None]
     ranked.sort(key=lambda r: -r["novelty"])
     return [[r] for r in _open(ranked[:max(24, len(ranked)//20)])]
@@ -84,9 +84,9 @@ VIEWS = dict(
     copies=("Copies", _copies,
             "Pictures that look alike. They never lie on both sides of the split; discard those you do not need.",
             "No copies to look at."),
-    strangers=("Strangers", _strangers,
+    outliers=("Outliers", _outliers,
                "The twentieth part of the pictures that is least like the others: drawings, maps, text, other things.",
-               "No strangers to look at. If nothing was ranked yet, run birdornot suspects."),
+               "No outliers to look at. If nothing was ranked yet, run birdornot suspects."),
     odd=("Odd", _odd, "Small, dark, blurred, mostly text: what was measured is written beside each; the oddest first.",
          "Nothing odd was measured."),
     refused=("Refused", _refused, "What cleaning put aside, and why. Bring back what was refused wrongly.",

@@ -224,7 +224,7 @@ class RoughEngines:
             )
         return 200, "text/html", f'<div class="dg_b"><ul>{rows}</ul></div>'.encode()
 
-    # Openverse: at most 20 a page and 240 in all for strangers, limits in headers
+    # Openverse: at most 20 a page and 240 in all without a key, limits in headers
     def _openverse(self, path, q, headers):
         page, size = int(q.get("page", 1)), int(q.get("page_size", 20))
         def say(status, body, **h):

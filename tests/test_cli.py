@@ -116,7 +116,7 @@ def test_make_tests_for_shortcuts_without_torch(made, photos):
 @pytest.mark.slow
 @pytest.mark.fastai
 def test_a_learner_tells_what_a_probe_tells(made, photos, tmp_path):
-    "Card, model.json and report of what was trained with fastai: strangers, data, settings, times, versions"
+    "Card, model.json and report of what was trained with fastai: OOD pictures, data, settings, times, versions"
     shutil.copytree(made[0]/"bird_or_forest", tmp_path/"bird_or_forest")
     model = tmp_path/"bird_or_forest"/"model"
     probe = json.loads((model/"model.json").read_text())
@@ -126,7 +126,7 @@ def test_a_learner_tells_what_a_probe_tells(made, photos, tmp_path):
     assert "torch" in info["versions"] and set(probe["versions"]) < set(info["versions"])
     assert [info[k] for k in ("data", "machine", "valid_pct")] == [probe[k] for k in ("data", "machine", "valid_pct")]
     assert min(info["seconds"][k] for k in ("split", "fit")) > 0
-    assert [r["pictures"] for r in info["strangers"]] == [r["pictures"] for r in probe["strangers"]]
+    assert [r["pictures"] for r in info["ood"]] == [r["pictures"] for r in probe["ood"]]
     assert info["data"] in card and "said unsure" in card and "not kept" not in card and "Not tested" not in card
     assert "Pictures of none of its classes" in (model.parent/"report.html").read_text()
 

@@ -49,7 +49,7 @@ def lie(file, dice):
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(5))
 def test_ledgers(part, made, tmp_path, capsys, monkeypatch):  # noqa: F811
-    "Threat: strangers' datasets"
+    "Threat: untrusted datasets"
     dice, refused = random.Random(SEED + part), 0
     shutil.copytree(made, tmp_path/"all")
     monkeypatch.chdir(tmp_path/"all")
@@ -71,7 +71,7 @@ def test_ledgers(part, made, tmp_path, capsys, monkeypatch):  # noqa: F811
 
 @pytest.mark.slow
 def test_lockfiles(made, tmp_path):  # noqa: F811
-    "Threat: strangers' datasets"
+    "Threat: untrusted datasets"
     dice, refused = random.Random(SEED), 0
     write_lock(made/"set", tmp_path/"good.lock")
     good = (tmp_path/"good.lock").read_text(encoding="utf-8").splitlines()
@@ -190,7 +190,7 @@ def check_models(where, seed, n):
 
 
 def test_few_model_folders(tmp_path):
-    "Threat: strangers' models"
+    "Threat: untrusted models"
     refused, slowest, _ = check_models(tmp_path, SEED, 12)
     assert refused > 6 and slowest < 20
 
@@ -198,7 +198,7 @@ def test_few_model_folders(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(4))
 def test_model_folders(part, tmp_path, monkeypatch, capsys):
-    "Threat: strangers' models"
+    "Threat: untrusted models"
     monkeypatch.setenv("BIRDORNOT_CACHE", str(tmp_path.with_name(f"cache{part}")))
     start = time.monotonic()
     refused, slowest, megabytes = check_models(tmp_path, SEED + part, 500)

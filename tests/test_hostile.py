@@ -148,7 +148,7 @@ COMMANDS = dict(review=review) | {" ".join(words): words for words in (
 
 @pytest.mark.parametrize("lie", LIES)
 def test_nothing_outside_a_hostile_dataset_is_touched(lie, here, capsys, monkeypatch):
-    "Threat: strangers' datasets"
+    "Threat: untrusted datasets"
     monkeypatch.chdir(here)
     LIES[lie](here)
     before = hashes(here/"outside")

@@ -120,7 +120,7 @@ def test_a_lockfile_reads_files_of_this_computer_from_a_folder_that_was_named(tm
     assert main(again) == 1 and "1 the same, 0 changed, 1 gone" in capsys.readouterr().out
 
 
-def test_a_strangers_lockfile_stays_in_its_folder(web, tmp_path):
+def test_an_untrusted_lockfile_stays_in_its_folder(web, tmp_path):
     rows = [dict(birdornot_lock=1, pictures=2),
             dict(label="../../out", term="x", image_url=web.url + "/good/1", sha256="0"*64),
             dict(label="in", term="x", image_url="http://169.254.169.254/", sha256="0"*64)]

@@ -193,7 +193,7 @@ def test_unknown_operator(tmp_path):
 
 
 def test_functions_nested_to_a_million_nodes(tmp_path):
-    "Threat: strangers' models"
+    "Threat: untrusted models"
     net, domain = tinymodel.graph(), "evil.example"
     net.opset_import.append(helper.make_opsetid(domain, 1))
     for i in range(20):
@@ -252,7 +252,7 @@ def costly(*nodes, **values):
 
 
 def test_a_chain_of_giant_products_is_ended(tmp_path, unknown):
-    "Threat: strangers' models"
+    "Threat: untrusted models"
     wide = [("ConstantOfShape", ["n"], "x0", {}), ("Sum", ["x0"], "y", {})]
     chain = [("MatMul", ["y" if i == 0 else f"x{i}", "x0"], f"x{i+1}", {}) for i in range(200)]
     model = ModelFolder(fits(tmp_path, costly(*wide, *chain, n=[3000, 3000])))
@@ -263,7 +263,7 @@ def test_a_chain_of_giant_products_is_ended(tmp_path, unknown):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the system keeps no limits of memory")
 def test_gigabytes_out_of_nothing_are_refused(tmp_path, unknown):
-    "Threat: strangers' models"
+    "Threat: untrusted models"
     for i, net in enumerate((costly(("ConstantOfShape", ["n"], "x", {}), n=[2**30]),
                              costly(("Tile", ["pixels", "n"], "x", {}), n=[1, 1, 2**9, 2**9]))):
         net.graph.output.append(helper.make_tensor_value_info(net.graph.node[-1].output[0], TensorProto.FLOAT, None))
@@ -355,7 +355,7 @@ def test_what_is_no_file_in_a_folder(tmp_path, name):
 
 @pytest.mark.parametrize("name", ["model.json", "model.onnx", "probe.png", "ATTRIBUTION.csv", "notes", "folder"])
 def test_links_in_a_folder_are_not_followed(tmp_path, name):
-    "Threat: strangers' models"
+    "Threat: untrusted models"
     model = tinymodel.folder(tmp_path/"model")
     secret = tmp_path/"secret"
     if (model/name).exists(): (model/name).rename(secret)

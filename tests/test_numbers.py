@@ -16,7 +16,7 @@ from birdornot.core import BirdornotError
 from birdornot.evaluate import Evaluation, wilson
 from birdornot.head import class_prior
 from birdornot.ledger import Ledger
-from birdornot.novelty import choose_thresholds, stranger_files
+from birdornot.novelty import choose_thresholds, ood_files
 from birdornot.predict import Classifier
 from birdornot.probe import (
     JUDGED,
@@ -237,9 +237,9 @@ def test_no_class_is_silenced_alone():
     shown = np.eye(2, dtype=bool)[np.repeat([0, 1], [380, 20])]
     confidence = np.where(shown[:, 0], rng.uniform(0.9, 1, 400), rng.uniform(0.55, 0.8, 400))
     novelty, right = rng.uniform(0.8, 1.2, 400), np.ones(400, bool)
-    strangers = rng.uniform(0.5, 0.85, 100), rng.uniform(0.9, 1.3, 100)
+    ood = rng.uniform(0.5, 0.85, 100), rng.uniform(0.9, 1.3, 100)
     def answered(**more):
-        limits = choose_thresholds(confidence, right, novelty, strangers, 0.95, **more)
+        limits = choose_thresholds(confidence, right, novelty, ood, 0.95, **more)
         kept = (confidence >= limits["min_confidence"]) & (novelty <= limits["max_novelty"])
         return kept[shown[:, 1]].mean()
     assert answered() < 0.5 < 0.8 < answered(shown=shown)
@@ -294,7 +294,7 @@ def test_classes_told_by_having_no_colours_are_not_said_to_lean_on_the_backgroun
 
 
 def test_out_of_class_pictures_that_limits_were_chosen_by_do_not_judge_them():
-    choosing, judging = ({f.name for f in stranger_files(["bird"], half)} for half in ("choose", "judge"))
+    choosing, judging = ({f.name for f in ood_files(["bird"], half)} for half in ("choose", "judge"))
     assert choosing and judging and not choosing & judging
     assert {n.split("-")[0] for n in choosing} == {n.split("-")[0] for n in judging}
 

@@ -177,7 +177,7 @@ def test_titles_from_the_web_stay_text(page):
 
 def test_readable_on_a_phone_and_without_eyes(page):
     page.set_viewport_size(dict(width=390, height=800))
-    for tab in ("labels", "copies", "conflicts", "strangers", "refused"):
+    for tab in ("labels", "copies", "conflicts", "outliers", "refused"):
         page.click(f"#tab-{tab}")
         page.wait_for_selector(f"#main[aria-labelledby=tab-{tab}] .card")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab

@@ -30,7 +30,7 @@ def lab(tmp_path):
     pytest.importorskip("jupyterlab_rise")
     shutil.copy(NBS/"tutorials"/"slides.ipynb", tmp_path)
     own = os.environ | {"JUPYTER_CONFIG_DIR": str(tmp_path/"config"), "JUPYTER_DATA_DIR": str(tmp_path/"data")}
-    # JupyterLab shows no drawing in a stranger's notebook
+    # JupyterLab shows no drawing in an untrusted notebook
     trust = [sys.executable, "-m", "jupyter", "trust", "slides.ipynb"]
     subprocess.run(trust, cwd=tmp_path, env=own, check=True, capture_output=True)
     with socket.socket() as free:

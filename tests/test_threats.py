@@ -41,11 +41,11 @@ THREATS = {  # threat → file → tests
                       test_download=["kill_and_resume"], test_review=["killed_in_the_middle"]),
     "telemetry of dependencies": dict(test_cli=["the_default_run_connects_to_nobody"],
                                       test_scale=["telemetry_is_off_before_ray_is_there"]),
-    "strangers' models": dict(test_model=[
+    "untrusted models": dict(test_model=[
         "a_chain_of_giant_products_is_ended", "functions_nested_to_a_million_nodes",
         "gigabytes_out_of_nothing_are_refused", "links_in_a_folder_are_not_followed"],
         test_fuzz=["few_model_folders", "model_folders"]),
-    "strangers' datasets": dict(test_hostile=["nothing_outside_a_hostile_dataset_is_touched"],
+    "untrusted datasets": dict(test_hostile=["nothing_outside_a_hostile_dataset_is_touched"],
                                 test_fuzz=["ledgers", "lockfiles"]),
 }
 

@@ -153,9 +153,9 @@ def solved(x: np.ndarray[tuple[int, int], np.dtype[np.float32]], y: np.ndarray[t
     assert_type(seen, novelty.Novelty)
     chosen = novelty.choose_thresholds(p.max(1), p.argmax(1) == y, strange, (p.max(1), seen(x)))
     assert_type(chosen, dict[str, float])
-    assert_type(novelty.stranger_names(["bird"]), list[str])
-    assert_type(novelty.stranger_files(["bird"]), list[Path])
-    print(novelty.stranger_embeddings().shape, suspects.out_of_fold(x, ["bird"], ["1"]).shape)
+    assert_type(novelty.ood_names(["bird"]), list[str])
+    assert_type(novelty.ood_files(["bird"]), list[Path])
+    print(novelty.ood_embeddings().shape, suspects.out_of_fold(x, ["bird"], ["1"]).shape)
 
 
 def suspected(path: Path) -> None:

@@ -29,7 +29,7 @@ from birdornot.core import cache_dir
 from birdornot.duplicates import look_alikes, perceptual_hashes
 from birdornot.embed import Embedder
 from birdornot.evaluate import effective_n, wilson
-from birdornot.novelty import stranger_files
+from birdornot.novelty import ood_files
 from birdornot.picture import open_upright
 from birdornot.probe import error_without_twins, head_logits, solve_and_judge, warn_of_bursts
 from birdornot.split import split_by_group
@@ -150,14 +150,14 @@ def _classes(result, true):
             for i, t in zip(shown, true)]
 
 
-def one_set(pool, rng, n, kind, strangers):
+def one_set(pool, rng, n, kind, ood):
     "Reported and true numbers of one simulated set"
     x, y, hashes, scene, left = drawn(pool, rng, n, kind)
     names, labels = [f"k{k}" for k in y], [f"k{k}" for k in range(y.max() + 1)]
     groups, share = groups_of(hashes), np.bincount(y)/len(y)
     def _judged(groups):
         train, valid = split_by_group(names, groups, seed=int(rng.integers(1000)))
-        head, judge, result, _ = solve_and_judge(x, y, labels, names, groups, train, valid, strangers, seed=0)
+        head, judge, result, _ = solve_and_judge(x, y, labels, names, groups, train, valid, ood, seed=0)
         return head, judge, result, valid, error_without_twins(x, y, names, groups)
     head, judge, result, valid, apart = _judged(groups)
     error, balanced, recall = true_errors(head, left, share)
@@ -199,8 +199,8 @@ def table(rows):
 
 def _share(*given):
     "In each process: keep what all sets are made from"
-    global POOLS, STRANGERS
-    POOLS, STRANGERS = given
+    global POOLS, OOD
+    POOLS, OOD = given
     threadpool_limits(1)
 
 
@@ -209,7 +209,7 @@ def _set_of(task):
     kind, seed, i, n = task
     rng = np.random.default_rng([seed, i, len(kind)])
     few = n <= 80*dict(copies=3, bursts=4).get(kind, 1) and rng.random() < 0.25
-    return one_set(POOLS[0] if few else POOLS[1], rng, n, kind, STRANGERS)
+    return one_set(POOLS[0] if few else POOLS[1], rng, n, kind, OOD)
 
 
 def main():
@@ -228,12 +228,12 @@ def main():
     start, n_sets = time.monotonic(), args.sets or (16 if args.quick else 330)
     every = (1, 5) if args.quick else (1, 3)
     pools = [Pool(embedded(d, k, args.quick)) for d, k in zip((args.photos, args.small), every)]
-    files = stranger_files([], "choose")
-    kept = cache_dir()/"bench-numbers-strangers.npy"
+    files = ood_files([], "choose")
+    kept = cache_dir()/"bench-numbers-ood.npy"
     if not kept.exists(): np.save(kept, Embedder()(files))
-    strangers, rows = np.load(kept), []
+    ood, rows = np.load(kept), []
     print(f"embedded in {time.monotonic() - start:.0f} s", flush=True)
-    with ProcessPoolExecutor(initializer=_share, initargs=(pools, strangers)) as workers:
+    with ProcessPoolExecutor(initializer=_share, initargs=(pools, ood)) as workers:
         for kind, sizes in SIZES.items():
             sizes = [n for n in sizes if n <= 160] if args.quick else sizes
             tasks = [(kind, args.seed, i, sizes[i % len(sizes)]) for i in range(n_sets)]
