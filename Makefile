@@ -20,6 +20,7 @@ bench:  ## time everything, briefly; the last line of each is JSON
 check: export  ## what CI checks beside the tests: everything in step, one style, types hold, workflows valid
 	git diff --exit-code --stat -- nbs birdornot README.md
 	ruff check
+	python tools/cells.py --check
 	mypy
 	pyright --pythonpath "$$(command -v python)"
 	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml

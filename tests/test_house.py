@@ -5,6 +5,7 @@ Nothing of birdornot is imported here: the sources are parsed, so that the whole
 import ast
 import json
 import re
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +13,9 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT/"tools"))
+import cells  # noqa: E402
+
 DRAWINGS = "the drawn sample, an appendix, stands in for the web or for photos at hand"
 FASTAI = "what was fine-tuned is explained by the learner itself; imported only where one was trained"
 ALLOWED = {  # (module, module with a higher number that it imports) → why
@@ -294,3 +298,30 @@ def test_the_command_line_parses_calls_and_prints():
     commands = [n for n in parsed(sources()["cli"]).body if isinstance(n, ast.FunctionDef)]
     lines = {f.name: f.end_lineno - f.body[0].end_lineno for f in commands}  # without parameters and docstring
     assert len(lines) > 20 and max(lines.values()) <= 12, lines
+
+
+def test_cells_stand_in_company():
+    assert cells.worse(cells.total(cells.everything())) == [], "`python tools/cells.py 12` shows where in chapter 12"
+
+
+def test_what_is_counted_in_cells(tmp_path):
+    def notebook(name, *texts):
+        some = [dict(cell_type="markdown" if t.startswith(("# ", "A ")) else "code", source=[t]) for t in texts]
+        (tmp_path/name).write_text(json.dumps(dict(cells=some)), encoding="utf-8")
+
+    export = "#| export\ndef {}(): return 1"
+    exports = [export.format(n) for n in ("a", "b", "_c", "d")]
+    notebook("10_a.ipynb", "# A\n\n> B", "#| default_exp a", "#| export\nimport os", *exports[:3], "# heading",
+             exports[3], "a()", "import re\nb()", "#| hide\nimport nbdev; nbdev.nbdev_export()")
+    notebook("11_b.ipynb", *exports[:2], "A sentence.", export.format("_c"), "#| export\n" + "x = 1\n"*41, "x\n"*13,
+             "#| export\n@patch\ndef _d(self: A): pass", "%time x")
+    notebook("12_c.ipynb", "#| export\n@patch\ndef _d(self: B): pass", "_d()")
+    a, b, c = cells.everything(tmp_path)
+    assert (a.export, a.use, a.ratio) == (4, 2, 0.5) and (b.export, b.use) == (5, 2) and c.ratio == 1
+    assert [len(p) for p in a.places.values()] == [1, 1, 0, 0, 1], a.places
+    assert [len(p) for p in b.places.values()] == [0, 0, 1, 1, 1], b.places
+    assert not any(c.places.values()), c.places
+    everything = cells.total([a, b, c])
+    assert cells.worse(everything, dict(ratio=0.5, runs=1, mixed=1, large=1, long=1, doubles=2)) == []
+    found = cells.worse(everything, dict(ratio=0.51, runs=0, mixed=0, large=0, long=0, doubles=1))
+    assert len(found) == 6 and found[0].startswith("0.500 cells"), found
