@@ -6,10 +6,11 @@ Docs: https://birdornot.github.io/birdornot/core.html.md"""
 
 # %% auto #0
 __all__ = ['RANGES', 'BACKBONE', 'WANTED', 'PICTURE_SUFFIXES', 'BirdornotError', 'DatasetError', 'NeedsExtra', 'has_fastai',
-           'need_fastai', 'DiskFull', 'disk_full', 'is_disk_full', 'system_words', 'disk_full_errors', 'check_numbers',
-           'printable', 'progress_bar', 'say', 'in_words', 'shell_words', 'command_line', 'html_table',
-           'markdown_table', 'count_table', 'list_counts', 'csv_cell', 'csv_text', 'atomic_file', 'split_url',
-           'path_of', 'copy_time', 'check_table_place', 'put_in_place', 'atomic_folder', 'cores', 'cache_dir']
+           'need_fastai', 'can_run', 'page_needs_fastai', 'DiskFull', 'disk_full', 'is_disk_full', 'system_words',
+           'disk_full_errors', 'check_numbers', 'printable', 'progress_bar', 'say', 'in_words', 'shell_words',
+           'command_line', 'html_table', 'markdown_table', 'count_table', 'list_counts', 'csv_cell', 'csv_text',
+           'atomic_file', 'split_url', 'path_of', 'copy_time', 'check_table_place', 'put_in_place', 'atomic_folder',
+           'cores', 'cache_dir']
 
 # %% ../nbs/00_core.ipynb #ebfdcf37
 import errno
@@ -61,6 +62,69 @@ def need_fastai(
     NeedsExtra
     """
     if not has_fastai(): raise NeedsExtra(f"{what} needs fastai; pip install 'birdornot[fastai]'")
+
+# %% ../nbs/00_core.ipynb #9acb58b9
+_NEEDS = dict(net="a network", gpu="a GPU that torch can use", fastai="fastai: pip install 'birdornot[fastai]'",
+              slow='some minutes: put "slow" into os.environ["BIRDORNOT_FLAGS"] and run it again')
+
+
+def _has_network():
+    from urllib.error import HTTPError
+    from urllib.request import urlopen
+    try: urlopen("https://commons.wikimedia.org/robots.txt", timeout=3).close()
+    except HTTPError: return True  # refused, but answered
+    except OSError: return False
+    return True
+
+
+def _has_gpu():
+    if not has_fastai(): return False
+    import torch
+    return torch.cuda.is_available()
+
+# %% ../nbs/00_core.ipynb #dc9b8c02
+def _is_here(need):
+    if need == "fastai": return has_fastai()
+    asked = os.environ.get("BIRDORNOT_FLAGS")
+    if need in (asked or "").split(): return True
+    if asked is None and "IN_TEST" in os.environ: return True  # `nbdev-test` runs a flagged cell only with --flags
+    return dict(net=_has_network, gpu=_has_gpu, slow=bool)[need]()
+
+
+def can_run(
+    *needs: str,  # of a cell: net, slow, gpu, fastai
+) -> bool:  # False after saying what is missing
+    """Tell whether a cell of a notebook has what it needs on this computer
+
+    Parameters
+    ----------
+    needs
+        of a cell: net, slow, gpu, fastai
+
+    Returns
+    -------
+    bool
+        False after saying what is missing
+    """
+    if unknown := set(needs) - set(_NEEDS):
+        raise BirdornotError(f"{min(unknown)!r} is nothing a cell can need; choose from {', '.join(_NEEDS)}")
+    if missing := [_NEEDS[need] for need in needs if not _is_here(need)]:
+        print(f"not run: this cell needs {', and '.join(missing)}")
+    return not missing
+
+# %% ../nbs/00_core.ipynb #15f8758f
+def _unless_missing(lines):
+    "An input transformer of IPython: no cell is run while fastai is missing, but for magics such as %pip"
+    return lines if has_fastai() or "".join(lines).lstrip()[:1] in ("%", "!") else []
+
+
+def page_needs_fastai():
+    "Have a notebook pass over its cells while fastai is not installed, and say so once"
+    from fastcore.imports import ipython_shell
+    if has_fastai(): return
+    transformers = ipython_shell().input_transformers_cleanup
+    if _unless_missing not in transformers: transformers.append(_unless_missing)
+    print("not run: this page needs fastai; install it with %pip install 'birdornot[fastai]', and run the page again")
 
 # %% ../nbs/00_core.ipynb #e6d5e9ac
 class DiskFull(BirdornotError):

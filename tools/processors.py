@@ -1,4 +1,5 @@
 """nbdev's processors, as the site uses them."""
+import ast
 import os
 import re
 import warnings
@@ -24,14 +25,14 @@ processors.get_config = cache(config.get_config)  # nbdev reads pyproject.toml a
 
 
 class exec_definitions(exec_show_docs):
-    "Run what `show_doc` needs; of a cell that imports and then does something else, only the imports"
+    "Run what `show_doc` needs; of a cell that imports and does something else, such as asking first, only the imports"
     def __call__(self, cell):
         tree = cell.parsed_() if cell.cell_type == "code" else None
         if not tree or "export" in cell.directives_: return super().__call__(cell)
-        imports = [n for n in tree if type(n).__name__ in ("Import", "ImportFrom")]
+        inside = [n for statement in tree for n in (statement.body if isinstance(statement, ast.If) else [statement])]
+        imports = [n for n in inside if isinstance(n, (ast.Import, ast.ImportFrom))]
         if not imports or len(imports) == len(tree): return super().__call__(cell)
-        lines = cell.source.splitlines()
-        super().__call__(mk_cell("\n".join("\n".join(lines[n.lineno-1:n.end_lineno]) for n in imports)))
+        super().__call__(mk_cell("\n".join(map(ast.unparse, imports))))
 
 
 class Filter(FilterDefaults):
