@@ -214,6 +214,34 @@ def test_next_and_last_chapter_are_the_neighbours_in_the_folder():
                              for name, some in cells.items()}) == []
 
 
+FLAGS = {"net", "slow", "gpu", "fastai"}
+
+
+def cells_of(name):
+    "The sources of a notebook's cells of code"
+    cells = json.loads((ROOT/"nbs"/name).read_text(encoding="utf-8"))["cells"]
+    return ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
+
+
+def asks(source):
+    "What a cell asks `can_run` for, in which all of it but imports of ours stands"
+    body = [n for n in ast.parse(source).body if not (isinstance(n, ast.ImportFrom) and n.module == "birdornot.core")]
+    asked = re.match(r"if can_run\(([\w\", ]+)\):", ast.unparse(body).replace("'", '"')) if len(body) == 1 else None
+    return {*re.findall(r"\w+", asked[1])} if asked else None
+
+
+def test_a_flagged_cell_asks_for_what_its_flags_say():
+    "So that it does not stop a person's Run All"
+    found = {(f.stem, source): (flags, asks(source)) for f in (ROOT/"nbs").rglob("*.ipynb") for source in cells_of(f)
+             if (flags := FLAGS & {*re.findall(r"^#\| *(\w+)$", source, re.M)})}
+    assert len(found) > 40 and not [where for where, (flags, asked) in found.items() if flags != asked]
+
+
+def test_a_chapter_that_is_run_writes_no_module():
+    "`make export` and git's hooks do"
+    assert not [f for f in (ROOT/"nbs").rglob("*.ipynb") for s in cells_of(f) if re.search(r"nbdev[._]export\b", s)]
+
+
 def test_every_module_is_written_by_a_chapter():
     assert {n for n in sources() if not n.startswith("__")} - {"_export"} == set(numbers())
     assert not [n for n, text in sources().items() if "._export" in text and n != "_export"], "runs at export alone"
@@ -290,6 +318,9 @@ def test_the_rules_find_what_breaks_them():
     for text in ("There is none; make one", "there is none; make one.", "there is none", "no {x}: give {y}"):
         assert len(wrong_voice(dict(a=f"class E(BirdornotError): pass\nraise E(f'{text}')"))) == 1, text
     assert wrong_voice(dict(a="raise BirdornotError(f'{x} is none; give {y}')\nraise Refused('gone')")) == []
+    for text in ("x = 1", "if can_run('net'): x()\ny()", "if can_run('net') or y: x()", "from birdornot.core import x"):
+        assert asks(text) is None, text
+    assert asks("from birdornot.core import can_run\n\nif can_run('net', 'slow'):\n    x()") == {"net", "slow"}
 
 
 def test_the_command_line_parses_calls_and_prints():
