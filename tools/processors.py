@@ -11,6 +11,7 @@ from fastcore.nbio import mk_cell, read_nb, write_nb
 from nbdev import config, processors
 from nbdev.config import nbpath2html
 from nbdev.processors import FilterDefaults, exec_show_docs
+from visible import to_type_along
 
 _whole = docments.docstring
 
@@ -45,10 +46,21 @@ def page_of(nb: str) -> str:
     return nbpath2html(nb).with_suffix(".ipynb").as_posix()
 
 
+def show_imports(nb) -> None:
+    "Put what a reader has to import to type the page along in front of its first cell of code, folded where it is long"
+    sources = [cell.source for cell in nb.cells if cell.cell_type == "code"]
+    text = "\n".join(to_type_along(sources)[0])
+    if not text: return
+    first = next(n for n, cell in enumerate(nb.cells) if cell.cell_type == "code")
+    fold = '#| code-fold: true\n#| code-summary: "Imports"\n' if text.count("\n") > 3 else ""
+    nb.cells.insert(first, mk_cell(f"#| eval: false\n{fold}{text}"))
+
+
 def run_processors(nbs: Path, pages: Path, name: str) -> None:
     "Process the notebook `name` below `nbs` and write it below `pages` under its page's name"
     os.environ["IN_TEST"] = "1"
     nb = read_nb(nbs/name)
+    show_imports(nb)
     with warnings.catch_warnings(action="ignore"):  # imports run alone here, without the cells that silence them
         Filter()(nb)
     dest = pages/page_of(name)

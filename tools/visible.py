@@ -1,0 +1,93 @@
+"""What a reader of a page sees of its notebook, and what has to be imported to type it along.
+
+A page shows neither cells flagged `hide` nor exported ones, whose names a reader imports from the chapter's module."""
+import ast
+import builtins
+import re
+import symtable
+from functools import cache
+from pathlib import Path
+
+from IPython.core.inputtransformer2 import TransformerManager
+
+ROOT = Path(__file__).parents[1]
+KNOWN = {*dir(builtins), "display", "get_ipython"}
+
+
+@cache
+def plain_python(source: str) -> str:
+    "A cell, with lines such as %time and !ls as calls"
+    return TransformerManager().transform_cell(source) if re.search(r"^ *[%!]|= *[%!]", source, re.M) else source
+
+
+def directives(source: str) -> dict[str, str]:
+    "The directives on top of a cell, name → value"
+    return dict(re.findall(r"^#\s*\| *([\w-]+):? *(.*)$", source, re.M))
+
+
+def is_visible(source: str) -> bool:
+    "Whether a page shows a cell to be typed along: exported ones need not be, their names are imported"
+    said = directives(source)
+    return not said.keys() & {"hide", "export", "exports", "exporti", "default_exp"} and said.get("echo") != "false"
+
+
+def names(source: str) -> tuple[set[str], set[str]]:
+    "The names that a cell makes, and those that it uses and does not make"
+    top = symtable.symtable(plain_python(source), "cell", "exec")
+    made = {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported()}
+    used, todo = {s.get_name() for s in top.get_symbols() if s.is_referenced()}, [*top.get_children()]
+    while todo:
+        table = todo.pop()
+        outside = [s for s in table.get_symbols() if s.is_global()]
+        used |= {s.get_name() for s in outside if s.is_referenced()}
+        made |= {s.get_name() for s in outside if s.is_assigned()}  # by := in a comprehension
+        todo += table.get_children()
+    return made, used - made - KNOWN
+
+
+def imported(sources: list[str]) -> dict[str, tuple[str, str]]:
+    "Names that cells import → where from, and as it is written: `('os', '')`, `('pathlib', 'Path')`"
+    found = {}
+    for node in (n for source in sources for n in ast.walk(ast.parse(plain_python(source)))):
+        for a in node.names if isinstance(node, (ast.Import, ast.ImportFrom)) else ():
+            written = a.name + f" as {a.asname}"*bool(a.asname)
+            if isinstance(node, ast.ImportFrom): found[a.asname or a.name] = node.module, written
+            else: found[a.asname or a.name.split(".")[0]] = written, ""
+    return found
+
+
+@cache
+def module_names(module: str) -> set[str]:
+    "The names that a module of ours defines"
+    source = (ROOT/"birdornot"/f"{module}.py").read_text(encoding="utf-8")
+    top = symtable.symtable(source, module, "exec")
+    return {s.get_name() for s in top.get_symbols() if s.is_assigned() and not s.is_imported()}
+
+
+def import_lines(wanted: dict[str, tuple[str, str]]) -> list[str]:
+    "Import statements, sorted, those of one module in one, in lines of at most 120 characters"
+    lines, parts = sorted({f"import {module}" for module, name in wanted.values() if not name}), {}
+    for module, name in wanted.values():
+        if name: parts.setdefault(module, set()).add(name)
+    for module, some in sorted(parts.items(), key=lambda part: (part[0].startswith("birdornot"), part)):
+        line = f"from {module} import {', '.join(sorted(some))}"
+        if len(line) > 120:
+            line = f"from {module} import (\n    " + ",\n    ".join(sorted(some)) + ")"
+        lines.append(line)
+    return lines
+
+
+def to_type_along(sources: list[str]) -> tuple[list[str], dict[str, int]]:
+    "Of a notebook's cells of code: imports that its visible ones need from others, and what no import gives → its cell"
+    module = next((said["default_exp"] for s in sources if "default_exp" in (said := directives(s))), None)
+    ours = {name: (f"birdornot.{module}", name) for name in module_names(module)} if module else {}
+    known = imported([s for s in sources if not is_visible(s)]) | ours
+    wanted, missing, made = {}, {}, set()
+    for n, source in enumerate(sources):
+        if not is_visible(source): continue
+        new, used = names(source)
+        for name in used - made:
+            if name in known: wanted[name] = known[name]
+            else: missing.setdefault(name, n)
+        made |= new | used
+    return import_lines(wanted), missing
