@@ -7,10 +7,10 @@ Docs: https://birdornot.github.io/birdornot/core.html.md"""
 # %% auto #0
 __all__ = ['RANGES', 'BACKBONE', 'WANTED', 'PICTURE_SUFFIXES', 'BirdornotError', 'DatasetError', 'NeedsExtra', 'has_fastai',
            'need_fastai', 'can_run', 'page_needs_fastai', 'DiskFull', 'disk_full', 'is_disk_full', 'system_words',
-           'disk_full_errors', 'check_numbers', 'printable', 'progress_bar', 'say', 'in_words', 'shell_words',
-           'command_line', 'html_table', 'markdown_table', 'count_table', 'list_counts', 'csv_cell', 'csv_text',
-           'atomic_file', 'split_url', 'path_of', 'copy_time', 'check_table_place', 'put_in_place', 'atomic_folder',
-           'cores', 'cache_dir']
+           'disk_full_errors', 'check_numbers', 'printable', 'on_a_page', 'is_watched', 'progress_bar', 'say',
+           'in_words', 'shell_words', 'command_line', 'html_table', 'markdown_table', 'count_table', 'list_counts',
+           'csv_cell', 'csv_text', 'atomic_file', 'split_url', 'path_of', 'copy_time', 'check_table_place',
+           'put_in_place', 'atomic_folder', 'cores', 'cache_dir']
 
 # %% ../nbs/00_core.ipynb #ebfdcf37
 import errno
@@ -28,6 +28,7 @@ from pathlib import Path
 from subprocess import list2cmdline
 from tempfile import gettempdir
 from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
+from warnings import filterwarnings
 
 # %% ../nbs/00_core.ipynb #b30a6c00
 class BirdornotError(Exception):
@@ -257,11 +258,30 @@ def printable(
     return _UNSEEN.sub(lambda found: repr(found[0])[1:-1], str(text))
 
 # %% ../nbs/00_core.ipynb #5770d510
+def on_a_page() -> bool:
+    "Whether what is printed goes to a page of Jupyter"
+    return {type(stream).__module__ for stream in (sys.stdout, sys.stderr)} == {"ipykernel.iostream"}
+
+
+def _for_people():
+    "Where to print how far things are: on a page of Jupyter, standard error would stand on red as if all had failed"
+    return sys.stdout if on_a_page() else sys.stderr
+
+# %% ../nbs/00_core.ipynb #e07d0211
+filterwarnings("ignore", "IProgress not found")  # of tqdm, in a notebook without widgets: a bar of text will do
+
+
+def is_watched() -> bool:
+    "Whether a person looks on: at a terminal or in a notebook"
+    return on_a_page() or bool(sys.stderr and sys.stderr.isatty())
+
+# %% ../nbs/00_core.ipynb #1b6405b1
 def progress_bar(
     n: int,  # things to do
     what: str,  # the work, in a word or two
     show: bool = True,  # False: never
     unit: str = " pictures",  # what is counted
+    leave: bool = True,  # False: it goes away when all is done
 ):  # tqdm bar with `update` and `set_postfix`, for a `with` statement
     """Start a progress bar that shows where a person looks on: at a terminal or in a notebook
 
@@ -275,26 +295,22 @@ def progress_bar(
         False: never
     unit
         what is counted
+    leave
+        False: it goes away when all is done
 
     Returns
     -------
     tqdm bar with `update` and `set_postfix`, for a `with` statement
     """
-    from warnings import catch_warnings, simplefilter
-
-    from fastcore.imports import ipython_shell
-    with catch_warnings():
-        simplefilter("ignore")  # a notebook without widgets gets a bar of text, and that will do
-        from tqdm.auto import tqdm
-    look = hasattr(ipython_shell(), "kernel")  # where output goes to a page, although not to a terminal
-    return tqdm(total=n, desc=what, unit=unit, disable=(False if look else None) if show else True)
+    from tqdm import tqdm
+    return tqdm(total=n, desc=what, unit=unit, leave=leave, file=_for_people(), disable=not (show and is_watched()))
 
 # %% ../nbs/00_core.ipynb #b04dfb8f
 def say(
     stage: str,  # the step that speaks, in a word
     text,  # what it has to say
 ):
-    """Tell a person how far things are, in a line on standard error
+    """Tell a person how far things are, in a line on standard error, or on a page of Jupyter
 
     Parameters
     ----------
@@ -303,7 +319,7 @@ def say(
     text
         what it has to say
     """
-    print(f"{stage:<9} " + "\n".join(map(printable, str(text).split("\n"))), file=sys.stderr, flush=True)
+    print(f"{stage:<9} " + "\n".join(map(printable, str(text).split("\n"))), file=_for_people(), flush=True)
 
 # %% ../nbs/00_core.ipynb #eda83fe0
 def in_words(

@@ -39,6 +39,7 @@ from birdornot.core import (
     has_fastai,
     in_words,
     need_fastai,
+    progress_bar,
 )
 from .ledger import content_hash
 from .picture import MAX_SIZE, BadPicture, model_input, open_upright
@@ -484,19 +485,19 @@ def _unreadable(bad):
 
 def _embed_missing(embedder, missing, progress):
     "Embed the files of `missing`, hash → file, and keep the results every other second; → hash → embedding"
-    from tqdm import tqdm
     def _one(item):
         try: return item[0], embedder.one(item[1])
         except BadPicture as e: return item[0], e
     pool, done, fresh, bad, since = ThreadPoolExecutor(embedder.threads), {}, {}, {}, time.monotonic()
     try:
-        for h, x in tqdm(pool.map(_one, missing.items()), "embed", len(missing), leave=False, unit=" pictures",
-                         disable=None if progress else True):
-            if isinstance(x, BadPicture): bad[missing[h]] = x
-            else: done[h] = fresh[h] = x
-            if time.monotonic() - since > 2:
-                keep_vectors(embedder.key, fresh)
-                fresh, since = {}, time.monotonic()
+        with progress_bar(len(missing), "embed", progress, leave=False) as bar:
+            for h, x in pool.map(_one, missing.items()):
+                bar.update()
+                if isinstance(x, BadPicture): bad[missing[h]] = x
+                else: done[h] = fresh[h] = x
+                if time.monotonic() - since > 2:
+                    keep_vectors(embedder.key, fresh)
+                    fresh, since = {}, time.monotonic()
     finally:
         pool.shutdown(cancel_futures=True)
         if fresh: keep_vectors(embedder.key, fresh)

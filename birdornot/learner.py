@@ -22,7 +22,6 @@ from pathlib import Path
 
 import numpy as np
 from fastcore.basics import patch
-from tqdm.auto import tqdm
 
 # %% ../nbs/60_learner.ipynb #f58134a7
 from .core import need_fastai
@@ -31,7 +30,7 @@ need_fastai("birdornot.learner")
 
 # %% ../nbs/60_learner.ipynb #2632a144
 from .backbone import SIZES, efficientnet_onnx, installed_backbones, packaged_weights
-from .core import BACKBONE, BirdornotError, DatasetError, atomic_file, command_line, in_words
+from .core import BACKBONE, BirdornotError, DatasetError, atomic_file, command_line, in_words, progress_bar
 from .datablock import dataloaders
 from birdornot.embed import (
     WeightsUnavailable,
@@ -226,9 +225,11 @@ def embed(
         N×C, float32
     """
     body = nn.Sequential(learn.model[0], *learn.model[1][:-1]).eval().to(memory_format=torch.channels_last)
-    with torch.inference_mode():
-        parts = [body(b[0].contiguous(memory_format=torch.channels_last)).float().cpu()
-                 for b in tqdm(dl, "embed", disable=None, leave=False)]
+    parts = []
+    with torch.inference_mode(), progress_bar(len(dl), "embed", unit=" batches", leave=False) as bar:
+        for b in dl:
+            parts.append(body(b[0].contiguous(memory_format=torch.channels_last)).float().cpu())
+            bar.update()
     return torch.cat(parts).numpy()
 
 # %% ../nbs/60_learner.ipynb #1066811d

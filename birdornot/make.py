@@ -40,6 +40,7 @@ from birdornot.core import (
     has_fastai,
     html_table,
     in_words,
+    is_watched,
     need_fastai,
     path_of,
     say,
@@ -581,7 +582,7 @@ def _train_learner(dest, backbone, size, settings, began, after):
     until = Deadline(60*minutes - (time.monotonic() - began) - after(len(dls.valid_ds), speed)) if minutes else None
     plan = plan_fit(learn, settings["asked"], settings["epochs"], minutes, until, speed)
     if plan.how == "probe": return None, plan.why
-    with _clock("fit", seconds), _begins_anew(), nullcontext() if sys.stderr.isatty() else learn.no_bar():
+    with _clock("fit", seconds), _begins_anew(), nullcontext() if is_watched() else learn.no_bar():
         done = fit(learn, seed=settings["seed"], minutes=minutes, plan=plan)
     learner.save_learner(learn, dest, done, seconds=seconds, **settings)
     say("train", f"{done.how} in {done.seconds:.0f} s ({done.why})")

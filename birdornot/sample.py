@@ -26,9 +26,8 @@ from queue import SimpleQueue
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
-from tqdm.auto import tqdm
 
-from .core import cores
+from .core import cores, progress_bar
 from .drawing import KINDS, describe, draw
 
 # %% ../nbs/99_sample.ipynb #3cb52e7a
@@ -318,7 +317,8 @@ def make_sample(
     def save(o):
         (dest/within(o["name"])).write_bytes(studio(o["name"]))
     with closing(_Studio()) as studio, ThreadPoolExecutor(cores()) as pool:
-        for _ in tqdm(pool.map(save, answers), "drawing", len(answers), disable=None): pass
+        with progress_bar(len(answers), "drawing") as bar:
+            for _ in pool.map(save, answers): bar.update()
     return [dict(path=within(o["name"])) | {k: o[k] for k in ("kind", "truth", "fault")} |
             dict(original=within(o["original"])) for o in answers]
 

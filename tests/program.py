@@ -19,7 +19,7 @@ def watch(event, args):
     if event == "socket.connect" and isinstance(args[1], tuple) and args[1][0] not in ("127.0.0.1", "127.0.0.2", "::1"):
         with open(connects, "a") as f: print(args[1][0], file=f)
 sys.addaudithook(watch)
-import fastcore.all, filelock, numpy, onnx, PIL.Image, safetensors.numpy, slugify, tqdm.auto, w3lib.url
+import fastcore.all, filelock, numpy, onnx, PIL.Image, safetensors.numpy, slugify, tqdm, w3lib.url
 import birdornot.export, birdornot.make, birdornot.probe, birdornot.report, birdornot.search, birdornot.why
 from birdornot.cli import main
 for line in sys.stdin:
