@@ -2,6 +2,7 @@
 and counted like any other test. What a flagged cell needs is found by `can_run`; BIRDORNOT_FLAGS may overrule it."""
 import gc
 import os
+import shutil
 import socket
 import sys
 from pathlib import Path
@@ -11,6 +12,12 @@ from nbdev.test import test_nb as run_notebook
 
 from birdornot.core import has_fastai
 
+sys.path.insert(0, str(Path(__file__).parents[1]/"tools"))
+from rerun import OFFLINE  # noqa: E402
+
+WITHOUT_FASTAI = """import sys
+for name in ("torch", "torchvision", "fastai", "timm", "ipywidgets"): sys.modules[name] = None
+"""
 NBS = Path(__file__).parents[1]/"nbs"
 NAMES = sorted(f.relative_to(NBS).as_posix() for f in NBS.rglob("*.ipynb"))
 LONG = """61_finetune 90_cli 58_why 80_make 60_learner 59_shortcuts 56_suspects 75_predict 62_backbones 98_drawing
@@ -24,12 +31,8 @@ WITH_FASTAI = [name for name in NAMES if "needs the extra `fastai`:*" in (NBS/na
 def no_more_than_was_asked(monkeypatch):
     "No network, and none of what takes minutes, unless BIRDORNOT_FLAGS names it"
     monkeypatch.setenv("BIRDORNOT_FLAGS", flags := os.environ.get("BIRDORNOT_FLAGS", ""))
-    connect = socket.socket.connect
-    def connect_here(self, address):
-        if self.family != socket.AF_UNIX and not str(address[0]).startswith(("127.", "::1", "localhost")):
-            raise OSError(f"this run is offline, and {address[0]} is another machine")
-        return connect(self, address)
-    if "net" not in flags.split(): monkeypatch.setattr(socket.socket, "connect", connect_here)
+    monkeypatch.setattr(socket.socket, "connect", socket.socket.connect)  # as it was, afterwards
+    if "net" not in flags.split(): exec(OFFLINE, {})
 
 
 @pytest.mark.parametrize("name", sorted(NAMES, key=lambda name: name.removesuffix(".ipynb") not in LONG))
@@ -45,6 +48,29 @@ def test_a_page_about_fastai_ends_well_without_it(name, monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
     done, _ = run_notebook(NBS/name, basepath=NBS.parent)
     assert done
+
+
+def run_all(name, first, out):
+    "What Jupyter puts out when all cells of a notebook are run, after a cell `first`; raises for one that fails"
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    nb = nbformat.read(NBS/name, as_version=4)
+    nb.cells.insert(0, nbformat.v4.new_code_cell(first))
+    shutil.copytree(NBS, out/"nbs", symlinks=True)
+    (out/"birdornot").symlink_to(NBS.parent/"birdornot")  # where chapters find the pages that stand beside the code
+    nbclient.NotebookClient(nb, timeout=600, resources=dict(metadata=dict(path=str((out/"nbs"/name).parent)))).execute()
+    return [o for cell in nb.cells for o in cell.get("outputs", [])]
+
+
+def test_a_notebook_runs_in_jupyter(tmp_path): assert run_all("00_core.ipynb", OFFLINE, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", [OFFLINE, OFFLINE + WITHOUT_FASTAI], ids=["all extras", "without fastai"])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_notebook_runs_in_jupyter(name, first, tmp_path, monkeypatch):
+    monkeypatch.setenv("BIRDORNOT_FLAGS", "")
+    said = [o.text for o in run_all(name, first, tmp_path) if o.get("name") == "stderr"]
+    assert not [text for text in said if "IProgress" in text or "it/s]" in text]
 
 
 def test_the_long_ones_are_there(): assert {f"{name}.ipynb" for name in LONG} <= set(NAMES)
