@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from fastcore import docments
+from fastcore.basics import AttrDict
 from fastcore.nbio import mk_cell, read_nb, write_nb
 from nbdev import config, processors
 from nbdev.config import nbpath2html
@@ -53,7 +54,8 @@ def show_imports(nb) -> None:
     if not text: return
     first = next(n for n, cell in enumerate(nb.cells) if cell.cell_type == "code")
     fold = '#| code-fold: true\n#| code-summary: "Imports"\n' if text.count("\n") > 3 else ""
-    nb.cells.insert(first, mk_cell(f"#| eval: false\n{fold}{text}"))
+    nb.cells.insert(first, mk_cell(f"#| eval: false\n{fold}{text}", metadata=AttrDict()))
+    for n, cell in enumerate(nb.cells): cell.idx_ = n  # nbdev puts documentation beside the cell of this number
 
 
 def run_processors(nbs: Path, pages: Path, name: str) -> None:
