@@ -1,4 +1,5 @@
-"""Outputs in the notebooks are what the code puts out: run again without a network, only timings differ."""
+"""Outputs in the notebooks are what the code puts out: run again without a network, only timings differ. And what
+sentences say of them is so."""
 import base64
 import copy
 import json
@@ -9,10 +10,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT/"tools"))
-from rerun import differences, rerun, shown, steady  # noqa: E402
+from rerun import differences, rerun, shown, steady, unfounded  # noqa: E402
 
 NOTEBOOKS = sorted(f.relative_to(ROOT).as_posix() for f in (ROOT/"nbs").rglob("*.ipynb")
-                   if ".ipynb_checkpoints" not in f.parts)
+                   if not {".ipynb_checkpoints", "made"} & {*f.parts})
 
 
 def test_a_short_notebook_puts_out_the_same_again():
@@ -95,3 +96,39 @@ def test_changed_outputs_are_found():
     old_picture = next(c for c in nb["cells"] if c["id"] == picture["id"])
     old_picture["source"] = '#| fig-alt: "Error against milliseconds"\n' + "".join(old_picture["source"])
     assert "looks different" not in "\n".join(differences(nb, new))
+
+
+def a_page(*cells) -> dict:
+    "A notebook of Markdown cells, text, and code cells, pairs of source and output"
+    def made(cell):
+        if isinstance(cell, str): return dict(cell_type="markdown", source=cell)
+        return dict(cell_type="code", source=cell[0], outputs=[dict(data={"text/plain": cell[1]})])
+    return dict(cells=[made(c) for c in cells])
+
+
+@pytest.mark.parametrize("text", ["Of 24 pictures, 83 % were right.", "The error was 0.25.", "Wrong were 3 of 24.",
+                                  "It took 17 %: see [the table](other.ipynb).", "**12.6 %** were *unsure*."])
+def test_a_sentence_whose_number_did_not_come_out_is_found(text):
+    found = unfounded(a_page("## Result", ("evaluate(path, n=24)", "error 12.5% (2 of 24 wrong)"), text))
+    assert len(found) == 1 and found[0].startswith("cell 2: "), found
+
+
+@pytest.mark.parametrize("text", ["The error was 12.5 %, or 0.125, or 13 %: 2 of 24; 87.5 % were right.",
+                                  "With `n=99` and `torch` 2.14, 83 % on about 300 photos.", "A 95 % interval.",
+                                  "| 83 % | 0.33 |\n|---|---|", "Python 3.11", "It was measured once: 61 %.",
+                                  "Sums of [1.5](https://example.org/2.7) and 10–27 %", "```\n83 %\n```"])
+def test_a_sentence_whose_numbers_came_out_or_come_from_elsewhere_is_left_alone(text):
+    assert unfounded(a_page("## Result", ("evaluate(path)", "{'error': 0.125, 'wrong': '2 of 24'}"), text)) == []
+
+
+def test_an_output_counts_in_its_section_and_the_next_and_code_everywhere_below():
+    run, text = ("n = 24\nevaluate()", "error 12.5%"), "The error was 12.5 %."
+    assert unfounded(a_page("## A", run, "## B", text)) == []
+    assert len(unfounded(a_page("## A", run, "## B", "## C", text))) == 1
+    assert unfounded(a_page("## A", run, "## B", "## C", "All 24 of 24")) == []
+    assert len(unfounded(a_page(text, run))) == 1
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_what_sentences_say_came_out(name):
+    assert unfounded(json.loads((ROOT/name).read_text(encoding="utf-8"))) == []

@@ -1,5 +1,5 @@
 """Run notebooks again, without a network, and show what came out differently; timings, addresses and paths do not
-count.
+count. And warn where a sentence has a number that no output above it has.
 
     python tools/rerun.py                      # all
     python tools/rerun.py nbs/22_lock.ipynb    # one
@@ -131,11 +131,60 @@ def differences(old: dict, new: dict) -> list[str]:
     return lines
 
 
+FIGURE = r"(?<![A-Za-z_\d.])-?(\d[\d,]*\.?\d*|\.\d+)(e-?\d{1,2}(?!\d))?"
+# what a sentence says came out: a share, a decimal fraction, so many of so many; not the end of a range or a version
+CLAIM = re.compile(r"(?<![\w.,/#√–−-])(?:(?P<share>\d[\d,]*(?:\.\d+)?) ?%|(?P<decimal>\d+\.\d+)(?![\d.]*\w)"
+                   r"|(?P<some>\d+) (?:of|in) (?:the )?(?P<all>\d+)\b)")
+# where the numbers of a sentence come from elsewhere: another measurement, somebody's work, a round or imagined number
+ELSEWHERE = re.compile(r"\b(about|nearly|almost|measured|photos?|suppose|say that|fastai|Python|version|in training)"
+                       r"\b|sets\b|\]\(http", re.I)
+CONSTANTS = {0, 1, .05, .1, .5, 5, 10, 50, 80, 90, 95, 99, 100}  # of confidence, of chance, of everything
+
+
+def figures(text: str) -> set[float]:
+    "The numbers in a text"
+    found = ((m[1].replace(",", "").rstrip(".")[:300], m[2] or "") for m in re.finditer(FIGURE, text))
+    return {float(n + e) for n, e in found}
+
+
+def sentences(source: str) -> list[str]:
+    "The sentences of a Markdown cell, without tables, code, addresses and HTML"
+    for part in (r"```.*?```", r"^\|.*$", r"`[^`]*`( \d[\d.]*\d)?", r"<[^>]+>"):
+        source = re.sub(part, " ", source, flags=re.S | re.M)
+    return re.split(r"(?<=[.!?:;)])\s+(?=[A-Z(*\[])|\n\n", re.sub(r"(\]\()(?!http)[^)]*\)", r"]", source))
+
+
+def came_out(value: str, share: bool, there: set[float]) -> bool:
+    "Whether a number is one of `there`, rounded as it is, as a share or as what remains to the whole"
+    n, off = float(value.replace(",", "")), .501*10**-len(value.partition(".")[2])
+    ways = [*there, *(100*x for x in there)] if share else there
+    return any(abs(x - n) <= off or share and abs(100 - x - n) <= off for x in ways)
+
+
+def unfounded(nb: dict) -> list[str]:
+    "Numbers in sentences that neither the code above has nor an output above, in this section or the last, as lines"
+    code, last, here, lines = set(CONSTANTS), set(), set(), []
+    for n, cell in enumerate(nb["cells"]):
+        source = joined(cell["source"])
+        if source.startswith("## "): last, here = here, set()
+        if cell["cell_type"] == "code":
+            code |= figures(re.sub(r"#.*", "", source))
+            for out in cell.get("outputs", []):
+                texts = [joined(v) for k, v in out.get("data", {}).items() if k.startswith("text/")]
+                here |= figures(re.sub(r"<[^>]+>", " ", "\n".join([joined(out.get("text")), *texts])))
+        for said in sentences(source) if cell["cell_type"] == "markdown" else ():
+            for m in CLAIM.finditer(said) if not ELSEWHERE.search(said) else ():
+                parts = [(v, k == "share") for k, v in m.groupdict().items() if v]
+                if not all(came_out(*part, code | last | here) for part in parts):
+                    lines.append(f"cell {n}: {m[0]!r} is in no output above: {' '.join(said.split())[:100]!r}")
+    return lines
+
+
 def rerun(file: Path) -> list[str]:
-    "Run `file` from top to bottom in a copy of its folder; the differences, or the error"
+    "Run `file` from top to bottom in a copy of its folder; the differences and unfounded numbers, or the error"
     file = file.resolve()
     with tempfile.TemporaryDirectory() as tmp:
-        shutil.copytree(ROOT/"nbs", Path(tmp)/"nbs", symlinks=True)
+        shutil.copytree(ROOT/"nbs", Path(tmp)/"nbs", symlinks=True, ignore=shutil.ignore_patterns("made"))
         (Path(tmp)/"birdornot").symlink_to(ROOT/"birdornot")  # where chapters find the pages that stand beside the code
         copy = Path(tmp)/"nbs"/file.relative_to(ROOT/"nbs")
         (Path(tmp)/"sitecustomize.py").write_text(OFFLINE, encoding="utf-8")
@@ -143,14 +192,15 @@ def rerun(file: Path) -> list[str]:
         done = subprocess.run([sys.executable, "-c", RUN, copy, ROOT], env=os.environ | {"PYTHONPATH": path},
                               capture_output=True, text=True)
         if done.returncode: return ["did not run to its end:", *done.stderr.splitlines()[-12:]]
-        return differences(*(json.loads(f.read_text(encoding="utf-8")) for f in (file, copy)))
+        old, new = (json.loads(f.read_text(encoding="utf-8")) for f in (file, copy))
+        return differences(old, new) + unfounded(new)
 
 
 def main() -> int:
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("notebooks", nargs="*", type=Path, help="which; without any, all below nbs/")
     files = p.parse_args().notebooks or sorted(f for f in (ROOT/"nbs").rglob("*.ipynb")
-                                               if ".ipynb_checkpoints" not in f.parts)
+                                               if not {".ipynb_checkpoints", "made"} & {*f.parts})
     changed = 0
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for file, lines in zip(files, pool.map(rerun, files)):
