@@ -202,7 +202,7 @@ def examine_picture(
     """
     try: im, (w, h), warning = decode_upright(src, max_size, megabytes, seconds)
     except BadPicture as e:
-        return None, dict(reason=f"{e}, or allow it: {e.option}" if e.option else str(e), retry=int(e.retry))
+        return None, dict(reason=e.told, retry=int(e.retry))
     out = dict(width=w, height=h, warning=warning, **perceptual_hashes(im), **measures(im))
     flags = quality_flags(out)
     out |= dict(flags="; ".join(flags), oddity=max(flags.values(), default=0))

@@ -10,6 +10,7 @@ __all__ = ['COMMANDS', 'FOLLOWING', 'OURS', 'command', 'parser', 'split_words', 
 # %% ../nbs/89_command.ipynb #53963cd0
 import json
 import os
+import re
 import sqlite3
 import sys
 import warnings
@@ -169,7 +170,13 @@ def _warnings_as_lines(stage):
         yield
 
 
-def _complain(text): print(f"birdornot: {printable(text)}", file=sys.stderr, flush=True)
+def _as_typed(text):
+    "A message in which options stand as Python takes them, near=0, with the options as they are typed, --near 0"
+    def _option(m): return f"--{m[1].replace('_', '-')} {m[2].strip(chr(39))}"
+    return re.sub(r"(?<=[\s(])([a-z_]+)=('[^'\s]*'|\d[\d.]*|[A-Z]+)(?=[\s,;)]|$)", _option, text)
+
+
+def _complain(text): print(f"birdornot: {printable(_as_typed(text))}", file=sys.stderr, flush=True)
 
 # %% ../nbs/89_command.ipynb #2cbffd19
 def _call(name, words):

@@ -22,6 +22,7 @@ from collections import Counter, deque
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
+from inspect import signature
 from io import BytesIO
 from ipaddress import ip_network
 from pathlib import Path
@@ -43,6 +44,7 @@ from birdornot.core import (
     say,
 )
 from .engines import asked_wait
+from .hits import Hit
 from .ledger import Ledger, own_file, reason_kind, unfinished_files
 from .picture import MAX_BYTES, sniff
 from .project import fillable, folder_name
@@ -907,6 +909,20 @@ def _settled(got):
     "What the ledger shall say of a picture that cannot be had"
     return dict(status="failed", reason=got.reason, later=time.time()+got.wait if got.wait else None)
 
+
+def _check_hits(dest, hits, limits):
+    "Raise `BirdornotError` for what is no folder, are no hits, or is no limit: the lesson's function takes addresses"
+    if isinstance(hits, (str, Path)) and not isinstance(dest, (str, Path)):
+        raise BirdornotError(f"folder and hits are the wrong way round; call download_images({str(hits)!r}, hits)")
+    if isinstance(hits, (str, Path, Hit)) or not hasattr(hits, "__iter__"):
+        raise BirdornotError(f"the hits are {hits!r:.80}, not a list of hits; give what search_images returns")
+    if wrong := next((h for h in hits if not isinstance(h, Hit)), None):
+        raise BirdornotError(f"{wrong!r:.80} is no hit; give what search_images returns, which reads addresses from a "
+                             "file with table='addresses.txt', or use download_images of birdornot.lesson")
+    if unknown := sorted({*limits} - {*signature(Fetcher).parameters}):
+        raise BirdornotError(f"download_images knows no {unknown[0]}; give hits of search_images, and limits by the "
+                             f"names {', '.join(signature(Fetcher).parameters)}")
+
 # %% ../nbs/21_download.ipynb #92ab2c33
 def download_images(
     dest: str | Path,  # dataset folder, made if missing; not one with pictures of your own
@@ -948,6 +964,7 @@ def download_images(
         what became of each
     """
     check_numbers(workers=workers)
+    _check_hits(dest, hits, kwargs)
     layout, rows, failed = fillable(dest), [], 0
     with (disk_full_errors(dest), Ledger(layout, who="download", whole=True) as ledger,
           unfinished_files(ledger.layout) as parts, Fetcher(per_host=per_host, **kwargs) as fetcher):

@@ -480,7 +480,7 @@ def _unreadable(bad):
     "The error for files that cannot be read, path → why: one at a time they would take a training each"
     (file, why), *more = bad.items()
     others = f", and {len(more)} more cannot be read, such as {more[0][0]}" if more else ""
-    return BadPicture(f"{file}: {why}{others}; {_put_aside(file)}")
+    return BadPicture(f"{file}: {why.reason}{others}; {_put_aside(file)}")
 
 
 def _embed_missing(embedder, missing, progress):

@@ -208,6 +208,8 @@ class Hits(list[Hit]):
 
     def __add__(self, other: Iterable[Hit]): return Hits([*self, *other], self.report + getattr(other, "report", []))
 
+    def __iadd__(self, other: Iterable[Hit]) -> "Hits": return self + other
+
     @property
     def summary(self) -> str:
         "How many there are, and whether more were wanted"
@@ -358,7 +360,7 @@ def _saved_hit(path, line, row, folder):
     if not term or not isinstance(url, str) or not url:
         raise BirdornotError(f"{where} has no term or no image_url; give a file written by `Hits.save`")
     if url.lower().startswith("file:") and not _lies_in(url, folder):
-        raise BirdornotError(f"{where} names a file of this computer, {url!r:.200}; name its folder by --folder "
+        raise BirdornotError(f"{where} names a file of this computer, {url!r:.200}; name its folder by folder='DIR' "
                              "to have it read")
     return make_hit(term, url, rank=rank, **row)
 

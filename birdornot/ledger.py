@@ -215,7 +215,8 @@ class Ledger:
         self.path, self._sound, self._after = self.layout.ledger, False, []
         _check_links(self.layout)
         if not create and not self.path.exists() and not copy_of_ledger(self.path).exists():
-            raise DatasetError(f"{str(dest)!r} is no birdornot dataset (no ledger); download pictures into it first")
+            raise DatasetError(f"{str(self.layout.home)!r} is no birdornot dataset (no ledger); "
+                               "download pictures into it first")
         try: self._db, self.read_only = self._opened(whole)
         except (OSError, sqlite3.Error) as e:
             if (plain := _in_plain_words(e, self.path)) is not e: raise plain from None

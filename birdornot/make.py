@@ -65,7 +65,7 @@ from birdornot.hits import (
     table_terms,
 )
 from .ledger import DatasetError, Ledger, at_work, home_of, own_words, reason_kind
-from .picture import MAX_SIZE, MEGABYTES, SECONDS, BadPicture, contact_sheet, left_out_line, open_upright
+from .picture import MAX_SIZE, MEGABYTES, SECONDS, contact_sheet, left_out_line, open_upright
 from birdornot.predict import (
     Classifier,
     Prediction,
@@ -1031,8 +1031,7 @@ def explain(
         where there is no answer or no heat, a line says why
     """
     if out: check_picture_name(out)
-    try: img = open_upright(photo, max_size=MAX_SIZE)
-    except BadPicture as e: raise BadPicture(f"{photo}: {e}") from e
+    img = open_upright(photo, max_size=MAX_SIZE)
     found, said, beside = nearest_pictures(dest, img, k), None, {}
     facts = saved_facts(dest)
     if facts.get("kind") == "learner" and facts["fit"]["how"] != "probe":

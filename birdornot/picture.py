@@ -47,12 +47,14 @@ class BadPicture(BirdornotError):
         option: str = "",  # what allows it, as typed after `birdornot clean`
     ):
         super().__init__(reason)
-        self.retry, self.option = retry, option
+        self.reason, self.retry, self.option, self.file = reason, retry, option, ""
+
+    def __str__(self): return f"{self.file}: {self.reason}" if self.file else self.reason
 
     @property
     def told(self) -> str:
-        "The reason for somebody who can type the option"
-        return f"{self}, or allow it: {self.option}" if self.option else str(self)
+        "The reason, without the file's name, for somebody who can type the option"
+        return f"{self.reason}, or allow it: {self.option}" if self.option else self.reason
 
 # %% ../nbs/01_picture.ipynb #a617ac17
 _KINDS = dict(jpg=rb"\xff\xd8\xff", png=rb"\x89PNG\r\n\x1a\n", gif=rb"GIF8[79]a", bmp=rb"BM.{4}\0{4}",
@@ -673,7 +675,10 @@ def open_upright(
     Image.Image
         RGB, upright, without metadata
     """
-    return decode_upright(src, max_size, **limits)[0]
+    try: return decode_upright(src, max_size, **limits)[0]
+    except BadPicture as e:
+        if isinstance(src, (str, Path)): e.file = str(src)
+        raise
 
 # %% ../nbs/01_picture.ipynb #56703cec
 _CHANGED, _CAMERA, _SHOT, _MODEL = 0x0132, 0x8769, 0x9003, 0x0110  # tags: a date, where more tags lie, another date
@@ -804,7 +809,7 @@ def upright_copy(
         empty, or with the `reason` why there is no copy
     """
     try: im, size, _ = decode_upright(src, MAX_SIZE if dest is None else max_size and 2*max_size)
-    except BadPicture as e: return dict(reason=str(e))
+    except BadPicture as e: return dict(reason=e.reason)
     except OSError as e: return dict(reason=f"it cannot be opened ({in_words(e)})")
     if dest is None: return {}
     shrink = min(1, (max_size or max(size))/max(size))
@@ -855,7 +860,7 @@ def why_no_picture(
     """
     if file.suffix.lower() in PICTURE_SUFFIXES: return ""
     try: return sniff(_stored(file, 512))[1]
-    except BadPicture as e: return str(e)
+    except BadPicture as e: return e.reason
     except OSError as e: return f"it cannot be opened ({e.strerror})"
 
 
@@ -945,7 +950,7 @@ def _send_pictures(max_size, megabytes):
     send("ready")
     for line in sys.stdin.buffer:
         try: im = open_upright(json.loads(line), max_size)
-        except BadPicture as e: send(dict(reason=str(e)))
+        except BadPicture as e: send(dict(reason=e.reason))
         else: send(dict(size=im.size), im.tobytes())
 
 # %% ../nbs/01_picture.ipynb #635c1fd6

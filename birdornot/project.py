@@ -253,6 +253,8 @@ def layout_of(
         a project, its `photos`, a folder of your own or of lesson 1; or one still to be made
     """
     if isinstance(path, Layout): return path
+    if not isinstance(path, (str, os.PathLike)):
+        raise DatasetError(f"a dataset is a folder, and this is {type(path).__name__}; name one, such as 'birds'")
     path = Path(path)
     if path.name in ("", ".."): path = path.resolve()  # "." has no name, and no parent
     if found := known_layout(path) or (path.is_symlink() and known_layout(path.resolve())): return found
@@ -281,8 +283,9 @@ def fillable(
     layout = layout_of(path)
     if layout.kind != "beside": return layout
     command = command_line("make", "--folder", layout.photos)
-    raise DatasetError(f"{str(layout.photos)!r} holds pictures of your own, and nothing in it is changed; name another "
-                       f"folder for the dataset, which `{command}` can fill from it")
+    raise DatasetError(f"{str(layout.photos)!r} holds pictures of your own, and nothing in it is changed; fit_probe "
+                       "and dataloaders read it as it is; to have its pictures cleaned, name another folder for the "
+                       f"dataset, which `{command}` fills from it")
 
 # %% ../nbs/03_project.ipynb #d36f424d
 def check_apart(

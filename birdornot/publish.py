@@ -46,7 +46,7 @@ def check_licences(
     told = ", ".join(f"{len(rs)} {code} ({_some(rs)})" for code, rs in sorted(problems.items()))
     n = sum(map(len, problems.values()))
     raise LicenceError(f"{n} of {len(rows)} pictures have no licence that lets everybody use them: {told}; "
-                       f"search with --licences free, or, if you may, allow {','.join(sorted(problems))}")
+                       f"search with licences='free', or, if you may, pass allow={','.join(sorted(problems))!r}")
 
 # %% ../nbs/78_publish.ipynb #1b245c1c
 def _some(rows, most=3):

@@ -81,7 +81,7 @@ def thumb(
         an `img` element that carries its bytes, or its text where the picture cannot be opened
     """
     try: img = open_upright(file, max_size=size)
-    except BadPicture as e: return Span(f"{alt} ({e})", cls="lost")
+    except BadPicture as e: return Span(f"{alt} ({e.reason})", cls="lost")
     img.save(out := io.BytesIO(), "JPEG", quality=75)
     return Img(src="data:image/jpeg;base64," + b64encode(out.getvalue()).decode(), alt=alt, width=img.width,
                height=img.height)

@@ -114,7 +114,8 @@ def _from_sample(ask):
     "Drawn pictures, from a server on this computer that answers as Openverse does"
     from birdornot.sample import KINDS, SampleWeb
     kind = re.sub("_(photo|picture|image)s?$", "", term_slug(ask.term))
-    if kind not in KINDS: raise NoHits(f"the sample draws no {ask.term!r}; choose from {', '.join(KINDS)}")
+    if kind not in KINDS:
+        raise NoHits(f"the sample draws no {ask.term!r}; choose from {', '.join(KINDS)}, or search the web")
     with SampleWeb() as server:
         yield from openverse_hits(Query(kind, ask.term, Web(pause=0), base=server.url), "sample")
 
@@ -128,7 +129,7 @@ AUTO = ("openverse", "duckduckgo", "bing", "commons")
 # %% ../nbs/12_search.ipynb #41d47c49
 def _which(source, folder, table):
     "The names of the sources to ask, in order"
-    names = source.replace(",", " ").split() if isinstance(source, str) else list(source)
+    names = source.replace(",", " ").split() if isinstance(source, str) else list(source or [])
     if names == ["auto"] and folder is not None: names = ["folder"]
     if names == ["auto"] and table is not None: names = ["table"]
     if names == ["auto"]: names = os.environ.get("BIRDORNOT_SOURCE", "auto").replace(",", " ").split()
@@ -143,9 +144,9 @@ def _which(source, folder, table):
 def _not_asked(name, names, wanted, memory):
     "Why there is no point in asking this source, or ''"
     strict = wanted and "unknown" not in wanted
-    if strict and name == "bing": return "not asked: it knows no licences."
+    if strict and name == "bing": return "it knows no licences"
     if strict and name == "duckduckgo" and not duckduckgo_group(wanted):
-        return f"not asked: it knows only the groups {', '.join(LICENCES)}."
+        return f"it knows only the licence groups {', '.join(LICENCES)}"
     if len(names) == 1 or name not in AUTO: return ""
     until, text = memory.read().get(name, (0, ""))
     return text and f"left alone for {duration_text(until-memory.now())} more, as it {text.partition(';')[0]}"
@@ -191,6 +192,20 @@ def _refuse_unknown(term, unknown):
     raise BirdornotError(f"search_images knows no {next(iter(unknown))}; type search_images({term!r}, {asked}), or "
                          "from birdornot.lesson import search_images, the lesson's one, which gives addresses")
 
+
+def _check_asked(term, n, phrases):
+    "Raise `BirdornotError` for words and a number that nobody can be asked for"
+    if isinstance(term, (list, tuple, set)):
+        first = next(iter(term), "bird")
+        raise BirdornotError(f"{term!r} is not one term; search for each word by itself, as in "
+                             f"search_images({first!r}), and add the hits with +")
+    if not isinstance(term, str): raise BirdornotError(f"the term is {term!r}, not text; give words, such as 'bird'")
+    if not term.strip(): raise BirdornotError("the term is empty; say what to search for, such as 'bird'")
+    if isinstance(n, bool) or not hasattr(n, "__index__"):
+        raise BirdornotError(f"n={n!r} is no whole number; give how many hits you want, such as n=100")
+    if n < 1: raise BirdornotError(f"n={n} is no number of hits; give 1 or more")
+    if isinstance(phrases, str): raise BirdornotError(f"phrases={phrases!r} is no list; give phrases=[{phrases!r}]")
+
 # %% ../nbs/12_search.ipynb #1f664a9f
 def search_images(
     term: str,  # words to search for
@@ -235,8 +250,7 @@ def search_images(
         at most `n`, with a report of what each source gave, or why it did not
     """
     _refuse_unknown(term, unknown)
-    if not str(term).strip(): raise BirdornotError("the term is empty; say what to search for, such as 'bird'")
-    if n < 1: raise BirdornotError(f"n={n} is no number of hits; give 1 or more")
+    _check_asked(term, n, phrases)
     names, wanted = _which(source, folder, table), licence_codes(licences)
     web, memory = web or Web(), memory or Memory()
     hits, asks = Hits(), [Query(phrase, term, web, wanted, folder, table) for phrase in phrases or [term]]
@@ -259,17 +273,22 @@ def _note(error, row, memory):
     return error
 
 
+def _nobody_asked(term, rows, why):
+    "The error for sources of which none could be asked, by the name under which they were chosen"
+    text = f"nobody could be asked for {term!r} ({why}); ask `birdornot doctor`, use a folder of your own, or practise "
+    name = "auto" if {*AUTO} <= {*rows} else " and ".join(rows)
+    return SourceFailed(name, "unreachable", f"{text}on drawn pictures: source 'sample'")
+
+
 def _nothing(term, rows, failed):
     "The error that says best why there is no hit at all"
     if len(rows) == 1 and failed: return next(iter(failed.values()))
     why = {}
     for r in rows.values():
         if r["problem"]: why.setdefault(r["problem"], []).append(r["source"])
-    why = ". ".join(f"{', '.join(names)}: {text}" for text, names in why.items())
+    why = ". ".join(f"{', '.join(names)}: {text}" if len(why) > 1 else text for text, names in why.items())
     answered = [m for m, r in rows.items() if not r["problem"]]
-    if not answered:
-        text = f"no source could be asked for {term!r} ({why}); ask `birdornot doctor`, or use a folder of your own"
-        return SourceFailed("auto", "unreachable", text)
+    if not answered: return _nobody_asked(term, rows, why)
     if dropped := sum(r["left_out"] for r in rows.values()):
         return NoHits(f"none of {dropped} pictures of {term!r} has a wanted licence; allow more, or add 'unknown'")
     said = ". ".join(filter(None, [f"{', '.join(answered)}: nothing", why]))

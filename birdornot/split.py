@@ -438,7 +438,7 @@ def check_classes(
         raise DatasetError(f"a classifier needs pictures of at least two classes, found {counts}; "
                            "add a folder of pictures per class, or search for a second word")
     if small := [lbl for lbl, n in distinct.items() if n < MIN_GROUPS]:
-        remedy = ("search for more, review the quarantine, or clean with --near 0 if none is a copy"
+        remedy = ("search for more, review the quarantine, or clean with near=0 if none is a copy"
                   if what == "pictures" else "split by duplicates alone")
         raise DatasetError(f"too few different {what} of {', '.join(small)} (found {counts}; copies count once); "
                            f"each class needs at least {MIN_GROUPS}: {remedy}")

@@ -200,7 +200,7 @@ def test_near_0_takes_each_picture_by_itself(tmp_path, capsys):
 
 
 def test_too_few_pictures_name_a_remedy_that_works():
-    with pytest.raises(DatasetError, match="clean with --near 0 if none is a copy"):
+    with pytest.raises(DatasetError, match="clean with near=0 if none is a copy"):
         check_classes(["a"]*9 + ["b"]*9, [*range(9)] + ["x"]*9)
 
 
