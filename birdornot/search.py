@@ -275,9 +275,10 @@ def _note(error, row, memory):
 
 def _nobody_asked(term, rows, why):
     "The error for sources of which none could be asked, by the name under which they were chosen"
-    text = f"nobody could be asked for {term!r} ({why}); ask `birdornot doctor`, use a folder of your own, or practise "
     name = "auto" if {*AUTO} <= {*rows} else " and ".join(rows)
-    return SourceFailed(name, "unreachable", f"{text}on drawn pictures: source 'sample'")
+    if name != "auto" and len(all_same := {r["problem"] for r in rows.values()}) == 1: [why] = all_same
+    return SourceFailed(name, "unreachable", f"nobody could be asked for {term!r} ({why}); ask `birdornot doctor`, use "
+                        "a folder of your own, or practise on drawn pictures: source 'sample'")
 
 
 def _nothing(term, rows, failed):
@@ -286,7 +287,7 @@ def _nothing(term, rows, failed):
     why = {}
     for r in rows.values():
         if r["problem"]: why.setdefault(r["problem"], []).append(r["source"])
-    why = ". ".join(f"{', '.join(names)}: {text}" if len(why) > 1 else text for text, names in why.items())
+    why = ". ".join(f"{', '.join(names)}: {text}" for text, names in why.items())
     answered = [m for m, r in rows.items() if not r["problem"]]
     if not answered: return _nobody_asked(term, rows, why)
     if dropped := sum(r["left_out"] for r in rows.values()):
