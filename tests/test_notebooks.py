@@ -19,7 +19,8 @@ WITHOUT_FASTAI = """import sys
 for name in ("torch", "torchvision", "fastai", "timm", "ipywidgets"): sys.modules[name] = None
 """
 NBS = Path(__file__).parents[1]/"nbs"
-NAMES = sorted(f.relative_to(NBS).as_posix() for f in NBS.rglob("*.ipynb"))
+NAMES = sorted(f.relative_to(NBS).as_posix() for f in NBS.rglob("*.ipynb")
+               if not {"made", ".ipynb_checkpoints"} & {*f.parts})
 LONG = """61_finetune 90_cli 58_why 80_make 60_learner 59_shortcuts 56_suspects 75_predict 62_backbones 98_drawing
 tutorials/layers tutorials/lots tutorials/bird 31_clean 99_sample""".split()  # they begin, so that nobody waits for one
 
@@ -35,18 +36,28 @@ def no_more_than_was_asked(monkeypatch):
     if "net" not in flags.split(): exec(OFFLINE, {})
 
 
+@pytest.fixture(scope="module")
+def nbs(tmp_path_factory):
+    "A copy of the notebooks, in which they may leave what they make"
+    home = tmp_path_factory.mktemp("notebooks")
+    shutil.copytree(NBS, home/"nbs", symlinks=True, ignore=shutil.ignore_patterns("made", ".ipynb_checkpoints"))
+    (home/"birdornot").symlink_to(NBS.parent/"birdornot")  # where chapters find the pages that stand beside the code
+    yield home/"nbs"
+    shutil.rmtree(home)
+
+
 @pytest.mark.parametrize("name", sorted(NAMES, key=lambda name: name.removesuffix(".ipynb") not in LONG))
-def test_notebook(name):
+def test_notebook(name, nbs):
     if not has_fastai() and name in WITH_FASTAI: pytest.skip("the whole page needs fastai, as its head says")
-    done, _ = run_notebook(NBS/name, basepath=NBS.parent)
+    done, _ = run_notebook(nbs/name, basepath=NBS.parent, profile=False)
     gc.freeze()  # what is left are modules: the shell collects garbage at its end, and need not look at them each time
     assert done
 
 
 @pytest.mark.parametrize("name", WITH_FASTAI)
-def test_a_page_about_fastai_ends_well_without_it(name, monkeypatch):
+def test_a_page_about_fastai_ends_well_without_it(name, nbs, monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
-    done, _ = run_notebook(NBS/name, basepath=NBS.parent)
+    done, _ = run_notebook(nbs/name, basepath=NBS.parent, profile=False)
     assert done
 
 

@@ -279,7 +279,7 @@ def build(quarto: bool = False) -> None:
     refresh_quarto_yml()
     _build_modidx()
     names = notebooks()
-    for f in nbglob(NBS, file_glob="", skip_file_re=r"^[.]|\.ipynb$"):
+    for f in nbglob(NBS, file_glob="", skip_file_re=r"^[.]|\.ipynb$", skip_folder_re=r"^[_.]|^made$"):
         dest = PAGES/Path(f).relative_to(NBS)
         dest.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(f, dest)
