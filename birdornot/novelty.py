@@ -1,4 +1,4 @@
-"""Show a bird classifier a pizza, and it says "bird, 99 %". How to measure strangeness, and when to say "unsure"
+"""Show a bird classifier a pizza, and it says "bird, 99 %". How to measure novelty, and when to say "unsure"
 
 Docs: https://birdornot.github.io/birdornot/novelty.html.md"""
 
@@ -54,22 +54,22 @@ class Novelty:
 
     def __call__(self,
                  x: np.ndarray  # embeddings N×C
-                 ) -> np.ndarray:  # N, higher: stranger
+                 ) -> np.ndarray:  # N, higher: more novel
         z = (x - self.mean)/self.scale
         off = z/np.sqrt((z*z).sum(1, keepdims=True)) - self.centre
         return self.step*(off*off).sum(1) - (off @ self.axes)**2 @ self.less
 
 # %% ../nbs/54_novelty.ipynb #9949c66c
 def _widest(x, rank, seed=0):
-    "The largest singular values and right singular vectors C×R of `x`, by a randomised method (Halko et al. 2011)"
+    "Find the largest singular values and right singular vectors C×R of `x`, by random projection (Halko et al. 2011)"
     basis = np.random.default_rng(seed).standard_normal((x.shape[1], rank + 10)).astype(x.dtype)
     for _ in range(2): basis = np.linalg.qr(x.T @ (x @ basis))[0]
     _, s, vt = np.linalg.svd(x @ basis, full_matrices=False)
     return s[:rank], (basis @ vt.T)[:, :rank]
 
 # %% ../nbs/54_novelty.ipynb #7cca4219
-def _describe(x, rank=32, floor=10.0):
-    "Where the embeddings `x` lie: a width of its own in `rank` directions, `floor` mean variances in the others"
+def _fit_cloud(x, rank=32, floor=10.0):
+    "Describe where the embeddings `x` lie: `rank` directions by their widths, others by `floor` mean variances"
     x = np.asarray(x, np.float32)
     scale = x.std(0)
     scale = scale + scale.mean() + 1e-6  # a number that never varied here must not decide alone
@@ -100,22 +100,19 @@ def fit_novelty(
         for new pictures; and the novelty N of each training picture, had it been left out
     """
     left_out = np.empty(len(x))
-    for k in range(folds.max() + 1): left_out[folds == k] = _describe(x[folds != k])(x[folds == k])
-    typical, novelty = float(np.median(left_out)), _describe(x)
+    for k in range(folds.max() + 1): left_out[folds == k] = _fit_cloud(x[folds != k])(x[folds == k])
+    typical, novelty = float(np.median(left_out)), _fit_cloud(x)
     novelty.step, novelty.less = novelty.step/typical, novelty.less/typical
     return novelty, left_out/typical
 
 # %% ../nbs/54_novelty.ipynb #27226fba
-def _columns(shown): return () if shown is None else np.asarray(shown, bool).T
-
-
 def _with_luck(q, n):
-    "The largest share of a class of `n` that may be silent without a doubt that it is `q` but for chance, 0–1"
+    "Calculate the largest share, 0–1, of a class of `n` that chance may silence where `q` is meant"
     return min(1.0, q + 1.645*(q*(1 - q)/n)**0.5)
 
 
 def _reach(novelty, sure, coverage):
-    "The novelty up to which a share `coverage` of pictures is answered, of those that are sure"
+    "Find the novelty up to which a share `coverage` is answered, of the pictures that are sure"
     kept = np.sort(novelty[sure])
     return kept[min(len(kept), max(1, int(np.ceil(coverage*len(novelty) - 1e-9)))) - 1] if len(kept) else -np.inf
 
@@ -129,7 +126,7 @@ def choose_thresholds(
     error: float | None = None,  # keep silent more often until the error among the answered is not over this, 0–1
     shown: np.ndarray | None = None  # N×K booleans, which class each picture shows: none is to be silenced alone
 ) -> dict[str, float]:  # `min_confidence`, `max_novelty`, and what they reach: `coverage`, `error`, `ood_unsure`
-    """Choose where to say unsure
+    """Choose the limits of confidence and novelty beyond which an answer is unsure
 
     Parameters
     ----------
@@ -154,8 +151,8 @@ def choose_thresholds(
         `min_confidence`, `max_novelty`, and what they reach: `coverage`, `error`, `ood_unsure`
     """
     if not 0 < coverage <= 1: raise BirdornotError(f"coverage is {coverage}; state a share over 0 and up to 1, as 0.95")
-    everyone = np.ones(len(confidence), bool)
-    parts = [(everyone, lambda q: q), *((m, partial(_with_luck, n=m.sum())) for m in _columns(shown) if m.any())]
+    everyone, members = np.ones(len(confidence), bool), () if shown is None else np.asarray(shown, bool).T
+    parts = [(everyone, lambda q: q), *((m, partial(_with_luck, n=m.sum())) for m in members if m.any())]
     def _at(share):
         low = min(np.quantile(confidence[m], silent(share*(1 - coverage)), method="lower") for m, silent in parts)
         high = max(_reach(novelty[m], confidence[m] >= low, 1 - silent(1 - coverage)) for m, silent in parts)
@@ -169,7 +166,7 @@ def choose_thresholds(
 
 # %% ../nbs/54_novelty.ipynb #2204d7fc
 def _stricter(chosen, confidence, right, novelty, ood, error):
-    "Raise the least confidence until the error among the answered is low enough"
+    "Raise the limit of confidence until the error among the answered is low enough"
     known = novelty <= chosen["max_novelty"]
     order = np.flatnonzero(known)[np.argsort(-confidence[known], kind="stable")]
     good = np.flatnonzero(np.cumsum(~right[order])/np.arange(1, len(order) + 1) <= error)
@@ -183,7 +180,7 @@ def _stricter(chosen, confidence, right, novelty, ood, error):
 
 # %% ../nbs/54_novelty.ipynb #b6e98b19
 def _texture(i, side=200):
-    "Clouds, stripes and colour gradients, by number"
+    "Draw clouds, stripes or a colour gradient, by number"
     rng = np.random.default_rng(i)
     cells = (2**(i % 6 + 1), 2) if i % 3 == 1 else (2, 2) if i % 3 == 2 else (2**(i % 6 + 2),)*2
     pixels = rng.integers(256, size=(*cells, 3), dtype=np.uint8)
@@ -194,15 +191,15 @@ _DRAWN = [f"{kind}-{i:02}.jpg" for kind in ("bird", "forest", "texture", "thing"
 
 
 def ood_names(
-    labels: Iterable[str] = (),  # class labels; what one of them names is no stranger
+    labels: Iterable[str] = (),  # class labels; kinds that they name are left out
     half: str | None = None  # "choose" for those that limits are chosen by, "judge" for the others; None: all
 ) -> list[str]:  # names of pictures, the kind before the hyphen
-    """List pictures of none of the classes: drawings and textures
+    """List OOD pictures: drawings and textures that show none of the classes
 
     Parameters
     ----------
     labels
-        class labels; what one of them names is no stranger
+        class labels; kinds that they name are left out
     half
         "choose" for those that limits are chosen by, "judge" for the others; None: all
 
@@ -212,22 +209,22 @@ def ood_names(
         names of pictures, the kind before the hyphen
     """
     said = {word.removesuffix("s") for lbl in labels for word in re.split(r"[\W\d_]+", str(lbl).lower())}
-    def _named(kind):  # a blackbird is a bird, clothing is no thing
+    def _named(kind):  # a blackbird is a bird, clothing is not a thing
         return any(w == kind or (w.endswith(kind) and kind != "thing") for w in said)
     wanted = {"choose": (0,), "judge": (1,), None: (0, 1)}[half]
     return [n for n in _DRAWN if not _named(n.split("-")[0]) and int(n[-6:-4]) % 2 in wanted]
 
 
 def ood_files(
-    labels: Iterable[str] = (),  # class labels; what one of them names is no stranger
+    labels: Iterable[str] = (),  # class labels; kinds that they name are left out
     half: str | None = None  # as for `ood_names`
 ) -> list[Path]:  # picture files, drawn when first asked for
-    """Give the files of pictures of none of the classes
+    """Find the files of OOD pictures, which show none of the classes
 
     Parameters
     ----------
     labels
-        class labels; what one of them names is no stranger
+        class labels; kinds that they name are left out
     half
         as for `ood_names`
 
@@ -245,23 +242,23 @@ def ood_files(
                 (_texture(i) if kind == "texture" else draw(kind, i, 2026)).save(Path(d)/name, quality=85)
             try: os.rename(d, folder)
             except OSError:
-                if not folder.exists(): raise  # otherwise another process was faster
+                if not folder.exists(): raise  # if it is there, another process was faster
             else: os.mkdir(d)  # for the with statement to remove
     return [folder/name for name in ood_names(labels, half)]
 
 # %% ../nbs/54_novelty.ipynb #6561238d
 def ood_embeddings(
-    labels: Iterable[str] = (),  # class labels; what one of them names is no stranger
+    labels: Iterable[str] = (),  # class labels; kinds that they name are left out
     half: str | None = None,  # as for `ood_names`
     backbone: str = BACKBONE,  # any name in timm or torchvision
     size: int | None = None  # side of the pictures, pixels; by default what the backbone was trained on
 ) -> np.ndarray:  # float32, M×C, in the order of `ood_names`
-    """Embeddings of pictures of none of the classes; those of `BACKBONE` at its own size are packaged
+    """Embed OOD pictures, or for `BACKBONE` at its own size read the packaged embeddings
 
     Parameters
     ----------
     labels
-        class labels; what one of them names is no stranger
+        class labels; kinds that they name are left out
     half
         as for `ood_names`
     backbone
