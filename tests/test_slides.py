@@ -1,4 +1,5 @@
 """The tutorial that is also a slide show, as nbconvert and JupyterLab with RISE make it."""
+import json
 import os
 import re
 import shutil
@@ -17,21 +18,23 @@ CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 def test_nbconvert_makes_the_slides():
     from nbconvert import SlidesExporter
-    page, _ = SlidesExporter().from_filename(NBS/"tutorials"/"slides.ipynb")
+    page, _ = SlidesExporter().from_filename(NBS/"tutorials"/"04_slides.ipynb")
     slides = re.findall(r"<section>\s*<section.*?<h2[^>]*>(.*?)<a", page, flags=re.S)
     assert len(slides) == 9 and slides[0] == "Is it a bird?" and slides[-1] == "Your turn"
     assert page.count('<aside class="notes">') == 9
     assert "import subprocess" not in page
+    cells = json.loads((NBS/"tutorials"/"04_slides.ipynb").read_text(encoding="utf-8"))["cells"]
+    assert all("slideshow" in c["metadata"] for c in cells)
 
 
 @pytest.fixture
 def lab(tmp_path):
     "JupyterLab on a copy of the tutorial; its address"
     pytest.importorskip("jupyterlab_rise")
-    shutil.copy(NBS/"tutorials"/"slides.ipynb", tmp_path)
+    shutil.copy(NBS/"tutorials"/"04_slides.ipynb", tmp_path)
     own = os.environ | {"JUPYTER_CONFIG_DIR": str(tmp_path/"config"), "JUPYTER_DATA_DIR": str(tmp_path/"data")}
     # JupyterLab shows no drawing in an untrusted notebook
-    trust = [sys.executable, "-m", "jupyter", "trust", "slides.ipynb"]
+    trust = [sys.executable, "-m", "jupyter", "trust", "04_slides.ipynb"]
     subprocess.run(trust, cwd=tmp_path, env=own, check=True, capture_output=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -60,7 +63,7 @@ def test_rise_shows_the_slides_offline(lab):
         browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         tab = browser.new_page()
         tab.route(re.compile(r"^https?://(?!127\.0\.0\.1)"), lambda route: route.abort())
-        tab.goto(f"{lab}/rise/slides.ipynb")
+        tab.goto(f"{lab}/rise/04_slides.ipynb")
         tab.wait_for_selector(".reveal .slides section.present h2:has-text('Is it a bird?')", timeout=60_000)
         assert tab.locator(".reveal .slides > section").count() == 9
         for _ in range(2): tab.keyboard.press("ArrowRight")
