@@ -63,7 +63,7 @@ class Head:
     multilabel
         can a picture show several things at once?
     novelty
-        how strange an embedding is
+        how novel an embedding is
     unsure
         `min_confidence` and `max_novelty`, and how they were chosen
     prior
@@ -74,7 +74,7 @@ class Head:
     bias: np.ndarray  # K, float32
     temperature: float = 1.0  # logits are divided by it before they become probabilities
     multilabel: bool = False  # can a picture show several things at once?
-    novelty: "Novelty | None" = None  # how strange an embedding is
+    novelty: "Novelty | None" = None  # how novel an embedding is
     unsure: dict | None = None  # `min_confidence` and `max_novelty`, and how they were chosen
     prior: list | None = None  # K shares: how common it takes each class to be
 
@@ -83,7 +83,7 @@ def head_logits(
     head: Head,  # a head
     x: np.ndarray  # embeddings N×C
 ) -> np.ndarray:  # N×K
-    """What the linear layer says
+    """Compute the logits of a head
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def evaluate_head(
     y: np.ndarray,  # class numbers N, or N×K booleans
     files: list = ()  # N picture files
 ) -> Evaluation:  # with `novelty` and `unsure`, where the head knows them
-    """Answers of a head, and which of them it would rather not give
+    """Evaluate the answers of a head, those that it withholds marked as unsure
 
     Parameters
     ----------
@@ -132,12 +132,12 @@ def evaluate_head(
 
 
 def _unsure(limits, result):
-    "The answers that a head with these limits would rather not give"
+    "Mark the answers that a head with these limits withholds"
     return (result.confidence < limits["min_confidence"]) | (result.novelty > limits["max_novelty"])
 
 # %% ../nbs/55_probe.ipynb #4e15b69a
 def _novelty_nodes(novelty):
-    "ONNX nodes and constants from `embedding` N×C to `novelty` N"
+    "Write the ONNX nodes and constants that lead from `embedding` N×C to `novelty` N"
     from onnx import helper, numpy_helper
     n = novelty
     constants = dict(mean=n.mean, inverse_scale=1/n.scale, ones=np.ones((len(n.mean), 1)), centre=n.centre, axes=n.axes,
@@ -184,7 +184,7 @@ def attach_head(
         graph.node.extend(nodes)
         graph.initializer.extend(constants)
         graph.output.append(helper.make_tensor_value_info("novelty", float_, ["n"]))
-    # at the end: OpenCV takes the last operation for the answer, unless it is asked for another
+    # at the end: OpenCV takes the last operation for the answer, unless another is named
     graph.node.append(helper.make_node("Gemm", ["embedding", "head.weight", "head.bias"], ["logits"], transB=1))
     return model
 
@@ -198,7 +198,7 @@ class Probe:
     head
         solved on all pictures: the one to use
     judge
-        solved on the training part, without novelty: it has not seen the part held back
+        solved on the training part, without novelty: it has not seen the held-out part
     backbone
         name of the network that makes the embeddings
     size
@@ -210,27 +210,27 @@ class Probe:
     train
         positions of the training part in `files`
     valid
-        positions of the part held back
+        positions of the held-out part
     groups
         the group of each picture
     result
-        each picture judged by a head that has not seen it: of the part held back, or of all
+        each picture judged by a head that has not seen it: the held-out part, or all
     ood
-        rows of `kind`, `pictures`, `unsure` (how many) and `called` (label → how many)
+        answers to OOD pictures: rows of `kind`, `pictures`, `unsure` (how many), `called` (label → how many)
     facts
         backbone, size, labels, data, seed, versions, fit, seconds
     """
     head: Head  # solved on all pictures: the one to use
-    judge: Head  # solved on the training part, without novelty: it has not seen the part held back
+    judge: Head  # solved on the training part, without novelty: it has not seen the held-out part
     backbone: str  # name of the network that makes the embeddings
     size: int  # side of the square it sees, pixels
     dataset: Path  # dataset folder
     files: list  # all pictures
     train: list  # positions of the training part in `files`
-    valid: list  # positions of the part held back
+    valid: list  # positions of the held-out part
     groups: list  # the group of each picture
-    result: Evaluation  # each picture judged by a head that has not seen it: of the part held back, or of all
-    ood: list  # rows of `kind`, `pictures`, `unsure` (how many) and `called` (label → how many)
+    result: Evaluation  # each picture judged by a head that has not seen it: the held-out part, or all
+    ood: list  # answers to OOD pictures: rows of `kind`, `pictures`, `unsure` (how many), `called` (label → how many)
     facts: dict  # backbone, size, labels, data, seed, versions, fit, seconds
 
     def __repr__(self): return f"Probe({' or '.join(self.head.labels)}?, {self.result})"
@@ -238,7 +238,7 @@ class Probe:
     def embed(self,
               files: list  # picture files
               ) -> np.ndarray:  # float32, N×C
-        """Embeddings as this probe needs them, kept with its pictures
+        """Embed files as this probe needs them, each only once
 
         Parameters
         ----------
@@ -259,9 +259,9 @@ Probe.solved_on_all = True  # once it has been judged; a learner that was fine-t
 def data_fingerprint(
     files: list,  # pictures, each in the folder of its label
     train: list,  # positions of the training part
-    valid: list  # positions of the part held back
+    valid: list  # positions of the held-out part
 ) -> str:  # 64 hexadecimal digits (SHA-256)
-    """Changes when a picture, a label or the split changes, and only then
+    """Hash pictures, labels and split: the hash changes when one of them does, and only then
 
     Parameters
     ----------
@@ -270,7 +270,7 @@ def data_fingerprint(
     train
         positions of the training part
     valid
-        positions of the part held back
+        positions of the held-out part
 
     Returns
     -------
@@ -288,7 +288,7 @@ def class_targets(
     labels: list,  # the label of every picture; with `multilabel` several in one, joined by +
     multilabel: bool = False  # can a picture show several things at once?
 ) -> tuple[list, np.ndarray]:  # the K classes, sorted, and class numbers N or N×K booleans
-    """Labels as numbers
+    """Turn labels into numbers
 
     Parameters
     ----------
@@ -312,17 +312,17 @@ def class_targets(
 # %% ../nbs/55_probe.ipynb #21614691
 def ood_answers(
     head: Head,  # a head with thresholds
-    x: np.ndarray,  # embeddings N×C of pictures that are in no class
+    x: np.ndarray,  # embeddings N×C of OOD pictures
     files: list  # their files, the kind in front of the name's first hyphen
 ) -> list[dict]:  # per kind: `kind`, `pictures`, `unsure` (how many), `called` (label → how many of the others)
-    """What a classifier says about pictures it should not answer for
+    """Count, kind by kind, what a classifier says to OOD pictures
 
     Parameters
     ----------
     head
         a head with thresholds
     x
-        embeddings N×C of pictures that are in no class
+        embeddings N×C of OOD pictures
     files
         their files, the kind in front of the name's first hyphen
 
@@ -344,10 +344,10 @@ def set_limits(
     head: Head,  # with novelty, without limits
     left_out: Evaluation,  # answers to pictures not trained on, with their novelty
     folds: np.ndarray,  # the fold of each of them, N numbers from 0
-    ood: np.ndarray,  # embeddings of pictures that are in no class, M×C, to choose limits by
+    ood: np.ndarray,  # embeddings of OOD pictures, M×C, to choose the limits by
     coverage: float = 0.95  # share of good pictures that must be answered
 ) -> None:
-    """Choose where a head says unsure, and where it would have said so about `left_out` had the others chosen
+    """Choose the limits of a head; in `left_out`, mark as unsure what limits chosen on the other folds withhold
 
     Parameters
     ----------
@@ -358,7 +358,7 @@ def set_limits(
     folds
         the fold of each of them, N numbers from 0
     ood
-        embeddings of pictures that are in no class, M×C, to choose limits by
+        embeddings of OOD pictures, M×C, to choose the limits by
     coverage
         share of good pictures that must be answered
     """
@@ -378,11 +378,11 @@ def build_head(
     y: np.ndarray,  # class numbers N, or N×K booleans
     labels: list,  # the K classes
     folds: np.ndarray,  # the fold of every picture, N numbers from 0; or R×N, dealt R times
-    ood: np.ndarray,  # embeddings of pictures that are in no class, M×C, to choose limits by
+    ood: np.ndarray,  # embeddings of OOD pictures, M×C, to choose the limits by
     coverage: float = 0.95,  # share of good pictures that must be answered
     prior: np.ndarray | None = None  # K shares, how common each class is; None: as in `y`
 ) -> tuple[Head, Evaluation]:  # the head, and answers to all of the pictures by heads that have not seen them
-    """Solve, calibrate, describe, choose thresholds
+    """Build a head: solve, calibrate, measure novelty, choose limits
 
     Parameters
     ----------
@@ -395,7 +395,7 @@ def build_head(
     folds
         the fold of every picture, N numbers from 0; or R×N, dealt R times
     ood
-        embeddings of pictures that are in no class, M×C, to choose limits by
+        embeddings of OOD pictures, M×C, to choose the limits by
     coverage
         share of good pictures that must be answered
     prior
@@ -406,25 +406,22 @@ def build_head(
     tuple[Head, Evaluation]
         the head, and answers to all of the pictures by heads that have not seen them
     """
-    with threadpool_limits(1, "blas"): return _build_head(x, y, labels, folds, ood, coverage, prior)
+    (head, logits), first = _solved(x, y, labels, folds, prior), np.atleast_2d(folds)[0]
+    left_out = Evaluation(head.labels, y, cross_calibrate(logits, y, first, prior), judged="cross-validated",
+                          known=1 - 1/(first.max() + 1))
+    with threadpool_limits(1, "blas"): head.novelty, left_out.novelty = fit_novelty(x, first)
+    set_limits(head, left_out, first, ood, coverage)
+    return head, left_out
 
 
 def _solved(x, y, labels, folds, prior):
-    "A head that knows nothing of novelty yet, and what those that have not seen a picture say of it"
-    weight, bias, logits, _ = solve_head(x, y, folds, len(labels))
+    "Solve a head, without novelty yet; → it, and the logits of each picture by heads that have not seen it"
+    with threadpool_limits(1, "blas"):  # the matrices are small: threads that wait for one another make it slower
+        weight, bias, logits, _ = solve_head(x, y, folds, len(labels))
     (temperature, offset), several = calibrate(logits, y, prior), np.ndim(y) == 2
     shares = None if several else (np.bincount(y, minlength=len(labels))/len(y) if prior is None else prior).tolist()
     return Head(list(labels), weight, (bias + offset).astype(np.float32), temperature, several, prior=shares), logits
 
-
-def _build_head(x, y, labels, folds, ood, coverage, prior):
-    "On one core: the matrices are small, and threads that wait for one another make it slower"
-    (head, logits), first = _solved(x, y, labels, folds, prior), np.atleast_2d(folds)[0]
-    left_out = Evaluation(head.labels, y, cross_calibrate(logits, y, first, prior), judged="cross-validated",
-                          known=1 - 1/(first.max() + 1))
-    head.novelty, left_out.novelty = fit_novelty(x, first)
-    set_limits(head, left_out, first, ood, coverage)
-    return head, left_out
 
 # %% ../nbs/55_probe.ipynb #7f68d25d
 def solve_and_judge(
@@ -434,8 +431,8 @@ def solve_and_judge(
     names: list,  # the label of every picture, to deal by
     groups: list,  # the group of every picture
     train: list,  # positions of the training part
-    valid: list,  # positions of the part held back
-    ood: np.ndarray,  # embeddings of pictures that are in no class, M×C, to choose limits by
+    valid: list,  # positions of the held-out part
+    ood: np.ndarray,  # embeddings of OOD pictures, M×C, to choose the limits by
     coverage: float = 0.95,  # share of good pictures that must be answered
     prior: np.ndarray | None = None,  # K shares, how common each class is; None: as in `y`
     seed: int = 42  # for the folds
@@ -457,9 +454,9 @@ def solve_and_judge(
     train
         positions of the training part
     valid
-        positions of the part held back
+        positions of the held-out part
     ood
-        embeddings of pictures that are in no class, M×C, to choose limits by
+        embeddings of OOD pictures, M×C, to choose the limits by
     coverage
         share of good pictures that must be answered
     prior
@@ -474,9 +471,7 @@ def solve_and_judge(
     """
     def _deal(rows, seed): return stratified_folds([names[i] for i in rows], [groups[i] for i in rows], seed=seed)
     alone, lesson = enough_held_out([groups[i] for i in valid]), (x[train], y[train], labels, _deal(train, seed))
-    if alone: judge, _ = build_head(*lesson, ood, coverage, prior)
-    else:
-        with threadpool_limits(1, "blas"): judge, _ = _solved(*lesson, prior)
+    judge, _ = build_head(*lesson, ood, coverage, prior) if alone else _solved(*lesson, prior)
     dealt = np.stack([_deal(range(len(x)), seed + r) for r in range(1 if alone else DEALS)])
     head, result = build_head(x, y, labels, dealt, ood, coverage, prior)
     judged = list(valid) if alone else list(range(len(x)))
@@ -489,24 +484,24 @@ def solve_and_judge(
 
 # %% ../nbs/55_probe.ipynb #864bd384
 def _ood_halves(labels, backbone, size):
-    "Embeddings of the pictures that belong to no class: to choose limits by, to judge by, and the names of the latter"
+    "Embed the OOD pictures, those to choose limits by and those to judge by, and name the latter"
     halves = [ood_embeddings(labels, half, backbone, size) for half in ("choose", "judge")]
     return halves, ood_names(labels, "judge")
 
 # %% ../nbs/55_probe.ipynb #a8ae2fce
-ENOUGH_HELD_OUT = 50  # groups held back below which all pictures are judged in turn
+ENOUGH_HELD_OUT = 50  # held-out groups; with fewer, all pictures are judged in turn
 DEALS = 5  # times that the pictures are dealt into folds for that
 
 
 def enough_held_out(
-    groups: list  # the group of every picture held back
+    groups: list  # the group of every held-out picture
 ) -> bool:
-    """Whether so many pictures are held back that they can be the judges alone
+    """Tell whether the held-out pictures are enough to judge by alone
 
     Parameters
     ----------
     groups
-        the group of every picture held back
+        the group of every held-out picture
     """
     return effective_n(groups) >= ENOUGH_HELD_OUT
 
@@ -545,13 +540,13 @@ def error_without_twins(
     if twin.mean() < BURSTS: return None
     linked = islands([[f"group {g}", f"twin {i}", twin[i] and f"twin {nearest[i]}"] for i, g in enumerate(groups)])
     if any(len({i for i, each in zip(linked, names) if each == name}) < 2 for name in set(names)): return None
-    with threadpool_limits(1, "blas"): known, unknown = (_mistakes(x, y, names, m, seed) for m in (groups, linked))
+    with threadpool_limits(1, "blas"): known, unknown = (_wrong_without(x, y, names, m, seed) for m in (groups, linked))
     more = np.bincount(np.unique(linked, return_inverse=True)[1], unknown.astype(float) - known)  # an island at a time
     return float(unknown.mean()), float(more.sum()/max(1.0, (more @ more)**0.5))
 
 
-def _mistakes(x, y, names, marks, seed):
-    "The pictures about which a head is wrong that has seen nothing with the same mark"
+def _wrong_without(x, y, names, marks, seed):
+    "Mark the pictures that a head gets wrong when it has seen none with the same mark"
     folds = stratified_folds(names, marks, seed=seed)
     logits = solve_head(x, y, folds, None if np.ndim(y) == 2 else y.max() + 1)[2]
     return ~Evaluation([*range(logits.shape[1])], y, cross_calibrate(logits, y, folds)).right
@@ -614,7 +609,7 @@ def fit_probe(
     seed: int = 42,  # same seed, same machine, same result
     multilabel: bool = False,  # can a picture show several things at once?
     coverage: float = 0.95,  # share of good pictures that must be answered
-    valid_pct: float = 0.2,  # share of the pictures held back, 0–0.5
+    valid_pct: float = 0.2,  # share of the pictures held out, 0–0.5
     by: str | None = None,  # keep together what is from one origin: "author", "site", "session", …; None: copies alone
     prior: str | dict | None = None  # how common each class is: "trained" (as in the folder), "equal", label → share
 ) -> Probe:  # raises `DatasetError` where there is too little to learn from
@@ -635,7 +630,7 @@ def fit_probe(
     coverage
         share of good pictures that must be answered
     valid_pct
-        share of the pictures held back, 0–0.5
+        share of the pictures held out, 0–0.5
     by
         keep together what is from one origin: "author", "site", "session", …; None: copies alone
     prior
@@ -666,7 +661,7 @@ def fit_probe(
     done = time.perf_counter()
     seconds = dict(split=split - start, embed=embedded - split, solve=done - embedded)
     packages = "birdornot", "numpy", "onnxruntime", "pillow"
-    facts = dict(kind="probe", backbone=backbone, size=_size(backbone, size), asked_size=size, labels=labels,
+    facts = dict(kind="probe", backbone=backbone, size=_side_seen(backbone, size), asked_size=size, labels=labels,
                  multilabel=multilabel, seed=seed, valid_pct=valid_pct, coverage=coverage, by=by, prior=prior,
                  data=data_fingerprint(files, train, valid), machine=platform.machine(),
                  versions={p: version(p) for p in packages}, seconds={k: round(v, 3) for k, v in seconds.items()})
@@ -674,8 +669,8 @@ def fit_probe(
                  ood_answers(head, judging, judging_files), facts)
 
 # %% ../nbs/55_probe.ipynb #b49ae644
-def _size(backbone, size):
-    "The side of the square a backbone sees: `size`, or its own"
+def _side_seen(backbone, size):
+    "Find the side of the square a backbone sees: `size`, or its own"
     return size or (224 if backbone == BACKBONE else Embedder(backbone).size)
 
 # %% ../nbs/55_probe.ipynb #33e2af93
@@ -689,7 +684,7 @@ def _repr_html_(self: Probe):
 # %% ../nbs/55_probe.ipynb #cd36efb4
 def training_folder(
     dest: str | Path  # dataset folder
-) -> Path:  # it need not be there
+) -> Path:  # it need not exist
     """Name the folder in which a dataset keeps what was trained on it last
 
     Parameters
@@ -700,7 +695,7 @@ def training_folder(
     Returns
     -------
     Path
-        it need not be there
+        it need not exist
     """
     return layout_of(dest).training
 
@@ -711,7 +706,7 @@ _ARRAYS = ("mean", "scale", "centre", "axes", "less")
 def head_arrays(
     head: Head  # a head
 ) -> dict:  # name → float32 array; the rest of a head is in `head_facts`
-    """The numbers of a head, for a safetensors file
+    """Collect the numbers of a head, for a safetensors file
 
     Parameters
     ----------
@@ -731,7 +726,7 @@ def head_arrays(
 def head_facts(
     head: Head  # a head
 ) -> dict:  # JSON values
-    """What else belongs to a head
+    """Collect what else belongs to a head, for a JSON file
 
     Parameters
     ----------
@@ -752,7 +747,7 @@ def make_head(
     arrays: dict,  # from `head_arrays`
     facts: dict  # from `head_facts`
 ) -> Head:  # the same head
-    """The way back
+    """Make a head from its numbers and facts
 
     Parameters
     ----------
@@ -772,16 +767,16 @@ def make_head(
 
 # %% ../nbs/55_probe.ipynb #7bc30633
 JUDGED = "judged.csv"  # every picture that a model knows, and how it was judged
-_FACTS = ("file", "sha256", "original", "group", "label", "part", "novelty", "unsure")
+_JUDGED_COLUMNS = ("file", "sha256", "original", "group", "label", "part", "novelty", "unsure")
 
 
 def judged_rows(
     path: str | Path,  # dataset folder
     files: list,  # all pictures of it that the model knows
     groups: list,  # the group of each
-    valid: list,  # positions of the part held back
+    valid: list,  # positions of the held-out part
     result: Evaluation  # answers to some or all of the files
-) -> list[dict]:  # a dict per file: `_FACTS`, and the probability of each class where it was judged
+) -> list[dict]:  # a dict per file: `_JUDGED_COLUMNS`, and the probability of each class where it was judged
     """List every picture that a model knows, and how it was judged
 
     Parameters
@@ -793,14 +788,14 @@ def judged_rows(
     groups
         the group of each
     valid
-        positions of the part held back
+        positions of the held-out part
     result
         answers to some or all of the files
 
     Returns
     -------
     list[dict]
-        a dict per file: `_FACTS`, and the probability of each class where it was judged
+        a dict per file: `_JUDGED_COLUMNS`, and the probability of each class where it was judged
     """
     layout, place, rows = layout_of(path), {str(f): i for i, f in enumerate(result.files)}, []
     for i, (f, g, known) in enumerate(zip(files, groups, ledger_rows(path, files))):
@@ -837,8 +832,8 @@ def write_judged(
     """
     with open(file, "w", encoding="utf-8", newline="") as f:
         table = csv.writer(f)
-        table.writerow([*_FACTS, *map(csv_cell, labels)])
-        table.writerows([csv_cell(r.get(k, "")) for k in (*_FACTS, *labels)] for r in rows)
+        table.writerow([*_JUDGED_COLUMNS, *map(csv_cell, labels)])
+        table.writerows([csv_cell(r.get(k, "")) for k in (*_JUDGED_COLUMNS, *labels)] for r in rows)
     return Path(file)
 
 # %% ../nbs/55_probe.ipynb #a2d4298b
@@ -862,7 +857,7 @@ def read_judged(
 
 
 def _files_of(rows, photos):
-    "The files of rows; names that are no text stand in the table with escapes"
+    "Find the files of rows; a name that is not valid text has escapes in the table"
     odd = any("\\" in r["file"] for r in rows)
     names = {printable(f.relative_to(photos).as_posix()): f for f in photos.rglob("*")} if odd else {}
     return [names.get(r["file"], photos/r["file"]) for r in rows]
@@ -873,7 +868,7 @@ def judged_result(
     facts: dict,  # `labels`, `multilabel`, and under `result` what `Evaluation.as_dict` said
     photos: str | Path  # folder of the class folders
 ) -> Evaluation:  # the answers by which the model was judged
-    """Make an evaluation from the table again
+    """Restore an evaluation from the table
 
     Parameters
     ----------
@@ -937,7 +932,7 @@ def save_probe(
 def saved_facts(
     dest: str | Path  # dataset folder
 ) -> dict:  # how the last training in this folder was done; empty if nothing was kept
-    """What was written down with the learner or probe of a folder
+    """Read the facts that were kept with the last training in a folder
 
     Parameters
     ----------
@@ -1016,7 +1011,7 @@ def saved_judged(
 def unchanged(
     dest: str | Path  # dataset folder
 ) -> bool:  # False as well where nothing was kept
-    """Whether pictures, labels and groups are those of the last training
+    """Tell whether pictures, labels and groups are still those of the last training
 
     Parameters
     ----------
@@ -1037,7 +1032,7 @@ def unchanged(
 def restore_probe(
     dest: str | Path  # dataset folder in which `save_probe` was used
 ) -> Probe:  # raises `DatasetError` where there is none, or the pictures have changed
-    """Take up the probe kept in a folder, and the answers by which it was judged
+    """Restore the probe kept in a folder, and the answers by which it was judged
 
     Parameters
     ----------
@@ -1072,19 +1067,19 @@ def restore_probe(
 # %% ../nbs/55_probe.ipynb #c466845f
 @patch(as_prop=True)
 def train_files(self: Probe) -> list:
-    "The pictures trained on"
+    "List the pictures of the training part"
     return [self.files[i] for i in self.train]
 
 
 @patch(as_prop=True)
 def valid_files(self: Probe) -> list:
-    "The pictures held back"
+    "List the held-out pictures"
     return [self.files[i] for i in self.valid]
 
 # %% ../nbs/55_probe.ipynb #417ba8d5
 @patch
 def describe(self: Probe) -> dict:  # JSON values
-    """Say what was learned from, with what, and what is said about pictures of none of its classes
+    """Describe what the probe learned from, with what, and what it says to OOD pictures
 
     Returns
     -------
@@ -1098,7 +1093,7 @@ def describe(self: Probe) -> dict:  # JSON values
 def logits(self: Probe,
            files: list  # picture files
            ) -> np.ndarray:  # N×K
-    """Answer picture files
+    """Compute the logits of picture files
 
     Parameters
     ----------

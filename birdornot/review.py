@@ -28,68 +28,69 @@ from .server import JSON, LocalServer, json_values, serve_files, show
 from .split import picture_files
 
 # %% ../nbs/57_review.ipynb #3656e31b
-def _open(rows): return [r for r in rows if not r["verdict"]]
+def _undecided(rows): return [r for r in rows if not r["verdict"]]
 
 
-def _labels(rows):
-    ranked = [r for r in _open(rows) if r["status"] == "clean" and r.get("suspicion") is not None]
+def _doubtful_labels(rows):
+    ranked = [r for r in _undecided(rows) if r["status"] == "clean" and r.get("suspicion") is not None]
     doubtful = [r for r in ranked if r["likely_wrong"] or r["label_quality"] < 0.5]
     return [[r] for r in sorted(doubtful, key=lambda r: -r["suspicion"])]
 
 
-def _odd(rows):
-    flagged = [r for r in _open(rows) if r["status"] == "clean" and r.get("flags")]
+def _odd_pictures(rows):
+    flagged = [r for r in _undecided(rows) if r["status"] == "clean" and r.get("flags")]
     return [[r] for r in sorted(flagged, key=lambda r: -r["oddity"])]
 
 
 def _outliers(rows):
     ranked = [r for r in rows if r["status"] == "clean" and r.get("novelty") is not None]
     ranked.sort(key=lambda r: -r["novelty"])
-    return [[r] for r in _open(ranked[:max(24, len(ranked)//20)])]
+    return [[r] for r in _undecided(ranked[:max(24, len(ranked)//20)])]
 
 # %% ../nbs/57_review.ipynb #4622f434
-def _groups(rows, key, several):
-    "Groups of rows with the same `key`, of several labels or of one, in which something is undecided"
+def _groups_by(rows, key, several):
+    "Group rows by `key`: groups of several labels or of one, in which something is undecided"
     groups = defaultdict(list)
     for r in rows: groups[key(r)].append(r)
-    chosen = [g for k, g in groups.items() if k is not None and len(g) > 1 and _open(g)]
+    chosen = [g for k, g in groups.items() if k is not None and len(g) > 1 and _undecided(g)]
     return sorted((g for g in chosen if (len({r["label"] for r in g}) > 1) == several), key=len, reverse=True)
 
 
 def _copy_group(r): return r["dup_group"] if r.get("group_kind") != "session" else None
 
 
-def _conflicts(rows):
-    aside = [r for r in _open(rows) if r["status"] == "quarantined" and r["sha256"] and not is_repeat(r)]
+def _two_labels(rows):
+    aside = [r for r in _undecided(rows) if r["status"] == "quarantined" and r["sha256"] and not is_repeat(r)]
     clean = [r for r in rows if r["status"] == "clean"]
-    return _groups(aside, lambda r: r["sha256"], True) + _groups(clean, _copy_group, True)
+    return _groups_by(aside, lambda r: r["sha256"], True) + _groups_by(clean, _copy_group, True)
 
 
-def _copies(rows): return _groups([r for r in rows if r["status"] == "clean"], _copy_group, False)
+def _look_alikes(rows): return _groups_by([r for r in rows if r["status"] == "clean"], _copy_group, False)
 
 
-def _refused(rows):
-    twins = {r["id"] for g in _conflicts(rows) for r in g}
-    aside = [r for r in _open(rows) if r["status"] == "quarantined" and not is_repeat(r) and r["id"] not in twins]
+def _refused_pictures(rows):
+    twins = {r["id"] for g in _two_labels(rows) for r in g}
+    aside = [r for r in _undecided(rows) if r["status"] == "quarantined" and not is_repeat(r) and r["id"] not in twins]
     return [[r] for r in sorted(aside, key=lambda r: not r.get("phash"))]  # what can be shown first
 
 # %% ../nbs/57_review.ipynb #1539033a
 VIEWS = dict(
-    labels=("Labels", _labels,
+    labels=("Labels", _doubtful_labels,
             "Labels that models which had not seen the picture do not believe; the most probably wrong ones first.",
             "No labels to check. If nothing was ranked yet, run birdornot suspects."),
-    conflicts=("Two labels", _conflicts,
+    conflicts=("Two labels", _two_labels,
                "The same picture, or nearly the same, under two labels. Keep it where it belongs.",
                "No picture is under two labels."),
-    copies=("Copies", _copies,
+    copies=("Copies", _look_alikes,
             "Pictures that look alike. They never lie on both sides of the split; discard those you do not need.",
             "No copies to look at."),
     outliers=("Outliers", _outliers,
                "The twentieth part of the pictures that is least like the others: drawings, maps, text, other things.",
                "No outliers to look at. If nothing was ranked yet, run birdornot suspects."),
-    odd=("Odd", _odd, "Small, dark, blurred, mostly text: what was measured is written beside each; the oddest first.",
+    odd=("Odd", _odd_pictures,
+         "Small, dark, blurred, mostly text: what was measured is written beside each; the oddest first.",
          "Nothing odd was measured."),
-    refused=("Refused", _refused, "What cleaning put aside, and why. Bring back what was refused wrongly.",
+    refused=("Refused", _refused_pictures, "What cleaning put aside, and why. Bring back what was refused wrongly.",
              "Nothing was refused."))
 
 # %% ../nbs/57_review.ipynb #468ce118
@@ -97,7 +98,7 @@ def review_queue(
     path: str | Path,  # dataset folder with a ledger
     view: str = "labels"  # one of `VIEWS`
 ) -> list[list[dict]]:  # groups of ledger rows that are shown together; what is most worth a look first
-    """What is left to review
+    """List what is left to review
 
     Parameters
     ----------
@@ -115,8 +116,8 @@ def review_queue(
     with decision_ledger(path) as ledger: return VIEWS[view][1](ledger.rows())
 
 # %% ../nbs/57_review.ipynb #cdf7da62
-def _item(r):
-    "What the page is told of a picture"
+def _picture_facts(r):
+    "Collect what the page shows of a picture"
     page = r["page_url"] if split_url(r["page_url"]).scheme in ("http", "https") else ""
     sure = min(0.99, 1 - (r.get("label_quality") or 0))
     hint = r["reason"] if r["status"] == "quarantined" else ""
@@ -130,7 +131,7 @@ def _item(r):
 
 # %% ../nbs/57_review.ipynb #b307ef09
 def _overview(path):
-    "What stands above the pictures"
+    "Collect what stands above the pictures"
     with decision_ledger(path) as ledger: rows = ledger.rows()
     made = [d for d in decisions(path) if not d["undone"] and d["action"] != "undo"]
     return dict(name=layout_of(path).home.resolve().name, decided=len(made), last=made[-1]["id"] if made else None,
@@ -138,17 +139,17 @@ def _overview(path):
                 views=[dict(name=k, title=v[0], count=len(v[1](rows))) for k, v in VIEWS.items()])
 
 
-def _queue(server, request):
-    "What stands above the pictures, and one screenful of a list"
+def _answer_queue(server, request):
+    "Answer with what stands above the pictures, and one screenful of a list"
     view, offset = (request.query_params.get(*named) for named in (("view", "labels"), ("offset", "0")))
-    if not re.fullmatch(r"[0-9]{1,9}", offset): raise HTTPException(400, "the offset is no number; reload the page")
+    if not re.fullmatch(r"[0-9]{1,9}", offset): raise HTTPException(400, "the offset is not a number; reload the page")
     groups = review_queue(server.path, view)
-    shown = [[_item(r) for r in g] for g in groups[int(offset):int(offset) + 48]]
+    shown = [[_picture_facts(r) for r in g] for g in groups[int(offset):int(offset) + 48]]
     return JSON(_overview(server.path) | dict(
         groups=shown, total=len(groups), about=VIEWS[view][2], empty=VIEWS[view][3]))
 
 # %% ../nbs/57_review.ipynb #bc23f7ab
-def _decide(server, request):
+def _answer_decide(server, request):
     "Carry out a decision that the page asks for; → what to show"
     asked = json_values(request, id=int, action=str)
     label = json_values(request, label=str)["label"] if asked["action"] == "move" else None
@@ -159,14 +160,14 @@ def _decide(server, request):
     return JSON(_overview(server.path) | done | dict(said=f"{said}.", changed=words | {asked["id"]: said}))
 
 
-def _undo(server, request):
+def _answer_undo(server, request):
     "Take a decision back; → what to show"
     done = undo_decision(server.path, json_values(request, decision=int)["decision"], server.who)
     return JSON(_overview(server.path) | done | dict(said="Taken back.", changed=dict.fromkeys(done["changed"])))
 
 # %% ../nbs/57_review.ipynb #89d0d734
-def _picture(path, id, reader):
-    "The bytes of a JPEG to show for a row: its working copy, or for what is in quarantine a small copy of its original"
+def _jpeg_to_show(path, id, reader):
+    "Read the JPEG to show for a row: its working copy, or a small copy of an original in quarantine"
     with decision_ledger(path) as ledger: row = picture_row(ledger, int(id))
     if row["status"] == "clean":
         file = ledger.locate(row["file"])
@@ -177,16 +178,16 @@ def _picture(path, id, reader):
     return out.getvalue()
 
 
-def _image(server, request):
-    "A picture, by its number in the ledger"
+def _answer_image(server, request):
+    "Answer with a picture, by its number in the ledger"
     if not re.fullmatch(r"[0-9]{1,15}", id := request.path_params["id"]):
         raise HTTPException(404, "a picture has a number; reload the page")
-    try: return Response(_picture(server.path, id, server.reader), media_type="image/jpeg")
+    try: return Response(_jpeg_to_show(server.path, id, server.reader), media_type="image/jpeg")
     except (BirdornotError, OSError) as e: raise HTTPException(404, str(e)) from None
 
 # %% ../nbs/57_review.ipynb #9567e736
 def _page_files():
-    "The files of the page by name, and the mark of the house"
+    "Read the files of the page, and the icon"
     page, icon = files("birdornot")/"review_page", files("birdornot")/"page"/"icon.svg"
     return {f.name: f.read_bytes() for f in [*page.iterdir(), icon]}
 
@@ -202,9 +203,9 @@ class ReviewServer(LocalServer):
         self.path, self.who, self.reader = Path(path), who, SafeReader(MAX_SIZE)
         with decision_ledger(path) as ledger, at_work(ledger.layout, "review"):
             sweep_copies(ledger, ledger.rows(status="quarantined"))
-        routes = [Route("/api/queue", partial(_queue, self)), Route("/img/{id}", partial(_image, self)),
-                  Route("/api/decide", partial(_decide, self), methods=["POST"]),
-                  Route("/api/undo", partial(_undo, self), methods=["POST"]),
+        routes = [Route("/api/queue", partial(_answer_queue, self)), Route("/img/{id}", partial(_answer_image, self)),
+                  Route("/api/decide", partial(_answer_decide, self), methods=["POST"]),
+                  Route("/api/undo", partial(_answer_undo, self), methods=["POST"]),
                   serve_files(_page_files())]
         super().__init__(routes, port, **kwargs)
 

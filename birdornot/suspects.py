@@ -79,7 +79,7 @@ class Suspects:
 
     @property
     def disagreed(self) -> list[dict[str, object]]:  # rows
-        """Those that the model would file elsewhere, least believed first
+        """List the pictures that the model would file elsewhere, least believed first
 
         Returns
         -------
@@ -90,7 +90,7 @@ class Suspects:
 
     @property
     def wrong_labels(self) -> list[dict[str, object]]:  # rows
-        """Those whose label is probably wrong, surest first
+        """List the pictures whose label is probably wrong, surest first
 
         Returns
         -------
@@ -101,7 +101,7 @@ class Suspects:
 
     @property
     def outliers(self) -> list[dict[str, object]]:  # rows
-        """All, those most unlike the others first
+        """List all pictures, those most unlike the others first
 
         Returns
         -------
@@ -138,7 +138,7 @@ PROBABLY_WRONG = 0.1  # calibrated probability of its own label under which a la
 
 
 def _no_better(result):
-    "Why a model has nothing to say about labels: it is no better than a guess; empty where it is"
+    "Say why a model doubts no labels, if it does no better than guessing; empty if it does"
     (_, high), guess = result.balanced_interval, 1 - 1/len(result.labels)
     if high < guess: return ""
     return (f"on pictures it has not seen the model is wrong {result.balanced_error:.0%} of the time "
@@ -146,7 +146,7 @@ def _no_better(result):
 
 
 def _suspect(file, probs, k, classes, row, abstains):
-    "What is said about one picture of class number `k`"
+    "Describe one picture of class number `k`"
     other = int(np.where(np.arange(len(classes)) == k, -1, probs).argmax())
     own, open_ = float(probs[k]), not abstains and not row.get("verdict")
     return dict(id=row.get("id"), file=file, own=own_file(row) if row else None,
@@ -196,7 +196,7 @@ def find_suspects(
     return Suspects(sorted(rows, key=lambda r: (r["label_quality"] or 0, -r["novelty"])), abstains)
 
 # %% ../nbs/56_suspects.ipynb #cdccc681
-_COLUMNS = dict(suggested="TEXT", label_quality="REAL", likely_wrong="INTEGER", novelty="REAL", suspicion="REAL")
+_RANK_COLUMNS = dict(suggested="TEXT", label_quality="REAL", likely_wrong="INTEGER", novelty="REAL", suspicion="REAL")
 
 
 def _record(path, rows):
@@ -204,9 +204,9 @@ def _record(path, rows):
     if not layout_of(path).ledger.exists(): return
     with Ledger(path, who="suspects") as ledger:
         if ledger.read_only: return
-        ledger.add_columns(**_COLUMNS)
+        ledger.add_columns(**_RANK_COLUMNS)
         for r in rows:
-            if r["id"] is not None: ledger.update(r["id"], **{k: r[k] for k in _COLUMNS})
+            if r["id"] is not None: ledger.update(r["id"], **{k: r[k] for k in _RANK_COLUMNS})
 
 # %% ../nbs/56_suspects.ipynb #8c2e8c06
 @patch
@@ -214,7 +214,7 @@ def contact_sheet(self: Suspects,
                   n: int = 18,  # how many pictures
                   of: str = "wrong_labels"  # "wrong_labels" or "outliers"
                   ):  # `PIL.Image.Image`
-    """The first pictures of a ranking, with what they are filed under and what they look like
+    """Show the first pictures of a ranking, what they are filed under and what they look like
 
     Parameters
     ----------
@@ -261,13 +261,13 @@ class LeakReport:
     honest
         error with an honest split of the same seed, 0–1
     leaked
-        share of the held-back pictures that had a copy in the training part, 0–1
+        share of the held-out pictures that had a copy in the training part, 0–1
     pictures
         how many different ones there are, copies counted once
     """
     random: list[float]  # error with a random split, one per seed, 0–1
     honest: list[float]  # error with an honest split of the same seed, 0–1
-    leaked: float  # share of the held-back pictures that had a copy in the training part, 0–1
+    leaked: float  # share of the held-out pictures that had a copy in the training part, 0–1
     pictures: int  # how many different ones there are, copies counted once
 
     @property
@@ -275,7 +275,7 @@ class LeakReport:
 
     @property
     def interval(self) -> tuple[float, float]:  # low and high
-        """95 % interval of the gap: paired over the seeds (Student's t), never surer than so many pictures allow
+        """Calculate the 95 % interval of the gap, paired over seeds (Student's t), as wide as the pictures demand
 
         Returns
         -------
@@ -294,7 +294,7 @@ class LeakReport:
         return (f"error {np.mean(self.random):.1%} with a random split, {np.mean(self.honest):.1%} with an honest one: "
                 f"the leak was worth {100*self.gap:.1f} points "
                 f"(95 % interval {100*low:.1f} to {100*high:.1f}, {n} splits each; "
-                f"{self.leaked:.0%} of the held-back pictures had a copy in training): {verdict}")
+                f"{self.leaked:.0%} of the held-out pictures had a copy in training): {verdict}")
 
     __repr__ = __str__
 
@@ -342,7 +342,7 @@ def leak_report(
 
 # %% ../nbs/56_suspects.ipynb #59b94c0d
 def _error(x, y, groups, train, valid, seed):
-    "Share of `valid` that a linear layer fitted to `train` gets wrong; it is tuned on groups of the same kind"
+    "Calculate the share of `valid` that a head solved on `train` gets wrong; its folds keep the same groups together"
     folds = stratified_folds(y[train], [groups[i] for i in train], seed=seed)
     weight, bias, *_ = solve_head(x[train], y[train], folds, y.max() + 1)
     return float(np.mean((x[valid] @ weight.T + bias).argmax(1) != y[valid]))

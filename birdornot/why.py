@@ -27,7 +27,7 @@ def class_activation(
     maps: np.ndarray,  # N×C×h×w, what the backbone sees at each place
     weights: np.ndarray  # N×C, what the head makes of it for the label of each picture
 ) -> np.ndarray:  # N×h×w, 0–1, highest where most speaks for the label
-    """Class activation maps (Zhou et al. 2016): the logit of a label, place by place
+    """Compute class activation maps (Zhou et al. 2016): the logit of a label, place by place
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def class_activation(
 
 # %% ../nbs/58_why.ipynb #ec4fa625
 def _as_maps(activations, prefix):
-    "Activations as maps N×C×h×w; None where they are not spread over a picture"
+    "Arrange activations as maps N×C×h×w; None where they are not spread over a picture"
     a = activations
     if a.ndim == 4 and a.shape[1] == a.shape[2] != a.shape[3]: a = a.permute(0, 3, 1, 2)
     if a.ndim == 3:
@@ -56,8 +56,8 @@ def _as_maps(activations, prefix):
     return a if a.ndim == 4 and min(a.shape[2:]) > 1 else None
 
 # %% ../nbs/58_why.ipynb #e487df3e
-def _spoken_for(halves, head, x, labels):
-    "Activations at the cut and how the logit of each picture's label changes with them"
+def _slopes(halves, head, x, labels):
+    "Compute the activations at the cut, and how the logit of each picture's label changes with them"
     import torch
     frozen, rest = halves
     with torch.no_grad(): a = frozen(x)
@@ -73,7 +73,7 @@ def grad_cam(
     x,  # tensor, pictures N×3×H×W, shifted and scaled
     labels=None  # N class numbers to explain; by default each picture's best
 ) -> np.ndarray:  # N×h×w, 0–1, highest where most speaks for the label; raises `CannotCut`
-    """Grad-CAM at the last place where the body still keeps a map of the picture
+    """Compute Grad-CAM at the last place where the body still keeps a map of the picture
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def grad_cam(
     from birdornot.finetune import CannotCut, cuts
     prefix = getattr(getattr(body, "model", body), "num_prefix_tokens", 0)
     for halves in cuts(body.eval()):
-        a, grad = _spoken_for(halves, head.eval(), x, labels)
+        a, grad = _slopes(halves, head.eval(), x, labels)
         maps, slopes = _as_maps(a, prefix), _as_maps(grad, prefix)
         if maps is None or not slopes.any(): continue
         heat = (maps*slopes.mean((2, 3), keepdim=True)).sum(1).clamp(min=0)
@@ -107,7 +107,7 @@ def heatmaps(
     photos,  # paths, bytes or Pillow pictures
     label: str | None = None  # what to look for; by default each photo's answer
 ) -> np.ndarray:  # N×h×w, 0–1; raises `BirdornotError` for a label that was not learned
-    """Where in each photo the answer comes from
+    """Find where in each photo the answer comes from
 
     Parameters
     ----------
@@ -124,14 +124,14 @@ def heatmaps(
         N×h×w, 0–1; raises `BirdornotError` for a label that was not learned
     """
     labels = list(trained.head.labels if isinstance(trained, Probe) else trained.dls.vocab)
-    if label not in (None, *labels): raise BirdornotError(f"no {label!r} was learned; choose {', '.join(labels)}")
+    if label not in (None, *labels): raise BirdornotError(f"{label!r} was not learned; choose {', '.join(labels)}")
     pictures = [p if isinstance(p, Image.Image) else open_upright(p, MAX_SIZE) for p in photos]
     wanted = None if label is None else [labels.index(label)]*len(pictures)
     return (_probe_heat if isinstance(trained, Probe) else _learner_heat)(trained, pictures, wanted)
 
 
 def _probe_heat(probe, pictures, wanted):
-    "Class activation maps of a probe whose backbone gives its maps; for another it is made a learner"
+    "Compute the class activation maps of a probe; one whose backbone gives no maps is made a learner first"
     embedder = Embedder(probe.backbone, probe.facts["asked_size"])
     if not embedder.has_maps: return _learner_heat(_as_learner(probe), pictures, wanted)
     maps = np.stack([embedder.maps(p.convert("RGB")) for p in pictures])
@@ -140,7 +140,7 @@ def _probe_heat(probe, pictures, wanted):
 
 
 def _learner_heat(learn, pictures, wanted):
-    "Grad-CAM of a learner"
+    "Compute Grad-CAM for a learner"
     import torch
     size = learn.dls.one_batch()[0].shape[-1]
     norm = next(f for f in learn.dls.after_batch.fs if type(f).__name__ == "Normalize")
@@ -149,7 +149,7 @@ def _learner_heat(learn, pictures, wanted):
 
 
 def _as_learner(probe):
-    "A probe as a learner: its head on the pretrained body, from whose embeddings it was solved"
+    "Make a probe a learner: its head on the pretrained body from whose embeddings it was solved"
     need_fastai(f"heat of the backbone {probe.backbone!r}")
     from birdornot.datablock import dataloaders
     from birdornot.learner import set_head, vision_learner
@@ -168,7 +168,7 @@ def overlay(
     heat: np.ndarray,  # h×w, 0–1, from `heatmaps`
     size: int = 300  # longest side, pixels
 ) -> Image.Image:  # RGB
-    """A photo in grey with the heat over it in colour
+    """Draw a photo in grey with the heat over it in colour
 
     Parameters
     ----------
@@ -196,7 +196,7 @@ def overlay(
 def restore_trained(
     dest: str | Path  # dataset folder
 ):  # `Probe` or fastai `Learner`; raises `DatasetError` where nothing was trained, or the pictures have changed since
-    """What was trained last in a folder, as something that `heatmaps` can ask
+    """Restore what was trained last in a folder, for `heatmaps` to ask
 
     Parameters
     ----------
@@ -240,7 +240,7 @@ def trained_heat(
 def check_picture_name(
     file: str | Path  # picture to be written
 ):
-    """Refuse a file name that is not that of a picture, before any work is done for it
+    """Refuse a file name that is not that of a picture, before any work is done
 
     Parameters
     ----------
@@ -248,19 +248,19 @@ def check_picture_name(
         picture to be written
     """
     if Path(file).suffix.lower() not in (".jpg", ".jpeg", ".png", ".webp"):
-        raise BirdornotError(f"{str(file)!r} is no name for a picture; let it end in .jpg, .jpeg, .png or .webp")
+        raise BirdornotError(f"{str(file)!r} is not the name of a picture; let it end in .jpg, .jpeg, .png or .webp")
 
 # %% ../nbs/58_why.ipynb #a61e877b
 def _network(dest, backbone, size):
-    "Backbone and size as asked; by default those of the last training in the folder, else the usual ones"
+    "Choose backbone and size: as asked, or those of the last training in the folder, or the default"
     facts = saved_facts(dest) if Path(dest).is_dir() else {}
     if backbone or size or not facts: return backbone or BACKBONE, size
-    size = facts.get("asked_size", facts["size"])  # a learner notes no other size than the one it has
+    size = facts.get("asked_size", facts["size"])  # a learner notes only the size it has
     return facts["backbone"], None if facts["kind"] == "learner" and Embedder(facts["backbone"]).size == size else size
 
 # %% ../nbs/58_why.ipynb #7e0c3a20
 def _training_pictures(dest):
-    "The pictures of the training part; raises `DatasetError` where there are none"
+    "List the pictures of the training part, or raise `DatasetError` where there are none"
     files = picture_files(dest)
     train = [f for f, r in zip(files, ledger_rows(dest, files)) if not r or r.get("split") != "valid"]
     if train: return train
@@ -277,7 +277,7 @@ def nearest_pictures(
     backbone: str | None = None,  # any name in timm or torchvision; by default that of the last training here
     size: int | None = None  # side of the pictures, pixels; by default that of the last training here
 ) -> list[dict]:  # file, label, similarity (−1 to 1), own (the file it is a copy of), the nearest first
-    """The training pictures most like a photo
+    """Find the training pictures most like a photo
 
     Parameters
     ----------
@@ -315,7 +315,7 @@ def show_nearest(
     beside: dict | None = None,  # caption → picture to show beside the photo, such as the heat over it
     **kwargs  # passed on to `nearest_pictures`
 ) -> Image.Image:  # the photo, then the pictures, with label and similarity
-    """A photo beside the training pictures most like it
+    """Show a photo beside the training pictures most like it
 
     Parameters
     ----------
@@ -344,7 +344,7 @@ def first_filters(
     learn,  # a learner made by `vision_learner`
     size: int = 30  # side of each pattern, pixels
 ) -> Image.Image:  # RGB
-    """The patterns of the first convolution, made visible
+    """Show the patterns of the first convolution
 
     Parameters
     ----------
@@ -367,7 +367,7 @@ def first_filters(
 
 # %% ../nbs/58_why.ipynb #aeb05ce4
 def _favourites(maps, k):
-    "For some telling channels of maps N×C×h×w: the `k` pictures and fields that excite each most, no picture twice"
+    "Yield for the most selective channels of maps N×C×h×w the `k` pictures and places that excite each most"
     peak, where = maps.flatten(2).max(2)
     telling = (peak.std(0)/(peak.mean(0).abs() + peak.std(0) + 1e-6)).argsort(descending=True, stable=True)
     for c in telling.tolist():
@@ -383,7 +383,7 @@ def layer_patches(
     k: int = 6,  # patches a row
     size: int = 70  # side of a patch as shown, pixels
 ) -> Image.Image:  # RGB, one row a channel
-    """The patches that excite some channels of a layer most
+    """Show the patches that excite some channels of a layer most
 
     Parameters
     ----------
