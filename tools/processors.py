@@ -33,7 +33,7 @@ class exec_definitions(exec_show_docs):
         if not tree or "export" in cell.directives_: return super().__call__(cell)
         inside = [n for statement in tree for n in (statement.body if isinstance(statement, ast.If) else [statement])]
         imports = [n for n in inside if isinstance(n, (ast.Import, ast.ImportFrom))]
-        if not imports or len(imports) == len(tree): return super().__call__(cell)
+        if not imports or len(imports) == len(inside): return super().__call__(cell)
         super().__call__(mk_cell("\n".join(map(ast.unparse, imports))))
 
 
