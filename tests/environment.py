@@ -1,10 +1,12 @@
 """Other environments, made of what is installed in this one."""
 import shutil
 import sysconfig
+from configparser import ConfigParser
 from importlib import metadata
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 
 def _with_what_it_needs(name):
@@ -13,6 +15,24 @@ def _with_what_it_needs(name):
     for r in map(Requirement, dist.requires or ()):
         if not r.marker or r.marker.evaluate(dict(extra="")): needed += _with_what_it_needs(r.name)
     return [dist, *needed]
+
+
+def importable_with(*extras):
+    "Top-level names that can be imported where birdornot is installed with some of its extras, of those installed here"
+    ini = ConfigParser(delimiters=("=",), interpolation=None)
+    ini.read(Path(__file__).parents[1]/"settings.ini", encoding="utf-8")
+    there, todo = {"birdornot"}, ["pip", "ipykernel"]
+    for key in ("requirements", *(f"{extra}_requirements" for extra in extras)):
+        todo += [Requirement(line).name for line in ini["DEFAULT"][key].strip().splitlines()]
+    while todo:
+        name = canonicalize_name(todo.pop())
+        if name in there: continue
+        there.add(name)
+        try: needed = metadata.requires(name) or ()
+        except metadata.PackageNotFoundError: continue
+        todo += [r.name for r in map(Requirement, needed) if not r.marker or r.marker.evaluate(dict(extra=""))]
+    owners = metadata.packages_distributions()
+    return {"birdornot", *(top for top, dists in owners.items() if there & {*map(canonicalize_name, dists)})}
 
 
 def _put(dist, site):

@@ -5,9 +5,11 @@ import os
 import shutil
 import socket
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from environment import importable_with
 from nbdev.test import test_nb as run_notebook
 
 from birdornot.core import has_fastai
@@ -15,8 +17,8 @@ from birdornot.core import has_fastai
 sys.path.insert(0, str(Path(__file__).parents[1]/"tools"))
 from rerun import OFFLINE  # noqa: E402
 
-WITHOUT_FASTAI = """import sys
-for name in ("torch", "torchvision", "fastai", "timm", "ipywidgets"): sys.modules[name] = None
+NO_MORE = """import sys
+for name in {names}: sys.modules.setdefault(name, None)
 """
 NBS = Path(__file__).parents[1]/"nbs"
 NAMES = sorted(f.relative_to(NBS).as_posix() for f in NBS.rglob("*.ipynb")
@@ -76,10 +78,12 @@ def test_a_notebook_runs_in_jupyter(tmp_path): assert run_all("00_core.ipynb", O
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", [OFFLINE, OFFLINE + WITHOUT_FASTAI], ids=["all extras", "without fastai"])
+@pytest.mark.parametrize("extras", [("notebooks",), ("notebooks", "fastai", "scale")], ids=" ".join)
 @pytest.mark.parametrize("name", NAMES)
-def test_every_notebook_runs_in_jupyter(name, first, tmp_path, monkeypatch):
+def test_every_notebook_runs_in_jupyter(name, extras, tmp_path, monkeypatch):
     monkeypatch.setenv("BIRDORNOT_FLAGS", "")
+    hidden = {*packages_distributions()} - importable_with(*extras)
+    first = OFFLINE + NO_MORE.format(names=sorted(hidden))
     said = [o.text for o in run_all(name, first, tmp_path) if o.get("name") == "stderr"]
     assert not [text for text in said if "IProgress" in text or "it/s]" in text]
 

@@ -1,4 +1,5 @@
 """What a page shows is enough to type it along: its imports, which the site collects, and its visible cells."""
+import ast
 import json
 import os
 import shutil
@@ -6,13 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from environment import importable_with
 from nbdev.test import test_nb as run_notebook
 
 from birdornot.core import has_fastai
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT/"tools"))
-from visible import is_visible, to_type_along  # noqa: E402
+from visible import is_visible, plain_python, to_type_along  # noqa: E402
 
 NAMES = sorted(f.relative_to(ROOT/"nbs").as_posix() for f in (ROOT/"nbs").rglob("*.ipynb")
                if ".ipynb_checkpoints" not in f.parts)
@@ -36,6 +38,24 @@ def test_a_hidden_name_is_found():
     assert to_type_along(["if (n := 3): print(n, [m for k in [1] if (m := k)])", "m + n", "%time n"]) == ([], {})
     ours = ["#| default_exp split", "#| export\ndef split_files(path): ...", "split_files(Path())", "_key"]
     assert to_type_along(ours) == (["from birdornot.split import split_files"], {"Path": 2, "_key": 3})
+
+
+def imports(source):
+    "The modules that a cell imports in any case, their first names"
+    nodes = ast.parse(plain_python(source)).body
+    modules = [a.name for n in nodes if isinstance(n, ast.Import) for a in n.names]
+    return {m.split(".")[0] for m in modules + [n.module for n in nodes if isinstance(n, ast.ImportFrom)]}
+
+
+def test_what_the_notebooks_import_is_installed_for_them():
+    "By the extra `notebooks`, and where a page says so in its head by the extra `fastai`"
+    there = importable_with("notebooks") | sys.stdlib_module_names
+    with_fastai, missing = there | importable_with("notebooks", "fastai"), []
+    for name in NAMES:
+        text = (ROOT/"nbs"/name).read_text(encoding="utf-8")
+        known = with_fastai if "needs the extra `fastai`:*" in text else there
+        missing += [(name, m) for source in code(name) for m in imports(source) - known]
+    assert missing == []
 
 
 @pytest.mark.slow
