@@ -62,6 +62,14 @@ def test_what_help_says_is_not_said_twice(site):
     assert not [f for f in site.rglob("*.md") if re.search(r"^\W*Parameters\W*$", f.read_text(encoding="utf-8"), re.M)]
 
 
+def test_a_page_shows_the_source_of_what_teaches_and_folds_the_rest(site):
+    page = re.sub(r"<(?!/?details)[^>]+>", "", (site/"probe.html").read_text(encoding="utf-8"))
+    folded = "".join(re.findall(r"<details.*?</details>", page, flags=re.S))
+    shown = re.sub(r"<details.*?</details>", "", page, flags=re.S)
+    assert "def attach_head(\n" in shown and "def save_probe(\n" not in shown
+    assert "\ndef save_probe(" in folded and "def _" in folded and "#| export" not in page
+
+
 def test_links_of_a_page_to_its_notebook(site):
     page = (site/"datablock.html").read_text(encoding="utf-8")
     for link in ("edit/main/nbs/41_datablock.ipynb",
@@ -75,7 +83,7 @@ def test_sidebar_folds_its_parts_and_opens_the_one_read(site):
     parts = re.findall(r'aria-expanded="(\w+)"><span class="menu-text">([^<]+)</span></a>', page)
     assert [title for opened, title in parts if opened == "true"] == ["Data"] and len(parts) > 9
     assert '<span class="menu-text">41 ' in page and "Chapter 41" in page
-    marked = re.findall(r'<span class="menu-text">(\d\d|\w+)[^<]* ᶠ</span>', page)
+    marked = re.findall(r'<span class="menu-text">(\d\d|\w+)[^<]*\sᶠ</span>', page)
     assert marked == ["41", "60", "61", "65", "What", "AdamW"]  # what needs the extra `fastai`
 
 
@@ -91,10 +99,12 @@ def complaints(site, address, mode, every=1) -> list[str]:
         tab.on("request", lambda r: r.url.startswith((address, "data:")) or seen.append(f"asked {r.url}"))
         for page in pages[::every]:
             tab.goto(f"{address}/{page}")
-            width, broken, dark = tab.evaluate("""() => [document.documentElement.scrollWidth,
+            width, broken, wide, dark = tab.evaluate("""() => [document.documentElement.scrollWidth,
                 [...document.images].filter(i => i.complete && !i.naturalWidth).length,
+                [...document.querySelectorAll("main pre")].filter(p => p.scrollWidth > p.clientWidth + 1).length,
                 getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).every(v => v < 80)]""")
             if broken: seen.append(f"{broken} pictures do not load")
+            if wide: seen.append(f"{wide} code blocks wider than their column")
             if width > MODES[mode]["viewport"]["width"]: seen.append(f"{width} pixels wide")
             if dark != (mode == "dark"): seen.append("has the other mode's background")
             faults += [f"{page}, {mode}: {what}" for what in seen]

@@ -9,6 +9,7 @@ What a page says about itself stands in its first cell: `# title`, `> descriptio
 import argparse
 import base64
 import gc
+import html
 import importlib
 import inspect
 import io
@@ -24,6 +25,7 @@ from urllib.parse import quote
 
 import numpy as np
 import yaml
+from fastcore.docments import docstring
 from fastcore.nbio import mk_cell, read_nb, write_nb
 from nbdev.doclinks import _build_modidx, nbglob
 from nbdev.quarto import refresh_quarto_yml
@@ -32,7 +34,7 @@ from PIL import Image, ImageOps
 sys.path.insert(0, str(Path(__file__).parent))
 from checksite import check_site, target  # noqa: E402  (its folder has to be on the path first)
 from logo import card  # noqa: E402
-from processors import first_part, page_of, run_processors  # noqa: E402
+from processors import page_of, run_processors  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 NBS, PAGES, SITE = ROOT/"nbs", ROOT/"_proc", ROOT/"_docs"
@@ -163,7 +165,7 @@ def numbered(contents: list, titles: dict[str, str]) -> list:
         if isinstance(entry, dict):
             new.append(entry | ({"contents": numbered(entry["contents"], titles)} if "contents" in entry else {}))
         elif entry in titles:
-            number, mark = entry[:2] + " " if entry in chapters() else "", " ᶠ" if needs_fastai(entry) else ""
+            number, mark = entry[:2] + " " if entry in chapters() else "", "\u00a0ᶠ" if needs_fastai(entry) else ""
             new.append(dict(text=f"{number}{titles[entry][:1].upper()}{titles[entry][1:]}{mark}", href=entry))
         else: new.append(entry)
     return new
@@ -209,6 +211,11 @@ def shorten_defaults() -> None:
                 o.__defaults__ = tuple(Numbers(d) if isinstance(d, np.ndarray) else d for d in o.__defaults__)
 
 
+def first_part(sym) -> str:
+    "A docstring without the sections for `help`: a page shows the comments that they are made from"
+    return re.split(r"\n\n(?:Parameters|Returns|Raises|Attributes)\n-", docstring(sym))[0]
+
+
 def write_api() -> None:
     "One reference page a module, its tables made from the docments, and one that lists them"
     from smalldocs import api
@@ -236,13 +243,29 @@ def write_changelog() -> None:
 
 
 def to_known_anchors(file: Path, page: str, ids: dict[Path, set[str]]) -> str:
-    "nbdev links a method to an anchor of its own, which only a `@patch`ed one has: link the others to their class"
+    "A method is linked at an anchor of its own, which it does not have on every page: link it at its class there"
     def known(m):
         to, anchor = target(file.parent, file, m[1]), m[2]
         if anchor in ids.get(to, {anchor}): return m[0]
         owner = anchor.split(".")[0]
-        return f'<a href="{m[1]}{"#" + owner if owner in ids[to] else ""}"><code>'
-    return re.sub(r'<a href="([\w./-]+\.html)#([\w.]+)"><code>', known, page)
+        return f'<a href="{m[1]}{"#" + owner if owner in ids[to] else ""}"'
+    return re.sub(r'<a href="([\w./-]+\.html)#([\w.]+)"(?=><code>| class="to-reference")', known, page)
+
+
+TAG = re.compile(r"</?span[^>]*>")
+
+
+def hanging(code: re.Match) -> str:
+    "Wrap the longer lines of a code block, each in an element that says how far in what does not fit goes on"
+    lines, opened = [], ""
+    for line in code[2].split("\n"):
+        tags = TAG.findall(line := opened + line)
+        opened = tags[-1] if tags and tags[-1] != "</span>" else ""  # highlighted beyond the end of the line
+        if opened: line += "</span>"
+        text = html.unescape(TAG.sub("", line))
+        indent = len(text) - len(text.lstrip()) + 4
+        lines.append(f'<span class="hanging" style="--indent:{indent}ch">{line}</span>' if len(text) > 40 else line)
+    return "\n".join([code[1] + lines[0], *lines[1:]]) + "</code>"
 
 
 def finish(site: Path) -> None:
@@ -259,7 +282,9 @@ def finish(site: Path) -> None:
             def seen(m, f=f):
                 return m[0].replace(".card.png", ".thumb.jpg") if (f.parent/f"{m[1]}.thumb.jpg").exists() else m[0]
             page = re.sub(r'<img src="([\w/-]+)\.card\.png"', seen, page)
-        f.write_text(link.sub(lambda m: m[1] + sources.get(m[2], f"nbs/{m[2]}"), page), encoding="utf-8")
+        page = link.sub(lambda m: m[1] + sources.get(m[2], f"nbs/{m[2]}"), page)
+        page = re.sub(r'(<code class="sourceCode [^"]*">)(.*?)</code>', hanging, page, flags=re.S)
+        f.write_text(page, encoding="utf-8")
     if (llms := site/"llms.txt").exists():  # in the order one reads, not by the alphabet
         order = [Path(page_of(f)).with_suffix("").as_posix() for f in in_order(sidebar())]
         def place(line):
