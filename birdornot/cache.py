@@ -1,4 +1,4 @@
-"""What any dataset can use is computed once, kept for all of them, and never grows without end
+"""Vectors that any dataset can use are computed once and kept for all of them, within a limit
 
 Docs: https://birdornot.github.io/birdornot/cache.html.md"""
 
@@ -19,7 +19,7 @@ import numpy as np
 from .core import cache_dir
 
 # %% ../nbs/04_cache.ipynb #ff416c31
-CACHE_BYTES = 2**30  # how large the vectors may grow together; about 200,000 pictures
+CACHE_BYTES = 2**30  # largest size of all vectors together; enough for about 200,000 pictures
 
 _SCHEMA = """CREATE TABLE IF NOT EXISTS vectors
     (kind TEXT, sha256 TEXT, used INTEGER, vector BLOB NOT NULL, PRIMARY KEY (kind, sha256));
@@ -41,32 +41,32 @@ def _connect(file):
 
 
 def _store():
-    "The database of all vectors; a damaged one is made anew"
+    "Open the database of all vectors; a damaged one is replaced by an empty one"
     file = cache_dir()/"vectors.sqlite"
     try: return _connect(file)
-    except sqlite3.OperationalError: raise  # busy, full, not to be written: nothing is wrong with the file
+    except sqlite3.OperationalError: raise  # busy, full or read-only: nothing is wrong with the file
     except sqlite3.DatabaseError:
         for f in file.parent.glob("vectors.sqlite*"): f.unlink(missing_ok=True)
         return _connect(file)
 
 # %% ../nbs/04_cache.ipynb #2897b5b8
 def cached_vectors(
-    kind: str,  # what computed them, in a word that changes with it
-    hashes: Iterable[str],  # iterable of SHA-256, each of the content of a picture
-) -> dict[str, np.ndarray]:  # hash → float32 vector, of those that are known
-    """Look up what was computed before
+    kind: str,  # name of what computes the vectors, which changes with it
+    hashes: Iterable[str],  # SHA-256 of each picture's content
+) -> dict[str, np.ndarray]:  # hash → float32 vector, for those in the cache
+    """Look up vectors that were computed before
 
     Parameters
     ----------
     kind
-        what computed them, in a word that changes with it
+        name of what computes the vectors, which changes with it
     hashes
-        iterable of SHA-256, each of the content of a picture
+        SHA-256 of each picture's content
 
     Returns
     -------
     dict[str, np.ndarray]
-        hash → float32 vector, of those that are known
+        hash → float32 vector, for those in the cache
     """
     now, found = int(time.time()), {}
     try:
@@ -76,16 +76,16 @@ def cached_vectors(
                 if row: found[h] = np.frombuffer(row[0], np.float32)
                 if row and row[1] < now - 3600:
                     db.execute("UPDATE vectors SET used=? WHERE kind=? AND sha256=?", (now, kind, h))
-    except (OSError, sqlite3.Error): pass  # what was not found is computed
+    except (OSError, sqlite3.Error): pass  # what is not found is computed
     return found
 
 # %% ../nbs/04_cache.ipynb #461d3358
 def keep_vectors(
     kind: str,  # as for `cached_vectors`
     vectors: dict[str, np.ndarray],  # hash → vector
-    limit: int = CACHE_BYTES,  # how large the file may become, bytes
+    limit: int = CACHE_BYTES,  # largest size of the file, bytes
 ):
-    """Keep what was computed, for all datasets; what was not used for longest goes when there is no room
+    """Keep vectors for all datasets; when there is no room, the least recently used ones are deleted
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def keep_vectors(
     vectors
         hash → vector
     limit
-        how large the file may become, bytes
+        largest size of the file, bytes
     """
     rows = [(kind, h, int(time.time()), np.asarray(v, np.float32).tobytes()) for h, v in vectors.items()]
     try:
@@ -105,7 +105,7 @@ def keep_vectors(
 
 
 def _shrink(db, limit):
-    "Throw away what was not used for longest until the file is smaller than `limit`, bytes"
+    "Delete the least recently used vectors until the file is smaller than `limit`, bytes"
     def number(what): return db.execute(what).fetchone()[0]
     size = number("PRAGMA page_size")
     while size*(number("PRAGMA page_count") - number("PRAGMA freelist_count")) > limit:
@@ -116,16 +116,16 @@ def _shrink(db, limit):
     if size*number("PRAGMA page_count") > limit: db.executescript("PRAGMA incremental_vacuum")
 
 # %% ../nbs/04_cache.ipynb #df851210
-_OURS = ("*.onnx", "*.safetensors", ".export-*", "vectors.sqlite*", "sound")  # names of what lies in the cache
+_OURS = ("*.onnx", "*.safetensors", ".export-*", "vectors.sqlite*", "sound")  # names of our files in the cache
 
 
 def _bytes(path):
-    "The size of a file, or of all files below a folder"
+    "Return the size of a file, or of all files below a folder"
     return sum(f.stat().st_size for f in (path.rglob("*") if path.is_dir() else [path]) if f.is_file())
 
 
 def cache_contents() -> list[dict[str, object]]:  # what, pictures (None for other files), bytes
-    """List what lies in the cache
+    """List what is in the cache
 
     Returns
     -------
@@ -141,13 +141,13 @@ def cache_contents() -> list[dict[str, object]]:  # what, pictures (None for oth
             *[dict(what=f"vectors of {kind}", pictures=n, bytes=size) for kind, n, size in kinds]]
 
 
-def empty_cache() -> int:  # bytes that are free now
-    """Throw away what lies in the cache; it is computed anew when it is needed
+def empty_cache() -> int:  # bytes freed
+    """Delete what is in the cache; it is computed again when needed
 
     Returns
     -------
     int
-        bytes that are free now
+        bytes freed
     """
     gone = [f for pattern in _OURS for f in cache_dir().glob(pattern)]
     freed = sum(map(_bytes, gone))
@@ -155,13 +155,13 @@ def empty_cache() -> int:  # bytes that are free now
     return freed
 
 
-def describe_cache() -> str:  # a line for each kind of thing, and one for all
-    """Say in words what lies in the cache
+def describe_cache() -> str:  # a line for each kind of content, and one for the total
+    """Describe what is in the cache
 
     Returns
     -------
     str
-        a line for each kind of thing, and one for all
+        a line for each kind of content, and one for the total
     """
     rows = cache_contents()
     lines = [f"{r['bytes']/1e6:8,.1f} MB  {r['what']}" + (f", {r['pictures']:,} pictures" if r["pictures"] else "")

@@ -1,4 +1,4 @@
-"""Files of every kind in, upright RGB pictures out; what cannot teach goes to quarantine, with its reason
+"""Files of every kind in, upright RGB pictures out; useless ones go to quarantine, each with its reason
 
 Docs: https://birdornot.github.io/birdornot/clean.html.md"""
 
@@ -60,7 +60,7 @@ from .project import clean_label, fillable, folder_name, split_label
 
 # %% ../nbs/31_clean.ipynb #578f45f7
 def _sharpness(grey):
-    "Variance of the Laplacian of a grey picture"
+    "Compute the variance of the Laplacian of a grey picture"
     grey = np.asarray(grey).astype("float32")
     edges = grey[1:-1, 1:-1]*4
     for side in (grey[:-2, 1:-1], grey[2:, 1:-1], grey[1:-1, :-2], grey[1:-1, 2:]): edges -= side
@@ -68,20 +68,20 @@ def _sharpness(grey):
 
 
 def _sharp(grey, half):
-    "Sharpness of a picture; where half its size is much less sharp than the whole, that was grain, and the half counts"
+    "Measure sharpness; if half the size is much less sharp than the full size, that was grain, and the half counts"
     fine, coarse = _sharpness(grey), _sharpness(half)
     return min(fine, coarse/5) if fine > 1.5*coarse else fine
 
 
 def measures(
-    img: Image.Image,  # working copy: RGB, at most `MAX_SIZE` pixels a side
+    img: Image.Image,  # working copy: RGB, with sides of at most `MAX_SIZE` pixels
 ) -> dict:  # brightness, contrast and chroma 0–255, sharpness, colours (a number), missing (share of the height)
-    """What can be told of a picture without knowing what it shows
+    """Measure what can be measured without knowing what a picture shows
 
     Parameters
     ----------
     img
-        working copy: RGB, at most `MAX_SIZE` pixels a side
+        working copy: RGB, with sides of at most `MAX_SIZE` pixels
 
     Returns
     -------
@@ -96,7 +96,7 @@ def measures(
     full = ((grey.min(1) < 127) | (grey.max(1) > 129))[::-1]  # rows with something in them, from below
     out = dict(brightness=light.mean[0], contrast=max(inks.stddev), sharpness=_sharp(grey, half), chroma=chroma)
     return {k: round(float(v), 2) for k, v in out.items()} | dict(
-        colours=int(np.searchsorted(counts.cumsum(), .95*4096)) + 1,  # that cover 95 % of it, of 4096 there are
+        colours=int(np.searchsorted(counts.cumsum(), .95*4096)) + 1,  # that cover 95 % of it, out of 4096
         missing=round(float(full.argmax()/len(full) if full.any() else 1), 3))
 
 # %% ../nbs/31_clean.ipynb #81e25021
@@ -109,19 +109,19 @@ LIMITS = {  # flag: measure, whether less or more is odd, limit
 
 
 def quality_flags(
-    row: dict,  # width and height (of the original, pixels) and the `measures`
-) -> dict:  # flag with measure and limit → how odd that is: 1 at the limit, 2 at half or twice of it
-    """What is odd about a picture
+    row: dict,  # width and height of the original, pixels, and the `measures`
+) -> dict:  # flag with measure and limit → how odd that is: 1 at the limit, 2 at half or twice the limit
+    """Describe what is odd about a picture
 
     Parameters
     ----------
     row
-        width and height (of the original, pixels) and the `measures`
+        width and height of the original, pixels, and the `measures`
 
     Returns
     -------
     dict
-        flag with measure and limit → how odd that is: 1 at the limit, 2 at half or twice of it
+        flag with measure and limit → how odd that is: 1 at the limit, 2 at half or twice the limit
     """
     w, h, out = row["width"], row["height"], {}
     row = row | {"shorter side": min(w, h), "long by short side": round(max(w, h)/min(w, h), 1)}
@@ -133,19 +133,19 @@ def quality_flags(
 
 # %% ../nbs/31_clean.ipynb #f7b618cd
 def odd_beside(
-    rows: list,  # of the ledger: id, width and height (of the original, pixels), contrast, chroma
-) -> dict:  # id → flag with measure and limit → how odd that is: 1 at the limit, 2 at twice of it
-    """What is odd about pictures only beside the others, of which there are ten or more
+    rows: list,  # rows of the ledger: id, width and height of the original, pixels, contrast, chroma
+) -> dict:  # id → flag with measure and limit → how odd that is: 1 at the limit, 2 at twice the limit
+    """Describe what is odd about pictures among the others, if there are ten or more
 
     Parameters
     ----------
     rows
-        of the ledger: id, width and height (of the original, pixels), contrast, chroma
+        rows of the ledger: id, width and height of the original, pixels, contrast, chroma
 
     Returns
     -------
     dict
-        id → flag with measure and limit → how odd that is: 1 at the limit, 2 at twice of it
+        id → flag with measure and limit → how odd that is: 1 at the limit, 2 at twice the limit
     """
     if len(rows) < 10: return {}
     sides, out = np.sqrt([r["width"]*r["height"] for r in rows]), defaultdict(dict)
@@ -160,7 +160,7 @@ def odd_beside(
 
 # %% ../nbs/31_clean.ipynb #ad86db29
 def _cannot_teach(found, min_size, min_contrast):
-    "Why a picture with these measures is of no use to anybody, or ''"
+    "Explain why a picture with these measures is useless; return '' if it is not"
     if min(found["width"], found["height"]) < min_size:
         return f"too small: a side of less than {min_size} pixels; --min-size sets another limit"
     if found["contrast"] >= min_contrast: return ""
@@ -170,13 +170,13 @@ def _cannot_teach(found, min_size, min_contrast):
 def examine_picture(
     src,  # path or bytes
     max_size: int = MAX_SIZE,  # longest side of the working copy, pixels
-    min_size: int = 32,  # a picture with a shorter side is of no use, pixels
-    kept: bool = False,  # a person has decided to keep it, so only a picture that cannot be read is refused
-    min_contrast: float = 2,  # a picture with less (standard deviation of its strongest colour, 0–255) is of no use
-    megabytes: float = MEGABYTES,  # memory that it may take
-    seconds: float = SECONDS,  # time that it may take
-) -> tuple:  # working copy or None, and a dict of what was measured; its `reason` says why the picture is of no use
-    """Decode a picture once, and measure what cleaning wants to know
+    min_size: int = 32,  # least length of the shorter side, pixels
+    kept: bool = False,  # a person has decided to keep it, so it is refused only if it cannot be read
+    min_contrast: float = 2,  # least contrast (standard deviation of the strongest colour, 0–255)
+    megabytes: float = MEGABYTES,  # limit on memory
+    seconds: float = SECONDS,  # limit on time
+) -> tuple:  # working copy or None, and a dict of measures; its `reason`, if any, says why the picture is refused
+    """Decode a picture once, and measure all that cleaning needs to know
 
     Parameters
     ----------
@@ -185,20 +185,20 @@ def examine_picture(
     max_size
         longest side of the working copy, pixels
     min_size
-        a picture with a shorter side is of no use, pixels
+        least length of the shorter side, pixels
     kept
-        a person has decided to keep it, so only a picture that cannot be read is refused
+        a person has decided to keep it, so it is refused only if it cannot be read
     min_contrast
-        a picture with less (standard deviation of its strongest colour, 0–255) is of no use
+        least contrast (standard deviation of the strongest colour, 0–255)
     megabytes
-        memory that it may take
+        limit on memory
     seconds
-        time that it may take
+        limit on time
 
     Returns
     -------
     tuple
-        working copy or None, and a dict of what was measured; its `reason` says why the picture is of no use
+        working copy or None, and a dict of measures; its `reason`, if any, says why the picture is refused
     """
     try: im, (w, h), warning = decode_upright(src, max_size, megabytes, seconds)
     except BadPicture as e:
@@ -211,14 +211,14 @@ def examine_picture(
 
 # %% ../nbs/31_clean.ipynb #b956a785
 def _clean_one(src, dst, parts, max_size, min_size, kept, limits):
-    "Examine `src` and write its working copy to `dst` ('' writes none), if it is of use"
+    "Examine `src` and write its working copy to `dst` ('': write none), unless it is refused"
     im, out = examine_picture(src, max_size, min_size, kept, **limits)
     if dst and "reason" not in out: out["copy_sha256"] = _save(im, dst, parts)
     return out
 
 
 def _save(im, dst, parts):
-    "Write a working copy whole or not at all, by way of the folder `parts`; → its SHA-256"
+    "Write a working copy whole or not at all, by way of the folder `parts`; return its SHA-256"
     with atomic_file(dst, parts) as part: im.save(part, "JPEG", quality=92)
     return content_hash(dst)
 
@@ -227,13 +227,13 @@ def _run_all(fn, jobs): return [fn(*job) for job in jobs]
 
 
 def _blame(e, seconds):
-    "What it means for a file that its process ended like this"
+    "Explain what the end of its process means for a file"
     if isinstance(e, TimeoutError): return f"decoding it takes longer than {seconds:g} seconds; --seconds allows more"
     return decoding_failure(e) if isinstance(e, MemoryError) else "the decoder crashes on it; save it as JPEG or PNG"
 
 # %% ../nbs/31_clean.ipynb #03afbe35
 class _Fresh(SpawnProcess):
-    "A new process that does not begin by running the script that it was started from"
+    "A new process that does not run the script that started it"
     def start(self):
         main = sys.modules["__main__"]
         sys.modules["__main__"] = type(main)("__main__")
@@ -242,19 +242,19 @@ class _Fresh(SpawnProcess):
 
 
 class FreshContext(SpawnContext):
-    "Start processes that know neither this one's memory nor its script"
+    "A context for processes that share neither this one's memory nor its script"
     Process = _Fresh
 
 # %% ../nbs/31_clean.ipynb #4252db2a
 def run_in_workers(
     fn,  # function of a module, which can be pickled
     jobs: list,  # tuples of its arguments
-    workers: int | None = None,  # processes; None: one a core
-    seconds: float = SECONDS,  # time that a job may take
-    megabytes: int = MEGABYTES,  # memory that a process may take beyond what it has
-    at_once: int = 8,  # jobs at most that a process is given at a time
-):  # generator of results, in order; for a job that kills its process a dict with the `reason`
-    """Yield `fn(*job)` for each job, from processes that may die of it
+    workers: int | None = None,  # number of processes; None: one per core
+    seconds: float = SECONDS,  # limit on the time of a job
+    megabytes: int = MEGABYTES,  # limit on the memory of a process, beyond what it has at the start
+    at_once: int = 8,  # largest number of jobs that a process is given at a time
+):  # generator of results, in order; for a job that kills its process, a dict with the `reason`
+    """Yield `fn(*job)` for each job, computed in processes that may crash
 
     Parameters
     ----------
@@ -263,17 +263,17 @@ def run_in_workers(
     jobs
         tuples of its arguments
     workers
-        processes; None: one a core
+        number of processes; None: one per core
     seconds
-        time that a job may take
+        limit on the time of a job
     megabytes
-        memory that a process may take beyond what it has
+        limit on the memory of a process, beyond what it has at the start
     at_once
-        jobs at most that a process is given at a time
+        largest number of jobs that a process is given at a time
 
     Returns
     -------
-    generator of results, in order; for a job that kills its process a dict with the `reason`
+    generator of results, in order; for a job that kills its process, a dict with the `reason`
     """
     from pebble import ProcessExpired, ProcessPool
     if not jobs: return
@@ -292,7 +292,7 @@ def run_in_workers(
             try: yield from future.result()
             except (TimeoutError, ProcessExpired, MemoryError) as e:
                 if len(part) == 1: yield dict(reason=_blame(e, seconds), retry=1)
-                else: flying.extendleft([start([job]) for job in part][::-1])  # one of them did it: each alone
+                else: flying.extendleft([start([job]) for job in part][::-1])  # one is the cause: try each alone
             if len(flying) < 3*workers: flying.extend(map(start, islice(parts, 1)))
     finally:
         pool.stop()
@@ -300,50 +300,50 @@ def run_in_workers(
 
 # %% ../nbs/31_clean.ipynb #dec26095
 def copy_name(
-    row: dict,  # of the ledger
-    label: str | None = None  # another class than its own
-) -> str:  # as the ledger names files
-    """Name the working copy of a picture
+    row: dict,  # row of the ledger
+    label: str | None = None  # class, if not the picture's own
+) -> str:  # name as in the ledger
+    """Return the name of a picture's working copy
 
     Parameters
     ----------
     row
-        of the ledger
+        row of the ledger
     label
-        another class than its own
+        class, if not the picture's own
 
     Returns
     -------
     str
-        as the ledger names files
+        name as in the ledger
     """
     return f"photos/{folder_name(label or row['label'])}/{row['sha256'][:16]}.jpg"
 
 
 def _copy_of(row):
-    "Where the working copy of a picture lies, or will lie: a person may have given it another name"
+    "Return the name of a picture's working copy, which a person may have changed"
     return row["file"] if row["status"] == "clean" else copy_name(row)
 
 
-TWO_LABELS = "the same picture is under"  # how the reason of a picture in several classes begins
+TWO_LABELS = "the same picture is under"  # beginning of the reason of a picture in several classes
 
 
 def own_label(
-    row: dict,  # of the ledger
+    row: dict,  # row of the ledger
 ) -> str:
-    """Name the class that a picture was found for, which may have been joined to those of its twins
+    """Return the class that a picture was found for, before it was joined with those of its twins
 
     Parameters
     ----------
     row
-        of the ledger
+        row of the ledger
     """
     own = clean_label(row["term"] or "")
     return own if own in split_label(row["label"]) and not row.get("verdict") else row["label"]
 
 
 def _same_content(rows):
-    "Lists of rows with the same content, those left out that are decided or refused for a reason of their own"
+    "Group rows with the same content, except those decided by a person or refused for another reason"
     same, by_content = defaultdict(list), ("exact duplicate", TWO_LABELS)
     for r in rows:
         settled = r["status"] == "quarantined" and not r["reason"].startswith(by_content)
@@ -352,13 +352,13 @@ def _same_content(rows):
 
 
 def _joined(labels, known):
-    "The label of a picture that belongs to several classes: one that is known, in whatever order, or a new one"
+    "Return the label of a picture in several classes: a known one in any order, or a new one"
     parts = {part for lbl in labels for part in split_label(lbl)}
     return next((lbl for lbl in sorted(known) if {*split_label(lbl)} == parts), "+".join(sorted(parts)))
 
 
 def _exact(rows, multilabel=False):
-    "id → label and reason, for each picture: the reason is '' unless its file came twice, or is in two classes"
+    "Map each id to label and reason: the reason is '' unless its file appears twice or in two classes"
     known, out = {r["label"] for r in rows}, {}
     for group in _same_content(rows):
         labels, firsts = sorted({own_label(r) for r in group}), {}
@@ -373,14 +373,14 @@ def _exact(rows, multilabel=False):
 
 # %% ../nbs/31_clean.ipynb #b81a5674
 def drop_empty_folders(
-    ledger: Ledger,  # of a dataset that may be written to
+    ledger: Ledger,  # ledger of a dataset that may be written to
 ):
-    """Remove class folders with nothing in them: a folder reader takes each for a class, or stops
+    """Remove empty class folders, which folder readers take for classes or stumble over
 
     Parameters
     ----------
     ledger
-        of a dataset that may be written to
+        ledger of a dataset that may be written to
     """
     photos = ledger.layout.photos
     if ledger.layout.kind != "project" or not photos.is_dir(): return
@@ -388,20 +388,20 @@ def drop_empty_folders(
 
 
 def move_original(
-    ledger: Ledger,  # of the dataset
-    old: str,  # where the original lies, as the ledger names it
-    new: str,  # where it belongs
+    ledger: Ledger,  # ledger of the dataset
+    old: str,  # name of the original in the ledger
+    new: str,  # its new name
 ):
-    """Move an original; all rows that share it follow
+    """Move an original, and update all rows that share it
 
     Parameters
     ----------
     ledger
-        of the dataset
+        ledger of the dataset
     old
-        where the original lies, as the ledger names it
+        name of the original in the ledger
     new
-        where it belongs
+        its new name
     """
     if old == new: return
     here, there = ledger.locate(old), ledger.locate(new)
@@ -412,22 +412,22 @@ def move_original(
 
 # %% ../nbs/31_clean.ipynb #6184172a
 def original_file(
-    ledger: Ledger,  # of the dataset
-    row: dict,  # of the picture
-) -> Path:  # it may be missing all the same
-    """Find an original; one that a killed run had moved, but not yet written down, goes back to where the ledger has it
+    ledger: Ledger,  # ledger of the dataset
+    row: dict,  # row of the picture
+) -> Path:  # path that may be missing all the same
+    """Return the path of an original; if a killed run had moved it without recording that, it is moved back
 
     Parameters
     ----------
     ledger
-        of the dataset
+        ledger of the dataset
     row
-        of the picture
+        row of the picture
 
     Returns
     -------
     Path
-        it may be missing all the same
+        path that may be missing all the same
     """
     place, _, rest = row["original"].partition("/")
     other = f"{'originals' if place == 'quarantine' else 'quarantine'}/{rest}"
@@ -437,50 +437,50 @@ def original_file(
 
 # %% ../nbs/31_clean.ipynb #2e28f312
 def remove_copy(
-    ledger: Ledger,  # of the dataset
-    row: dict,  # of the picture
-    name: str,  # of its working copy, as the ledger names files
+    ledger: Ledger,  # ledger of the dataset
+    row: dict,  # row of the picture
+    name: str,  # name of its working copy in the ledger
 ):
-    """Remove a working copy, unless somebody has put another picture in its place
+    """Delete a working copy, unless someone has put another picture in its place
 
     Parameters
     ----------
     ledger
-        of the dataset
+        ledger of the dataset
     row
-        of the picture
+        row of the picture
     name
-        of its working copy, as the ledger names files
+        name of its working copy in the ledger
     """
     file = ledger.locate(name)
     if file.exists() and row["copy_sha256"] in (None, content_hash(file)): file.unlink()
 
 
 def quarantine(
-    ledger: Ledger,  # of the dataset
-    row: dict,  # of the picture
+    ledger: Ledger,  # ledger of the dataset
+    row: dict,  # row of the picture
     reason: str,  # why it is refused
-    **measures,  # column = value, to be written too
+    **measures,  # column = value, recorded as well
 ) -> dict:  # column → new value
-    """Refuse a picture: its original moves aside, unless it is its twin's too, and its working copy goes
+    """Refuse a picture: move its original to quarantine, unless its twin shares it, and delete its working copy
 
     Parameters
     ----------
     ledger
-        of the dataset
+        ledger of the dataset
     row
-        of the picture
+        row of the picture
     reason
         why it is refused
     measures
-        column = value, to be written too
+        column = value, recorded as well
 
     Returns
     -------
     dict
         column → new value
     """
-    ledger.add_columns(dup_group="INTEGER", group_kind="TEXT")  # missing where nothing was cleaned yet
+    ledger.add_columns(dup_group="INTEGER", group_kind="TEXT")  # missing if nothing was cleaned yet
     file = row["original"]
     if reason.startswith("exact duplicate"):
         shared = [r for r in ledger.rows(status="clean", file=row["file"]) if r["id"] != row["id"]]
@@ -495,7 +495,7 @@ def quarantine(
 
 # %% ../nbs/31_clean.ipynb #73cd6275
 def _settle(ledger, row, found, max_size, dry_run):
-    "Write down what was found out about `row`; → the row as it is now"
+    "Record what was found out about `row`; return the updated row"
     found = dict(found)
     reason = found.pop("reason", "")
     back = row["original"].replace("quarantine/", "originals/", 1)
@@ -508,7 +508,7 @@ def _settle(ledger, row, found, max_size, dry_run):
 
 
 def _relabel(ledger, row, label, dry_run):
-    "Give a picture another label, under which it gets its working copy; → the row as it is now"
+    "Give a picture another label, under which it gets its working copy; return the updated row"
     back = row["original"].replace("quarantine/", "originals/", 1)
     new = dict(label=label, status="downloaded", reason="")
     if dry_run or ledger.rows(label=label, image_url=row["image_url"]) and label != row["label"]: return row | new
@@ -519,7 +519,7 @@ def _relabel(ledger, row, label, dry_run):
 
 
 def _settle_twins(ledger, rows, multilabel, max_size, dry_run):
-    "Settle what the bytes of the files alone decide; `rows`, by number, follow; → how many were refused"
+    "Settle what the bytes of the files alone decide; update `rows`, by number; return how many were refused"
     n = 0
     for i, (label, reason) in _exact([*rows.values()], multilabel).items():
         aside = rows[i]["status"] == "quarantined"
@@ -533,7 +533,7 @@ def _settle_twins(ledger, rows, multilabel, max_size, dry_run):
 
 
 def _taken_away(ledger, rows):
-    "Numbers of pictures whose working copy somebody took away; if a whole class is gone, it was lost"
+    "Find pictures whose working copy a person has deleted; if a whole class is gone, it was lost instead"
     done = [r for r in rows if r["status"] == "clean" and r["copy_sha256"]]
     there = {r["id"] for r in done if ledger.locate(r["file"]).exists()}
     left = {r["label"] for r in done if r["id"] in there}
@@ -541,15 +541,15 @@ def _taken_away(ledger, rows):
 
 
 def _another_try(row, min_size, min_contrast):
-    "Was a picture refused for what need not hold any more: a library, memory, time, a limit that was set?"
+    "Check whether a picture was refused for a library, memory, time or a limit, which may be different now"
     if row.get("verdict") in ("move", "discard"): return False  # a person has decided
     limited = row["reason"].startswith(("too small", "blank")) and row["contrast"] is not None
-    heic = row["reason"].startswith("an HEIC photo")  # earlier versions did not note that it was the machine's reason
+    heic = row["reason"].startswith("an HEIC photo")  # earlier versions did not record `retry` for it
     return row["retry"] or heic or (limited and not _cannot_teach(row, min_size, min_contrast))
 
 
 def _unfinished(ledger, rows, max_size):
-    "Rows without a working copy of this size; what a killed run had moved aside but not written down comes back"
+    "List rows without a working copy of this size; originals that a killed run had moved are moved back"
     def there(name):
         return ledger.locate(name).exists()
     def done(r):
@@ -561,7 +561,7 @@ def _unfinished(ledger, rows, max_size):
 
 # %% ../nbs/31_clean.ipynb #a11ce131
 def _by_session(ledger, rows):
-    "Groups of the pictures of sessions: blocks of time; where a time is missing, of names; else as they came"
+    "Group pictures of sessions into blocks of time; if a time is missing, by name, or else by number"
     sessions = defaultdict(list)
     for r in rows: sessions[r["label"]].append(r)
     for mine in sessions.values():
@@ -574,7 +574,7 @@ def _by_session(ledger, rows):
 
 
 def _group(ledger, rows, near, dry_run):
-    "Give each clean row its `dup_group`, the id of the best of its group, and say of what kind that is"
+    "Set `dup_group` of each clean row, the id of the best of its group, and the kind of that group"
     rows, copies = [r for r in rows if r["status"] == "clean"], defaultdict(list)
     session = in_sessions(rows, near) if near else [False]*len(rows)
     groups = [("session", g) for g in _by_session(ledger, [r for r, s in zip(rows, session) if s])]
@@ -589,7 +589,7 @@ def _group(ledger, rows, near, dry_run):
 
 # %% ../nbs/31_clean.ipynb #8197cce1
 def _flag_beside(ledger, rows, dry_run):
-    "Note what is odd about clean rows, also beside each other; what an earlier version measured stays as it noted it"
+    "Record what is odd about clean rows, also among the others; rows measured by early versions are left alone"
     rows = [r for r in rows if r["status"] == "clean" and r["chroma"] is not None]
     beside = odd_beside(rows)
     with ledger.transaction():
@@ -601,24 +601,24 @@ def _flag_beside(ledger, rows, dry_run):
 
 # %% ../nbs/31_clean.ipynb #a15c5d16
 class CleanReport:
-    "What is clean, what is in quarantine, and why"
+    "The result of `clean_images`: what is clean, what is in quarantine, and why"
     def __init__(self,
-        rows: list[dict[str, object]],  # ledger rows of all pictures there are
-        done: int = 0,  # how many of them this run has looked at
-        dry_run: bool = False,  # nothing was changed
+        rows: list[dict[str, object]],  # ledger rows of all pictures
+        done: int = 0,  # number of pictures that this run has examined
+        dry_run: bool = False,  # whether nothing was changed
     ): self.rows, self.done, self.dry_run = rows, done, dry_run
 
     def _clean(self): return [r for r in self.rows if r["status"] == "clean"]
 
 
 @patch(as_prop=True)
-def counts(self: CleanReport) -> dict[str, dict[str, int]]:  # label → status → how many
-    """How many pictures of each label are clean and how many in quarantine
+def counts(self: CleanReport) -> dict[str, dict[str, int]]:  # label → status → number
+    """Count the pictures of each label that are clean and in quarantine
 
     Returns
     -------
     dict[str, dict[str, int]]
-        label → status → how many
+        label → status → number
     """
     out = {r["label"]: dict(clean=0, quarantined=0) for r in self.rows}
     for r in self.rows: out[r["label"]][r["status"]] += 1
@@ -626,13 +626,13 @@ def counts(self: CleanReport) -> dict[str, dict[str, int]]:  # label → status 
 
 
 @patch(as_prop=True)
-def reasons(self: CleanReport) -> Counter[str]:  # reason → how many
-    """Why pictures are in quarantine
+def reasons(self: CleanReport) -> Counter[str]:  # reason → number
+    """Count the reasons for which pictures are in quarantine
 
     Returns
     -------
     Counter[str]
-        reason → how many
+        reason → number
     """
     why = (r["reason"] for r in self.rows if r["status"] == "quarantined")
     return Counter("exact duplicate" if reason.startswith("exact duplicate") else reason for reason in why)
@@ -640,7 +640,7 @@ def reasons(self: CleanReport) -> Counter[str]:  # reason → how many
 
 @patch(as_prop=True)
 def look_alikes(self: CleanReport) -> list[list[dict[str, object]]]:  # lists of rows, the best copy first
-    """Groups of clean pictures that look the same
+    """List groups of clean pictures that look the same
 
     Returns
     -------
@@ -654,20 +654,20 @@ def look_alikes(self: CleanReport) -> list[list[dict[str, object]]]:  # lists of
 
 
 @patch(as_prop=True)
-def sessions(self: CleanReport) -> dict[str, int]:  # label → how many pictures
-    """Classes most of which one camera has taken at one place
+def sessions(self: CleanReport) -> dict[str, int]:  # label → number of pictures
+    """Count the pictures of classes that come mostly from one camera at one place
 
     Returns
     -------
     dict[str, int]
-        label → how many pictures
+        label → number of pictures
     """
     return count_sessions(self.rows)
 
 
 @patch(as_prop=True)
 def conflicts(self: CleanReport) -> list[list[dict[str, object]]]:  # lists of rows
-    """Groups of pictures that look the same and are under different labels: at most one label can be right
+    """List groups of pictures that look the same but have different labels, of which at most one can be right
 
     Returns
     -------
@@ -679,7 +679,7 @@ def conflicts(self: CleanReport) -> list[list[dict[str, object]]]:  # lists of r
 
 @patch(as_prop=True)
 def odd(self: CleanReport) -> list[dict[str, object]]:  # rows; `flags` says what is odd
-    """Clean pictures with something odd about them, the oddest first
+    """List clean pictures with something odd about them, the oddest first
 
     Returns
     -------
@@ -699,7 +699,7 @@ def _odd_kinds(self: CleanReport):
 
 @patch
 def _notes(self: CleanReport):
-    "What is to be said of the clean pictures"
+    "Describe the clean pictures"
     alike, split = self.look_alikes, len(self.conflicts)
     n = sum(map(len, alike))
     return [t for t in (n and f"{n} clean ones look alike, in {_some(len(alike), 'group', 'groups')}",
@@ -728,65 +728,65 @@ def _repr_markdown_(self: CleanReport):
 
 # %% ../nbs/31_clean.ipynb #a11ce132
 def check_near(
-    near: int,  # as `clean_images` takes it
+    near: int,  # limit for look-alikes, bits
 ):
-    """Refuse a limit for look-alikes that no pair of pictures could be held to
+    """Raise `BirdornotError` for a limit out of range
 
     Parameters
     ----------
     near
-        as `clean_images` takes it
+        limit for look-alikes, bits
     """
     if not 0 <= near <= 128: raise BirdornotError(f"near is {near}; give a number of bits from 0 to 128, such as 70")
 
 # %% ../nbs/31_clean.ipynb #ad0c63cf
 def refused_rows(
-    ledger: Ledger,  # of a dataset
-) -> list:  # of the ledger
-    """Find the pictures that were refused and not decided about, copies of others left out
+    ledger: Ledger,  # ledger of a dataset
+) -> list:  # rows of the ledger
+    """Find the pictures that were refused and not decided about by a person, except copies of others
 
     Parameters
     ----------
     ledger
-        of a dataset
+        ledger of a dataset
 
     Returns
     -------
     list
-        of the ledger
+        rows of the ledger
     """
     rows = ledger.rows(status=["failed", "quarantined"])
     return [r for r in rows if r.get("verdict") not in ("move", "discard") and "exact duplicate" not in r["reason"]]
 
 
 def file_name(
-    row: dict,  # of the ledger
+    row: dict,  # row of the ledger
 ) -> str:
-    """Name the file or address that a picture was read from, as its owner knows it
+    """Return the file or address that a picture was read from, as the user knows it
 
     Parameters
     ----------
     row
-        of the ledger
+        row of the ledger
     """
     own = own_file(row)
     return str(own) if own else row["title"] if row["source"] == "by hand" else row["image_url"]
 
 
 def write_refused(
-    ledger: Ledger,  # of a dataset that may be written to
-) -> Path:  # a table of file, label, reason and ours, where the file lies now; it is there if something was refused
-    """List all that was refused in refused.csv, beside the ledger
+    ledger: Ledger,  # ledger of a dataset that may be written to
+) -> Path:  # table of file, label, reason and ours, the file's name now; it exists if something was refused
+    """Write the list of all refused pictures to refused.csv, beside the ledger
 
     Parameters
     ----------
     ledger
-        of a dataset that may be written to
+        ledger of a dataset that may be written to
 
     Returns
     -------
     Path
-        a table of file, label, reason and ours, where the file lies now; it is there if something was refused
+        table of file, label, reason and ours, the file's name now; it exists if something was refused
     """
     file = ledger.layout.home/"refused.csv"
     if not (rows := refused_rows(ledger)):
@@ -801,16 +801,16 @@ def write_refused(
 
 def say_refused(
     dest: str | Path,  # dataset folder
-    most: int = 3,  # how many to name
+    most: int = 3,  # number of files to name
 ):
-    """Name the first files of the user's own that were refused, and the table with all of them
+    """Print the first files of the user's own that were refused, and where to find the others
 
     Parameters
     ----------
     dest
         dataset folder
     most
-        how many to name
+        number of files to name
     """
     with Ledger(dest, create=False) as ledger: rows, home = refused_rows(ledger), ledger.layout.home
     own = [r for r in rows if own_file(r) or r["source"] == "by hand"]
@@ -825,7 +825,7 @@ _ADDED = dict(side="INTEGER", phash="TEXT", phash_mirror="TEXT", thumb="TEXT", c
 
 
 def _jobs(ledger, rows, parts, max_size, min_size, dry_run, **limits):
-    "The arguments of `_clean_one` for each row"
+    "Make the arguments of `_clean_one` for each row"
     def path(name):
         return str(ledger.locate(name))
     copies = ["" if dry_run else path(_copy_of(r)) for r in rows]
@@ -837,17 +837,17 @@ def _jobs(ledger, rows, parts, max_size, min_size, dry_run, **limits):
 def clean_images(
     dest: str | Path,  # dataset folder that `download_images` has filled
     max_size: int = MAX_SIZE,  # longest side of a working copy, pixels
-    min_size: int = 32,  # a picture with a shorter side goes to quarantine, pixels
-    near: int = 70,  # bits of 256 in which pictures that look alike may differ, 0–128; 0: only the same file is a copy
-    workers: int | None = None,  # processes; None: one a core
-    seconds: float = SECONDS,  # time that a picture may take
-    megabytes: int = MEGABYTES,  # memory that a picture may take
-    dry_run: bool = False,  # only say what would happen
-    progress: bool = True,  # show a progress bar where there is a terminal
-    min_contrast: float = 2,  # a picture with less (standard deviation of its strongest colour) goes to quarantine
-    multilabel: bool = None,  # a picture in two classes shows both; by default if there are such pictures already
+    min_size: int = 32,  # least length of the shorter side, pixels
+    near: int = 70,  # most bits of 256 in which look-alikes may differ, 0–128; 0: only identical files are copies
+    workers: int | None = None,  # number of processes; None: one per core
+    seconds: float = SECONDS,  # limit on the time for a picture
+    megabytes: int = MEGABYTES,  # limit on the memory for a picture
+    dry_run: bool = False,  # change nothing, only say what would happen
+    progress: bool = True,  # show a progress bar in a terminal or notebook
+    min_contrast: float = 2,  # least contrast (standard deviation of the strongest colour, 0–255)
+    multilabel: bool = None,  # a picture in two classes gets both labels; by default if there are such pictures already
 ) -> CleanReport:  # what is clean, what is in quarantine and why
-    """Make an upright RGB working copy of each downloaded picture, or put it into quarantine
+    """Make an upright RGB working copy of each downloaded picture, or put the picture into quarantine
 
     Parameters
     ----------
@@ -856,23 +856,23 @@ def clean_images(
     max_size
         longest side of a working copy, pixels
     min_size
-        a picture with a shorter side goes to quarantine, pixels
+        least length of the shorter side, pixels
     near
-        bits of 256 in which pictures that look alike may differ, 0–128; 0: only the same file is a copy
+        most bits of 256 in which look-alikes may differ, 0–128; 0: only identical files are copies
     workers
-        processes; None: one a core
+        number of processes; None: one per core
     seconds
-        time that a picture may take
+        limit on the time for a picture
     megabytes
-        memory that a picture may take
+        limit on the memory for a picture
     dry_run
-        only say what would happen
+        change nothing, only say what would happen
     progress
-        show a progress bar where there is a terminal
+        show a progress bar in a terminal or notebook
     min_contrast
-        a picture with less (standard deviation of its strongest colour) goes to quarantine
+        least contrast (standard deviation of the strongest colour, 0–255)
     multilabel
-        a picture in two classes shows both; by default if there are such pictures already
+        a picture in two classes gets both labels; by default if there are such pictures already
 
     Returns
     -------
@@ -893,7 +893,7 @@ def clean_images(
         found = run_in_workers(_clean_one, jobs, workers, seconds, megabytes)
         with closing(found), progress_bar(len(todo), "clean", progress) as bar:
             for some in chunked(zip(todo, found), 16):
-                with ledger.transaction():  # what a kill takes back is found out again by the next run
+                with ledger.transaction():  # what is lost by a kill is repeated by the next run
                     for row, got in some: rows[row["id"]] = _settle(ledger, row, got, max_size, dry_run)
                 bar.update(len(some))
         _group(ledger, rows.values(), near, dry_run)
@@ -907,7 +907,7 @@ def say_cleaned(
     dest: str | Path,  # dataset folder
     **kwargs  # passed on to `clean_images`
 ):
-    """Clean a dataset, and say what was done and what was refused
+    """Clean a dataset, and print what was done and what was refused
 
     Parameters
     ----------
@@ -922,24 +922,24 @@ def say_cleaned(
 # %% ../nbs/31_clean.ipynb #ab350b37
 def undo(
     dest: str | Path,  # dataset folder
-    ids=None,  # ledger ids of the pictures to bring back; None: all
-    dry_run: bool = False,  # only say how many
-) -> int:  # how many came back
-    """Bring pictures back from quarantine; `clean_images` then keeps each one that can be decoded
+    ids=None,  # ledger ids of the pictures to restore; None: all
+    dry_run: bool = False,  # change nothing, only count
+) -> int:  # number of restored pictures
+    """Restore pictures from quarantine; `clean_images` then keeps each one that can be decoded
 
     Parameters
     ----------
     dest
         dataset folder
     ids
-        ledger ids of the pictures to bring back; None: all
+        ledger ids of the pictures to restore; None: all
     dry_run
-        only say how many
+        change nothing, only count
 
     Returns
     -------
     int
-        how many came back
+        number of restored pictures
     """
     with (disk_full_errors(dest), Ledger(fillable(dest), create=False, who="undo") as ledger,
           at_work(ledger.layout, "undo")):
@@ -947,7 +947,7 @@ def undo(
         wrong = [i for i in ids or () if i not in rows]
         if wrong: raise BirdornotError(f"not in quarantine: {', '.join(map(str, wrong))}; the ledger says which are")
         rows = [rows[i] for i in (rows if ids is None else ids)]
-        # an exact duplicate, or a picture that `review` moved, has no file of its own here
+        # an exact duplicate, or a picture that `review` moved, does not have a file of its own here
         rows = [r for r in rows if not r["reason"].startswith(("exact duplicate", "moved "))]
         for r in () if dry_run else rows:
             file = r["original"].replace("quarantine/", "originals/", 1)

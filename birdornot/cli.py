@@ -79,10 +79,10 @@ def suspects(
     n: int = 20,  # how many to print
 ):
     "Rank the pictures whose label is probably wrong; nothing is moved, `review` lets you decide"
-    from birdornot.project import how_to_mend
+    from birdornot.project import how_to_fix_labels
     from birdornot.suspects import find_suspects
     found = find_suspects(dest)
-    say("suspects", f"{found}; {how_to_mend(dest)}")
+    say("suspects", f"{found}; {how_to_fix_labels(dest)}")
     for line in found.lines(n): print(printable(line))
 
 # %% ../nbs/90_cli.ipynb #b2review

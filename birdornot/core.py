@@ -1,4 +1,4 @@
-"""What every chapter stands on: errors to act on, progress, tables, and files that are written whole or not at all
+"""The ground every chapter stands on: errors you can act on, progress bars, tables, and files that are written whole or not at all
 
 Docs: https://birdornot.github.io/birdornot/core.html.md"""
 
@@ -32,7 +32,7 @@ from warnings import filterwarnings
 
 # %% ../nbs/00_core.ipynb #b30a6c00
 class BirdornotError(Exception):
-    "An error a person can act on: its text says what is wrong and what to do"
+    "An error you can act on: its text says what is wrong and what to do"
 
 # %% ../nbs/00_core.ipynb #78765857
 class DatasetError(BirdornotError):
@@ -40,23 +40,23 @@ class DatasetError(BirdornotError):
 
 # %% ../nbs/00_core.ipynb #ffbaa138
 class NeedsExtra(BirdornotError, ImportError):
-    "What was asked for needs packages that are not installed"
+    "Something you asked for needs packages that are not installed"
 
 
 def has_fastai() -> bool:
-    "Whether the extra `fastai` is installed; nothing is imported to find out"
+    "Check whether the extra `fastai` is installed, without importing anything"
     return all(map(find_spec, ("torch", "fastai", "timm")))
 
 
 def need_fastai(
-    what: str,  # what was asked for: an option, a module, a network
+    what: str,  # what needs it: an option, a module, a network
 ):  # raises `NeedsExtra`
-    """Refuse what needs fastai where it is not installed
+    """Raise `NeedsExtra` where fastai is not installed
 
     Parameters
     ----------
     what
-        what was asked for: an option, a module, a network
+        what needs it: an option, a module, a network
 
     Raises
     ------
@@ -129,13 +129,13 @@ def page_needs_fastai():
 
 # %% ../nbs/00_core.ipynb #e6d5e9ac
 class DiskFull(BirdornotError):
-    "No room is left on the disk; what was stored stays"
+    "The disk is full; what was stored before stays"
 
 
 def disk_full(
     dest: str | Path,  # folder that is written to
 ) -> DiskFull:
-    """Make the error that says which disk is full, and what to do
+    """Return an error that says which disk is full and what to do
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def disk_full(
 
 
 def _room(place):
-    "Bytes that are free where a file or folder lies, or would lie"
+    "Return how many bytes are free on the disk of `place`, which need not exist yet"
     place = Path(place).absolute()
     while not place.exists() and place != place.parent: place = place.parent
     return shutil.disk_usage(place).free
@@ -154,16 +154,16 @@ def _room(place):
 
 def is_disk_full(
     error: Exception,  # what was raised
-    dest: str | Path | None = None,  # where was written; SQLite says no more than that it could not be
+    dest: str | Path | None = None,  # what was written to; SQLite does not say why it could not write
 ) -> bool:
-    """Tell whether an error of the system or of SQLite means that the disk, or the user's share of it, is full
+    """Check whether an error of the system or of SQLite means that the disk or the user's quota is full
 
     Parameters
     ----------
     error
         what was raised
     dest
-        where was written; SQLite says no more than that it could not be
+        what was written to; SQLite does not say why it could not write
     """
     if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT): return True
     if any(words in str(error) for words in ("disk is full", "No space left on device", "[Errno 28]")): return True
@@ -171,17 +171,17 @@ def is_disk_full(
 
 
 def system_words(
-    error: OSError,  # of the system
-    *places: Path,  # files and folders that were in use, of which a full disk is one
+    error: OSError,  # error of the system
+    *places: Path,  # files and folders that were in use; a full disk is looked for among them
 ) -> str:  # a sentence with the remedy
-    """Say what the system refused: that a disk is full, or may only be read, or what else it says
+    """Explain an error of the system: a full disk, a read-only one, or what the system says
 
     Parameters
     ----------
     error
-        of the system
+        error of the system
     places
-        files and folders that were in use, of which a full disk is one
+        files and folders that were in use; a full disk is looked for among them
 
     Returns
     -------
@@ -201,7 +201,7 @@ def system_words(
 def disk_full_errors(
     dest: str | Path,  # folder that is written to, for the message
 ):
-    """Turn the errors of a full disk into `DiskFull`; all others pass
+    """Turn the errors of a full disk into `DiskFull`, and let all others through
 
     Parameters
     ----------
@@ -222,14 +222,14 @@ RANGES = dict(epochs=(1, 1000), folds=(2, 1000), in_flight=(1, 4096), k=(1, 1000
 
 
 def check_numbers(
-    **numbers  # name of an option, with or without the hyphens of the command line → its value; None: not given
+    **numbers  # name of an option, with or without the hyphens of the command line → its value; None if not given
 ):
-    """Refuse a number that nothing can be done with, before any work is done
+    """Refuse numbers outside the bounds of their options, before any work is done
 
     Parameters
     ----------
     numbers
-        name of an option, with or without the hyphens of the command line → its value; None: not given
+        name of an option, with or without the hyphens of the command line → its value; None if not given
     """
     for name, v in numbers.items():
         low, high = RANGES[name.lstrip("-").replace("-", "_")]
@@ -242,8 +242,8 @@ _UNSEEN = re.compile(r"[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u
 
 def printable(
     text,  # a name, a label or a message, as it came
-) -> str:  # in which everything can be seen
-    """Write text so that it can be shown: control characters, and bytes of names that are no text, as escapes
+) -> str:  # with nothing invisible in it
+    """Escape control characters, and bytes that are not text, so that the text can be shown
 
     Parameters
     ----------
@@ -253,7 +253,7 @@ def printable(
     Returns
     -------
     str
-        in which everything can be seen
+        with nothing invisible in it
     """
     return _UNSEEN.sub(lambda found: repr(found[0])[1:-1], str(text))
 
@@ -278,21 +278,21 @@ def is_watched() -> bool:
 # %% ../nbs/00_core.ipynb #1b6405b1
 def progress_bar(
     n: int,  # things to do
-    what: str,  # the work, in a word or two
-    show: bool = True,  # False: never
+    what: str,  # the work, in one or two words
+    show: bool = True,  # False: never show it
     unit: str = " pictures",  # what is counted
     leave: bool = True,  # False: it goes away when all is done
 ):  # tqdm bar with `update` and `set_postfix`, for a `with` statement
-    """Start a progress bar that shows where a person looks on: at a terminal or in a notebook
+    """Start a progress bar, shown only where a person is watching: in a terminal or a notebook
 
     Parameters
     ----------
     n
         things to do
     what
-        the work, in a word or two
+        the work, in one or two words
     show
-        False: never
+        False: never show it
     unit
         what is counted
     leave
@@ -302,43 +302,58 @@ def progress_bar(
     -------
     tqdm bar with `update` and `set_postfix`, for a `with` statement
     """
+<<<<<<< HEAD
     from tqdm import tqdm
     return tqdm(total=n, desc=what, unit=unit, leave=leave, file=_for_people(), disable=not (show and is_watched()))
+=======
+    from warnings import catch_warnings, simplefilter
+
+    from fastcore.imports import ipython_shell
+    with catch_warnings():
+        simplefilter("ignore")  # a notebook without widgets gets a bar of text, which is good enough
+        from tqdm.auto import tqdm
+    look = hasattr(ipython_shell(), "kernel")  # a notebook: people see its output, although it is not a terminal
+    return tqdm(total=n, desc=what, unit=unit, disable=(False if look else None) if show else True)
+>>>>>>> a558f26 (Rewrite the prose, docstrings and messages of chapters 00 to 42 as a technical writer would put them)
 
 # %% ../nbs/00_core.ipynb #b04dfb8f
 def say(
-    stage: str,  # the step that speaks, in a word
-    text,  # what it has to say
+    stage: str,  # the step that reports, in one word
+    text,  # its message
 ):
+<<<<<<< HEAD
     """Tell a person how far things are, in a line on standard error, or on a page of Jupyter
+=======
+    """Print a line about the progress of the work on standard error
+>>>>>>> a558f26 (Rewrite the prose, docstrings and messages of chapters 00 to 42 as a technical writer would put them)
 
     Parameters
     ----------
     stage
-        the step that speaks, in a word
+        the step that reports, in one word
     text
-        what it has to say
+        its message
     """
     print(f"{stage:<9} " + "\n".join(map(printable, str(text).split("\n"))), file=_for_people(), flush=True)
 
 # %% ../nbs/00_core.ipynb #eda83fe0
 def in_words(
-    error: BaseException,  # of a library or the system
-    most: int = 120,  # letters at most
-) -> str:  # in one line, never empty
-    """Say what an exception says, as a part of a sentence
+    error: BaseException,  # what a library or the system raised
+    most: int = 120,  # largest number of characters
+) -> str:  # one line, never empty
+    """Put the message of an exception into words that fit into a sentence
 
     Parameters
     ----------
     error
-        of a library or the system
+        what a library or the system raised
     most
-        letters at most
+        largest number of characters
 
     Returns
     -------
     str
-        in one line, never empty
+        one line, never empty
     """
     text = str(error)
     if getattr(error, "strerror", None): text = error.strerror + (f": {error.filename}" if error.filename else "")
@@ -347,14 +362,14 @@ def in_words(
 
 # %% ../nbs/00_core.ipynb #cfe49605
 def shell_words(
-    *words,  # words of a command line, names of files and folders
+    *words,  # words of a command line, such as names of files and folders
 ) -> str:  # quoted where the shell of this system needs it
-    """Write words as they are typed in a shell
+    """Join words into a command line, as you would type it in a shell
 
     Parameters
     ----------
     words
-        words of a command line, names of files and folders
+        words of a command line, such as names of files and folders
 
     Returns
     -------
@@ -368,7 +383,7 @@ def shell_words(
 def command_line(
     *words,  # the command and what follows it
 ) -> str:  # quoted where the shell of this system needs it
-    """Write a command of birdornot as it is typed
+    """Return a command of birdornot as you would type it
 
     Parameters
     ----------
@@ -387,7 +402,7 @@ def _shown(cell): return printable(str(cell).replace("\n", " "))
 
 
 def _cells(rows, head):
-    "Head and rows as lists; a head of None means the keys of the first row"
+    "Return head and rows as lists; without a head, the keys of the first row are taken"
     rows = list(rows)
     if head is None and rows: head = list(rows[0])
     return list(head or []), [list(r.values() if isinstance(r, dict) else r) for r in rows]
@@ -396,9 +411,9 @@ def _cells(rows, head):
 def html_table(
     rows,  # dicts with the same keys, or lists of cells under `head`
     head: list | None = None,  # names of the columns; by default the keys of the first row
-    right: bool = False,  # set all columns but the first to the right, as numbers are read
-) -> str:  # '' where there is neither row nor head
-    """Lay out rows as an HTML table, with every cell escaped
+    right: bool = False,  # align all columns but the first to the right, as suits numbers
+) -> str:  # '' where there are neither rows nor a head
+    """Lay out rows as an HTML table with every cell escaped
 
     Parameters
     ----------
@@ -407,12 +422,12 @@ def html_table(
     head
         names of the columns; by default the keys of the first row
     right
-        set all columns but the first to the right, as numbers are read
+        align all columns but the first to the right, as suits numbers
 
     Returns
     -------
     str
-        '' where there is neither row nor head
+        '' where there are neither rows nor a head
     """
     head, rows = _cells(rows, head)
     def line(tag, cells, scope=""):
@@ -428,8 +443,8 @@ def html_table(
 def markdown_table(
     rows,  # dicts with the same keys, or lists of cells under `head`
     head: list | None = None,  # names of the columns; by default the keys of the first row
-) -> str:  # '' where there is neither row nor head
-    """Lay out rows as a Markdown table; bars and line ends in a cell cannot break it
+) -> str:  # '' where there are neither rows nor a head
+    """Lay out rows as a Markdown table, which bars and line breaks in a cell cannot break
 
     Parameters
     ----------
@@ -441,7 +456,7 @@ def markdown_table(
     Returns
     -------
     str
-        '' where there is neither row nor head
+        '' where there are neither rows nor a head
     """
     head, rows = _cells(rows, head)
     if not head: return ""
@@ -454,7 +469,7 @@ def count_table(
     counts: dict,  # name → dict of column → number
     first: str,  # head of the column of names
 ) -> str:
-    """Lay out counts of counts as a Markdown table; what a name lacks is 0
+    """Lay out counts by name and column as a Markdown table; missing ones are 0
 
     Parameters
     ----------
@@ -468,14 +483,14 @@ def count_table(
 
 # %% ../nbs/00_core.ipynb #b246d72f
 def list_counts(
-    counts: Counter,  # what → how often
+    counts: Counter,  # what happened → how often
 ) -> str:  # such as '3 × no longer there (404), 1 × too slow'
-    """Say in one line how often what happened, the most frequent first
+    """List counts in one line, the largest first
 
     Parameters
     ----------
     counts
-        what → how often
+        what happened → how often
 
     Returns
     -------
@@ -489,14 +504,14 @@ _FORMULA = re.compile(r"[=+\-@\t\r]")
 
 
 def csv_cell(
-    value,  # text, or a number, which stays as it is
+    value,  # text, or a number, which is left as it is
 ):
-    """Write a cell of a CSV file so that a spreadsheet shows it: text that begins as a formula does gets an apostrophe
+    """Prepare a cell for a CSV file: text that a spreadsheet would run as a formula gets an apostrophe in front
 
     Parameters
     ----------
     value
-        text, or a number, which stays as it is
+        text, or a number, which is left as it is
     """
     if not isinstance(value, str): return value
     try: return str(float(value)) and value
@@ -504,14 +519,14 @@ def csv_cell(
 
 
 def csv_text(
-    cell: str,  # from a file whose cells were written with `csv_cell`
+    cell: str,  # cell of a file that was written with `csv_cell`
 ) -> str:
-    """Read a cell again
+    """Undo `csv_cell`
 
     Parameters
     ----------
     cell
-        from a file whose cells were written with `csv_cell`
+        cell of a file that was written with `csv_cell`
     """
     return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell[1:]) else cell
 
@@ -519,16 +534,16 @@ def csv_text(
 @contextmanager
 def atomic_file(
     file: str | Path,  # file to write; its folder exists
-    folder: str | Path | None = None,  # where to write meanwhile, on the same disk; by default beside `file`
+    folder: str | Path | None = None,  # where to write in the meantime, on the same disk; by default beside `file`
 ):  # yields the path to write to
-    """Write a file whole or not at all: what is written to the path given takes the place of `file` at the end
+    """Write a file whole or not at all: at the end, what was written to the yielded path replaces `file`
 
     Parameters
     ----------
     file
         file to write; its folder exists
     folder
-        where to write meanwhile, on the same disk; by default beside `file`
+        where to write in the meantime, on the same disk; by default beside `file`
 
     Returns
     -------
@@ -543,38 +558,38 @@ def atomic_file(
 
 # %% ../nbs/00_core.ipynb #cb28daa7
 def split_url(
-    url: str | None,  # as a ledger or a table gives it
-) -> SplitResult:  # with empty parts where it is no address
-    """Split an address that anybody may have written
+    url: str | None,  # from a ledger or a table
+) -> SplitResult:  # with empty parts where it is not a valid address
+    """Split an address that may be malformed
 
     Parameters
     ----------
     url
-        as a ledger or a table gives it
+        from a ledger or a table
 
     Returns
     -------
     SplitResult
-        with empty parts where it is no address
+        with empty parts where it is not a valid address
     """
     try: return urlsplit(url or "")
     except ValueError: return urlsplit("")
 
 # %% ../nbs/00_core.ipynb #861404ca
 def path_of(
-    url: str,  # file: address; what follows a # does not count
-) -> Path:  # also of a file whose name is not UTF-8, as one out of an old zip
-    """Find the file that a file: address names
+    url: str,  # `file:` address; anything after a # is ignored
+) -> Path:  # also where the file's name is not UTF-8, as in an old zip
+    """Return the path of a `file:` address
 
     Parameters
     ----------
     url
-        file: address; what follows a # does not count
+        `file:` address; anything after a # is ignored
 
     Returns
     -------
     Path
-        also of a file whose name is not UTF-8, as one out of an old zip
+        also where the file's name is not UTF-8, as in an old zip
     """
     path = urlsplit(url).path
     if os.name != "nt": return Path(os.fsdecode(unquote_to_bytes(path)))
@@ -583,31 +598,31 @@ def path_of(
 
 
 def copy_time(
-    src: str | Path,  # a file of the user's
-    dest: str | Path,  # a copy of it
+    src: str | Path,  # file of the user's
+    dest: str | Path,  # copy of it
 ):
-    """Give a copy the time that its file has, by which people sort their photos
+    """Give a copy the time of its original, by which people sort their photos
 
     Parameters
     ----------
     src
-        a file of the user's
+        file of the user's
     dest
-        a copy of it
+        copy of it
     """
     about = os.stat(src)
     os.utime(dest, ns=(about.st_atime_ns, about.st_mtime_ns))
 
 
 def check_table_place(
-    file: str | Path,  # table to be written
+    file: str | Path,  # table to write
 ):
-    """Refuse a place that no table can be written to, before any work is done
+    """Refuse a place where a table cannot be written, before any work is done
 
     Parameters
     ----------
     file
-        table to be written
+        table to write
     """
     file = Path(file)
     if file.is_dir(): raise BirdornotError(f"{str(file)!r} is a folder; name a file in it: {file/'answers.csv'}")
@@ -619,7 +634,7 @@ def put_in_place(
     new: str | Path,  # a finished file or folder
     dest: str | Path,  # where it belongs, on the same disk
 ):
-    """Move a finished file or folder to the place of `dest`, which comes back if that fails
+    """Replace `dest` by a finished file or folder; if that fails, the old `dest` is restored
 
     Parameters
     ----------
@@ -631,7 +646,7 @@ def put_in_place(
     dest = Path(dest)
     if not dest.is_dir(): return os.replace(new, dest)
     old = dest.with_name(f".{dest.name}.old")
-    shutil.rmtree(old, ignore_errors=True)  # of a run that was killed
+    shutil.rmtree(old, ignore_errors=True)  # left by a run that was killed
     os.rename(dest, old)
     try: os.replace(new, dest)
     except OSError:
@@ -642,14 +657,14 @@ def put_in_place(
 # %% ../nbs/00_core.ipynb #a78d124a
 @contextmanager
 def atomic_folder(
-    dest: str | Path,  # folder to write; the folder it lies in is made if missing
+    dest: str | Path,  # folder to write; its parent folder is created if missing
 ):  # yields an empty folder to fill
-    """Write a folder whole or not at all: the folder given takes the place of `dest` at the end
+    """Write a folder whole or not at all: at the end, the yielded folder replaces `dest`
 
     Parameters
     ----------
     dest
-        folder to write; the folder it lies in is made if missing
+        folder to write; its parent folder is created if missing
 
     Returns
     -------
@@ -666,27 +681,27 @@ def atomic_folder(
 
 # %% ../nbs/00_core.ipynb #189f90c0
 def cores() -> int:
-    "How many processor cores this process may use"
+    "Count the processor cores that this process may use"
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 # %% ../nbs/00_core.ipynb #fc2a85b9
-def cache_dir() -> Path:  # the folder, made if missing
-    """Where things that any dataset can use are kept: the user's cache folder, or what `BIRDORNOT_CACHE` names
+def cache_dir() -> Path:  # the folder, created if missing
+    """Return the folder that all datasets share: the user's cache folder, or the one in `BIRDORNOT_CACHE`
 
     Returns
     -------
     Path
-        the folder, made if missing
+        the folder, created if missing
     """
     try:
         from platformdirs import user_cache_path
-    except ImportError: user_cache_path = (Path.home()/".cache").joinpath  # where models only answer
+    except ImportError: user_cache_path = (Path.home()/".cache").joinpath  # predicting does not need platformdirs
     folder = Path(os.environ.get("BIRDORNOT_CACHE") or user_cache_path("birdornot"))
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 # %% ../nbs/00_core.ipynb #fa3747db
 BACKBONE = "tf_efficientnet_lite0"  # 3.4 million parameters (without its classifier), 224 px, mean and std 0.5
-WANTED = 120  # pictures per word to ask the web for, unless another number is given
+WANTED = 120  # pictures to ask the web for, per word, unless another number is given
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".avif", ".heic", ".heif",
     ".tif", ".tiff"}  # of files taken for pictures; others are looked at

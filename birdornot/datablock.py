@@ -30,7 +30,7 @@ with warnings.catch_warnings():
 
 # %% ../nbs/41_datablock.ipynb #3e8f3e40
 class UprightImage(PILImage):
-    "A picture opened by `open_upright`: what a model sees in training is what it sees when it answers"
+    "A picture opened with `open_upright`, so that a model sees the same in training as when it predicts"
     @classmethod
     def create(cls,
                fn,  # path, bytes, picture or array, H×W×3
@@ -41,27 +41,27 @@ class UprightImage(PILImage):
 
 # %% ../nbs/41_datablock.ipynb #7d395a6b
 def GroupSplitter(
-    path: str | Path,  # dataset folder, labels are its sub-folders
-    valid_pct: float = 0.2,  # share held back, 0–0.5
+    path: str | Path,  # dataset folder, whose subfolders are the labels
+    valid_pct: float = 0.2,  # share of the validation set, 0–0.5
     seed: int = 42,  # same seed, same split
-    by: str | None = None  # keep together what is from one origin: "author", "site", "session", …; None: copies alone
-):  # function from files to positions of the training and the validation part
-    """A splitter for `DataBlock` that never separates a group
+    by: str | None = None  # also keep together one origin: "author", "site", "session", …; None: only copies
+):  # function from files to positions of the training and the validation set
+    """Make a splitter for `DataBlock` that never separates a group
 
     Parameters
     ----------
     path
-        dataset folder, labels are its sub-folders
+        dataset folder, whose subfolders are the labels
     valid_pct
-        share held back, 0–0.5
+        share of the validation set, 0–0.5
     seed
         same seed, same split
     by
-        keep together what is from one origin: "author", "site", "session", …; None: copies alone
+        also keep together one origin: "author", "site", "session", …; None: only copies
 
     Returns
     -------
-    function from files to positions of the training and the validation part
+    function from files to positions of the training and the validation set
     """
     layout = layout_of(path)
     def _split(files):
@@ -73,7 +73,7 @@ def folder_labels(
     path: str | Path | Layout,  # dataset folder, or its layout
     file: Path  # picture below it
 ) -> list:  # one or more labels
-    """The labels of a picture that can show several things: the name of its folder, taken apart at each `+`
+    """Return the labels of a picture that can show several things: its folder's name, split at each `+`
 
     Parameters
     ----------
@@ -91,29 +91,29 @@ def folder_labels(
 
 # %% ../nbs/41_datablock.ipynb #44ec6101
 def image_block(
-    path: str | Path,  # dataset folder, labels are its sub-folders
-    size: int = 224,  # side of the square the model sees, pixels
-    valid_pct: float = 0.2,  # share held back, 0–0.5
+    path: str | Path,  # dataset folder, whose subfolders are the labels
+    size: int = 224,  # side of the square that the model sees, pixels
+    valid_pct: float = 0.2,  # share of the validation set, 0–0.5
     seed: int = 42,  # same seed, same split
-    multilabel: bool = False,  # can a picture show several things at once?
-    by: str | None = None  # keep together what is from one origin: "author", "site", "session", …; None: copies alone
+    multilabel: bool = False,  # whether a picture can show several things at once
+    by: str | None = None  # also keep together one origin: "author", "site", "session", …; None: only copies
 ) -> DataBlock:  # the lesson's block with our reader and our splitter
-    """The six answers for a folder of pictures
+    """Make a `DataBlock` with the six answers for a folder of pictures
 
     Parameters
     ----------
     path
-        dataset folder, labels are its sub-folders
+        dataset folder, whose subfolders are the labels
     size
-        side of the square the model sees, pixels
+        side of the square that the model sees, pixels
     valid_pct
-        share held back, 0–0.5
+        share of the validation set, 0–0.5
     seed
         same seed, same split
     multilabel
-        can a picture show several things at once?
+        whether a picture can show several things at once
     by
-        keep together what is from one origin: "author", "site", "session", …; None: copies alone
+        also keep together one origin: "author", "site", "session", …; None: only copies
 
     Returns
     -------
@@ -130,62 +130,62 @@ def image_block(
 
 # %% ../nbs/41_datablock.ipynb #e2190ef3
 def batch_size(
-    n_train: int,  # pictures in the training part
-    largest: int = 64  # upper bound, for memory
-) -> int:  # pictures a batch, between 2 and `largest`
-    """A batch size that makes at least four batches an epoch where it can and leaves the fewest pictures out
+    n_train: int,  # number of pictures in the training set
+    largest: int = 64  # upper limit, for memory
+) -> int:  # pictures per batch, from 2 to `largest`
+    """Choose a batch size for at least four batches per epoch, if possible, that leaves out the fewest pictures
 
     Parameters
     ----------
     n_train
-        pictures in the training part
+        number of pictures in the training set
     largest
-        upper bound, for memory
+        upper limit, for memory
 
     Returns
     -------
     int
-        pictures a batch, between 2 and `largest`
+        pictures per batch, from 2 to `largest`
     """
     top = max(2, min(largest, n_train//4))
     return min(range(max(2, top//2), top + 1), key=lambda b: (n_train % b, -b))
 
 # %% ../nbs/41_datablock.ipynb #c830eee4
 def dataloaders(
-    path: str | Path,  # dataset folder, labels are its sub-folders
-    size: int = 224,  # side of the square the model sees, pixels
-    bs: int | None = None,  # pictures a batch; by default from the size of the set
-    valid_pct: float = 0.2,  # share held back, 0–0.5
+    path: str | Path,  # dataset folder, whose subfolders are the labels
+    size: int = 224,  # side of the square that the model sees, pixels
+    bs: int | None = None,  # pictures per batch; by default chosen from the size of the set
+    valid_pct: float = 0.2,  # share of the validation set, 0–0.5
     seed: int = 42,  # same seed, same split
-    num_workers: int = 0,  # processes that load pictures; for small sets on a CPU none is fastest
-    multilabel: bool = False,  # can a picture show several things at once? then folder names join labels by +
-    by: str | None = None  # keep together what is from one origin: "author", "site", "session", …; None: copies alone
-) -> DataLoaders:  # training and validation part; raises `DatasetError` where there is too little to learn from
-    """DataLoaders for a folder of pictures; the split is written into the ledger
+    num_workers: int = 0,  # processes that load pictures; for small sets on a CPU, 0 is fastest
+    multilabel: bool = False,  # whether a picture can show several things at once; then folder names join labels with +
+    by: str | None = None  # also keep together one origin: "author", "site", "session", …; None: only copies
+) -> DataLoaders:  # training and validation set; raises `DatasetError` if there is too little to learn from
+    """Make DataLoaders for a folder of pictures, and record the split in the ledger
 
     Parameters
     ----------
     path
-        dataset folder, labels are its sub-folders
+        dataset folder, whose subfolders are the labels
     size
-        side of the square the model sees, pixels
+        side of the square that the model sees, pixels
     bs
-        pictures a batch; by default from the size of the set
+        pictures per batch; by default chosen from the size of the set
     valid_pct
-        share held back, 0–0.5
+        share of the validation set, 0–0.5
     seed
         same seed, same split
     num_workers
-        processes that load pictures; for small sets on a CPU none is fastest
+        processes that load pictures; for small sets on a CPU, 0 is fastest
     multilabel
-        can a picture show several things at once? then folder names join labels by +
+        whether a picture can show several things at once; then folder names join labels with +
     by
-        keep together what is from one origin: "author", "site", "session", …; None: copies alone
+        also keep together one origin: "author", "site", "session", …; None: only copies
 
     Returns
     -------
     DataLoaders
-        training and validation part; raises `DatasetError` where there is too little to learn from
+        training and validation set; raises `DatasetError` if there is too little to learn from
     """
     path = Path(path)
     block, files = image_block(path, size, valid_pct, seed, multilabel, by), known_files(path)

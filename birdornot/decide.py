@@ -1,4 +1,4 @@
-"""A picture is kept, moved or discarded: written down, carried out, and taken back
+"""Keep a picture, move it or discard it: every decision is recorded, carried out, and can be undone
 
 Docs: https://birdornot.github.io/birdornot/decide.html.md"""
 
@@ -26,9 +26,9 @@ from .project import fillable
 @contextmanager
 def decision_ledger(
     path: str | Path,  # dataset folder with a ledger
-    who: str | None = None,  # who decides; by default the name you are logged in with
-    how: str = "in review"  # on what occasion
-):  # yields the `Ledger`; raises `DatasetError` for a folder of your own, in which nothing is moved
+    who: str | None = None,  # who decides; by default your user name on this computer
+    how: str = "in review"  # occasion of the decision
+):  # yields the `Ledger`; raises `DatasetError` for a folder of your own, where nothing is moved
     """Open the ledger of a dataset for decisions
 
     Parameters
@@ -36,13 +36,13 @@ def decision_ledger(
     path
         dataset folder with a ledger
     who
-        who decides; by default the name you are logged in with
+        who decides; by default your user name on this computer
     how
-        on what occasion
+        occasion of the decision
 
     Returns
     -------
-    yields the `Ledger`; raises `DatasetError` for a folder of your own, in which nothing is moved
+    yields the `Ledger`; raises `DatasetError` for a folder of your own, where nothing is moved
     """
     with disk_full_errors(path), Ledger(fillable(path), create=False, who=f"{who or _me()}, {how}") as ledger:
         if not ledger.read_only:
@@ -52,19 +52,19 @@ def decision_ledger(
 
 def _me():
     try: return getpass.getuser()
-    except Exception: return "somebody"  # a container may know no name; what it raises differs by system and version
+    except Exception: return "somebody"  # a container may not have a name; the error differs by system and version
 
 # %% ../nbs/32_decide.ipynb #73bbf1ae
 def picture_row(
-    ledger: Ledger,  # of the dataset
+    ledger: Ledger,  # ledger of the dataset
     id: int  # number of the picture
-) -> dict:  # raises `DatasetError` where there is none
-    """The row of a picture that was downloaded
+) -> dict:  # raises `DatasetError` if there is none
+    """Return the row of a downloaded picture
 
     Parameters
     ----------
     ledger
-        of the dataset
+        ledger of the dataset
     id
         number of the picture
 
@@ -75,7 +75,7 @@ def picture_row(
     Raises
     ------
     DatasetError
-        where there is none
+        if there is none
     """
     rows = ledger.rows(id=id)
     if not rows or not rows[0]["sha256"]: raise DatasetError(f"no picture has the number {id}; reload the page")
@@ -83,24 +83,24 @@ def picture_row(
 
 
 def is_repeat(
-    row: dict  # of the ledger
+    row: dict  # row of the ledger
 ) -> bool:
-    """Tell whether a picture was put aside as the exact duplicate of another one in its class
+    """Check whether a picture is in quarantine as an exact duplicate of another one in its class
 
     Parameters
     ----------
     row
-        of the ledger
+        row of the ledger
     """
     return row["status"] == "quarantined" and (row["reason"] or "").startswith("exact duplicate")
 
 # %% ../nbs/32_decide.ipynb #67f85f40
 def _keep(ledger, row, label):
-    "What to change to keep a picture where it is: pairs of row and new values"
+    "Plan to keep a picture where it is: pairs of row and new values"
     here = dict(status="clean", verdict="keep", likely_wrong=0)
     if row["status"] == "clean": return [(row, here | dict(reason="kept in review"))]
     if row["reason"].startswith("exact duplicate"):
-        raise DatasetError(f"picture {row['id']} is an {row['reason']}: there is nothing to bring back; keep that one")
+        raise DatasetError(f"picture {row['id']} is an {row['reason']}: there is nothing to restore; keep that one")
     twins = [r for r in ledger.rows(sha256=row["sha256"]) if r["label"] != row["label"] and not is_repeat(r)]
     why = f"the same picture is in {row['label']}: decided in review"
     gone = dict(status="quarantined", verdict="discard", reason=why)
@@ -109,31 +109,31 @@ def _keep(ledger, row, label):
 
 # %% ../nbs/32_decide.ipynb #c0f7e823
 def plan_move(
-    ledger: Ledger,  # of the dataset
-    row: dict,  # of the picture
-    label: str,  # the class it belongs in
-    how: str = "in review",  # on what occasion
+    ledger: Ledger,  # ledger of the dataset
+    row: dict,  # row of the picture
+    label: str,  # class that it belongs to
+    how: str = "in review",  # occasion of the decision
     **more  # column = value for the row under the new label
-) -> list:  # pairs of row and new values; a row that is to be added has no id
-    """Say what to change to move a picture to another class
+) -> list:  # pairs of row and new values; a row to be added has id None
+    """Plan to move a picture to another class
 
     Parameters
     ----------
     ledger
-        of the dataset
+        ledger of the dataset
     row
-        of the picture
+        row of the picture
     label
-        the class it belongs in
+        class that it belongs to
     how
-        on what occasion
+        occasion of the decision
     more
         column = value for the row under the new label
 
     Returns
     -------
     list
-        pairs of row and new values; a row that is to be added has no id
+        pairs of row and new values; a row to be added has id None
     """
     gone = dict(status="quarantined", verdict="move", likely_wrong=0, file=row["original"],
                 reason=f"moved to {label} {how}")
@@ -154,7 +154,7 @@ def _move_to(ledger, row, label):
 
 # %% ../nbs/32_decide.ipynb #2f8d648f
 def _discard(ledger, row, label):
-    "What to change to do without a picture"
+    "Plan to discard a picture"
     said = "discarded in review" if row["status"] == "clean" else f"{row['reason']}; left out in review"
     return [(row, dict(status="quarantined", verdict="discard", likely_wrong=0, file=row["original"], reason=said))]
 
@@ -163,7 +163,7 @@ ACTIONS = dict(keep=_keep, move=_move_to, discard=_discard)  # name → function
 
 # %% ../nbs/32_decide.ipynb #88782e4e
 def _make_copy(ledger, row, file):
-    "See that the working copy `file` is there, from another copy of the same picture or its original; → its SHA-256"
+    "Make the working copy `file` if missing, from another copy of the picture or its original; return its SHA-256"
     target = ledger.locate(file)
     if target.exists(): return content_hash(target)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -176,25 +176,25 @@ def _make_copy(ledger, row, file):
                 original = original_file(ledger, row)
                 open_upright(original, row["side"] or MAX_SIZE).save(part, "JPEG", quality=92)
     except BadPicture as e:
-        raise DatasetError(f"picture {row['id']} cannot be brought back ({e}); leave it where it is") from None
+        raise DatasetError(f"picture {row['id']} cannot be restored ({e}); leave it where it is") from None
     return content_hash(target)
 
 # %% ../nbs/32_decide.ipynb #059f3ccd
 def sweep_copies(
-    ledger: Ledger,  # of the dataset
-    rows: list,  # of pictures
-    names: dict | None = None  # row number → the name that its working copy had
+    ledger: Ledger,  # ledger of the dataset
+    rows: list,  # rows of pictures
+    names: dict | None = None  # row number → former name of its working copy
 ):
-    """Remove the working copies of those pictures that are in quarantine
+    """Delete the working copies of those pictures that are in quarantine
 
     Parameters
     ----------
     ledger
-        of the dataset
+        ledger of the dataset
     rows
-        of pictures
+        rows of pictures
     names
-        row number → the name that its working copy had
+        row number → former name of its working copy
     """
     for r in rows:
         if r["status"] != "quarantined" or not r["sha256"]: continue
@@ -203,7 +203,7 @@ def sweep_copies(
 
 
 def _place(ledger, row):
-    "Originals of discarded pictures lie in the quarantine, those of pictures in use do not"
+    "Move an original into quarantine, or out of it, according to whether its picture is in use"
     used = row["status"] == "clean" or any(r["status"] == "clean" for r in ledger.rows(original=row["original"]))
     here, there = ("originals/", "quarantine/")[::-1 if used else 1]
     if row["original"].startswith(here): move_original(ledger, row["original"], there + row["original"][len(here):])
@@ -211,36 +211,36 @@ def _place(ledger, row):
 # %% ../nbs/32_decide.ipynb #8d2fd1c2
 def record_decision(
     ledger: Ledger,  # from `decision_ledger`
-    action: str,  # the decision in a word
-    changes: list,  # for each row its number, the values to go back to, and those it has now
-    picture: int | None = None,  # number of the picture it is about, where it is one
+    action: str,  # the decision in one word
+    changes: list,  # for each row its number, its values before and its values after
+    picture: int | None = None,  # number of the picture it is about, if it is only one
     label: str | None = None,  # class it is about
-    why: str = "",  # in words
-    undoes: int | None = None  # number of the decision that it takes back
-) -> int:  # its number
-    """Write a decision down, with what undoing it needs
+    why: str = "",  # explanation
+    undoes: int | None = None  # number of the decision that it undoes
+) -> int:  # number of the decision
+    """Record a decision, with what is needed to undo it
 
     Parameters
     ----------
     ledger
         from `decision_ledger`
     action
-        the decision in a word
+        the decision in one word
     changes
-        for each row its number, the values to go back to, and those it has now
+        for each row its number, its values before and its values after
     picture
-        number of the picture it is about, where it is one
+        number of the picture it is about, if it is only one
     label
         class it is about
     why
-        in words
+        explanation
     undoes
-        number of the decision that it takes back
+        number of the decision that it undoes
 
     Returns
     -------
     int
-        its number
+        number of the decision
     """
     at = datetime.now(timezone.utc).isoformat(timespec="seconds")
     about = dict(at=at, who=ledger.who, action=action, picture=picture, label=label, why=why)
@@ -252,11 +252,11 @@ def record_decision(
 
 # %% ../nbs/32_decide.ipynb #f2a54e78
 def _write(ledger, action, picture, label, why, plan, undoes=None):
-    "Rows, history and decision in one transaction; → number of the decision, and the numbers of the rows it touched"
+    "Write rows, history and decision in one transaction; return the numbers of the decision and of its rows"
     changes = []
     with ledger.transaction():
         for row, new in plan:
-            if row["id"] is None:  # added by a move; taken back, the row before it is wanted in its class after all
+            if row["id"] is None:  # added by a move; when undone, the row before it is wanted in its class after all
                 changes[-1][1]["kept"] = 1
                 before = dict(status="quarantined", verdict="move", file=row["original"],
                               reason=new["reason"].replace("moved from", "moved back to"))
@@ -268,43 +268,43 @@ def _write(ledger, action, picture, label, why, plan, undoes=None):
 
 
 def _add(ledger, row):
-    "Add a row; → its number"
+    "Add a row; return its number"
     ledger.insert([row])
     return ledger.rows(label=row["label"], image_url=row["image_url"])[-1]["id"]
 
 # %% ../nbs/32_decide.ipynb #e1d2c248
 def carry_out(
-    ledger: Ledger,  # from `decision_ledger`, of a dataset that nobody else changes
+    ledger: Ledger,  # from `decision_ledger`, of a dataset held with `at_work`
     plan: list,  # pairs of row and new values
-    action: str,  # the decision in a word
-    picture: int | None = None,  # number of the picture it is about, where it is one
+    action: str,  # the decision in one word
+    picture: int | None = None,  # number of the picture it is about, if it is only one
     label: str | None = None,  # class it is about
-    why: str = "",  # in words
-    undoes: int | None = None  # number of the decision that it takes back
-) -> dict:  # `decision`: its number, `changed`: numbers of the pictures it touched
-    """Carry a decision out: copies first, then the ledger, then what is no longer wanted
+    why: str = "",  # explanation
+    undoes: int | None = None  # number of the decision that it undoes
+) -> dict:  # `decision`: its number, `changed`: numbers of the pictures it changed
+    """Carry out a decision: first make copies, then change the ledger, then delete superfluous copies
 
     Parameters
     ----------
     ledger
-        from `decision_ledger`, of a dataset that nobody else changes
+        from `decision_ledger`, of a dataset held with `at_work`
     plan
         pairs of row and new values
     action
-        the decision in a word
+        the decision in one word
     picture
-        number of the picture it is about, where it is one
+        number of the picture it is about, if it is only one
     label
         class it is about
     why
-        in words
+        explanation
     undoes
-        number of the decision that it takes back
+        number of the decision that it undoes
 
     Returns
     -------
     dict
-        `decision`: its number, `changed`: numbers of the pictures it touched
+        `decision`: its number, `changed`: numbers of the pictures it changed
     """
     before = {row["id"]: row["file"] for row, _ in plan if row["status"] == "clean"}
     for row, new in plan:
@@ -321,11 +321,11 @@ def decide(
     path: str | Path,  # dataset folder with a ledger
     id: int,  # number of the picture in the ledger
     action: str,  # "keep", "move" or "discard"
-    label: str | None = None,  # where to move it
-    who: str | None = None,  # who decides; by default the name you are logged in with
-    why: str = ""  # in words, where there is more to say
-) -> dict:  # `decision`: its number, `changed`: numbers of the pictures it touched; raises `DatasetError`
-    """Decide about one picture, write it down and carry it out
+    label: str | None = None,  # class to move it to
+    who: str | None = None,  # who decides; by default your user name on this computer
+    why: str = ""  # explanation, if any
+) -> dict:  # `decision`: its number, `changed`: numbers of the pictures it changed; raises `DatasetError`
+    """Decide about one picture: record the decision and carry it out
 
     Parameters
     ----------
@@ -336,18 +336,18 @@ def decide(
     action
         "keep", "move" or "discard"
     label
-        where to move it
+        class to move it to
     who
-        who decides; by default the name you are logged in with
+        who decides; by default your user name on this computer
     why
-        in words, where there is more to say
+        explanation, if any
 
     Returns
     -------
     dict
-        `decision`: its number, `changed`: numbers of the pictures it touched; raises `DatasetError`
+        `decision`: its number, `changed`: numbers of the pictures it changed; raises `DatasetError`
     """
-    if action not in ACTIONS: raise DatasetError(f"{action!r} is no decision; choose {', '.join(ACTIONS)}")
+    if action not in ACTIONS: raise DatasetError(f"{action!r} is not a decision; choose {', '.join(ACTIONS)}")
     with decision_ledger(path, who) as ledger, at_work(ledger.layout, "review", 10):
         row = picture_row(ledger, id)
         if row["status"] not in ("clean", "quarantined"):
@@ -356,7 +356,7 @@ def decide(
 
 # %% ../nbs/32_decide.ipynb #a5194fe1
 def _is_decision(row):
-    "Is a row of the decisions one that `record_decision` could have written?"
+    "Check whether `record_decision` could have written a row"
     texts, numbers = ("at", "who", "action", "label", "why"), ("id", "picture", "undoes")
     kinds = dict.fromkeys(texts, str) | dict.fromkeys(numbers, int)
     sure = all(row.get(k) is not None for k in ("id", "at", "who", "action"))
@@ -366,7 +366,7 @@ def _is_decision(row):
 def decisions(
     path: str | Path  # dataset folder with a ledger
 ) -> list[dict]:  # id, at, who, action, picture, label, why, undoes, undone; the newest last
-    """All that was ever decided, what was taken back included
+    """List all decisions, including those that were undone
 
     Parameters
     ----------
@@ -382,39 +382,39 @@ def decisions(
         there = ledger.execute("SELECT 1 FROM sqlite_master WHERE name='decisions'")
         rows = ledger.execute("SELECT * FROM decisions ORDER BY id") if there else []
     if not all(map(_is_decision, rows)):
-        raise DatasetError("the ledger holds a decision that cannot be read; do not use this dataset")
+        raise DatasetError("the ledger has a decision that cannot be read; do not use this dataset")
     undone = {r["undoes"] for r in rows}
     return [{k: v for k, v in r.items() if k != "changes"} | dict(undone=r["id"] in undone) for r in rows]
 
 # %% ../nbs/32_decide.ipynb #b966c96c
 def undo_decision(
     path: str | Path,  # dataset folder with a ledger
-    number: int | None = None,  # which decision; None: the last one that stands
-    who: str | None = None  # who undoes; by default the name you are logged in with
-) -> dict:  # as `decide` returns, and `picture`; raises `DatasetError`
-    """Put everything back to where it was before a decision
+    number: int | None = None,  # number of the decision; None: the last one not undone
+    who: str | None = None  # who undoes it; by default your user name on this computer
+) -> dict:  # what `decide` returns, and `picture`; raises `DatasetError`
+    """Undo a decision: restore everything to the state before it
 
     Parameters
     ----------
     path
         dataset folder with a ledger
     number
-        which decision; None: the last one that stands
+        number of the decision; None: the last one not undone
     who
-        who undoes; by default the name you are logged in with
+        who undoes it; by default your user name on this computer
 
     Returns
     -------
     dict
-        as `decide` returns, and `picture`; raises `DatasetError`
+        what `decide` returns, and `picture`; raises `DatasetError`
     """
     with decision_ledger(path, who) as ledger, at_work(ledger.layout, "review", 10):
         standing = {d["id"]: d for d in decisions(path) if not d["undone"] and d["action"] != "undo"}
         number = number or max(standing, default=0)
         if number not in standing:
             raise DatasetError(f"there is no decision {number or 'left'} to undo; `undo --list` shows what was decided")
-        told = ledger.execute("SELECT id, changes FROM decisions")
-        changes = {d["id"]: read_changes(d["changes"]) for d in told}
+        rows = ledger.execute("SELECT id, changes FROM decisions")
+        changes = {d["id"]: read_changes(d["changes"]) for d in rows}
         mine = {id for id, *_ in changes[number]}
         if later := [n for n in standing if n > number and mine & {id for id, *_ in changes[n]}]:
             raise DatasetError(f"decision {number} was followed by {later[0]} on the same picture; undo that one first")
@@ -428,8 +428,8 @@ def _in_words(d): return d["why"] or " ".join([d["action"], d["label"] or ""]).s
 
 def list_decisions(
     path: str | Path  # dataset folder with a ledger
-) -> str:  # a line each: number, time, who, what; the newest last
-    """Write down what was decided, what was taken back included
+) -> str:  # a line for each: number, time, who, what; the newest last
+    """Describe all decisions in a line each, including those that were undone
 
     Parameters
     ----------
@@ -439,7 +439,7 @@ def list_decisions(
     Returns
     -------
     str
-        a line each: number, time, who, what; the newest last
+        a line for each: number, time, who, what; the newest last
     """
     lines = [printable(f"{d['id']:>4}  {d['at'][:16]}  {d['who']}: {_in_words(d)}{', undone'*d['undone']}")
              for d in decisions(path)]
@@ -448,21 +448,21 @@ def list_decisions(
 
 def take_back(
     path: str | Path,  # dataset folder with a ledger
-    number: int | None = None  # which decision; None: the last one that stands
-) -> str:  # a sentence; raises `DatasetError` where there is no such decision
-    """Undo a decision, and say what it was
+    number: int | None = None  # number of the decision; None: the last one not undone
+) -> str:  # a sentence; raises `DatasetError` if there is no such decision
+    """Undo a decision, and describe it
 
     Parameters
     ----------
     path
         dataset folder with a ledger
     number
-        which decision; None: the last one that stands
+        number of the decision; None: the last one not undone
 
     Returns
     -------
     str
-        a sentence; raises `DatasetError` where there is no such decision
+        a sentence; raises `DatasetError` if there is no such decision
     """
     made = {d["id"]: d for d in decisions(path)}
     last = max((k for k, d in made.items() if not d["undone"] and d["action"] != "undo"), default=None)

@@ -1,4 +1,4 @@
-"""Hits in, pictures and a ledger out: nothing is fetched twice, and nothing gets lost without a word
+"""Hits in, pictures and a ledger out: nothing is fetched twice, and nothing is lost silently
 
 Docs: https://birdornot.github.io/birdornot/download.html.md"""
 
@@ -51,19 +51,19 @@ from .project import fillable, folder_name
 
 # %% ../nbs/21_download.ipynb #e41f811f
 class Refused(BirdornotError):
-    "A picture cannot be had; the text is the reason"
+    "A picture that cannot be fetched; the text is the reason"
     def __init__(self,
-        reason: str,  # in words a beginner understands
+        reason: str,  # reason in words that a beginner understands
         signal: str = "answer",  # what happened: answer, busy, stalled, broken, unreached, short (of files), unasked
-        again: bool = False,  # asking again may help
-        wait: float | None = None,  # after so many seconds, if the server said so
+        again: bool = False,  # whether another attempt may help
+        wait: float | None = None,  # seconds to wait before that, if the server said so
     ):
         super().__init__(reason)
         self.reason, self.signal, self.again, self.wait = reason, signal, again, wait
 
 # %% ../nbs/21_download.ipynb #1aeab547
 def free_files() -> int:  # at least 0
-    """How many files and connections this process may open beside those that it has
+    """Count the files and connections that this process may still open
 
     Returns
     -------
@@ -80,7 +80,7 @@ def free_files() -> int:  # at least 0
 
 # %% ../nbs/21_download.ipynb #81112b0f
 class _Watch:
-    "Shuts down each connection whose time is over, and the idle ones where there are more than `most`"
+    "Shuts down connections whose time is up, and idle ones if there are more than `most`"
     def __init__(self, most=10_000):
         self.jobs, self.lock, self.stopped, self.most, self.idle = {}, threading.Lock(), threading.Event(), most, {}
         threading.Thread(target=self._run, daemon=True).start()
@@ -121,7 +121,7 @@ _HEADERS = {"User-Agent": _AGENT, "Accept": _ACCEPT, "Accept-Encoding": "identit
 
 
 def _tune(session, schemes, watch, size):
-    "What all our sessions share"
+    "Set up what all our sessions share"
     from http.cookiejar import DefaultCookiePolicy
     session.trust_env, session.get_redirect_target = False, lambda response: None
     session.headers = dict(_HEADERS)
@@ -134,7 +134,7 @@ def _tune(session, schemes, watch, size):
 
 
 def _watched(pool, watch):
-    "A urllib3 pool class that tells `watch` which connections wait for an answer, and which are idle"
+    "Make a urllib3 pool class that tells `watch` which connections await an answer, and which are idle"
     class Connection(pool.ConnectionCls):
         def getresponse(self):
             watch.socket(self.sock)
@@ -151,12 +151,12 @@ def _watched(pool, watch):
     return Pool
 
 # %% ../nbs/21_download.ipynb #4385837c
-# The public IPv6 internet is 2000::/3. What lies below it is closed but for ::ffff:0:0/96, the form IPv4 is compared in
+# The public IPv6 internet is 2000::/3. Everything below is denied except ::ffff:0:0/96, in which IPv4 is compared
 _NOT_PUBLIC = ["4000::/2", "8000::/1", *map(str, ip_network("::/3").address_exclude(ip_network("::ffff:0:0/96")))]
 
 
 def _web_session(public, watch, size):
-    "A requests session that connects to public addresses only, or to any"
+    "Make a requests session that connects to public addresses only, or to any"
     from AntiSSRF import AntiSSRFPolicy, PolicyConfigOptions
     policy = AntiSSRFPolicy(PolicyConfigOptions.EXTERNAL_ONLY_LATEST if public else PolicyConfigOptions.NONE)
     policy.allow_plain_text_http, policy.add_xff_header = True, False
@@ -165,7 +165,7 @@ def _web_session(public, watch, size):
 
 
 def _sample_session(watch, size):
-    "A requests session for `sample://` addresses: it asks a `SampleWeb` of its own, over real HTTP"
+    "Make a requests session for `sample://` addresses, with a `SampleWeb` of its own, over real HTTP"
     import requests
     from requests.adapters import HTTPAdapter
 
@@ -184,20 +184,20 @@ def _sample_session(watch, size):
 
 # %% ../nbs/21_download.ipynb #d0315a50
 class Fetcher:
-    "A careful HTTP client for pictures: public addresses, few bytes, little time, and bytes decide what it is"
+    "A careful HTTP client for pictures: public addresses, limits on bytes and time, and bytes decide the kind"
     def __init__(self,
         max_bytes: int = 25_000_000,  # largest picture, bytes after decompression
-        deadline: float = 30,  # seconds that a picture may take in all
-        max_redirects: int = 5,  # how many redirects to follow
-        optout: bool = True,  # leave out what its site marks noai, noimageai, noindex or noimageindex
-        allow_hosts=(),  # hosts that may be private, as 'nas.local' or '127.0.0.1:8000'
-        per_host: int = 8,  # connections kept open to one host
-        folder: str | Path | None = None,  # of this computer, from which `file:` addresses may be read
+        deadline: float = 30,  # seconds that a picture may take altogether
+        max_redirects: int = 5,  # largest number of redirects to follow
+        optout: bool = True,  # respect noai, noimageai, noindex and noimageindex
+        allow_hosts=(),  # hosts that may be private, such as 'nas.local' or '127.0.0.1:8000'
+        per_host: int = 8,  # connections kept open per host
+        folder: str | Path | None = None,  # folder on this computer from which `file:` addresses may be read
     ):
         self.max_bytes, self.deadline, self.max_redirects, self.optout = max_bytes, deadline, max_redirects, optout
         self.allow_hosts, self.per_host = {h.lower() for h in allow_hosts}, per_host
-        self.folder, self.named = folder and Path(folder).resolve(), frozenset()  # addresses that may be read, too
-        self.files = free_files()  # of which a few are left for the ledger and for names to be looked up
+        self.folder, self.named = folder and Path(folder).resolve(), frozenset()  # further addresses to read
+        self.files = free_files()  # a few of them are reserved for the ledger and for looking up names
         self.watch, self._sessions, self._lock = _Watch(max(4, self.files-40)), {}, threading.Lock()
 
     def _session(self, kind):
@@ -207,19 +207,19 @@ class Fetcher:
             return self._sessions[kind]
 
     def in_flight(self,
-        workers: int,  # pictures in flight that are wanted
-    ) -> int:  # at most so many; at least 1
-        """How many pictures may be in flight, as each takes a file or two
+        workers: int,  # wanted number of pictures in flight
+    ) -> int:  # allowed number, at least 1
+        """Limit the number of pictures in flight, as each takes one or two open files
 
         Parameters
         ----------
         workers
-            pictures in flight that are wanted
+            wanted number of pictures in flight
 
         Returns
         -------
         int
-            at most so many; at least 1
+            allowed number, at least 1
         """
         return max(1, min(workers, self.watch.most*9//10))
 
@@ -232,7 +232,7 @@ class Fetcher:
 # %% ../nbs/21_download.ipynb #a18336d6
 @patch
 def _request(self: Fetcher, url):
-    "The session and the prepared request for `url`, if its form is allowed"
+    "Return the session and the prepared request for `url`, if its form is allowed"
     import requests
     from urllib3.util import parse_url
     scheme = url.partition(":")[0].lower()
@@ -249,7 +249,7 @@ def _request(self: Fetcher, url):
 
 # %% ../nbs/21_download.ipynb #a06c7435
 def _optout(values):
-    "The word by which a site asks us to leave a picture alone, or ''"
+    "Return the word by which a site asks us to leave a picture alone, or ''"
     for value in values:
         agent, colon, rest = value.partition(":")
         if colon and "," not in agent and agent.strip() != "unavailable_after":
@@ -266,7 +266,7 @@ _MEANING = {401: "not open to everyone (401)", 403: "the site refuses programs (
 
 
 def _check_status(code, headers):
-    "Raise what an answer other than 200 means"
+    "Raise `Refused` for a status other than 200"
     if code == 200: return
     reason = _MEANING.get(code) or (f"the server failed ({code})" if code >= 500 else f"unexpected answer ({code})")
     if code not in (429, 503): raise Refused(reason, again=code in (500, 502, 504))
@@ -279,24 +279,24 @@ _SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRN
 
 
 def _causes(e):
-    "An exception and its causes"
+    "Yield an exception and its causes"
     while e:
         yield e
         e = e.__cause__ or e.__context__
 
 
 def _find(e, *kinds):
-    "The first of `kinds` among an exception and its causes"
+    "Find the first of `kinds` among an exception and its causes"
     return next((x for x in _causes(e) if isinstance(x, kinds)), None)
 
 
 def _scarce(e):
-    "Does this computer lack files, memory or ports?"
+    "Check whether this computer has run out of files, memory or ports"
     return any(isinstance(x, OSError) and x.errno in _SCARCE for x in _causes(e))
 
 
 def _translate(e):
-    "The exception of a request as `Refused` with a reason"
+    "Turn the exception of a request into `Refused` with a reason"
     from AntiSSRF import AntiSSRFError
     from requests import exceptions as rq
     from urllib3 import exceptions as u3
@@ -314,19 +314,19 @@ def _translate(e):
     if _find(e, rq.ReadTimeout, u3.ReadTimeoutError): return Refused("the site stopped answering", "stalled")
     if _find(e, rq.ContentDecodingError, u3.DecodeError): return Refused("damaged on the way: cannot be decompressed")
     if isinstance(e, (rq.RequestException, u3.HTTPError)): return Refused("the connection broke off", "broken", True)
-    if isinstance(e, OSError): raise e  # not the network: a full disk, say
+    if isinstance(e, OSError): raise e  # not the network, but a full disk or the like
     return Refused(f"failed in a way we did not foresee ({in_words(e)}); please report it")
 
 # %% ../nbs/21_download.ipynb #1e0efda8
 def _picture(head):
-    "The extension for these first bytes, or `Refused`"
+    "Return the extension for these first bytes, or raise `Refused`"
     ext, reason = sniff(head)
     if not ext: raise Refused(reason)
     return ext
 
 
 def _take(chunks, out, max_bytes, until):
-    "Write `chunks` to `out`; stop at the limit, at the deadline, and as soon as it is no picture"
+    "Write `chunks` to `out`; stop at the limit, at the deadline, or as soon as it turns out not to be a picture"
     sha, n, head = hashlib.sha256(), 0, b""
     for chunk in chunks:
         n += len(chunk)
@@ -336,19 +336,19 @@ def _take(chunks, out, max_bytes, until):
             if len(head) >= 512: _picture(head)
         sha.update(chunk)
         out.write(chunk)
-        if time.monotonic() > until: break  # the caller says so
+        if time.monotonic() > until: break  # the caller raises the error
     return dict(ext=_picture(head), bytes=n, sha256=sha.hexdigest())
 
 # %% ../nbs/21_download.ipynb #03370f1e
 @patch
 def _hop(self: Fetcher, url, out, until):
-    "One request: the address it redirects to, or what `_take` says"
+    "Make one request; return the address it redirects to, or what was written to `out`"
     session, request = self._request(url)
     with session.send(request, stream=True, timeout=(6, 6)) as r:
         if r.status_code in (301, 302, 303, 307, 308) and "Location" in r.headers:
             url = urljoin(r.url, r.headers["Location"].encode("latin-1").decode("utf-8", "replace"))
             if urlsplit(url).scheme.lower() in ("http", "https"): return url
-            raise Refused("redirects to what is no http or https address")
+            raise Refused("redirects to something that is not an http or https address")
         _check_status(r.status_code, r.headers)
         if self.optout and (word := _optout(r.raw.headers.getlist("X-Robots-Tag"))):
             raise Refused(f"the site asks not to use it (X-Robots-Tag: {word})")
@@ -359,20 +359,20 @@ def _hop(self: Fetcher, url, out, until):
 # %% ../nbs/21_download.ipynb #1f381a4c
 @patch
 def save(self: Fetcher,
-    url: str,  # http, https or sample
+    url: str,  # http, https or sample address
     out,  # open binary file
-    seconds: float | None = None,  # time it may take, `deadline` unless told
+    seconds: float | None = None,  # time limit; by default the `deadline`
 ) -> dict:  # ext, bytes, sha256
     """Write the picture at `url` to `out`, or raise `Refused`
 
     Parameters
     ----------
     url
-        http, https or sample
+        http, https or sample address
     out
         open binary file
     seconds
-        time it may take, `deadline` unless told
+        time limit; by default the `deadline`
 
     Returns
     -------
@@ -383,7 +383,7 @@ def save(self: Fetcher,
     for _ in range(self.max_redirects+1):
         self.watch.begin(until)
         try: got = self._hop(url, out, until)
-        except Exception as e: got = e  # `_translate` sorts them
+        except Exception as e: got = e  # `_translate` classifies them
         finally: self.watch.end()
         if time.monotonic() > until: raise Refused(f"took longer than {self.deadline:g} seconds", "stalled")
         if isinstance(got, Exception): raise _translate(got)
@@ -394,19 +394,19 @@ def save(self: Fetcher,
 
 @patch
 def get(self: Fetcher,
-    url: str,  # http, https or sample
-) -> bytes:  # what lies there, a picture by its first bytes
-    """The picture at `url` in memory, or `Refused`
+    url: str,  # http, https or sample address
+) -> bytes:  # contents of the picture file
+    """Fetch the picture at `url` into memory, or raise `Refused`
 
     Parameters
     ----------
     url
-        http, https or sample
+        http, https or sample address
 
     Returns
     -------
     bytes
-        what lies there, a picture by its first bytes
+        contents of the picture file
     """
     self.save(url, out := BytesIO())
     return out.getvalue()
@@ -414,45 +414,45 @@ def get(self: Fetcher,
 # %% ../nbs/21_download.ipynb #54b2545c
 @dataclass
 class _Job:
-    "A row to fetch, and what was tried"
+    "A row to fetch, and the attempts so far"
     row: dict
     host: str
-    tries: int = 0  # that count
-    put_off: int = 0  # those that do not, because it was no fault of this picture
-    spent: float = 0  # seconds
-    took: float = 0  # of these the last try
-    begun: float = 0  # when that was
+    tries: int = 0  # attempts that count
+    put_off: int = 0  # attempts that do not count, because the picture was not to blame
+    spent: float = 0  # seconds for all attempts
+    took: float = 0  # seconds for the last attempt
+    begun: float = 0  # when the last attempt began
 
     @classmethod
     def of(cls, row):
         try: return cls(row, urlsplit(row["image_url"]).netloc.lower())
-        except ValueError: return cls(row, "")  # the fetcher says what is wrong with it
+        except ValueError: return cls(row, "")  # the fetcher reports what is wrong with it
 
 
 @dataclass
 class _Site:
-    "A host: who waits for it, and how it likes to be asked"
-    most: int  # jobs in flight
-    share: float = 0  # of these at the moment
+    "A host: the jobs that wait for it, and how fast it may be asked"
+    most: int  # largest number of jobs in flight
+    share: float = 0  # number allowed at the moment
     waiting: deque = field(default_factory=deque)
     busy: int = 0
     queued: bool = False
-    after: float = 0  # not asked before
+    after: float = 0  # time before which it is not asked
     gap: float = 0  # seconds from one request to the next
-    limit: float = 0  # the gap at which it asked to slow down
-    since: float = 0  # it is asked again
+    limit: float = 0  # gap at which it asked us to slow down
+    since: float = 0  # time since when it is asked again
     given: int = 0  # answers since then
-    heard: float = -1  # last answer
-    refused: int = 0  # pauses it asked for, in a row
-    stumbled: int = 0  # answers 429 and 503, in a row
-    lost: bool = False  # given up
-    silent: int = 0  # rounds without an answer
+    heard: float = -1  # time of the last answer
+    refused: int = 0  # number of pauses it asked for in a row
+    stumbled: int = 0  # number of answers 429 and 503 in a row
+    lost: bool = False  # whether it has been given up
+    silent: int = 0  # number of rounds without an answer
 
     def __post_init__(self): self.share = self.most
 
 # %% ../nbs/21_download.ipynb #2d4bab07
 class _Turns:
-    "Hands out jobs: of each host its share, none of a host that wants to be left alone"
+    "Hands out jobs, to each host its share, and none to a host that wants to be left alone"
     def __init__(self, jobs, per_host, clock=time.monotonic):
         self.clock, self.ready, self.later, self.n = clock, deque(), [], 0
         self.sites = {job.host: _Site(per_host, since=clock()) for job in jobs}
@@ -461,7 +461,7 @@ class _Turns:
     def __bool__(self): return any(job for *_, job in self.later) or any(s.waiting for s in self.sites.values())
 
     def put(self, job, wait=0, first=False):
-        "Line up `job`, after `wait` seconds, before the others of its host or behind them"
+        "Queue `job`, after `wait` seconds, before or after the other jobs of its host"
         site = self.sites[job.host]
         if wait: return self._wake(self.clock()+wait, site, job)
         (site.waiting.appendleft if first else site.waiting.append)(job)
@@ -476,14 +476,14 @@ class _Turns:
         heapq.heappush(self.later, (when, self.n, site, job))
 
     def done(self, job):
-        "A job has ended"
+        "Record that a job has ended"
         self.sites[job.host].busy -= 1
         self._queue(self.sites[job.host])
 
 # %% ../nbs/21_download.ipynb #428584e5
 @patch
 def take(self: _Turns):
-    "The next job that may start now, or None"
+    "Return the next job that may start now, or None"
     now = self.clock()
     while self.later and self.later[0][0] <= now:
         *_, site, job = heapq.heappop(self.later)
@@ -504,13 +504,13 @@ def take(self: _Turns):
 
 @patch
 def soon(self: _Turns):
-    "Seconds until somebody may have a turn, as far as is known"
+    "Return the seconds until the next job may start, as far as is known"
     return min(.05, max(.001, self.later[0][0]-self.clock())) if self.later else .05
 
 
 @patch
 def drop(self: _Turns, host=None):
-    "Give up a host, or all: the jobs that have not started"
+    "Give up a host, or all hosts; return their jobs that have not started"
     sites = [s for h, s in self.sites.items() if host in (None, h)]
     jobs = [job for s in sites for job in s.waiting] + [job for *_, s, job in self.later if job and s in sites]
     for s in sites: s.waiting.clear()
@@ -521,7 +521,7 @@ def drop(self: _Turns, host=None):
 # %% ../nbs/21_download.ipynb #2a0e6d04
 @patch
 def answered(self: _Site, now):
-    "It has answered: it may be asked a little faster"
+    "Record an answer, after which the host may be asked a little faster"
     self.heard, self.refused, self.stumbled, self.silent, self.given = now, 0, 0, 0, self.given+1
     self.gap *= .98 if self.gap > 1.1*self.limit else .999
     self.share = min(self.most, self.share + 1/self.most)
@@ -529,7 +529,7 @@ def answered(self: _Site, now):
 
 @patch
 def slow_down(self: _Site, now, wait):
-    "It asks us to slow down for so many seconds, or does not say for how long → seconds until it is asked again"
+    "Record a request to slow down, for `wait` seconds if known; return the seconds until it is asked again"
     self.refused += 1
     wait = max(wait or 0, 2**(self.refused-2) * random.uniform(.8, 1))
     if self.given > self.most or self.share < 2 and self.given:
@@ -543,24 +543,24 @@ def slow_down(self: _Site, now, wait):
 
 @patch
 def fell_silent(self: _Site, now, slow, max_wait):
-    "It cannot be reached, or did not answer in good time: it is asked again after a pause, by fewer at once"
+    "Record that it could not be reached or was too slow: it is asked again after a pause, with fewer at once"
     self.silent += 2 if slow else 1
     self.share, self.given = max(1, self.share//2), 0
     self.after = self.since = now + min(max_wait, self.silent*random.uniform(.8, 1))
 
 # %% ../nbs/21_download.ipynb #82a76637
 class _Network:
-    "Whether the network is there"
+    "Notices when the network is gone, and when it is back"
     def __init__(self, hosts, patience, clock=time.monotonic):
         self.need, self.patience, self.clock = max(2, min(3, hosts)), patience, clock
         self.known, self.silent, self.held, self.last = set(), set(), [], clock()
-        self.gone = self.told = self.probe = 0  # since when; whether that was said; when somebody is asked again
+        self.gone = self.reported = self.probe = 0  # since when; whether that was reported; when to ask again
 
     def heard(self, host):
-        "A host has answered → what was held until then"
-        if self.told: say("download", "the network is back")
+        "Record that a host has answered; return the jobs that were held until then"
+        if self.reported: say("download", "the network is back")
         self.known.add(host)
-        self.silent, self.gone, self.told, self.last = set(), 0, 0, self.clock()
+        self.silent, self.gone, self.reported, self.last = set(), 0, 0, self.clock()
         return self.let_go()
 
     def let_go(self):
@@ -568,7 +568,7 @@ class _Network:
         return held
 
     def missed(self, host, named):
-        "A host cannot be reached, or not `named`: there is none of this name → whether that is the network's fault"
+        "Record that a host cannot be reached, or does not exist if not `named`; return whether the network is gone"
         if named or host in self.known: self.silent.add(host)
         alike = len(self.silent) >= self.need and (not self.known or self.silent & self.known)
         if alike and not self.gone: self.gone = self.clock()
@@ -576,61 +576,61 @@ class _Network:
         return bool(self.gone)
 
     def over(self):
-        "Whether it has been waited for in vain; a line says that it is waited for"
+        "Check whether we have waited in vain; a line says that we are waiting"
         lasts = self.clock()-self.gone if self.gone else 0
-        if lasts > min(2, self.patience/2) and not self.told:
-            self.told = 1
+        if lasts > min(2, self.patience/2) and not self.reported:
+            self.reported = 1
             say("download", f"the network is gone: no site can be reached; waiting up to {self.patience:.0f} s for it")
         return lasts > self.patience
 
     def may_ask(self, flying): return not self.gone or (flying < 3 and self.clock() > self.probe)
 
 # %% ../nbs/21_download.ipynb #fde4a039
-_GONE, PATIENCE = "the network is gone", 20  # seconds that it is waited for at most
+_GONE, PATIENCE = "the network is gone", 20  # longest time to wait for it, seconds
 
 
 def _later(turns, job, wait=0):
-    "Line a job up again, for no fault of its own"
+    "Queue a job again, without counting the attempt"
     job.tries, job.put_off, job.spent = job.tries-1, job.put_off+1, job.spent-job.took
     turns.put(job, wait, first=True)
 
 
 def _once_more(job, got, turns, tries, max_wait):
-    "Whether a job is settled that may be tried again: it was tried often enough, or would have to wait too long"
+    "Settle a job if it was tried often enough or would have to wait too long; otherwise queue it again"
     wait = 2**(job.tries-1) * random.uniform(.5, 1) if got.wait is None else max(got.wait, .1)
     if not got.again or job.tries >= tries or wait > max_wait: return True
     turns.put(job, wait)
 
 
 def _asked_to_wait(job, got, turns, site, tries, max_wait):
-    "Whether a job is settled whose host asked us to slow down; a 503 may be one picture's, four in a row are not"
+    "Settle or queue a job whose host asked us to slow down; a single 503 may concern one picture only"
     if (got.wait or 0) > max_wait:
         site.refused += 1
         site.lost = site.refused >= site.most
         return True
     site.stumbled += 1
     if "429" not in got.reason and site.stumbled < 4: return _once_more(job, got, turns, tries, max_wait)
-    if job.begun >= site.since:  # it has not said so since then
-        rounds = 7 if site.heard > 0 else 4  # it has given something before, or never
+    if job.begun >= site.since:  # it has not asked for this pace yet
+        rounds = 7 if site.heard > 0 else 4  # whether it has ever answered
         site.lost = site.slow_down(turns.clock(), got.wait) > max_wait or site.refused > rounds
     if site.lost or job.put_off >= 20: return True
     _later(turns, job)
 
 # %% ../nbs/21_download.ipynb #bdec74b2
 def _no_answer(job, got, turns, site, network, max_wait):
-    "Whether a job is settled to which nobody answered"
+    "Settle or queue a job that got no answer"
     now, unreached = turns.clock(), got.signal == "unreached"
     if unreached and network.missed(job.host, got.again): return _later(turns, job)
-    if job.begun > site.heard and job.begun >= site.since:  # the first of a round, and no other got an answer
+    if job.begun > site.heard and job.begun >= site.since:  # the first of a round, in which none got an answer
         site.fell_silent(now, job.took > 2, max_wait)
         site.lost = site.silent >= 4 or (unreached and not got.again)
     if unreached and not site.lost: return _later(turns, job)
     if unreached or now-network.last < 2 or job.put_off: return True
-    network.held.append((job, got))  # nobody is heard: it may be the network
+    network.held.append((job, got))  # no host answers: it may be the network
 
 
 def _judge(job, got, turns, network, tries, max_wait):
-    "Yield the jobs that are settled now: this one, unless it is lined up again, or all of its host"
+    "Yield the jobs that are now settled: this one, unless it is queued again, or all jobs of its host"
     site, signal = turns.sites[job.host], got.signal if isinstance(got, Refused) else "answer"
     if signal in ("answer", "busy") and job.host:
         for held, _ in network.heard(job.host): _later(turns, held)
@@ -671,7 +671,7 @@ def _short(got): return isinstance(got, Refused) and got.signal == "short"
 
 # %% ../nbs/21_download.ipynb #afd9e4a7
 def _fetch_all(jobs, fetch, workers, per_host, tries, max_wait, stop=lambda: None):
-    "Yield each job with what became of it, at most `workers` in flight"
+    "Yield each job with its result, with at most `workers` in flight"
     turns, inbox, outbox, flying = _Turns(jobs, per_host), SimpleQueue(), SimpleQueue(), 0
     network = _Network(len(turns.sites), min(max_wait, PATIENCE))
     threads = _hire(min(workers, len(jobs)), inbox, outbox, fetch)
@@ -691,13 +691,13 @@ def _fetch_all(jobs, fetch, workers, per_host, tries, max_wait, stop=lambda: Non
         yield from network.let_go()
     finally:
         for _ in threads: inbox.put(None)
-        stop()  # what is still under way
+        stop()  # ends what is still in flight
         until = time.monotonic()+1
-        for t in threads: t.join(max(0, until-time.monotonic()))  # they remove what is half done
+        for t in threads: t.join(max(0, until-time.monotonic()))  # they remove unfinished files
 
 # %% ../nbs/21_download.ipynb #96e93f52
 class _Part:
-    "A file that is open only while something is written to it, as a picture in flight mostly waits"
+    "A file that is open only while it is written to, since a picture in flight mostly waits"
     def __init__(self, path): self.path, self.data, self.mode = path, bytearray(), "wb"
 
     def write(self, data):
@@ -705,13 +705,13 @@ class _Part:
         if len(self.data) > 1 << 18: self.flush()
 
     def flush(self):
-        self.path.parent.mkdir(exist_ok=True)  # another run may have ended meanwhile
+        self.path.parent.mkdir(exist_ok=True)  # another run may have ended and removed it
         with self.path.open(self.mode) as f: f.write(self.data)
         self.data, self.mode = bytearray(), "ab"
 
 
 def _pieces(path):
-    "The bytes of a file of the user's own, in pieces; `Refused` where they cannot be read"
+    "Yield a file of the user's own in pieces, or raise `Refused` if it cannot be read"
     try:
         with path.open("rb") as f: yield from iter(lambda: f.read(1 << 16), b"")
     except OSError as e:
@@ -723,14 +723,14 @@ _UNNAMED = "a file of this computer; name its folder by --folder to have it read
 
 
 def _may_read(row, fetcher):
-    "Was the user's own file named by somebody who sits here? A ledger or a lockfile may come from anywhere"
+    "Check whether the user has named this file; a ledger or a lockfile from elsewhere does not count"
     if row["image_url"] in fetcher.named: return True
     try: return bool(fetcher.folder) and own_file(row).resolve().is_relative_to(fetcher.folder)
     except (ValueError, OSError): return False  # a name that no file can have
 
 
 def _get(row, out, fetcher, seconds):
-    "Write the picture of `row` to `out`: a hit of your own folder or table is read, anything else fetched"
+    "Write the picture of `row` to `out`: a file of your own is read, anything else is fetched"
     if not (file := own_file(row)): return fetcher.save(row["image_url"], out, seconds)
     if not _may_read(row, fetcher): raise Refused(_UNNAMED)
     if file.exists() and not file.is_file(): raise Refused("not a file but a pipe or device; name a picture file")
@@ -738,7 +738,7 @@ def _get(row, out, fetcher, seconds):
 
 
 def _fetch(job, ledger, parts, fetcher):
-    "What the ledger shall say of a job whose file is stored now; or why it is not"
+    "Store the picture of a job; return the values for its row, or `Refused`"
     row, part = job.row, parts/f"{os.getpid()}-{job.row['id']}"
     try:
         got = _get(row, out := _Part(part), fetcher, max(1, fetcher.deadline-job.spent))
@@ -759,10 +759,10 @@ def fetch_in_memory(
     rows: list,  # dicts with image_url and source
     fetcher: Fetcher,  # client with its limits
     workers: int = 64,  # pictures in flight
-    tries: int = 3,  # how often to ask for a picture where asking again can help
+    tries: int = 3,  # largest number of attempts, where another attempt can help
     max_wait: float = 60,  # longest pause that a server may ask for, seconds
 ):  # generator of (row, (bytes, dict with sha256, bytes and ext)) or (row, `Refused`)
-    """Yield each row with the bytes of its picture, or with why there are none, as they come
+    """Yield each row with the bytes of its picture, or with the reason why there are none, as they arrive
 
     Parameters
     ----------
@@ -773,7 +773,7 @@ def fetch_in_memory(
     workers
         pictures in flight
     tries
-        how often to ask for a picture where asking again can help
+        largest number of attempts, where another attempt can help
     max_wait
         longest pause that a server may ask for, seconds
 
@@ -793,34 +793,34 @@ def fetch_in_memory(
 
 # %% ../nbs/21_download.ipynb #15460b42
 class Downloads:
-    "What became of each picture of a `download_images`"
+    "The result of `download_images`: what became of each picture"
     def __init__(self,
         rows: list,  # ledger rows that were tried
-        there: int = 0,  # pictures that were there before
-        again: int = 0,  # failed ones that the next run tries again
+        there: int = 0,  # number of pictures that were there before
+        again: int = 0,  # number of failed ones that the next run tries again
     ): self.rows, self.there, self.again = rows, there, again
 
     @property
-    def counts(self) -> dict:  # label → status → how many
-        """How many of each label were downloaded and how many failed
+    def counts(self) -> dict:  # label → status → number
+        """Count the pictures of each label that were downloaded and that failed
 
         Returns
         -------
         dict
-            label → status → how many
+            label → status → number
         """
         out = {r["label"]: dict(downloaded=0, failed=0) for r in self.rows}
         for r in self.rows: out[r["label"]][r["status"]] += 1
         return out
 
     @property
-    def reasons(self) -> Counter:  # reason → how many
-        """Why pictures failed
+    def reasons(self) -> Counter:  # reason → number
+        """Count the reasons for which pictures failed
 
         Returns
         -------
         Counter
-            reason → how many
+            reason → number
         """
         return Counter(r["reason"] for r in self.rows if r["status"] == "failed")
 
@@ -839,11 +839,11 @@ class Downloads:
         return "\n\n".join(parts) or "Nothing to download."
 
 # %% ../nbs/21_download.ipynb #7ae24fed
-RUNS = 5  # that may fail for a reason of the moment before a picture is left alone
+RUNS = 5  # number of runs that may fail for a reason of the moment before a picture is given up
 
 
 def _forbids(row, fetcher, allowed_before):
-    "Does the limit for which a picture was refused still hold?"
+    "Check whether the limit for which a picture was refused still forbids it"
     reason, number = row["reason"], re.search(r"[\d.]+", row["reason"])
     if reason == _UNNAMED: return not _may_read(row, fetcher)
     if reason.startswith("larger than"): return fetcher.max_bytes <= 1e6*float(number[0])
@@ -853,33 +853,33 @@ def _forbids(row, fetcher, allowed_before):
 
 
 def failed_runs(
-    ledger: Ledger,  # of a dataset
-) -> Counter:  # id → how many runs
-    """Count the runs in which a picture could not be had, those left out in which the network or files failed them all
+    ledger: Ledger,  # ledger of a dataset
+) -> Counter:  # id → number of runs
+    """Count the runs in which each picture failed, except runs in which the network or this computer failed
 
     Parameters
     ----------
     ledger
-        of a dataset
+        ledger of a dataset
 
     Returns
     -------
     Counter
-        id → how many runs
+        id → number of runs
     """
     sql = "SELECT picture, count(*) AS n FROM history WHERE status='failed' AND reason NOT IN (?, ?) GROUP BY picture"
     return Counter({r["picture"]: r["n"] for r in ledger.execute(sql, (_GONE, _SHORT))})
 
 
 def _again(row, runs):
-    "Is a picture asked for again that failed for a reason of the moment?"
+    "Check whether to try a picture again that failed for a reason of the moment"
     now = time.time()
     soon = now < (row["later"] or 0) < now+90_000  # the clock may have been set back
     return reason_kind(row["reason"]) == "moment" and runs[row["id"]] < RUNS and not soon
 
 # %% ../nbs/21_download.ipynb #e0667d4f
 def _lift_limits(ledger, fetcher):
-    "Look for the pictures again that a limit forbade which is another one now; hosts once allowed are written down"
+    "Try the pictures again whose limit has changed, and record the hosts that are allowed"
     known = ledger.execute("SELECT value FROM about WHERE key='allow_hosts'")
     before = {*known[0]["value"].split()} if known else set()
     with ledger.transaction():
@@ -890,7 +890,7 @@ def _lift_limits(ledger, fetcher):
 
 
 def _todo(ledger, retry_failed, fetcher):
-    "Rows to fetch: new, left over from a run that was stopped, with a lost file, and those failed that may come now"
+    "List the rows to fetch: new ones, left-overs of a stopped run, those with lost files, and failed ones due again"
     for r in ledger.rows(status="downloaded"):
         if not ledger.locate(r["file"]).exists(): ledger.update(r, status="found", reason="its file was gone")
     _lift_limits(ledger, fetcher)
@@ -900,13 +900,13 @@ def _todo(ledger, retry_failed, fetcher):
 
 # %% ../nbs/21_download.ipynb #62bb72b8
 def _left_for_later(ledger, rows):
-    "How many of the rows that were tried the next run tries again"
+    "Count the tried rows that the next run will try again"
     runs = failed_runs(ledger)
     return sum(r["status"] == "failed" and reason_kind(r["reason"]) == "moment" and runs[r["id"]] < RUNS for r in rows)
 
 
 def _settled(got):
-    "What the ledger shall say of a picture that cannot be had"
+    "Return the values for the row of a picture that cannot be fetched"
     return dict(status="failed", reason=got.reason, later=time.time()+got.wait if got.wait else None)
 
 
@@ -925,43 +925,43 @@ def _check_hits(dest, hits, limits):
 
 # %% ../nbs/21_download.ipynb #92ab2c33
 def download_images(
-    dest: str | Path,  # dataset folder, made if missing; not one with pictures of your own
-    hits=(),  # `Hits` of `search_images`; none: what an earlier run has left over
-    workers: int = 256,  # pictures in flight; fewer where the system allows only few open files
-    per_host: int = 8,  # of these from one host
-    retry_failed: bool = False,  # try again all that failed in an earlier run, not only what may pass by itself
-    tries: int = 3,  # how often to ask for a picture where asking again can help
+    dest: str | Path,  # dataset folder, created if missing; not one with pictures of your own
+    hits=(),  # `Hits` of `search_images`; empty: only left-overs of earlier runs
+    workers: int = 256,  # pictures in flight; fewer if the system allows only few open files
+    per_host: int = 8,  # of these, pictures from one host
+    retry_failed: bool = False,  # try all failed pictures again, not only those whose reason may have passed
+    tries: int = 3,  # largest number of attempts, where another attempt can help
     max_wait: float = 60,  # longest pause that a server may ask for, seconds
-    progress: bool = True,  # show a progress bar at a terminal or in a notebook
+    progress: bool = True,  # show a progress bar in a terminal or notebook
     **kwargs,  # limits of `Fetcher`: max_bytes, deadline, max_redirects, optout, allow_hosts, folder
-) -> Downloads:  # what became of each
-    """Store the picture of each hit below `dest`, once, with a row in the ledger whatever happens
+) -> Downloads:  # what became of each picture
+    """Download the picture of each hit once, and record in the ledger what became of it
 
     Parameters
     ----------
     dest
-        dataset folder, made if missing; not one with pictures of your own
+        dataset folder, created if missing; not one with pictures of your own
     hits
-        `Hits` of `search_images`; none: what an earlier run has left over
+        `Hits` of `search_images`; empty: only left-overs of earlier runs
     workers
-        pictures in flight; fewer where the system allows only few open files
+        pictures in flight; fewer if the system allows only few open files
     per_host
-        of these from one host
+        of these, pictures from one host
     retry_failed
-        try again all that failed in an earlier run, not only what may pass by itself
+        try all failed pictures again, not only those whose reason may have passed
     tries
-        how often to ask for a picture where asking again can help
+        largest number of attempts, where another attempt can help
     max_wait
         longest pause that a server may ask for, seconds
     progress
-        show a progress bar at a terminal or in a notebook
+        show a progress bar in a terminal or notebook
     kwargs
         limits of `Fetcher`: max_bytes, deadline, max_redirects, optout, allow_hosts, folder
 
     Returns
     -------
     Downloads
-        what became of each
+        what became of each picture
     """
     check_numbers(workers=workers)
     _check_hits(dest, hits, kwargs)
@@ -983,7 +983,7 @@ def download_images(
                 joined = got["status"] == "downloaded" and ledger.join_by_hand(job.row, got["sha256"])
                 if joined: rows.append(joined)
                 elif ledger.update(job.row, **got): rows.append(job.row | got)
-                else: there += 1  # another window has settled it meanwhile
+                else: there += 1  # another run has settled it in the meantime
                 failed += got["status"] == "failed"
                 bar.set_postfix(failed=failed, refresh=False)
                 bar.update()

@@ -100,7 +100,7 @@ class _Network:
     held: list[Incomplete]
     last: Incomplete
     gone: int
-    told: int
+    reported: int
     probe: int
     def __init__(self, hosts: Incomplete, patience: Incomplete, clock: Incomplete = ...) -> None: ...
     def heard(self, host: Incomplete) -> Incomplete: ...

@@ -1,4 +1,4 @@
-"""The same picture again, smaller, brighter, cropped or in the mirror: found without comparing all pairs
+"""The same picture again, smaller, brighter, cropped or mirrored: found without comparing all pairs
 
 Docs: https://birdornot.github.io/birdornot/duplicates.html.md"""
 
@@ -22,23 +22,23 @@ from PIL import Image
 from .core import cores
 
 # %% ../nbs/30_duplicates.ipynb #a11ce002
-GRID = 24  # pixels a side of the luminance of a thumbnail; its colours have half of that
+GRID = 24  # side of a thumbnail's luminance, pixels; the colours have half of that
 
 
 def colour_thumbnail(
-    img: Image.Image,  # of any mode and size
-) -> str:  # base64 of 24×24 luminances, then 12×12 Cb and 12×12 Cr, a byte each
-    """Shrink a picture to what tells a copy from a picture that is merely alike
+    img: Image.Image,  # picture of any mode and size
+) -> str:  # base64 of 24×24 luminances, then 12×12 Cb and 12×12 Cr, one byte each
+    """Shrink a picture to a thumbnail that tells copies from pictures that are merely similar
 
     Parameters
     ----------
     img
-        of any mode and size
+        picture of any mode and size
 
     Returns
     -------
     str
-        base64 of 24×24 luminances, then 12×12 Cb and 12×12 Cr, a byte each
+        base64 of 24×24 luminances, then 12×12 Cb and 12×12 Cr, one byte each
     """
     small = img.convert("RGB").resize((GRID, GRID), Image.Resampling.BOX).convert("YCbCr")
     y, *colours = small.split()
@@ -51,14 +51,14 @@ _MIRROR = (-1.)**np.arange(16)
 
 
 def perceptual_hashes(
-    img: Image.Image,  # of any mode and size
+    img: Image.Image,  # picture of any mode and size
 ) -> dict:  # phash and phash_mirror: 256 bits in hexadecimal; thumb: the `colour_thumbnail`
-    """The perceptual hash of a picture, that of its mirror image, and a thumbnail for a closer look
+    """Compute the perceptual hash of a picture, that of its mirror image, and a thumbnail for a closer look
 
     Parameters
     ----------
     img
-        of any mode and size
+        picture of any mode and size
 
     Returns
     -------
@@ -78,22 +78,22 @@ BIT_CHANCE = 1/(2 + np.add.outer(np.arange(16), np.arange(16)).ravel())**2  # ch
 
 # %% ../nbs/30_duplicates.ipynb #a5b9684d
 def sorting_bits(
-    chance: np.ndarray | None,  # 256 numbers, how often to sort by each bit; None: all alike
+    chance: np.ndarray | None,  # 256 numbers, how often to sort by each bit; None: all equally often
     tables: int,  # how many times to sort
-) -> list:  # of arrays of 32 bit numbers, the same each time
+) -> list:  # arrays of 32 bit numbers, the same in every run
     """Choose the bits to sort by
 
     Parameters
     ----------
     chance
-        256 numbers, how often to sort by each bit; None: all alike
+        256 numbers, how often to sort by each bit; None: all equally often
     tables
         how many times to sort
 
     Returns
     -------
     list
-        of arrays of 32 bit numbers, the same each time
+        arrays of 32 bit numbers, the same in every run
     """
     rng, p = np.random.default_rng(0), None if chance is None else chance/chance.sum()
     return [rng.choice(256, 32, replace=False, p=p) for _ in range(tables)]
@@ -101,24 +101,24 @@ def sorting_bits(
 # %% ../nbs/30_duplicates.ipynb #a2897cd7
 def sort_keys(
     bits: np.ndarray,  # 256×N, 0 or 1
-    pick: np.ndarray,  # 32 bit numbers
+    pick: np.ndarray,  # numbers of 32 bits
     first: int = 0,  # number of the first row
-) -> np.ndarray:  # N uint64: above the bits picked, below the number of the row
-    """Make a number for each row by which to sort
+) -> np.ndarray:  # N uint64: the picked bits in the upper half, the number of the row in the lower half
+    """Make a key to sort by for each row
 
     Parameters
     ----------
     bits
         256×N, 0 or 1
     pick
-        32 bit numbers
+        numbers of 32 bits
     first
         number of the first row
 
     Returns
     -------
     np.ndarray
-        N uint64: above the bits picked, below the number of the row
+        N uint64: the picked bits in the upper half, the number of the row in the lower half
     """
     key = np.zeros(bits.shape[1], "uint32")
     for i in pick: key = key << 1 | bits[i]
@@ -128,8 +128,8 @@ def sort_keys(
 def similar_neighbours(
     words: np.ndarray,  # 4×N uint64, the bits of the rows, sorted
     order: np.ndarray,  # N row numbers, in the same order
-    window: int,  # rows at most so far apart are compared
-    most: int,  # bits in which a pair may differ
+    window: int,  # largest distance in the list between rows that are compared
+    most: int,  # largest number of bits in which a pair may differ
 ) -> np.ndarray:  # M×2 row numbers
     """Compare rows that are neighbours in a sorted list
 
@@ -140,9 +140,9 @@ def similar_neighbours(
     order
         N row numbers, in the same order
     window
-        rows at most so far apart are compared
+        largest distance in the list between rows that are compared
     most
-        bits in which a pair may differ
+        largest number of bits in which a pair may differ
 
     Returns
     -------
@@ -160,33 +160,33 @@ def similar_neighbours(
 # %% ../nbs/30_duplicates.ipynb #baa56270
 def near_pairs(
     codes: np.ndarray,  # N×32 uint8, 256 bits a row, no two rows the same
-    mirror: np.ndarray | None = None,  # N×32 uint8, those of the mirror images; None: do not look for mirrored copies
-    most: int = 70,  # bits in which a pair may differ
-    chance: np.ndarray | None = BIT_CHANCE,  # 256 numbers, how often to sort by each bit; None: all alike
-    tables: int = 64,  # times to sort
-    window: int = 8,  # neighbours to compare with, each time
-) -> np.ndarray:  # M×2 row numbers, the smaller first; nearly all pairs that there are
-    """Pairs of rows that differ in few bits, without comparing all
+    mirror: np.ndarray | None = None,  # N×32 uint8, bits of the mirror images; None: do not look for mirrored copies
+    most: int = 70,  # largest number of bits in which a pair may differ
+    chance: np.ndarray | None = BIT_CHANCE,  # 256 numbers, how often to sort by each bit; None: all equally often
+    tables: int = 64,  # how many times to sort
+    window: int = 8,  # number of neighbours to compare with, each time
+) -> np.ndarray:  # M×2 row numbers, the smaller first; nearly all pairs that exist
+    """Find pairs of rows that differ in few bits, without comparing all
 
     Parameters
     ----------
     codes
         N×32 uint8, 256 bits a row, no two rows the same
     mirror
-        N×32 uint8, those of the mirror images; None: do not look for mirrored copies
+        N×32 uint8, bits of the mirror images; None: do not look for mirrored copies
     most
-        bits in which a pair may differ
+        largest number of bits in which a pair may differ
     chance
-        256 numbers, how often to sort by each bit; None: all alike
+        256 numbers, how often to sort by each bit; None: all equally often
     tables
-        times to sort
+        how many times to sort
     window
-        neighbours to compare with, each time
+        number of neighbours to compare with, each time
 
     Returns
     -------
     np.ndarray
-        M×2 row numbers, the smaller first; nearly all pairs that there are
+        M×2 row numbers, the smaller first; nearly all pairs that exist
     """
     n = len(codes)
     both = np.ascontiguousarray(codes if mirror is None else np.concatenate([codes, mirror]))
@@ -195,7 +195,7 @@ def near_pairs(
         order = np.sort(sort_keys(bits, pick)).astype("uint32").astype("int64")  # the lower half: the row's number
         return similar_neighbours(words[:, order], order, window, most)
     found = np.empty(0, "int64")
-    with ThreadPoolExecutor(cores()) as pool:  # numpy lets go of the interpreter while it sorts and compares
+    with ThreadPoolExecutor(cores()) as pool:  # numpy releases the interpreter while it sorts and compares
         for pairs in pool.map(one, sorting_bits(chance, tables)):
             i, j = np.sort(pairs % n, 1).T
             found = np.union1d(found, (i*n + j)[i < j])
@@ -203,22 +203,22 @@ def near_pairs(
 
 # %% ../nbs/30_duplicates.ipynb #8cc19d32
 def connected(
-    n: int,  # how many things there are
-    pairs: np.ndarray,  # M×2, which of them belong together
-) -> np.ndarray:  # for each the number of the first in its group
-    """Groups of things that belong together, directly or through others
+    n: int,  # number of things
+    pairs: np.ndarray,  # M×2 numbers of things that belong together
+) -> np.ndarray:  # for each thing the number of the first in its group
+    """Group things that belong together, directly or through others
 
     Parameters
     ----------
     n
-        how many things there are
+        number of things
     pairs
-        M×2, which of them belong together
+        M×2 numbers of things that belong together
 
     Returns
     -------
     np.ndarray
-        for each the number of the first in its group
+        for each thing the number of the first in its group
     """
     first, (i, j) = np.arange(n), np.asarray(pairs, int).reshape(-1, 2).T
     while (differ := first[i] != first[j]).any():
@@ -249,14 +249,14 @@ def thumbnail_planes(
 
 
 def flat_ground(
-    planes: np.ndarray,  # M×3×24×24
+    planes: np.ndarray,  # M×3×24×24, from `thumbnail_planes`
 ) -> np.ndarray:  # M×24×24 bool
     """Find the pixels that have the colour of the border
 
     Parameters
     ----------
     planes
-        M×3×24×24
+        M×3×24×24, from `thumbnail_planes`
 
     Returns
     -------
@@ -268,7 +268,7 @@ def flat_ground(
 
 # %% ../nbs/30_duplicates.ipynb #a11ce017
 def _zoom(by):
-    "A matrix that enlarges the middle of 24 pixels"
+    "Make a matrix that enlarges the middle of 24 pixels"
     place = ((np.arange(GRID) + .5 - GRID/2)*by + GRID/2 - .5).clip(0, GRID - 1.001)
     low, out = place.astype(int), np.zeros((GRID, GRID), "float32")
     out[np.arange(GRID), low] = 1 - (place - low)
@@ -277,20 +277,20 @@ def _zoom(by):
 
 
 _ZOOM = _zoom(.95)
-SAME_LIGHT, SAME_COLOUR = .85, (9, .18)  # correlation at least; difference at most: levels, or share of the colours
+SAME_LIGHT, SAME_COLOUR = .85, (9, .18)  # least correlation; largest difference: levels, or share of the colours
 
 
 def _light(p, q, m):
-    "How the luminances of pairs go together where `m` is 1: their correlation, and by how much they differ"
+    "Compare the luminances of pairs where `m` is 1: return their correlation and their mean difference"
     n, (a, b) = m.sum((1, 2), keepdims=True), (p[:, 0], q[:, 0])
     u, v = ((o - (o*m).sum((1, 2), keepdims=True)/n)*m for o in (a, b))
-    noise = 4*n[:, 0, 0]  # two levels: of a picture without contrast there is nothing to compare
+    noise = 4*n[:, 0, 0]  # two levels: a picture without contrast has nothing to compare
     uv, uu, vv = (np.einsum("kij,kij->k", *o) for o in ((u, v), (u, u), (v, v)))
     return (uv + noise)/np.sqrt((uu + noise)*(vv + noise)), (np.abs(a - b)*m).sum((1, 2))/n[:, 0, 0]
 
 
 def _colour(p, q, m):
-    "By how much the colours of pairs differ where `m` is 1, and how strong they are in both"
+    "Compare the colours of pairs where `m` is 1: return their difference and the strength of each"
     def mean(o): return (np.sqrt((o**2).sum(1))*m).sum((1, 2))/m.sum((1, 2))
     a, b = p[:, 1:], q[:, 1:]
     strong = mean(a), mean(b)
@@ -301,9 +301,9 @@ def _colour(p, q, m):
 
 # %% ../nbs/30_duplicates.ipynb #a11ce018
 def _compare(p, q):
-    "Whether pairs of thumbnails show the same light, and the same colours"
+    "Check whether pairs of thumbnails have the same luminances, and whether they have the same colours"
     m = ~(flat_ground(p) & flat_ground(q))
-    m = (m | (m.sum((1, 2), keepdims=True) < 6)).astype("float32")  # nothing but ground: all of it counts
+    m = (m | (m.sum((1, 2), keepdims=True) < 6)).astype("float32")  # nothing but background: all of it counts
     together, apart = _light(p, q, m)
     differ, *strong = _colour(p, q, m)
     weak, (levels, part) = np.minimum(*strong), SAME_COLOUR
@@ -313,17 +313,17 @@ def _compare(p, q):
 
 def same_look(
     a: np.ndarray,  # M×864 uint8, thumbnails
-    b: np.ndarray,  # M×864 uint8, the thumbnail to compare with each
+    b: np.ndarray,  # M×864 uint8, the thumbnails to compare them with
     mirrored: bool = False,  # compare with the mirror images of `b`
 ) -> np.ndarray:  # M bool
-    """Look at pairs of thumbnails: is one a copy of the other?
+    """Check of pairs of thumbnails whether one is a copy of the other
 
     Parameters
     ----------
     a
         M×864 uint8, thumbnails
     b
-        M×864 uint8, the thumbnail to compare with each
+        M×864 uint8, the thumbnails to compare them with
     mirrored
         compare with the mirror images of `b`
 
@@ -348,22 +348,22 @@ def same_look(
 
 # %% ../nbs/30_duplicates.ipynb #a11ce022
 def star_groups(
-    n: int,  # how many things there are
-    pairs: np.ndarray,  # M×2, which of them are alike
-) -> np.ndarray:  # for each the number of the first in its group
-    """Group things around centres: each is like the centre of its group
+    n: int,  # number of things
+    pairs: np.ndarray,  # M×2 numbers of things that are alike
+) -> np.ndarray:  # for each thing the number of the first in its group
+    """Group things into stars: each is like the centre of its group
 
     Parameters
     ----------
     n
-        how many things there are
+        number of things
     pairs
-        M×2, which of them are alike
+        M×2 numbers of things that are alike
 
     Returns
     -------
     np.ndarray
-        for each the number of the first in its group
+        for each thing the number of the first in its group
     """
     group, both = np.arange(n), np.concatenate([pairs, pairs[:, ::-1]]).astype("int64")
     both = both[np.argsort(both[:, 0], kind="stable")]
@@ -378,14 +378,14 @@ def star_groups(
 
 # %% ../nbs/30_duplicates.ipynb #f1e496f6
 def hash_codes(
-    hashes,  # iterable of perceptual hashes, 64 hexadecimal digits each
+    hashes,  # perceptual hashes, 64 hexadecimal digits each
 ) -> np.ndarray:  # N×32 uint8
     """Turn hashes into rows of bits
 
     Parameters
     ----------
     hashes
-        iterable of perceptual hashes, 64 hexadecimal digits each
+        perceptual hashes, 64 hexadecimal digits each
 
     Returns
     -------
@@ -396,14 +396,14 @@ def hash_codes(
 
 # %% ../nbs/30_duplicates.ipynb #a11ce026
 def _thumbs(rows):
-    "Thumbnails of rows, M×864, and which of them have one: those of an old ledger have none"
+    "Return the thumbnails of rows, M×864, and which rows have one: those of an old ledger do not"
     have = np.array([bool(r.get("thumb")) for r in rows])
     data = b"".join(b64decode(r["thumb"]) if h else bytes(GRID**2*3//2) for r, h in zip(rows, have))
     return np.frombuffer(data, "uint8").reshape(len(rows), -1), have
 
 
 def _one_look(members, thumbs, have, most=32):
-    "For each of the rows with one hash the first that looks the same; at most so many looks, others go alone"
+    "Map each of the rows with one hash to the first that looks the same; after `most` looks, to itself"
     rest, out = np.array(members), {}
     while len(rest) and len(set(out.values())) < most:
         first = rest[0]
@@ -416,28 +416,28 @@ def _one_look(members, thumbs, have, most=32):
 
 def confirmed_pairs(
     codes: np.ndarray,  # N×32 uint8, hashes
-    mirror: np.ndarray,  # N×32 uint8, those of the mirror images
+    mirror: np.ndarray,  # N×32 uint8, hashes of the mirror images
     thumbs: np.ndarray,  # N×864 uint8, thumbnails
-    have: np.ndarray,  # N bool: which have one; others go by their hashes alone
-    most: int = 70,  # bits in which pictures that look alike may differ
-    search=near_pairs  # what proposes pairs of hashes, all different
+    have: np.ndarray,  # N bool: which have a thumbnail; others are compared by their hashes alone
+    most: int = 70,  # largest number of bits in which pictures that look alike may differ
+    search=near_pairs  # function that proposes pairs of hashes, all different
 ) -> tuple:  # for each picture the number of the first with the same hash and look; M×2 such numbers: pairs alike
-    """Pairs of pictures that look the same, mirrored or not, each looked at closely
+    """Find pairs of pictures that look the same, mirrored or not, each confirmed by a closer look
 
     Parameters
     ----------
     codes
         N×32 uint8, hashes
     mirror
-        N×32 uint8, those of the mirror images
+        N×32 uint8, hashes of the mirror images
     thumbs
         N×864 uint8, thumbnails
     have
-        N bool: which have one; others go by their hashes alone
+        N bool: which have a thumbnail; others are compared by their hashes alone
     most
-        bits in which pictures that look alike may differ
+        largest number of bits in which pictures that look alike may differ
     search
-        what proposes pairs of hashes, all different
+        function that proposes pairs of hashes, all different
 
     Returns
     -------
@@ -464,21 +464,21 @@ def confirmed_pairs(
 
 def alike_pairs(
     rows: list,  # dicts with `phash` and `phash_mirror` and, for a closer look, `thumb`
-    most: int = 70,  # bits in which pictures that look alike may differ
-) -> tuple:  # as `confirmed_pairs` gives them
-    """Pairs of rows of a ledger that look the same, mirrored or not
+    most: int = 70,  # largest number of bits in which pictures that look alike may differ
+) -> tuple:  # as from `confirmed_pairs`
+    """Find pairs of rows of a ledger that look the same, mirrored or not
 
     Parameters
     ----------
     rows
         dicts with `phash` and `phash_mirror` and, for a closer look, `thumb`
     most
-        bits in which pictures that look alike may differ
+        largest number of bits in which pictures that look alike may differ
 
     Returns
     -------
     tuple
-        as `confirmed_pairs` gives them
+        as from `confirmed_pairs`
     """
     codes, mirror = (hash_codes([r[k] for r in rows]) for k in ("phash", "phash_mirror"))
     return confirmed_pairs(codes, mirror, *_thumbs(rows), most)
@@ -486,16 +486,16 @@ def alike_pairs(
 # %% ../nbs/30_duplicates.ipynb #f651105c
 def look_alikes(
     rows: list,  # dicts with `phash` and `phash_mirror` and, for a closer look, `thumb`
-    most: int = 70,  # bits in which pictures that look alike may differ
+    most: int = 70,  # largest number of bits in which pictures that look alike may differ
 ) -> list:  # for each row the number of the first row of its group
-    """Which pictures look the same, mirrored or not
+    """Group pictures that look the same, mirrored or not
 
     Parameters
     ----------
     rows
         dicts with `phash` and `phash_mirror` and, for a closer look, `thumb`
     most
-        bits in which pictures that look alike may differ
+        largest number of bits in which pictures that look alike may differ
 
     Returns
     -------
@@ -507,16 +507,16 @@ def look_alikes(
     return star_groups(len(rows), pairs)[node].tolist()
 
 # %% ../nbs/30_duplicates.ipynb #a11ce033
-SESSION = 10  # pictures of one label that look alike make a session, if they are so many and more than half of all
+SESSION = 10  # least number of pictures in a session; they must also be more than half of the label's
 
 
 def session_members(
     node: np.ndarray,  # from `confirmed_pairs`
     pairs: np.ndarray,  # from `confirmed_pairs`
-    labels: list,  # of the pictures
-    sizes: list,  # of the pictures, as width and height
-) -> list:  # for each picture whether it is of a session: most of its class taken by one camera at one place
-    """Find the classes that one fixed camera has taken
+    labels: list,  # labels of the pictures
+    sizes: list,  # (width, height) of the pictures
+) -> list:  # for each picture whether it belongs to a session
+    """Find the pictures of classes that come mostly from one fixed camera
 
     Parameters
     ----------
@@ -525,14 +525,14 @@ def session_members(
     pairs
         from `confirmed_pairs`
     labels
-        of the pictures
+        labels of the pictures
     sizes
-        of the pictures, as width and height
+        (width, height) of the pictures
 
     Returns
     -------
     list
-        for each picture whether it is of a session: most of its class taken by one camera at one place
+        for each picture whether it belongs to a session
     """
     kinds, islands = [*zip(labels, connected(len(node), pairs)[node])], defaultdict(Counter)
     for kind, size in zip(kinds, sizes): islands[kind][size] += 1
@@ -546,21 +546,21 @@ def session_members(
 
 def in_sessions(
     rows: list,  # dicts with `label`, `width`, `height`, `phash`, `phash_mirror`, `thumb`
-    most: int = 70,  # bits in which pictures that look alike may differ
-) -> list:  # for each row whether it is of a session
-    """Find the rows of a ledger that are of a session
+    most: int = 70,  # largest number of bits in which pictures that look alike may differ
+) -> list:  # for each row whether it belongs to a session
+    """Find the rows of a ledger that belong to a session
 
     Parameters
     ----------
     rows
         dicts with `label`, `width`, `height`, `phash`, `phash_mirror`, `thumb`
     most
-        bits in which pictures that look alike may differ
+        largest number of bits in which pictures that look alike may differ
 
     Returns
     -------
     list
-        for each row whether it is of a session
+        for each row whether it belongs to a session
     """
     if not rows: return []
     size = [(r["width"], r["height"]) for r in rows]
@@ -568,14 +568,14 @@ def in_sessions(
 
 # %% ../nbs/30_duplicates.ipynb #a11ce034
 def session_blocks(
-    keys: list,  # of the pictures of a session: when each was taken, or its name
+    keys: list,  # for each picture of a session, when it was taken, or its name
 ) -> list:  # for each picture the number of its block
-    """Cut a session into 5 to 10 blocks in which pictures follow one another
+    """Cut a session into 5 to 10 blocks of consecutive pictures
 
     Parameters
     ----------
     keys
-        of the pictures of a session: when each was taken, or its name
+        for each picture of a session, when it was taken, or its name
 
     Returns
     -------
@@ -590,37 +590,37 @@ def session_blocks(
 
 # %% ../nbs/30_duplicates.ipynb #a11ce037
 def sessions(
-    rows: list,  # ledger rows, cleaned
-) -> dict:  # label → how many of its pictures are of a session
+    rows: list,  # cleaned rows of a ledger
+) -> dict:  # label → number of its pictures that belong to a session
     """Count the pictures of sessions
 
     Parameters
     ----------
     rows
-        ledger rows, cleaned
+        cleaned rows of a ledger
 
     Returns
     -------
     dict
-        label → how many of its pictures are of a session
+        label → number of its pictures that belong to a session
     """
     return dict(Counter(r["label"] for r in rows if r["status"] == "clean" and r.get("group_kind") == "session"))
 
 
 def session_note(
-    counts: dict,  # label → how many of its pictures are of a session
-) -> str:  # a sentence without its full stop; '' where there is no session
-    """Say what sessions mean for the numbers that are measured on them
+    counts: dict,  # label → number of its pictures that belong to a session
+) -> str:  # a sentence without its full stop; '' if there are no sessions
+    """Explain what sessions mean for the numbers that are measured on them
 
     Parameters
     ----------
     counts
-        label → how many of its pictures are of a session
+        label → number of its pictures that belong to a session
 
     Returns
     -------
     str
-        a sentence without its full stop; '' where there is no session
+        a sentence without its full stop; '' if there are no sessions
     """
     some = [f"{n} pictures of {label}" for label, n in sorted(counts.items())]
     names = " and ".join([", ".join(some[:-1]), some[-1]] if some[1:] else some)
@@ -631,7 +631,7 @@ def session_note(
 def best_copy(
     rows: list,  # ledger rows of pictures that look alike
 ) -> dict:  # one of them
-    """The largest copy, and the sharpest of equals
+    """Choose the largest copy, or the sharpest of equals
 
     Parameters
     ----------

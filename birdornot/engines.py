@@ -31,7 +31,7 @@ USER_AGENT = "birdornot/0.1 (https://github.com/birdornot/birdornot; teaching im
 
 @dataclass
 class Reply:
-    """What a server answered
+    """The reply of a server
 
     Attributes
     ----------
@@ -46,12 +46,12 @@ class Reply:
     text: str = ""  # body
     headers: dict = field(default_factory=dict)  # names in lower case
 
-    status_code = property(lambda self: self.status)  # as `ddgs` calls it
+    status_code = property(lambda self: self.status)  # the name that `ddgs` uses
     content = property(lambda self: self.text.encode())
 
 # %% ../nbs/11_engines.ipynb #bd3d7940
 def _within(seconds, ask):
-    "What `ask()` gives, or `TimeoutError` after so many seconds, whatever it does meanwhile"
+    "Return the result of `ask()`, or raise `TimeoutError` after so many seconds, whatever it is doing"
     box = SimpleQueue()
     def run():
         try: box.put((ask(), None))
@@ -100,14 +100,14 @@ def _body(pieces, timeout, max_bytes=5_000_000):
 
 # %% ../nbs/11_engines.ipynb #fe24432e
 def duration_text(
-    seconds: float,  # a time
+    seconds: float,  # duration
 ) -> str:  # in seconds, minutes or hours, rounded
-    """Say a time as people do
+    """Write a duration as people say it
 
     Parameters
     ----------
     seconds
-        a time
+        duration
 
     Returns
     -------
@@ -120,8 +120,8 @@ def duration_text(
 # %% ../nbs/11_engines.ipynb #10d1ebea
 def asked_wait(
     value: str,  # header `Retry-After`: seconds or a date
-    date: str = "",  # header `Date` of the same answer: its clock and ours may differ by years
-) -> float | None:  # seconds, 0 to a day; None for what is no time to wait, or out of the question
+    date: str = "",  # header `Date` of the same reply: the server's clock may differ from ours by years
+) -> float | None:  # seconds, from 0 to a day; None if it makes no sense, or is longer
     """Read how long a server asks us to wait
 
     Parameters
@@ -129,12 +129,12 @@ def asked_wait(
     value
         header `Retry-After`: seconds or a date
     date
-        header `Date` of the same answer: its clock and ours may differ by years
+        header `Date` of the same reply: the server's clock may differ from ours by years
 
     Returns
     -------
     float | None
-        seconds, 0 to a day; None for what is no time to wait, or out of the question
+        seconds, from 0 to a day; None if it makes no sense, or is longer
     """
     def seconds(text):
         try: return parsedate_to_datetime(text).timestamp()
@@ -149,7 +149,7 @@ def _asked(reply): return asked_wait(reply.headers.get("retry-after", ""), reply
 
 
 def _refusal(source, reply):
-    "What a reply without an answer means"
+    "Turn a reply without results into an error"
     s, wait = reply.status, _asked(reply)
     def fail(kind, text, wait=0):
         return SourceFailed(source, kind, text.format(s=s, wait=duration_text(wait)), wait)
@@ -163,7 +163,7 @@ def _refusal(source, reply):
 
 
 def _no_reply(source, error):
-    "What a failed connection means"
+    "Turn a failed connection into an error"
     words = f"{type(error).__name__} {error}".lower()
     for kind, text, signs in (
         ("rubbish", "sent more than a page of results ever is; use another source", "longer than"),
@@ -176,17 +176,17 @@ def _no_reply(source, error):
 
 # %% ../nbs/11_engines.ipynb #e5b27cd0
 class Web:
-    "Asks servers politely: paces, retries what can succeed, keeps a deadline for each source, records or replays"
+    "Asks servers politely: pauses, retries what may succeed, keeps to a deadline per source, records or replays"
     def __init__(self,
         fetch=None,  # function (url, params, timeout) → `Reply` for every source, such as a `Tape`; None: the network
-        tape=None,  # `Tape` to record every reply on
-        tries: int = 3,  # attempts for one address
-        timeout: float = 10,  # seconds for one reply
-        deadline: float = 45,  # seconds for one source, waiting included
-        total: float = 300,  # seconds for one search, over all sources
+        tape=None,  # `Tape` on which to record every reply
+        tries: int = 3,  # attempts per address
+        timeout: float = 10,  # seconds per reply
+        deadline: float = 45,  # seconds per source, including waiting
+        total: float = 300,  # seconds per search, for all sources together
         pause: float = .5,  # seconds between two requests to one source
-        clock=time.monotonic,  # seconds now
-        sleep=time.sleep,  # waits so many seconds
+        clock=time.monotonic,  # returns the time in seconds
+        sleep=time.sleep,  # waits a number of seconds
     ):
         self.fetch, self.tape, self.tries, self.timeout, self.deadline = fetch, tape, tries, timeout, deadline
         self.pause, self.clock, self.sleep = (0 if fetch else pause), clock, sleep
@@ -199,8 +199,8 @@ class Web:
         source: str,  # name of the source that asks
         url: str,  # address
         params: dict | None = None,  # query
-        fetch=fetch,  # fetcher of that source
-    ) -> Reply:  # with status 200 and a body
+        fetch=fetch,  # fetcher for that source
+    ) -> Reply:  # reply with status 200 and a body
         """Get one address, or raise `SourceFailed`
 
         Parameters
@@ -212,12 +212,12 @@ class Web:
         params
             query
         fetch
-            fetcher of that source
+            fetcher for that source
 
         Returns
         -------
         Reply
-            with status 200 and a body
+            reply with status 200 and a body
         """
         for i in range(self.tries):
             left = self._ends.setdefault(source, self.clock() + self.deadline) - self.clock()
@@ -231,7 +231,7 @@ class Web:
 
 # %% ../nbs/11_engines.ipynb #3fa7de1d
 def _once(self, source, url, params, fetch, timeout):
-    "One attempt: the reply or None, and what is wrong with it or None"
+    "Make one attempt: return the reply or None, and the error or None"
     rest = self._last.get(source, -1e9) + self.pause - self.clock()
     if rest > 0: self.sleep(rest)
     try: reply = fetch(url, params, timeout)
@@ -242,9 +242,9 @@ def _once(self, source, url, params, fetch, timeout):
 
 
 def _late(self, source):
-    "The error for a source whose time, or everybody's, is over"
+    "Return the error for a source whose time, or the time of the whole search, is over"
     if self.clock() >= self._until:
-        said = f"not asked further, the search has taken {duration_text(self.total)}; search again"
+        said = f"not asked any further, as the search has taken {duration_text(self.total)}; search again"
         return SourceFailed(source, "timeout", said)
     return SourceFailed(source, "timeout", f"took {duration_text(self.deadline)}; ask another source too")
 
@@ -253,7 +253,7 @@ Web._once, Web._late = _once, _late
 
 # %% ../nbs/11_engines.ipynb #a15a6e23
 def _question(url, params):
-    "What is asked, whatever the order of the arguments"
+    "Write a request in a standard form, whatever the order of its arguments"
     parts = urlsplit(url)
     query = parse_qsl(parts.query, keep_blank_values=True) + [(k, str(v)) for k, v in (params or {}).items()]
     return f"{parts.netloc}{parts.path.rstrip('/')}?{urlencode(sorted(kv for kv in query if kv[0] != 'vqd'))}"
@@ -293,54 +293,54 @@ def _asks_consent(text): return text.lstrip().startswith("<") and re.search(r"\b
 
 
 def _changed(source, text=""):
-    "The error for a reply in another format than the one we know"
+    "Return the error for a reply in a format that we do not know"
     said = ("sent a page that asks for consent, not results; use another source" if _asks_consent(text) else
             "answers in an unknown format; update with `pip install -U birdornot ddgs`")
     return SourceFailed(source, "rubbish", said)
 
 
 def _json(source, reply):
-    "The JSON object in a reply; a number too long to be one costs its own row, not the page"
+    "Read the JSON object in a reply; an absurdly long number spoils its own row, not the page"
     def number(digits): return int(digits) if len(digits) < 20 else None
     try: data = json.loads(reply.text, parse_int=number)
     except (ValueError, RecursionError): data = None
     if isinstance(data, dict): return data
     if _asks_consent(reply.text): raise _changed(source, reply.text)
-    raise SourceFailed(source, "rubbish", "sent something that is no JSON; try later, or use another source")
+    raise SourceFailed(source, "rubbish", "sent something that is not JSON; try later, or use another source")
 
 
 def _dicts(source, rows):
-    "The dicts in a list, which `rows` had better be"
+    "Return the dicts in a list, or raise an error if it is not a list"
     if isinstance(rows, list): return [r for r in rows if isinstance(r, dict)]
     raise _changed(source)
 
 # %% ../nbs/11_engines.ipynb #13f5746f
 def _openverse_licence(item):
-    "'by-sa' and '4.0' → 'CC BY-SA 4.0'"
+    "Write a licence by its usual name: 'by-sa' and '4.0' → 'CC BY-SA 4.0'"
     code = str(item.get("license") or "").upper()
     name = {"": "", "PDM": "Public domain", "CC0": "CC0"}.get(code, f"CC {code}")
     return f"{name} {item.get('license_version') or ''}".strip() if code not in ("", "PDM") else name
 
 # %% ../nbs/11_engines.ipynb #20b8b0d4
 def openverse_hits(
-    ask: Query,  # words, term, licences, and the `Web` to go through
-    source: str = "openverse",  # name in errors and hits; the drawn sample answers in the same language
-    last_page: int = 12,  # pages of 20 to ask for at most
-):  # generator of `Hit`, None for what is no picture; raises `SourceFailed`
-    """Page through Openverse's API
+    ask: Query,  # words, term, licences, and the `Web` to use
+    source: str = "openverse",  # name in errors and hits; the drawn sample uses the same API
+    last_page: int = 12,  # largest number of pages, of 20 hits each
+):  # generator of `Hit`, or None for what is not a picture; raises `SourceFailed`
+    """Yield hits from Openverse's API, page by page
 
     Parameters
     ----------
     ask
-        words, term, licences, and the `Web` to go through
+        words, term, licences, and the `Web` to use
     source
-        name in errors and hits; the drawn sample answers in the same language
+        name in errors and hits; the drawn sample uses the same API
     last_page
-        pages of 20 to ask for at most
+        largest number of pages, of 20 hits each
 
     Returns
     -------
-    generator of `Hit`, None for what is no picture; raises `SourceFailed`
+    generator of `Hit`, or None for what is not a picture; raises `SourceFailed`
     """
     rank, codes = 0, (ask.licences or set()) - {"unknown", "other"}
     for page in range(1, last_page+1):
@@ -366,7 +366,7 @@ def _other_media(page): return (page.get("imageinfo") or [{}])[0].get("mime", "i
 
 
 def _commons_hit(term, page):
-    "One page of a Commons reply → `Hit`, or None when it is no photograph"
+    "Turn one file in a Commons reply into a `Hit`, or None if it is not a photo"
     info = (page.get("imageinfo") or [{}])[0]
     said = {k: (v or {}).get("value") for k, v in (info.get("extmetadata") or {}).items()}
     if info.get("mime") not in _PHOTOS: return None
@@ -379,21 +379,21 @@ def _commons_hit(term, page):
 
 # %% ../nbs/11_engines.ipynb #9e5bf155
 def commons_hits(
-    ask: Query,  # words, term, licences, and the `Web` to go through
-    last_page: int = 10,  # pages of 50 to ask for at most
-):  # generator of `Hit`, None for what is no picture; raises `SourceFailed`
-    """Page through the search of Wikimedia Commons
+    ask: Query,  # words, term, licences, and the `Web` to use
+    last_page: int = 10,  # largest number of pages, of 50 hits each
+):  # generator of `Hit`, or None for what is not a picture; raises `SourceFailed`
+    """Yield hits from the search of Wikimedia Commons, page by page
 
     Parameters
     ----------
     ask
-        words, term, licences, and the `Web` to go through
+        words, term, licences, and the `Web` to use
     last_page
-        pages of 50 to ask for at most
+        largest number of pages, of 50 hits each
 
     Returns
     -------
-    generator of `Hit`, None for what is no picture; raises `SourceFailed`
+    generator of `Hit`, or None for what is not a picture; raises `SourceFailed`
     """
     params = _COMMONS | dict(gsrsearch=f"filetype:bitmap {ask.words}")
     busy = SourceFailed("commons", "limited", "cannot search just now; try later, or use another source", 600)
@@ -431,7 +431,7 @@ class _Door:
 
 # %% ../nbs/11_engines.ipynb #dc0240f7
 def _as_sent(text):
-    "Address as `ddgs` writes it → address as the engine sent it"
+    "Map each address as `ddgs` writes it to the address that the engine sent"
     found = re.findall(r'"(?:image|thumbnail|url|murl|turl|purl)"\s*:\s*("(?:[^"\\]|\\.)*")', text)
     def read(literal):
         try: return json.loads(literal)
@@ -440,7 +440,7 @@ def _as_sent(text):
 
 
 def _pieces(engine, text):
-    "A page of results as pages with one result each"
+    "Split a page of results into pages with one result each"
     if engine.name == "bing":
         from lxml import html
         return [f"<div>{html.tostring(x, encoding='unicode')}</div>"
@@ -449,10 +449,10 @@ def _pieces(engine, text):
 
 
 def _one_by_one(engine, text):
-    "The results of a page that cannot be read as a whole: a value that is absurd costs its own, and a line says so"
+    "Read a page result by result, so that an absurd value spoils only its own; say how many were lost"
     results, unread = [], 0
     try: pieces = _pieces(engine, text)
-    except Exception: return []  # it is no page of results, and `_ddgs_error` says what it is
+    except Exception: return []  # it is not a page of results; `_ddgs_error` finds out what it is
     for piece in pieces:
         try: results += engine.extract_results(piece)
         except Exception: unread += 1  # a parser fails in any way it likes
@@ -461,14 +461,14 @@ def _one_by_one(engine, text):
 
 # %% ../nbs/11_engines.ipynb #600d60f2
 def _looks_full(engine, text):
-    "Does a page in which `ddgs` finds nothing hold pictures all the same?"
+    "Check whether a page in which `ddgs` finds nothing seems to have pictures after all"
     if engine.name == "bing": return len(re.findall(r"<img|[mt]url|\.jpe?g", text)) > 2
     data = _json(engine.name, Reply(200, text))
     return not isinstance(data.get("results"), list)
 
 
 def _ddgs_error(engine, text, error=None):
-    "What a page without results means, or None where it says that there are none"
+    "Return the error that a page without results stands for, or None if there are simply none"
     if re.search("captcha|challenge|unusual traffic", text, re.I) or ("vqd" in str(error) and not _asks_consent(text)):
         said = "sent a page that keeps programs out; wait an hour, or use another source"
         return SourceFailed(engine.name, "blocked", said, 3600)
@@ -478,7 +478,7 @@ def _ddgs_error(engine, text, error=None):
 
 
 def _ddgs_page(engine, door, words, page, filters):
-    "One page of a `ddgs` engine: its results, and the addresses as sent"
+    "Read one page of a `ddgs` engine: return its results, and the addresses as sent"
     error = None
     try: results = engine.search(words, safesearch="moderate", page=page, **filters) or []
     except SourceFailed: raise
@@ -490,24 +490,24 @@ def _ddgs_page(engine, door, words, page, filters):
 
 # %% ../nbs/11_engines.ipynb #db33105f
 def ddgs_hits(
-    ask: Query,  # words, term, licences, and the `Web` to go through
+    ask: Query,  # words, term, licences, and the `Web` to use
     name: str,  # image engine of `ddgs`: 'duckduckgo' or 'bing'
-    last_page: int = 10,  # pages to ask for at most
-):  # generator of `Hit`, None for what is no picture; raises `SourceFailed`
-    """Page through an image engine of `ddgs` until it has nothing new
+    last_page: int = 10,  # largest number of pages
+):  # generator of `Hit`, or None for what is not a picture; raises `SourceFailed`
+    """Yield hits from an image engine of `ddgs`, page by page, until it has nothing new
 
     Parameters
     ----------
     ask
-        words, term, licences, and the `Web` to go through
+        words, term, licences, and the `Web` to use
     name
         image engine of `ddgs`: 'duckduckgo' or 'bing'
     last_page
-        pages to ask for at most
+        largest number of pages
 
     Returns
     -------
-    generator of `Hit`, None for what is no picture; raises `SourceFailed`
+    generator of `Hit`, or None for what is not a picture; raises `SourceFailed`
     """
     from ddgs.engines import ENGINES
     if name not in ENGINES["images"]:
@@ -536,14 +536,14 @@ LICENCES = dict(any="by by-sa by-nc by-nd by-nc-sa by-nc-nd cc0 pdm", public="cc
 
 
 def licence_code(
-    licence: str,  # name as a source gives it
+    licence: str,  # name that a source gives
 ) -> str:  # 'by-sa', 'cc0', 'pdm', … or 'other', or 'unknown' for ''
-    """The short code of a licence
+    """Return the short code of a licence
 
     Parameters
     ----------
     licence
-        name as a source gives it
+        name that a source gives
 
     Returns
     -------
@@ -562,8 +562,8 @@ _DDG = dict(any="any", public="Public", commercial="ShareCommercially", modify="
 # %% ../nbs/11_engines.ipynb #6d293e7e
 def licence_codes(
     licences: str | list | None,  # names of groups or codes; in text, separated by commas
-) -> frozenset | None:  # codes; None when every licence is welcome
-    """Resolve the licences asked for
+) -> frozenset | None:  # codes; None if every licence is welcome
+    """Resolve names of groups and codes into codes
 
     Parameters
     ----------
@@ -573,21 +573,21 @@ def licence_codes(
     Returns
     -------
     frozenset | None
-        codes; None when every licence is welcome
+        codes; None if every licence is welcome
     """
     if not licences: return None
     names = re.split(r"[,\s]+", licences.strip(" ,")) if isinstance(licences, str) else [str(name) for name in licences]
     known = {*LICENCES["any"].split(), "other", "unknown"}
     if bad := [name for name in names if name.lower() not in {*LICENCES, *known}]:
         groups, codes = ", ".join(LICENCES), ", ".join(sorted(known))
-        raise BirdornotError(f"{bad[0]!r} is no known licence; give groups ({groups}) or codes ({codes})")
+        raise BirdornotError(f"{bad[0]!r} is not a known licence; give groups ({groups}) or codes ({codes})")
     return frozenset(code for name in names for code in LICENCES.get(name.lower(), name.lower()).split())
 
 # %% ../nbs/11_engines.ipynb #f640f124
 def duckduckgo_group(
     licences: frozenset | None,  # codes
 ) -> str:  # a name in `LICENCES`, or ''
-    """Find the group that is exactly these licences, since DuckDuckGo can filter by nothing else
+    """Find the group of exactly these licences, since DuckDuckGo can only filter by groups
 
     Parameters
     ----------

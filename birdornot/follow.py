@@ -1,4 +1,4 @@
-"""Files that you add, move, replace or delete by hand: the dataset follows, says what it did, and can take it back
+"""You add, move, replace or delete files by hand: the dataset follows, says what it did, and can undo it
 
 Docs: https://birdornot.github.io/birdornot/follow.html.md"""
 
@@ -24,10 +24,10 @@ from .split import picture_files
 
 # %% ../nbs/42_follow.ipynb #f8158760
 def _compare(layout, rows, files):
-    "Which clean rows have moved (pairs of row and place), which are gone, and which files are new"
+    "Find clean rows that have moved (pairs of row and place), clean rows that are gone, and files that are new"
     places = {f"photos/{place_of(layout, f)}": f for f in files}
     hashes = {place: content_hash(f) for place, f in places.items()}
-    for r in rows:  # of an earlier birdornot: its file is believed
+    for r in rows:  # from an earlier birdornot: trust its file
         if not r["copy_sha256"] and r["file"] in places: r["copy_sha256"] = hashes[r["file"]]
     there = {r["id"] for r in rows if hashes.get(r["file"]) == r["copy_sha256"]}
     taken = {r["file"] for r in rows if r["id"] in there}
@@ -42,17 +42,17 @@ def _compare(layout, rows, files):
 
 
 def _whole_classes(rows, gone):
-    "The labels of which nothing is left"
+    "Find the labels of which nothing is left"
     n = Counter(r["label"] for r in rows)
     return {label for label, k in Counter(r["label"] for r in gone).items() if k == n[label]}
 
 # %% ../nbs/42_follow.ipynb #9330d743
 def _take_in(ledger, file):
-    "Make a new file an original with a row; → the row's number"
+    "Make a new file an original with a row; return the row's number"
     label, sha256 = label_of(ledger.layout, file), content_hash(file)
     original = f"originals/{folder_name(label)}/{sha256[:16]}{file.suffix.lower()}"
     ledger.locate(original).parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(file, ledger.locate(original))  # the file itself goes last: a kill loses nothing
+    shutil.copy2(file, ledger.locate(original))  # the file itself is deleted last, so that a kill loses nothing
     about = dict(label=label, term=label, source="by hand", image_url=f"hand:{sha256}", sha256=sha256,
                  title=printable(file.name), bytes=file.stat().st_size, status="downloaded", reason="",
                  original=original, file=original)
@@ -64,7 +64,7 @@ def _take_in(ledger, file):
 
 
 def _wanted_back(ledger, file):
-    "The quarantined row, in the class of a file, whose picture the file is; or None"
+    "Find the quarantined row, in the class of a file, whose picture the file is; return None if there is none"
     sha256, label = content_hash(file), label_of(ledger.layout, file)
     rows = [*ledger.rows(status="quarantined", label=label, copy_sha256=sha256),
             *ledger.rows(status="quarantined", label=label, sha256=sha256)]
@@ -72,10 +72,10 @@ def _wanted_back(ledger, file):
 
 # %% ../nbs/42_follow.ipynb #0af6c100
 class Followed:
-    "What a dataset has taken over from its folders"
+    "The changes in folders that a dataset has adopted"
     def __init__(self):
         self.moved, self.removed, self.added, self.replaced = Counter(), Counter(), Counter(), Counter()
-        self.lost = []  # whole classes that are gone, and were not followed
+        self.lost = []  # whole classes that are gone, which is not followed
 
     def __bool__(self): return bool(self.moved or self.removed or self.added or self.replaced)
 
@@ -89,7 +89,7 @@ class Followed:
 
 # %% ../nbs/42_follow.ipynb #d5504285
 def _name_as_text(layout):
-    "Rename files and folders whose names are bytes that are no text, as a zip from an old Windows brings them"
+    "Rename files and folders whose names are bytes that are not text, as in a zip from an old Windows"
     for folder, folders, files in os.walk(layout.photos, topdown=False):
         for name in folders + files:
             new = os.fsencode(name).decode("latin-1")
@@ -102,21 +102,21 @@ def _name_as_text(layout):
 # %% ../nbs/42_follow.ipynb #2a9d0c7c
 def follow_files(
     path: str | Path | Layout,  # dataset folder
-    who: str | None = None,  # who moved the files; by default the name you are logged in with
-) -> Followed:  # new files are originals now, and wait for `clean_images`
-    """Take over what was moved, deleted, replaced or added by hand in the photos of a project
+    who: str | None = None,  # who made the changes; by default your user name on this computer
+) -> Followed:  # the changes; new files are now originals, to be cleaned by `clean_images`
+    """Adopt what was moved, deleted, replaced or added by hand in the photos of a project
 
     Parameters
     ----------
     path
         dataset folder
     who
-        who moved the files; by default the name you are logged in with
+        who made the changes; by default your user name on this computer
 
     Returns
     -------
     Followed
-        new files are originals now, and wait for `clean_images`
+        the changes; new files are now originals, to be cleaned by `clean_images`
     """
     layout, done = up_to_date(path), Followed()
     if layout.kind != "project" or not layout.ledger.exists(): return done
@@ -129,7 +129,7 @@ def follow_files(
         done.lost = sorted(_whole_classes(rows, gone))
         _follow_moved(ledger, moved, done)
         _follow_gone(ledger, [r for r in gone if r["label"] not in done.lost], done)
-        half_done = {copy_name(r) for r in ledger.rows(status="downloaded")}  # by a cleaning that was killed
+        half_done = {copy_name(r) for r in ledger.rows(status="downloaded")}  # left by a cleaning that was killed
         for file in new:
             if f"photos/{place_of(layout, file)}" not in half_done: _follow_new(ledger, file, done)
         _note_renamed(ledger, rows, moved)
@@ -138,7 +138,7 @@ def follow_files(
 
 # %% ../nbs/42_follow.ipynb #9239c5b3
 def _follow_moved(ledger, moved, done):
-    "Write down that files lie elsewhere now: in the same class, or in another one"
+    "Record that files have moved, within their class or to another one"
     plan = []
     for row, place in moved:
         label = place.split("/")[1]
@@ -150,7 +150,7 @@ def _follow_moved(ledger, moved, done):
 
 
 def _note_renamed(ledger, rows, moved):
-    "Write down which class was renamed as a whole: its pictures need not be searched for again"
+    "Record which class was renamed as a whole, so that its pictures are not searched for again"
     left = Counter(r["label"] for r in rows) - Counter(r["label"] for r, _ in moved)
     for r, place in moved:
         new = place.split("/")[1]
@@ -158,14 +158,14 @@ def _note_renamed(ledger, rows, moved):
 
 
 def _follow_gone(ledger, gone, done):
-    "Put aside what was deleted"
+    "Put pictures into quarantine that were deleted"
     away = dict(status="quarantined", verdict="discard", likely_wrong=0, reason="deleted by hand")
     done.removed.update(r["label"] for r in gone)
     if gone: carry_out(ledger, [(r, away | dict(file=r["original"])) for r in gone], "follow", why="deleted by hand")
 
 
 def _follow_new(ledger, file, done):
-    "Bring a picture back from quarantine, or take a new one in"
+    "Restore a picture from quarantine, or take in a new one"
     label = label_of(ledger.layout, file)
     done.added[label] += 1
     if not (row := _wanted_back(ledger, file)): return _take_in(ledger, file)
@@ -179,49 +179,54 @@ def _follow_new(ledger, file, done):
 # %% ../nbs/42_follow.ipynb #caeafc6e
 def refresh(
     path: str | Path | Layout,  # dataset folder
-    who: str | None = None,  # who moved the files; by default the name you are logged in with
-) -> Followed:
-    """Take over what was changed by hand in a project, clean what is new, and say what was done
+    who: str | None = None,  # who made the changes; by default your user name on this computer
+) -> Followed:  # the changes
+    """Adopt what was changed by hand in a project, clean what is new, and print what was done
 
     Parameters
     ----------
     path
         dataset folder
     who
-        who moved the files; by default the name you are logged in with
+        who made the changes; by default your user name on this computer
+
+    Returns
+    -------
+    Followed
+        the changes
     """
     done = follow_files(path, who)
     if done or done.lost:
         say("follow", done)
         say_cleaned(path)
     if done.moved or done.removed:
-        say("follow", f"{command_line('undo', up_to_date(path).home)} takes the last decision back")
+        say("follow", f"{command_line('undo', up_to_date(path).home)} undoes the last decision")
     return done
 
 # %% ../nbs/42_follow.ipynb #b3890fd3
 def rename_class(
     path: str | Path | Layout,  # dataset folder
-    old: str,  # a class
-    new: str,  # its new name; that of another class puts the two together
-    who: str | None = None,  # who decides; by default the name you are logged in with
-) -> int:  # how many pictures have a new class
-    """Give a class another name, or merge it into another one; what was changed by hand is taken over first
+    old: str,  # name of a class
+    new: str,  # its new name; that of another class merges the two
+    who: str | None = None,  # who decides; by default your user name on this computer
+) -> int:  # number of pictures with a new class
+    """Give a class another name, or merge it into another one, after adopting what was changed by hand
 
     Parameters
     ----------
     path
         dataset folder
     old
-        a class
+        name of a class
     new
-        its new name; that of another class puts the two together
+        its new name; that of another class merges the two
     who
-        who decides; by default the name you are logged in with
+        who decides; by default your user name on this computer
 
     Returns
     -------
     int
-        how many pictures have a new class
+        number of pictures with a new class
     """
     refresh(path, who)
     with decision_ledger(path, who, "as a class") as ledger, at_work(ledger.layout, "rename"):
@@ -239,19 +244,19 @@ def rename_class(
 # %% ../nbs/42_follow.ipynb #b0c1bd3f
 def record_added(
     path: str | Path | Layout,  # dataset folder
-    label: str,  # a class that it did not have before
-    who: str | None = None,  # who added it; by default the name you are logged in with
+    label: str,  # class that it did not have before
+    who: str | None = None,  # who added it; by default your user name on this computer
 ) -> int:  # number of the decision
-    """Write down that a class was added, so that this can be undone
+    """Record that a class was added, so that this can be undone
 
     Parameters
     ----------
     path
         dataset folder
     label
-        a class that it did not have before
+        class that it did not have before
     who
-        who added it; by default the name you are logged in with
+        who added it; by default your user name on this computer
 
     Returns
     -------
@@ -267,21 +272,21 @@ def record_added(
 
 # %% ../nbs/42_follow.ipynb #42ee2bae
 def _stamp(url):
-    "Size and time of the file of a file: address, as a word; '' where there is none"
+    "Return size and time of the file of a `file:` address as one word, or '' if there is no such file"
     try: about = os.stat(path_of(url))
     except OSError: return ""
     return f"{about.st_size}-{about.st_mtime_ns}"
 
 
 def _hash_of(url):
-    "Hash of the file of a file: address, '' where it cannot be read: a link that leads nowhere, a pipe, no rights"
+    "Return the hash of the file of a `file:` address, or '' if it cannot be read: a broken link, a pipe, no rights"
     file = path_of(url)
     try: return content_hash(file) if os.path.isfile(file) else ""
     except OSError: return ""
 
 
 def _same_file(row, url, stamp):
-    "Whether a row is of the content that a file has now, as far as it can be read"
+    "Check whether a row has the content that a file has now, as far as it can be read"
     return row["seen"] == stamp or _hash_of(url) in ("", row["sha256"])
 
 # %% ../nbs/42_follow.ipynb #6cb9b7e4
@@ -289,7 +294,7 @@ def _live(row): return row["status"] != "failed" and row.get("verdict") not in (
 
 
 def _compare_source(ledger, found):
-    "Hits that are fresh, those that replace a picture with the rows of what it was, and rows whose file is gone"
+    "Find hits that are new, pairs of a hit and the rows that it replaces, and rows whose file is gone"
     rows, fresh, replaced, urls = defaultdict(list), [], [], set()
     for r in ledger.rows(source="folder"):
         if r["sha256"]: rows[r["image_url"].partition("#")[0]].append(r)
@@ -306,7 +311,7 @@ def _compare_source(ledger, found):
 
 # %% ../nbs/42_follow.ipynb #fe46fb46
 def _match_moves(fresh, gone):
-    "Pairs of row and hit with the same content; what is matched leaves both lists"
+    "Pair rows and hits with the same content, removing them from both lists"
     by_content, pairs = defaultdict(list), []
     for r in gone: by_content[r["sha256"]].append(r)
     for h in fresh[:] if gone else ():
@@ -319,7 +324,7 @@ def _match_moves(fresh, gone):
 
 
 def _follow_source_moves(ledger, pairs, done):
-    "Take over what was moved or renamed; → hits of pictures that have to be looked at anew in their new class"
+    "Adopt what was moved or renamed; return hits of pictures that must be examined again in their new class"
     plan, again = [], []
     for row, h in pairs:
         label, new = clean_label(h.term), dict(image_url=h.image_url, title=h.title, seen=_stamp(h.image_url))
@@ -339,7 +344,7 @@ _REMOVED, _REPLACED = "removed from its folder", "replaced in its folder"
 
 
 def _put_aside(ledger, rows, why):
-    "Discard pictures as one decision; → the rows that are free again, having been in doubt because of these"
+    "Discard pictures as one decision; return the rows that are no longer in doubt because of them"
     away = dict(status="quarantined", verdict="discard", likely_wrong=0, reason=why)
     if rows: carry_out(ledger, [(r, away | dict(file=r["original"])) for r in rows], "follow", why=why)
     twins = [t for r in rows for t in ledger.rows(sha256=r["sha256"], status="quarantined") if _live(t)]
@@ -348,27 +353,27 @@ def _put_aside(ledger, rows, why):
 
 
 def _wanted(ledger):
-    "Numbers of pictures that were removed once, and that somebody brought back"
+    "Find the numbers of pictures that were once removed and then restored"
     rows = ledger.execute("SELECT picture FROM history WHERE status='quarantined' AND (reason IN (?, ?) "
                           "OR reason LIKE 'moved to % in its folder')", [_REMOVED, _REPLACED])
     return {r["picture"] for r in rows}
 
 # %% ../nbs/42_follow.ipynb #aac52c84
 def follow_source(
-    path: str | Path | Layout,  # dataset folder, which need not be there
-    found: dict,  # label → `Hits` of all that a folder of your own has for it now; None for a class that is lost
-    who: str | None = None,  # who moved the files; by default the name you are logged in with
+    path: str | Path | Layout,  # dataset folder, which need not exist
+    found: dict,  # label → `Hits` of all that a folder of your own has for it now, or None for a lost class
+    who: str | None = None,  # who made the changes; by default your user name on this computer
 ) -> tuple:  # `Hits` to download, and `Followed`
-    """Take over what was added, removed, replaced or moved in the folder that a dataset was made from
+    """Adopt what was added, removed, replaced or moved in the folder that a dataset was made from
 
     Parameters
     ----------
     path
-        dataset folder, which need not be there
+        dataset folder, which need not exist
     found
-        label → `Hits` of all that a folder of your own has for it now; None for a class that is lost
+        label → `Hits` of all that a folder of your own has for it now, or None for a lost class
     who
-        who moved the files; by default the name you are logged in with
+        who made the changes; by default your user name on this computer
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What is known of a picture before it is fetched, and the hits people bring themselves: folders and tables
+"""What we know about a picture before it is fetched, and hits from your own folders and tables
 
 Docs: https://birdornot.github.io/birdornot/hits.html.md"""
 
@@ -26,7 +26,7 @@ from .project import class_folders, has_pictures, label_key, part_folders, part_
 
 # %% ../nbs/10_hits.ipynb #a39414e8
 class NoHits(BirdornotError):
-    "The sources answered, and have no picture for the term"
+    "The sources answered that they have no picture for the term"
 
 
 class SourceFailed(BirdornotError):
@@ -35,7 +35,7 @@ class SourceFailed(BirdornotError):
         source: str,  # name of the source
         kind: str,  # 'blocked', 'limited', 'timeout', 'reset', 'unreachable' or 'rubbish'
         text: str,  # what happened and what to do, in one sentence
-        wait: float = 0,  # seconds to leave the source alone
+        wait: float = 0,  # seconds to wait before asking the source again
     ):
         super().__init__(f"{source}: {text}")
         self.source, self.kind, self.text, self.wait = source, kind, text, wait
@@ -43,7 +43,7 @@ class SourceFailed(BirdornotError):
 # %% ../nbs/10_hits.ipynb #d837ee6b
 @dataclass
 class Hit:
-    """One picture somewhere, and what its source says about it: '' or None where it says nothing
+    """One picture somewhere, with what its source says about it; '' or None where it says nothing
 
     Attributes
     ----------
@@ -64,15 +64,15 @@ class Hit:
     author
         plain text
     source
-        who found it
+        name of the source that found it
     rank
-        place in that source's list, from 1
+        position in that source's list, from 1
     thumbnail_url
         address of a small version
     group_name
-        what a table says it belongs with, such as a site or one animal
+        group it belongs to, according to a table, such as a site or one animal
     part
-        where its owner divides the pictures: train or valid
+        train or valid, if the owner divided the pictures
     """
     term: str  # words searched for
     image_url: str  # address of the picture itself
@@ -82,18 +82,18 @@ class Hit:
     height: int | None = None  # pixels
     licence: str = ""  # short name such as 'CC BY-SA 4.0'
     author: str = ""  # plain text
-    source: str = ""  # who found it
-    rank: int = 0  # place in that source's list, from 1
+    source: str = ""  # name of the source that found it
+    rank: int = 0  # position in that source's list, from 1
     thumbnail_url: str = ""  # address of a small version
-    group_name: str = ""  # what a table says it belongs with, such as a site or one animal
-    part: str = ""  # where its owner divides the pictures: train or valid
+    group_name: str = ""  # group it belongs to, according to a table, such as a site or one animal
+    part: str = ""  # train or valid, if the owner divided the pictures
 
 # %% ../nbs/10_hits.ipynb #4cff7a42
 def _printable(text): return "".join(c for c in text if c.isspace() or unicodedata.category(c)[0] != "C")
 
 
 def _plain(text):
-    "HTML or text → one line of plain text without control characters"
+    "Turn HTML or text into one line of plain text without control characters"
     text = _printable(str(text or ""))
     if "<" in text:
         from lxml import html
@@ -105,19 +105,19 @@ def _plain(text):
 
 # %% ../nbs/10_hits.ipynb #bf6814c2
 def positive_int(
-    number: object,  # what a source gives for a width, a height or a place: a number, text, None, …
-) -> int | None:  # None for what is not one
-    """Read a positive whole number that a database can keep
+    number: object,  # what a source sends as a width, a height or a position: a number, text, None, …
+) -> int | None:  # None if it is not one
+    """Read a positive whole number that a database can store
 
     Parameters
     ----------
     number
-        what a source gives for a width, a height or a place: a number, text, None, …
+        what a source sends as a width, a height or a position: a number, text, None, …
 
     Returns
     -------
     int | None
-        None for what is not one
+        None if it is not one
     """
     try: number = int(float(number))
     except (TypeError, ValueError, OverflowError): return None
@@ -125,19 +125,19 @@ def positive_int(
 
 # %% ../nbs/10_hits.ipynb #83e99f1f
 def http_url(
-    url: object,  # what a source gives for an address, of any type
-) -> str:  # '' for what is not one
-    """Read an http(s) address that names a host
+    url: object,  # what a source sends as an address, of any type
+) -> str:  # '' if it is not one
+    """Read an http(s) address with a host
 
     Parameters
     ----------
     url
-        what a source gives for an address, of any type
+        what a source sends as an address, of any type
 
     Returns
     -------
     str
-        '' for what is not one
+        '' if it is not one
     """
     url = url.strip() if isinstance(url, str) else ""
     try: parts = urlsplit(url)
@@ -147,11 +147,11 @@ def http_url(
 # %% ../nbs/10_hits.ipynb #0f852e4b
 def make_hit(
     term: str,  # words searched for
-    image_url: str,  # address of the picture, checked by `http_url` if it comes from outside
-    source: str = "",  # who found it
-    rank: int = 0,  # place in that source's list, from 1
-    **said: object,  # the other fields of `Hit`, as the source gives them
-) -> Hit | None:  # None where there is no address
+    image_url: str,  # address of the picture, checked with `http_url` if it comes from outside
+    source: str = "",  # name of the source that found it
+    rank: int = 0,  # position in that source's list, from 1
+    **said: object,  # the other fields of `Hit`, as the source sends them
+) -> Hit | None:  # None if there is no address
     """Make a `Hit` with plain values from what a source or a file says
 
     Parameters
@@ -159,36 +159,36 @@ def make_hit(
     term
         words searched for
     image_url
-        address of the picture, checked by `http_url` if it comes from outside
+        address of the picture, checked with `http_url` if it comes from outside
     source
-        who found it
+        name of the source that found it
     rank
-        place in that source's list, from 1
+        position in that source's list, from 1
     said
-        the other fields of `Hit`, as the source gives them
+        the other fields of `Hit`, as the source sends them
 
     Returns
     -------
     Hit | None
-        None where there is no address
+        None if there is no address
     """
     if not image_url: return None
     text = {k: _plain(said.get(k)) for k in ("title", "licence", "author", "group_name", "part")}
     urls = {k: http_url(said.get(k)) for k in ("page_url", "thumbnail_url")}
     width, height = positive_int(said.get("width")), positive_int(said.get("height"))
-    term = str(term).encode("utf-8", "backslashreplace").decode()  # the name of a folder may be no text
+    term = str(term).encode("utf-8", "backslashreplace").decode()  # a folder's name may contain bytes that are not text
     return Hit(term, image_url, width=width, height=height, source=source, rank=rank, **text, **urls)
 
 # %% ../nbs/10_hits.ipynb #650f559d
 def _line(row):
-    "One row of a report as a line of text"
+    "Turn one row of a report into a line of text"
     words = dict(hits="hits", duplicates="found before", left_out="without a wanted licence")
     counts = [f"{row[k]} {said}" for k, said in words.items() if row.get(k) or k == "hits"]
     return f"{row['source']}: " + "; ".join([*counts, *filter(None, [row["problem"]])])
 
 # %% ../nbs/10_hits.ipynb #fa331979
 class Hits(list[Hit]):
-    """A list of `Hit` with a `report`: for each source what it gave, or why it did not
+    """A list of `Hit` with a `report`: what each source found, or why it failed
 
     Attributes
     ----------
@@ -199,9 +199,9 @@ class Hits(list[Hit]):
     wanted: int
 
     def __init__(self,
-        hits: Iterable[Hit] = (),  # iterable of `Hit`
-        report: Iterable[dict[str, object]] = (),  # iterable of dict(source, hits, problem)
-        wanted: int = 0,  # how many were asked for, where that is more than there are
+        hits: Iterable[Hit] = (),  # the hits
+        report: Iterable[dict[str, object]] = (),  # dict(source, hits, problem) for each source
+        wanted: int = 0,  # how many were asked for, if that is more than were found
     ):
         super().__init__(hits)
         self.report, self.wanted = list(report), wanted
@@ -212,7 +212,7 @@ class Hits(list[Hit]):
 
     @property
     def summary(self) -> str:
-        "How many there are, and whether more were wanted"
+        "Say how many hits there are, and whether more were wanted"
         short = f" of {self.wanted} wanted" if self.wanted else ""
         why = "" if any(r["problem"] for r in self.report) or not short else ", as the sources have no more"
         return f"{len(self)} hits{short}{why}"
@@ -228,14 +228,14 @@ class Hits(list[Hit]):
         return f"<p><b>{self.summary}</b></p>" + html_table(self.report) + html_table(rows) + more
 
     def save(self,
-        path: str | Path,  # file to write, one JSON object a line
+        path: str | Path,  # file to write, with one JSON object per line
     ) -> Path:  # the file
-        """Write the hits as JSON lines; an interrupted save leaves the old file
+        """Write the hits as JSON lines; if interrupted, the old file stays
 
         Parameters
         ----------
         path
-            file to write, one JSON object a line
+            file to write, with one JSON object per line
 
         Returns
         -------
@@ -251,16 +251,16 @@ class Hits(list[Hit]):
     @classmethod
     def load(cls,
         path: str | Path,  # file written by `Hits.save`
-        folder: str | Path | None = None,  # of this computer, in which `file:` addresses may lie; None: nowhere
+        folder: str | Path | None = None,  # folder in which `file:` addresses are allowed; None: nowhere
     ) -> "Hits":  # the same hits
-        """Read hits from JSON lines; raises `BirdornotError` for a file of this computer whose folder is not named
+        """Read hits from JSON lines; raise `BirdornotError` for a file on this computer outside of `folder`
 
         Parameters
         ----------
         path
             file written by `Hits.save`
         folder
-            of this computer, in which `file:` addresses may lie; None: nowhere
+            folder in which `file:` addresses are allowed; None: nowhere
 
         Returns
         -------
@@ -272,21 +272,21 @@ class Hits(list[Hit]):
 # %% ../nbs/10_hits.ipynb #4a8e0a98
 def read_rows(
     path: str | Path,  # text, CSV, TSV or JSON lines file
-    kind: str | None = None,  # 'txt', 'csv', 'tsv' or 'jsonl'; None: what the file's name says
-) -> Iterator[tuple[int, dict[str, object]]]:  # line number and row; raises `BirdornotError` for what cannot be read
-    """Yield the rows of a file of addresses, as they are read
+    kind: str | None = None,  # 'txt', 'csv', 'tsv' or 'jsonl'; None: as the file's suffix says
+) -> Iterator[tuple[int, dict[str, object]]]:  # line number and row; raises `BirdornotError` if it cannot be read
+    """Yield the rows of a file of addresses one by one
 
     Parameters
     ----------
     path
         text, CSV, TSV or JSON lines file
     kind
-        'txt', 'csv', 'tsv' or 'jsonl'; None: what the file's name says
+        'txt', 'csv', 'tsv' or 'jsonl'; None: as the file's suffix says
 
     Returns
     -------
     Iterator[tuple[int, dict[str, object]]]
-        line number and row; raises `BirdornotError` for what cannot be read
+        line number and row; raises `BirdornotError` if it cannot be read
     """
     path = Path(path)
     if not path.is_file(): raise BirdornotError(f"there is no file {str(path)!r}; give a .csv, .jsonl or .txt file")
@@ -299,7 +299,7 @@ def read_rows(
 
 # %% ../nbs/10_hits.ipynb #9915a7eb
 def _first_row(f):
-    "The cells of the first line, and the separator that makes most of it: comma, semicolon or tab"
+    "Read the cells of the first line, and the separator that gives most cells: comma, semicolon or tab"
     line = f.readline(10_000)
     f.seek(0)
     ways = {d: next(csv.reader([line.lstrip("\ufeff")], delimiter=d), []) for d in ",;\t"}
@@ -308,7 +308,7 @@ def _first_row(f):
 
 
 def _names_for(first):
-    "Names for the columns of a table whose first line is a picture already; None where it is a line of names"
+    "Name the columns of a table whose first line is already a picture; return None if it is a header line"
     def picture(cell): return bool(http_url(cell)) or Path(cell).suffix.lower() in PICTURE_SUFFIXES
     if not any(map(picture, first)): return None
     spare = iter(("label", "group"))
@@ -316,19 +316,19 @@ def _names_for(first):
 
 
 def _table_rows(path, f, kind):
-    "Rows of a table with commas, semicolons or tabs"
+    "Yield the rows of a table with commas, semicolons or tabs"
     rows = None
     try:
         first, separator = _first_row(f)
         rows = csv.DictReader(f, _names_for(first), delimiter=separator)
         yield from ((rows.line_num, {k: v for k, v in r.items() if k}) for r in rows)
     except csv.Error as e:
-        text = f"{str(path)!r} line {rows.line_num if rows else 1} is no row ({e}); save the table again as {kind}"
+        text = f"{str(path)!r} line {rows.line_num if rows else 1} cannot be read ({e}); save the table again as {kind}"
         raise BirdornotError(text) from None
 
 # %% ../nbs/10_hits.ipynb #de8889af
 def _line_rows(path, f, kind):
-    "Rows of a file of addresses or of JSON objects"
+    "Yield the rows of a file of addresses or of JSON objects"
     for i, line in enumerate(f, 1):
         line = line.strip()
         if not line or line.startswith("#"): continue
@@ -337,22 +337,22 @@ def _line_rows(path, f, kind):
 
 
 def _json_row(path, i, line):
-    "One line of JSON as a dict"
+    "Read one line of JSON as a dict"
     try: row = json.loads(line)
     except (ValueError, RecursionError): row = None
     if isinstance(row, str): return dict(image_url=row)
     if isinstance(row, dict): return row
-    raise BirdornotError(f"{str(path)!r} line {i} is no JSON object; give one object a line")
+    raise BirdornotError(f"{str(path)!r} line {i} is not a JSON object; give one object per line")
 
 
 def _lies_in(url, folder):
-    "Is a `file:` address one in a folder?"
+    "Check whether a `file:` address is in a folder"
     try: return bool(folder) and path_of(url).resolve().is_relative_to(Path(folder).resolve())
     except (ValueError, OSError): return False
 
 
 def _saved_hit(path, line, row, folder):
-    "A row of `Hits.save` → `Hit`"
+    "Turn a row that `Hits.save` wrote into a `Hit`"
     row = {f.name: row.get(f.name) for f in fields(Hit)}
     term, url, rank = row.pop("term"), row.pop("image_url"), positive_int(row.pop("rank")) or 0
     row["source"] = str(row["source"] or "")
@@ -367,8 +367,8 @@ def _saved_hit(path, line, row, folder):
 # %% ../nbs/10_hits.ipynb #b4fff3ef
 def term_slug(
     term: str,  # words searched for
-) -> str:  # lower-case letters, digits and underscores, at most 61; of words joined by +, each so
-    """Write a term as a key to look things up by
+) -> str:  # at most 61 lower-case letters, digits and underscores; for words joined by +, one such key each
+    """Turn a term into a key to look things up by
 
     Parameters
     ----------
@@ -378,7 +378,7 @@ def term_slug(
     Returns
     -------
     str
-        lower-case letters, digits and underscores, at most 61; of words joined by +, each so
+        at most 61 lower-case letters, digits and underscores; for words joined by +, one such key each
     """
     from slugify import slugify
     if len(words := [w for w in str(term).split("+") if w.strip()]) > 1: return "+".join(map(term_slug, words))
@@ -391,14 +391,14 @@ def term_slug(
 # %% ../nbs/10_hits.ipynb #b524942e
 @dataclass
 class Query:
-    """What a source is asked, and through which door
+    """What a source is asked for, and how to reach it
 
     Attributes
     ----------
     words
-        what engines are asked for
+        words to ask engines for
     term
-        the class these pictures are for
+        class that the pictures are for
     web
         `Web`, for sources on the network
     licences
@@ -408,38 +408,38 @@ class Query:
     table
         for source 'table'
     base
-        where Openverse's API is
+        address of Openverse's API
     """
-    words: str  # what engines are asked for
-    term: str  # the class these pictures are for
+    words: str  # words to ask engines for
+    term: str  # class that the pictures are for
     web: object = None  # `Web`, for sources on the network
     licences: frozenset[str] | None = None  # codes wanted; None: any or none
     folder: object = None  # for source 'folder'
     table: object = None  # for source 'table'
-    base: str = "https://api.openverse.org"  # where Openverse's API is
+    base: str = "https://api.openverse.org"  # address of Openverse's API
 
 # %% ../nbs/10_hits.ipynb #25fd2716
 def _names(names):
-    "A short list of names for a message"
+    "List names in a message, at most ten of them"
     names = sorted(map(str, names))
     more = f" and {len(names)-10} more" if len(names) > 10 else ""
     return ", ".join(map(repr, names[:10])) + more if names else "none"
 
 
 def _shown(folder):
-    "Whether there are files in and below a folder, in linked folders too, hidden ones left out"
+    "Check whether there are files in or below a folder, also in linked folders; hidden ones do not count"
     return has_pictures(folder) or any(find_pictures(folder))
 
 # %% ../nbs/10_hits.ipynb #2fa019c3
 def folder_terms(
-    folder: str | Path,  # holds a folder for each class, divided into train, valid and test or not
+    folder: str | Path,  # folder with a folder for each class, perhaps divided into train, valid and test
 ) -> list[str]:  # names of folders, sorted
-    """Name the classes of a folder: its sub-folders that hold files, those of its test part left out
+    """List the classes in a folder: its subfolders that contain files, except those of the test part
 
     Parameters
     ----------
     folder
-        holds a folder for each class, divided into train, valid and test or not
+        folder with a folder for each class, perhaps divided into train, valid and test
 
     Returns
     -------
@@ -447,18 +447,18 @@ def folder_terms(
         names of folders, sorted
     """
     if not Path(folder).is_dir():
-        raise BirdornotError(f"there is no folder {str(folder)!r}; give one that holds a folder for each class")
+        raise BirdornotError(f"there is no folder {str(folder)!r}; give one that has a folder for each class")
     parts = part_folders(folder) or dict(train=Path(folder))
     return sorted({d.name for part, p in parts.items() if part != "test" for d in class_folders(p) if _shown(d)})
 
 
 def _term_folders(term, folder):
-    "The folders that belong to `term`: part → folder; the part is '' where the folder is not divided"
+    "Find the folders that belong to `term`: part → folder; the part is '' if the folder is not divided"
     if folder is None:
         raise BirdornotError("source 'folder' needs folders; give folder=DIR, with a folder for each term")
     folder = Path(folder)
     if not folder.is_dir():
-        raise BirdornotError(f"there is no folder {str(folder)!r}; give one that holds a folder for each term")
+        raise BirdornotError(f"there is no folder {str(folder)!r}; give one that has a folder for each term")
     parts = {k: d for k, d in (part_folders(folder) or {"": folder}).items() if k != "test"}
     subs = {part: class_folders(d) for part, d in parts.items()}
     found = {k: [p for p in some if p.name == term] or [p for p in some if label_key(p.name) == label_key(term)]
@@ -469,17 +469,17 @@ def _term_folders(term, folder):
 
 # %% ../nbs/10_hits.ipynb #7cb75522
 def outside_classes(
-    folder: str | Path,  # holds a folder for each class, divided into train, valid and test or not
-    terms: list[str],  # classes that are taken
+    folder: str | Path,  # folder with a folder for each class, perhaps divided into train, valid and test
+    terms: list[str],  # classes in use
 ) -> dict[Path, str]:  # path → why
-    """Find what lies in a folder and belongs to none of the classes; hidden files are not meant
+    """Find what is in a folder but belongs to none of the classes; hidden files do not count
 
     Parameters
     ----------
     folder
-        holds a folder for each class, divided into train, valid and test or not
+        folder with a folder for each class, perhaps divided into train, valid and test
     terms
-        classes that are taken
+        classes in use
 
     Returns
     -------
@@ -488,35 +488,39 @@ def outside_classes(
     """
     wanted, out = {label_key(t) for t in terms}, {}
     for p in (part_folders(folder) or dict(train=Path(folder))).values():
-        for entry in sorted(p.iterdir()) if p.is_dir() else ():  # a folder that has vanished is spoken of elsewhere
+        for entry in sorted(p.iterdir()) if p.is_dir() else ():  # a folder that has vanished is reported elsewhere
             if entry.name.startswith(".") or entry.name.lower() in ("thumbs.db", "desktop.ini"): continue
-            if not entry.is_dir(): out[entry] = "it lies in no class folder"
+            if not entry.is_dir(): out[entry] = "it is not in a class folder"
             elif not _shown(entry): out[entry] = "a folder without files"
             elif label_key(entry.name) not in wanted: out[entry] = "a folder that is none of the classes"
     return out
 
 # %% ../nbs/10_hits.ipynb #f35b1538
 def folder_hits(
-    ask: Query,  # its `term` and `folder` matter
-) -> Iterator[Hit]:  # generator of `Hit`; raises `NoHits` or `SourceFailed` when there are no more
+    ask: Query,  # query; its `term` and `folder` are used
+) -> Iterator[Hit]:  # raises `NoHits` or `SourceFailed` after the last hit, if something was wrong
     """Yield a hit for each picture in the term's folder, with a file:// address
 
     Parameters
     ----------
     ask
-        its `term` and `folder` matter
+        query; its `term` and `folder` are used
 
     Returns
     -------
     Iterator[Hit]
-        generator of `Hit`; raises `NoHits` or `SourceFailed` when there are no more
+
+    Raises
+    ------
+    NoHits
+        or `SourceFailed` after the last hit, if something was wrong
     """
     subs = _term_folders(ask.term, ask.folder)
     looked = {part: find_pictures(sub) for part, sub in subs.items()}
     pictures = [(part, p) for part, (found, _) in looked.items() for p in found]
     for rank, (part, p) in enumerate(pictures, 1):
         yield make_hit(ask.term, p.resolve().as_uri(), "folder", rank, title=p.name, part=part)
-    if not pictures: raise NoHits(f"{str(min(subs.values()))!r} holds no pictures; put some there, or search elsewhere")
+    if not pictures: raise NoHits(f"{str(min(subs.values()))!r} has no pictures; put some there, or search elsewhere")
     others = {f: why for _, left_out in looked.values() for f, why in left_out.items()}
     if others: raise SourceFailed("folder", "rubbish", left_out_line(others))
 
@@ -529,14 +533,14 @@ _COLUMNS = dict(
 
 # %% ../nbs/10_hits.ipynb #99178c04
 def known_columns(
-    row: dict[str, object],  # a row of a table, under the names that its author chose
+    row: dict[str, object],  # row of a table, with the column names that its author chose
 ) -> dict[str, object]:  # image_url, label, group_name, part, page_url, title, width, height, licence, author, …
-    """Find the columns that we use, under our names
+    """Pick the columns that we use, and give them our names
 
     Parameters
     ----------
     row
-        a row of a table, under the names that its author chose
+        row of a table, with the column names that its author chose
 
     Returns
     -------
@@ -549,22 +553,22 @@ def known_columns(
 
 # %% ../nbs/10_hits.ipynb #2667a93d
 def picture_address(
-    folder: str | Path,  # from which paths are read
-    text: object,  # http(s) address, or path with or without the ending of its name
-) -> str:  # an address, file:// for what lies on this computer; '' where there is nothing
-    """Find the picture that a table means
+    folder: str | Path,  # folder that paths are relative to
+    text: object,  # http(s) address, or a path with or without its suffix
+) -> str:  # an address, file:// for a file on this computer; '' if there is no such picture
+    """Find the picture that a cell of a table refers to
 
     Parameters
     ----------
     folder
-        from which paths are read
+        folder that paths are relative to
     text
-        http(s) address, or path with or without the ending of its name
+        http(s) address, or a path with or without its suffix
 
     Returns
     -------
     str
-        an address, file:// for what lies on this computer; '' where there is nothing
+        an address, file:// for a file on this computer; '' if there is no such picture
     """
     if url := http_url(text): return url
     if not isinstance(text, str) or not text.strip() or "\0" in text: return ""
@@ -575,7 +579,7 @@ def picture_address(
 
 # %% ../nbs/10_hits.ipynb #f4dca6ed
 def _by_content(folder, row):
-    "Our names for the columns of a table, by what its first row holds: its names alone do not say it"
+    "Map the columns of a table to our names by the contents of its first row, where names are not enough"
     known = known_columns(row)
     image = None if "image_url" in known else next((k for k, v in row.items() if picture_address(folder, v)), None)
     spare = [k for k in row if k != image and not known_columns({k: "x"})]
@@ -584,19 +588,19 @@ def _by_content(folder, row):
 
 
 def table_rows(
-    table: str | Path,  # text, table or JSON lines file of addresses and paths; paths are read from where it lies
-) -> list[tuple[int, dict[str, object]]]:  # pairs of line number and dict, under the names of `known_columns`
-    """Read a table of pictures, its columns found by their names, or else by what stands in them
+    table: str | Path,  # text, table or JSON lines file of addresses, and of paths relative to its folder
+) -> list[tuple[int, dict[str, object]]]:  # pairs of line number and dict, with the names of `known_columns`
+    """Read a table of pictures, whose columns are found by their names or else by their contents
 
     Parameters
     ----------
     table
-        text, table or JSON lines file of addresses and paths; paths are read from where it lies
+        text, table or JSON lines file of addresses, and of paths relative to its folder
 
     Returns
     -------
     list[tuple[int, dict[str, object]]]
-        pairs of line number and dict, under the names of `known_columns`
+        pairs of line number and dict, with the names of `known_columns`
     """
     rows = list(read_rows(table))
     names = _by_content(Path(table).parent, rows[0][1]) if rows else {}
@@ -605,8 +609,8 @@ def table_rows(
 # %% ../nbs/10_hits.ipynb #eb5789a3
 def table_terms(
     table: str | Path,  # text, table or JSON lines file of addresses and paths
-) -> list[str]:  # labels, sorted; empty where the table has no column of labels
-    """Name the classes of a table
+) -> list[str]:  # labels, sorted; empty if the table has no column of labels
+    """List the classes of a table
 
     Parameters
     ----------
@@ -616,28 +620,32 @@ def table_terms(
     Returns
     -------
     list[str]
-        labels, sorted; empty where the table has no column of labels
+        labels, sorted; empty if the table has no column of labels
     """
     rows = [row for _, row in table_rows(table) if part_name(row.get("part")) != "test"]
     return sorted({str(row["label"]) for row in rows if "label" in row})
 
 
 def table_hits(
-    ask: Query,  # its `term` and `table` matter
-) -> Iterator[Hit]:  # generator of `Hit`; raises `NoHits` or `SourceFailed` when there are no more
-    """Yield a hit for each row of the table that belongs to the term, those of its test part left out
+    ask: Query,  # query; its `term` and `table` are used
+) -> Iterator[Hit]:  # raises `NoHits` or `SourceFailed` after the last hit, if something was wrong
+    """Yield a hit for each row of the table that belongs to the term, except rows of its test part
 
     Parameters
     ----------
     ask
-        its `term` and `table` matter
+        query; its `term` and `table` are used
 
     Returns
     -------
     Iterator[Hit]
-        generator of `Hit`; raises `NoHits` or `SourceFailed` when there are no more
+
+    Raises
+    ------
+    NoHits
+        or `SourceFailed` after the last hit, if something was wrong
     """
-    if ask.table is None: raise BirdornotError("source 'table' needs a file; give table=FILE, with a picture a line")
+    if ask.table is None: raise BirdornotError("source 'table' needs a file; give table=FILE, one picture per line")
     name, labels, bad, rank = str(ask.table), set(), [], 0
     for line, row in table_rows(ask.table):
         if (part := part_name(row.pop("part", ""))) == "test": continue

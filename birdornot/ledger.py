@@ -68,7 +68,7 @@ CREATE INDEX IF NOT EXISTS by_original ON pictures (original);
 
 # %% ../nbs/20_ledger.ipynb #5252bdf9
 class _Database(sqlite3.Connection):
-    "A database whose own messages may be damaged, too: they quote it"
+    "A connection to a database that may be damaged, so that even its error messages may be unreadable"
     def execute(self, *args):
         try: return super().execute(*args)
         except UnicodeDecodeError: raise sqlite3.DatabaseError("its text is damaged") from None
@@ -79,19 +79,19 @@ class _Database(sqlite3.Connection):
 
 
 def _connect(name, wait=2, **how):
-    "A connection whose rows are dicts, and which waits for another program for some seconds"
+    "Open a connection whose rows are dicts, and which waits a few seconds for other programs"
     db = sqlite3.connect(name, timeout=wait, isolation_level=None, check_same_thread=False, factory=_Database, **how)
     db.row_factory = lambda cursor, row: {d[0]: v for d, v in zip(cursor.description, row)}
     return db
 
 
 def _open_to_write(file, wait=2):
-    "The database, made if missing, with all tables and columns"
+    "Open the database, creating it, its tables or its columns if missing"
     file.parent.mkdir(parents=True, exist_ok=True)
     db = _connect(file, wait)
     try:
         try: db.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError: pass  # some network drives cannot; the slower default is as safe
+        except sqlite3.OperationalError: pass  # some network drives cannot; the slower default is just as safe
         db.execute("PRAGMA synchronous=NORMAL")
         db.executescript(_SCHEMA)
         there = {r["name"] for r in db.execute("PRAGMA table_info(pictures)")}
@@ -112,7 +112,7 @@ def _may_write(file): return not file.exists() or all(os.access(p, os.W_OK) for 
 
 
 def _open(file, wait=2):
-    "The database, and whether it can only be read"
+    "Open the database; also return whether it is read-only"
     if _may_write(file):
         if _mark(file).exists() or not _has_content(file) and copy_of_ledger(file).exists():
             raise sqlite3.DatabaseError("damaged or gone")
@@ -123,8 +123,8 @@ def _open(file, wait=2):
 
 
 def _open_to_read(file):
-    "The database where nothing may be written; what a killed run had not yet put into its one file counts, too"
-    for how in ("mode=ro", "mode=ro&immutable=1"):  # a read-only disk needs the second, which looks at one file only
+    "Open the database on a read-only disk, including rows that a killed run had left in the write-ahead log"
+    for how in ("mode=ro", "mode=ro&immutable=1"):  # a read-only disk needs the second, which looks at a single file
         if how.endswith("1") and _has_content(Path(f"{file}-wal")):
             with TemporaryDirectory() as d:
                 for f in _ends(file)[:2]: shutil.copy(f, Path(d)/f.name)
@@ -146,13 +146,13 @@ def _is_damaged(e): return type(e) is sqlite3.DatabaseError or "malformed" in st
 
 
 def _in_plain_words(e, file):
-    "An error of SQLite or the system as one that a person can act on; itself where it is a mistake of ours"
+    "Turn an error of SQLite or the system into one that a person can act on; return a bug of ours unchanged"
     name = repr(str(file))
     if is_disk_full(e, file.parent): return disk_full(file.parent)
     if _is_damaged(e):
         with suppress(OSError): _mark(file).touch()
-        return DatasetError(f"{name} is damaged ({in_words(e)}); run it again where you may write, and it is mended "
-                            "with all that can be read, its copy, the list of decisions and the files")
+        return DatasetError(f"{name} is damaged ({in_words(e)}); run it again where you may write, and it is repaired "
+                            "from what can be read of it, its copy, the list of decisions and the files")
     if "locked" in str(e): return DatasetError(f"{name} is held by another program; close that and run it again")
     if "disk I/O error" in str(e):
         return DatasetError(f"{name} cannot be read or written ({e}); see that its disk is there, and run it again")
@@ -163,7 +163,7 @@ def _in_plain_words(e, file):
 
 @contextmanager
 def _plain_errors(file):
-    "Inside, what SQLite says of a ledger becomes an error that names the file and the remedy"
+    "Turn errors of SQLite inside a `with` block into errors that name the file and the remedy"
     try: yield
     except sqlite3.DatabaseError as e:
         if (plain := _in_plain_words(e, file)) is e: raise
@@ -171,7 +171,7 @@ def _plain_errors(file):
 
 # %% ../nbs/20_ledger.ipynb #bbc462bf
 def _settled(ledger):
-    "The layout of a dataset that may be written to, written down and up to date"
+    "Record the layout of a dataset, after bringing an old one up to date; return it"
     layout = ledger.layout
     if layout.kind == "old" or layout.kind == "project" and (layout.home/".originals").is_dir():
         return _modernised(ledger)
@@ -185,7 +185,7 @@ _OURS = re.compile(r"ledger\..*|report\.html|\.?(photos|originals|quarantine|tra
 
 
 def _check_links(layout):
-    "Raise `DatasetError` for a link where we would read, write or delete something of our own"
+    "Raise `DatasetError` for a link in place of a file or folder of our own"
     for folder in {layout.home, layout.ledger.parent}:
         for e in os.scandir(folder) if folder.is_dir() else ():
             if not e.is_symlink() or not _OURS.fullmatch(e.name): continue
@@ -193,7 +193,7 @@ def _check_links(layout):
 
 
 def _check_schema(db):
-    "Raise `DatasetError` for a ledger that runs something by itself, or whose columns are of other types"
+    "Raise `DatasetError` for a ledger with triggers, views or columns of the wrong type"
     odd = [r["name"] for r in db.execute("SELECT name FROM sqlite_master WHERE type IN ('trigger', 'view')")]
     for r in db.execute("PRAGMA table_info(pictures)"):
         if r["type"] != _COLUMNS.get(r["name"], r["type"]) or r["type"] not in _TYPES: odd.append(r["name"])
@@ -201,22 +201,26 @@ def _check_schema(db):
 
 # %% ../nbs/20_ledger.ipynb #fb13c9b9
 class Ledger:
-    "What is known of every picture ever seen in a dataset: one row each, in one SQLite file"
-    _sure = {}  # columns that are there: name → type
+    "All that is known about the pictures of a dataset: one row each, in one SQLite file"
+    _sure = {}  # columns known to exist: name → type
 
     def __init__(self,
-        dest: str | Path | Layout,  # dataset folder; its layout says where the ledger lies
-        create: bool = True,  # make what is missing; False raises `DatasetError` instead
-        who: str = "birdornot",  # who decides, written beside every change of status
+        dest: str | Path | Layout,  # dataset folder; its layout decides where the ledger is
+        create: bool = True,  # create a missing ledger; False: raise `DatasetError` instead
+        who: str = "birdornot",  # who makes the changes, recorded with every change of status
         wait: float = 30,  # how long to wait for another program that holds it, seconds
-        whole: bool = False,  # look first whether all of the file can be read: some milliseconds for a megabyte
+        whole: bool = False,  # first check that the whole file can be read, which takes some milliseconds per MB
     ):
         self.layout, self.who, self.wait, self._lock = layout_of(dest), who, wait, threading.RLock()
         self.path, self._sound, self._after = self.layout.ledger, False, []
         _check_links(self.layout)
         if not create and not self.path.exists() and not copy_of_ledger(self.path).exists():
+<<<<<<< HEAD
             raise DatasetError(f"{str(self.layout.home)!r} is no birdornot dataset (no ledger); "
                                "download pictures into it first")
+=======
+            raise DatasetError(f"{str(dest)!r} is not a birdornot dataset (no ledger); download pictures into it first")
+>>>>>>> a558f26 (Rewrite the prose, docstrings and messages of chapters 00 to 42 as a technical writer would put them)
         try: self._db, self.read_only = self._opened(whole)
         except (OSError, sqlite3.Error) as e:
             if (plain := _in_plain_words(e, self.path)) is not e: raise plain from None
@@ -240,17 +244,17 @@ class Ledger:
 
 # %% ../nbs/20_ledger.ipynb #d779b009
 def _whole(file):
-    "Whether a ledger is there and can be read from end to end"
+    "Check whether a ledger exists and can be read from end to end"
     if not _has_content(file): return False
     try:
         with closing(_connect(file)) as db: found = db.execute("PRAGMA quick_check(1)").fetchall()
         return found[0]["quick_check"] == "ok"
-    except sqlite3.Error as e: return not _is_damaged(e)  # held by another program, say
+    except sqlite3.Error as e: return not _is_damaged(e)  # such as one that another program holds
 
 
 @patch
 def _keep_copy(self: Ledger):
-    "Copy the ledger, if something was written; a large one no more than once a minute, unless it was much"
+    "Copy the ledger if it was changed; after few changes, a large one is copied at most once a minute"
     copy, n = copy_of_ledger(self.path), self._db.total_changes
     if self.read_only or not n: return
     try:
@@ -261,12 +265,12 @@ def _keep_copy(self: Ledger):
                 self._db.backup(to)
                 to.execute("PRAGMA journal_mode=DELETE")
             if not _whole(part): raise sqlite3.DatabaseError("what was copied is damaged")
-    except (OSError, sqlite3.Error) as e: _in_plain_words(e, self.path)  # marks a damaged one; a full disk has no copy
+    except (OSError, sqlite3.Error) as e: _in_plain_words(e, self.path)  # marks a damaged one; a full disk: no copy
 
 # %% ../nbs/20_ledger.ipynb #eabe2f18
 @patch
 def _patiently(self: Ledger, do):
-    "What `do(seconds)` gives, which waits for another program; a line says so after the first two"
+    "Return the result of `do(seconds)`, which may wait for another program; after two seconds a line says so"
     try: return do(min(2, self.wait))
     except sqlite3.OperationalError as e:
         if "locked" not in str(e) or self.wait <= 2: raise
@@ -277,20 +281,20 @@ def _patiently(self: Ledger, do):
 
 @patch
 def _opened(self: Ledger, whole):
-    "The database, mended if it is damaged, and whether it can only be read"
+    "Open the database, repairing it if it is damaged; also return whether it is read-only"
     try:
         if whole and self.path.exists() and _may_write(self.path) and not _whole(self.path):
             raise sqlite3.DatabaseError("a part of it cannot be read")
         return self._patiently(lambda seconds: _open(self.path, seconds))
     except sqlite3.DatabaseError as e:
         if not _is_damaged(e) or not _may_write(self.path): raise
-        _mend(self.layout, in_words(e))
+        _repair(self.layout, in_words(e))
         return _open(self.path)
 
 
 @patch
 def _do(self: Ledger, sql, args=(), many=False):
-    "The rows that a statement gives"
+    "Run a statement and return its rows"
     def do(seconds):
         if seconds > 2: self._db.execute(f"PRAGMA busy_timeout={int(1000*seconds)}")
         return (self._db.executemany if many else self._db.execute)(sql, args).fetchall()
@@ -301,7 +305,7 @@ def _do(self: Ledger, sql, args=(), many=False):
 def execute(self: Ledger,
     sql: str,  # one statement
     args=(),  # values for its question marks
-) -> list:  # dicts, the rows that it gives
+) -> list:  # its rows as dicts
     """Run a statement, for questions that `rows` cannot answer and for the tables of later chapters
 
     Parameters
@@ -314,21 +318,21 @@ def execute(self: Ledger,
     Returns
     -------
     list
-        dicts, the rows that it gives
+        its rows as dicts
     """
     return self._do(sql, args)
 
 # %% ../nbs/20_ledger.ipynb #828417a5
 @patch
 def note(self: Ledger,
-    **about: str,  # key = what to note
+    **about: str,  # key = text
 ):
-    """Write down what is true of the whole dataset, to be read by `read_about`
+    """Record facts about the whole dataset, which `read_about` reads
 
     Parameters
     ----------
     about
-        key = what to note
+        key = text
     """
     self._do("INSERT OR REPLACE INTO about VALUES (?, ?)", list(about.items()), many=True)
 
@@ -337,7 +341,7 @@ def note(self: Ledger,
 def locate(self: Ledger,
     name: str,  # `file` or `original` of a row
 ) -> Path:
-    """Find a file of the dataset; raises `DatasetError` for a name that leads out of it
+    """Return the path of a file of the dataset; raise `DatasetError` for a name that leads out of it
 
     Parameters
     ----------
@@ -350,7 +354,7 @@ def locate(self: Ledger,
 def home_of(
     path: str | Path | Layout,  # dataset folder, or a folder of your own
 ) -> Layout:
-    """See that there is a project for the results of a dataset, and say where its things lie
+    """Create the project for the results of a dataset if it is missing, and return its layout
 
     Parameters
     ----------
@@ -364,7 +368,7 @@ def home_of(
 # %% ../nbs/20_ledger.ipynb #51e4a604
 @patch
 def columns(self: Ledger) -> list:  # names
-    """The columns that a picture has by now
+    """List the columns that a picture has so far
 
     Returns
     -------
@@ -377,7 +381,7 @@ def columns(self: Ledger) -> list:  # names
 @patch
 def _know(self: Ledger, names):
     "Raise `ValueError` for a column that does not exist"
-    if self._sure.keys() >= set(names): return  # columns are added, never removed: no need to look again
+    if self._sure.keys() >= set(names): return  # columns are added, never removed, so there is no need to look again
     self._sure = {r["name"]: r["type"] for r in self.execute("PRAGMA table_info(pictures)")}
     for name in names:
         if name in self._sure: continue
@@ -386,7 +390,7 @@ def _know(self: Ledger, names):
 
 @patch
 def _kind(self: Ledger, name):
-    "The type of a column"
+    "Return the type of a column"
     self._know([name])
     return self._sure[name]
 
@@ -395,7 +399,7 @@ def _kind(self: Ledger, name):
 def add_columns(self: Ledger,
     **types: str,  # name = SQLite type: TEXT, INTEGER, REAL or BLOB
 ):
-    """Add the columns that are missing, so that a later stage can write down what it finds
+    """Add the columns that are missing, so that a later stage can record its findings
 
     Parameters
     ----------
@@ -404,9 +408,9 @@ def add_columns(self: Ledger,
     """
     have = self.columns()
     for name, kind in types.items():
-        if not re.fullmatch(r"[a-z]\w*", name): raise ValueError(f"{name!r} is no column name; use a-z, 0-9 and _")
+        if not re.fullmatch(r"[a-z]\w*", name): raise ValueError(f"{name!r} is not a column name; use a-z, 0-9 and _")
         if kind not in ("TEXT", "INTEGER", "REAL", "BLOB"):
-            raise ValueError(f"{kind!r} is no column type; use TEXT, INTEGER, REAL or BLOB")
+            raise ValueError(f"{kind!r} is not a column type; use TEXT, INTEGER, REAL or BLOB")
         if name not in have: self.execute(f"ALTER TABLE pictures ADD COLUMN {name} {kind}")
         elif self._kind(name) != kind: raise DatasetError(
             f"the ledger keeps {name} as {self._kind(name)}, not {kind}; do not use this dataset")
@@ -415,7 +419,7 @@ def add_columns(self: Ledger,
 @patch
 @contextmanager
 def transaction(self: Ledger):
-    "Write what changes inside a `with` block all or not at all, and to the disk once; may be nested"
+    "Write the changes made in a `with` block all or not at all, and to the disk only once; may be nested"
     with self._lock:
         if self._db.in_transaction:
             yield  # the outer one decides
@@ -433,14 +437,14 @@ def transaction(self: Ledger):
 
 @patch
 def after_commit(self: Ledger,
-    do,  # called without arguments when what was written is safe; not if it was taken back
+    do,  # called without arguments once the changes are safe; not called if they are undone
 ):
-    """Do something when the transaction that is under way has ended, or at once where there is none
+    """Call a function when the current transaction has ended, or at once if there is none
 
     Parameters
     ----------
     do
-        called without arguments when what was written is safe; not if it was taken back
+        called without arguments once the changes are safe; not called if they are undone
     """
     if not self._db.in_transaction: return do()
     self._after.append(do)
@@ -448,26 +452,26 @@ def after_commit(self: Ledger,
 # %% ../nbs/20_ledger.ipynb #a0b186e0
 @patch
 def _note_folders(self: Ledger, labels):
-    "Write down which labels have folders that are called otherwise"
+    "Record the labels whose folders have other names"
     names = {lbl: folder_name(lbl) for lbl in labels}
     if odd := {f"folder:{name}": lbl for lbl, name in names.items() if name != lbl}: self.note(**odd)
 
 
 @patch
 def insert(self: Ledger,
-    rows: list,  # dicts of column = value, all with the same columns; what is no column is left out
-) -> int:  # how many are new
-    """Add those rows whose label does not have the address yet, all or none
+    rows: list,  # dicts of column = value, all with the same columns; other keys are ignored
+) -> int:  # number of new rows
+    """Add the rows whose label does not have that address yet, all or none
 
     Parameters
     ----------
     rows
-        dicts of column = value, all with the same columns; what is no column is left out
+        dicts of column = value, all with the same columns; other keys are ignored
 
     Returns
     -------
     int
-        how many are new
+        number of new rows
     """
     keys = [k for k in self.columns() if k != "id" and k in rows[0]] if rows else ["label"]
     sql = f"INSERT INTO pictures ({','.join(keys)}) VALUES ({','.join(':'+k for k in keys)}) ON CONFLICT DO NOTHING"
@@ -481,8 +485,8 @@ def insert(self: Ledger,
 @patch
 def add(self: Ledger,
     hits,  # iterable of `Hit`
-) -> int:  # how many are new
-    """Write a row with status 'found' for each hit that is not there yet
+) -> int:  # number of new rows
+    """Add a row with status 'found' for each hit that is not in the ledger yet
 
     Parameters
     ----------
@@ -492,7 +496,7 @@ def add(self: Ledger,
     Returns
     -------
     int
-        how many are new
+        number of new rows
     """
     return self.insert([{**asdict(h), "label": clean_label(h.term), "status": "found"} for h in hits])
 
@@ -504,19 +508,19 @@ _STORED = {"downloaded", "clean", "quarantined"}
 
 @patch
 def check(self: Ledger,
-    values: dict,  # column = value, a row or a part of one
-) -> dict:  # the same
-    """Raise `DatasetError` for what birdornot does not write: a hash that is none, a name that leads elsewhere
+    values: dict,  # column = value, for a row or a part of one
+) -> dict:  # the same values
+    """Raise `DatasetError` for values that birdornot never writes, such as a name that leads out of the dataset
 
     Parameters
     ----------
     values
-        column = value, a row or a part of one
+        column = value, for a row or a part of one
 
     Returns
     -------
     dict
-        the same
+        the same values
     """
     self._know(values)
     for k, v in values.items():
@@ -534,8 +538,8 @@ def check(self: Ledger,
 @patch
 def rows(self: Ledger,
     **equals,  # column = value, or a list of values; None for empty
-) -> list:  # dicts, in the order they came
-    """The rows where each column has its value
+) -> list:  # dicts, in the order in which they were added
+    """Return the rows in which each column has the given value
 
     Parameters
     ----------
@@ -545,7 +549,7 @@ def rows(self: Ledger,
     Returns
     -------
     list
-        dicts, in the order they came
+        dicts, in the order in which they were added
     """
     self._know(equals)
     where, args = ["1"], []
@@ -565,14 +569,14 @@ def _digest(file, size, changed):
 
 
 def content_hash(
-    file: str | Path,  # any file; raises `OSError` where it cannot be read
+    file: str | Path,  # any file; raises `OSError` if it cannot be read
 ) -> str:  # SHA-256 of its bytes, 64 hexadecimal digits
-    """Name the content of a file
+    """Hash the content of a file
 
     Parameters
     ----------
     file
-        any file; raises `OSError` where it cannot be read
+        any file; raises `OSError` if it cannot be read
 
     Returns
     -------
@@ -584,30 +588,30 @@ def content_hash(
 
 # %% ../nbs/20_ledger.ipynb #74f7a49d
 def own_file(
-    row: dict,  # of the ledger
-) -> Path | None:  # None where it came from the web, was drawn, or was put here by hand
-    """Name the user's own file that a picture was read from
+    row: dict,  # row of the ledger
+) -> Path | None:  # None if it came from the web, was drawn, or was put here by hand
+    """Return the user's own file from which a picture was read
 
     Parameters
     ----------
     row
-        of the ledger
+        row of the ledger
 
     Returns
     -------
     Path | None
-        None where it came from the web, was drawn, or was put here by hand
+        None if it came from the web, was drawn, or was put here by hand
     """
     url = row["image_url"] or ""
     if row["source"] not in ("folder", "table") or not url.startswith("file:"): return None
     try: return path_of(url)
-    except ValueError: return None  # no address that we have written
+    except ValueError: return None  # not an address that we have written
 
 
 def own_words(
     file: str | Path | None,  # from `own_file`
-) -> str:  # to be put behind the name of our copy; '' where there is none
-    """Name a file of the user's own in a line
+) -> str:  # text to append to the name of our copy; '' if there is none
+    """Name a file of the user's own in a message
 
     Parameters
     ----------
@@ -617,32 +621,32 @@ def own_words(
     Returns
     -------
     str
-        to be put behind the name of our copy; '' where there is none
+        text to append to the name of our copy; '' if there is none
     """
     return f"  from {shell_words(file)}" if file else ""
 
 # %% ../nbs/20_ledger.ipynb #776e7659
-_STATE = ("status", "label", "verdict", "kept")  # what others may have settled since a row was read
+_STATE = ("status", "label", "verdict", "kept")  # columns that another run may have changed since a row was read
 
 
 @patch
 def update(self: Ledger,
-    row: int | dict,  # number of the row; or the row as it was read, which is left alone if it was settled meanwhile
+    row: int | dict,  # number of the row; or the row as read, which is left alone if it was changed since then
     **values,  # column = new value
-) -> bool:  # was it changed?
-    """Change one row; a new status is also appended to the history, with the time and `who`
+) -> bool:  # whether the row was changed
+    """Change one row; a new status is also added to the history, with the time and `who`
 
     Parameters
     ----------
     row
-        number of the row; or the row as it was read, which is left alone if it was settled meanwhile
+        number of the row; or the row as read, which is left alone if it was changed since then
     values
         column = new value
 
     Returns
     -------
     bool
-        was it changed?
+        whether the row was changed
     """
     self._know(values)
     was = {k: row[k] for k in _STATE if k in row} | dict(id=row["id"]) if isinstance(row, dict) else dict(id=row)
@@ -663,22 +667,22 @@ _FROM = "term", "source", "rank", "page_url", "image_url", "title", "licence", "
 
 @patch
 def join_by_hand(self: Ledger,
-    row: dict,  # of an address that has just been fetched
-    sha256: str,  # of what came
-) -> dict | None:  # the row that stands for both; None where there is no such file
-    """Let a file that lies here without an address be the picture of the address that it came from
+    row: dict,  # row of an address that has just been fetched
+    sha256: str,  # hash of what was fetched
+) -> dict | None:  # the row that stands for both; None if there is no such file
+    """Merge the row of an address with the row of the same picture put here by hand
 
     Parameters
     ----------
     row
-        of an address that has just been fetched
+        row of an address that has just been fetched
     sha256
-        of what came
+        hash of what was fetched
 
     Returns
     -------
     dict | None
-        the row that stands for both; None where there is no such file
+        the row that stands for both; None if there is no such file
     """
     found = self.execute("SELECT * FROM pictures WHERE label=? AND image_url=?", (row["label"], f"hand:{sha256}"))
     if not found: return None
@@ -690,7 +694,7 @@ def join_by_hand(self: Ledger,
     return found[0] | {k: row[k] for k in _FROM}
 
 # %% ../nbs/20_ledger.ipynb #52eba240
-REASON_KINDS = dict(  # kind → how its reasons begin, as regular expressions; all others are for ever
+REASON_KINDS = dict(  # kind → beginnings of its reasons, as regular expressions; all other reasons are for ever
     moment=("the name of the site", "there is no site", "the site cannot be reached", "the site stopped answering",
             "the connection broke off", "the server failed", "the site asks us to slow down", "took longer than",
             "the network is gone", "this computer ran short", "the file cannot be opened", "the process that worked"),
@@ -699,14 +703,14 @@ REASON_KINDS = dict(  # kind → how its reasons begin, as regular expressions; 
 
 
 def reason_kind(
-    reason: str | None,  # why there is no picture, as a row says it
+    reason: str | None,  # why there is no picture, from a row
 ) -> str:  # 'forever', 'moment' or 'limit'
-    """Tell whether a reason lasts, passes by itself, or holds for a limit that can be set
+    """Classify a reason: it holds for ever, at the moment, or depends on a limit that can be changed
 
     Parameters
     ----------
     reason
-        why there is no picture, as a row says it
+        why there is no picture, from a row
 
     Returns
     -------
@@ -718,13 +722,13 @@ def reason_kind(
 
 # %% ../nbs/20_ledger.ipynb #8bdd85ae
 @patch
-def counts(self: Ledger) -> dict:  # label → status → how many
-    """How many pictures of each label have each status
+def counts(self: Ledger) -> dict:  # label → status → number of pictures
+    """Count the pictures by label and status
 
     Returns
     -------
     dict
-        label → status → how many
+        label → status → number of pictures
     """
     out = defaultdict(dict)
     sql = "SELECT label, status, count(*) AS n FROM pictures GROUP BY 1, 2"
@@ -736,12 +740,12 @@ def counts(self: Ledger) -> dict:  # label → status → how many
 def _repr_markdown_(self: Ledger): return count_table(self.counts(), "label")
 
 @patch
-def table(self: Ledger):  # DataFrame, one row a picture
-    """The whole ledger for pandas
+def table(self: Ledger):  # DataFrame with one row per picture
+    """Return the whole ledger as a table of pandas
 
     Returns
     -------
-    DataFrame, one row a picture
+    DataFrame with one row per picture
     """
     try:
         import pandas as pd
@@ -753,7 +757,7 @@ _held = threading.local()  # .locks: the lock files that this thread holds
 
 
 def _who_holds(lock):
-    "Who holds a lock, in words"
+    "Describe who holds a lock"
     try: who = json.loads(lock.with_suffix(f"{lock.suffix}.who").read_text(encoding="utf-8"))
     except (OSError, ValueError): who = {}
     words = [f"process {who['pid']}", f"since {who['since']}"] if {"pid", "since"} <= who.keys() else []
@@ -761,7 +765,7 @@ def _who_holds(lock):
 
 
 def _wait_for(lock, dest, wait, patience=2):
-    "Take a `FileLock`, after a line that says for whom it waits; raises `DatasetError` at the end of its time"
+    "Acquire a `FileLock`, with a line that says whom it waits for; raise `DatasetError` when the time is up"
     from filelock import Timeout
     file = Path(lock.lock_file)
     try: return lock.acquire(patience if wait is None else min(wait, patience))
@@ -777,22 +781,22 @@ def _wait_for(lock, dest, wait, patience=2):
 @contextmanager
 def at_work(
     dest: str | Path | Layout,  # dataset folder that has a ledger
-    what: str = "at work",  # the stage that holds it, in a word, for those who wait
+    what: str = "at work",  # name of the stage, in one word, shown to those who wait
     wait: float | None = None,  # how long to wait for another run, seconds; None: until it is done
-    kind: str = "lock",  # ending of the lock file: each kind is held by one run, and knows nothing of the others
+    kind: str = "lock",  # suffix of the lock file; locks of different kinds are independent
 ):
-    """Hold a dataset, so that nobody else changes it meanwhile; the same thread may do so again inside
+    """Hold a dataset so that no other run changes it; the same thread may do so again inside
 
     Parameters
     ----------
     dest
         dataset folder that has a ledger
     what
-        the stage that holds it, in a word, for those who wait
+        name of the stage, in one word, shown to those who wait
     wait
         how long to wait for another run, seconds; None: until it is done
     kind
-        ending of the lock file: each kind is held by one run, and knows nothing of the others
+        suffix of the lock file; locks of different kinds are independent
     """
     from filelock import FileLock
     layout = layout_of(dest)
@@ -806,7 +810,7 @@ def at_work(
         about = dict(what=what, pid=os.getpid(), since=f"{datetime.now():%H:%M:%S}")
         try:
             try: who.write_text(json.dumps(about), encoding="utf-8")
-            except OSError: pass  # a full disk: others wait without knowing for whom
+            except OSError: pass  # a full disk: others wait without knowing what for
             yield
         finally:
             held.discard(file)
@@ -815,14 +819,14 @@ def at_work(
 # %% ../nbs/20_ledger.ipynb #b8113c7c
 @contextmanager
 def unfinished_files(
-    layout: Layout,  # of a dataset that may be written to
+    layout: Layout,  # layout of a dataset that may be written to
 ):  # yields the folder
-    """Give a folder for files that are not whole yet, rid of what a killed run left there
+    """Provide a folder for unfinished files, cleared of what killed runs left there
 
     Parameters
     ----------
     layout
-        of a dataset that may be written to
+        layout of a dataset that may be written to
 
     Returns
     -------
@@ -840,8 +844,8 @@ def unfinished_files(
 # %% ../nbs/20_ledger.ipynb #f3e5bb03
 def decision_log(
     ledger: str | Path,  # SQLite file
-) -> Path:  # need not be there
-    """Name the text file that holds every decision once more, a JSON object a line
+) -> Path:  # may not exist
+    """Return the path of the text file that also records every decision, one JSON object per line
 
     Parameters
     ----------
@@ -851,7 +855,7 @@ def decision_log(
     Returns
     -------
     Path
-        need not be there
+        may not exist
     """
     return Path(ledger).with_suffix(".decisions.jsonl")
 
@@ -860,7 +864,7 @@ def decision_log(
 def log_decision(self: Ledger,
     **about,  # columns of the decision, with `changes` as a list
 ):
-    """Add a decision to the log, with what its pictures can be recognised by, when it is safe in the ledger
+    """Append a decision to the log once it is safe in the ledger, with what identifies its pictures
 
     Parameters
     ----------
@@ -877,7 +881,7 @@ def log_decision(self: Ledger,
 
 # %% ../nbs/20_ledger.ipynb #491a183a
 def _readable_rows(db, table):
-    "Yield what can be read of a table, each row with its number as `_row`"
+    "Yield the rows of a table that can be read, each with its number as `_row`"
     sql = f"SELECT rowid AS _row, * FROM {table} NOT INDEXED WHERE rowid BETWEEN ? AND ?"
     try: last = db.execute(f"SELECT max(rowid) AS n FROM {table}").fetchall()[0]["n"] or 0
     except (sqlite3.Error, UnicodeDecodeError): last = 100_000
@@ -891,7 +895,7 @@ def _readable_rows(db, table):
 
 
 def _believable(row):
-    "Whether a row of pictures, read from a damaged file, is one that birdornot writes"
+    "Check whether a row read from a damaged file is one that birdornot writes"
     if row["status"] not in (*_STORED, "found", "failed") or not row["label"] or not row["image_url"]: return False
     if row["status"] in _STORED and not all(row[k] for k in ("sha256", "original", "file")): return False
     for k, v in row.items():
@@ -903,7 +907,7 @@ def _believable(row):
 
 # %% ../nbs/20_ledger.ipynb #e2b87566
 def _add_columns_of(old, db, table):
-    "Give a table the columns that it has in another database; → names"
+    "Give a table the columns that it has in another database; return their names"
     have = {r["name"] for r in db.execute(f"PRAGMA table_info({table})")}
     for r in old.execute(f"PRAGMA table_info({table})").fetchall():
         if r["name"] in have or r["type"] not in _TYPES or not re.fullmatch(r"[a-z]\w*", r["name"]): continue
@@ -913,7 +917,7 @@ def _add_columns_of(old, db, table):
 
 
 def _pour(file, db):
-    "Put what can be read of a ledger into a new one; → numbers of the pictures"
+    "Copy what can be read of a ledger into a new one; return the numbers of its pictures"
     read, address = set(), f"{file.absolute().as_uri()}?mode=ro"
     if not file.is_file(): return read
     with suppress(sqlite3.Error, UnicodeDecodeError), closing(_connect(address, uri=True)) as old:
@@ -941,14 +945,14 @@ def _files_by_hash(layout):
 
 
 def _working_copies(layout):
-    "Beginning of the name → names of working copies, one for each class that a picture is in"
+    "Find the working copies: beginning of the file's name → names, one for each class that a picture is in"
     found = defaultdict(list)
     for f in sorted(layout.photos.glob("*/*.jpg")): found[f.stem].append(f"photos/{f.parent.name}/{f.name}")
     return found
 
 
 def _adopted(name, sha256, copies, labels):
-    "Rows for a file that no row knows"
+    "Make rows for a file that does not have one"
     place, folder, file = name.split("/", 1)[0], *name.split("/")[-2:]
     row = dict(source="by hand", image_url=f"hand:{sha256}", title=file, sha256=sha256, original=name, reason="")
     def label(folder): return labels.get(folder, folder)
@@ -959,7 +963,7 @@ def _adopted(name, sha256, copies, labels):
 
 
 def _adopt(layout, db):
-    "Give files that no row knows a row, and let rows say where their files lie; → how many rows are new"
+    "Make rows for files without one, and correct the paths in the others; return the number of new rows"
     copies, n = _working_copies(layout), 0
     labels = {r["key"][7:]: r["value"] for r in db.execute("SELECT * FROM about WHERE key LIKE 'folder:%'").fetchall()}
     for name, sha256 in _files_by_hash(layout):
@@ -985,7 +989,7 @@ def _adopt(layout, db):
 
 # %% ../nbs/20_ledger.ipynb #eed6409d
 def _logged(file):
-    "Yield the decisions in a log that can be read"
+    "Yield the decisions in the log that can be read"
     for line in file.read_text(encoding="utf-8", errors="replace").split("\n") if file.is_file() else ():
         with suppress(ValueError, KeyError, TypeError, RecursionError, DatasetError):
             d = json.loads(line)
@@ -994,7 +998,7 @@ def _logged(file):
 
 
 def _recognised(db, id, label, image_url, sha256):
-    "Number of the row that a decision is about, which a move may have added; None where its picture is not known"
+    "Find the row that a decision is about, adding it if a move did; return its number, or None if not known"
     for sql, args in (("label=? AND image_url=?", (label, image_url)), ("label=? AND sha256=?", (label, sha256))):
         if found := db.execute(f"SELECT id FROM pictures WHERE {sql}", args).fetchall(): return found[0]["id"]
     twins = db.execute("SELECT * FROM pictures WHERE sha256=?", (sha256,)).fetchall()
@@ -1007,7 +1011,7 @@ def _recognised(db, id, label, image_url, sha256):
 
 
 def _replay(file, db, copied, read):
-    "Carry out the decisions that the copy had not `copied`, but on rows that were `read`; → how many are written anew"
+    "Repeat the decisions that are not `copied`, except on rows `read` from the file; return how many were new"
     made, n = {r["id"] for r in db.execute("SELECT id FROM decisions").fetchall()}, 0
     for d in _logged(file):
         if d["id"] in copied: continue
@@ -1030,11 +1034,11 @@ def _replay(file, db, copied, read):
 _DECIDED = dict(verdict="TEXT", likely_wrong="INTEGER", side="INTEGER", dup_group="INTEGER", seen="TEXT")
 
 # %% ../nbs/20_ledger.ipynb #81c448d0
-def _mend(layout, why):
-    "Make a new ledger of what is left of a damaged one, which is kept, too; raises `DatasetError` where nothing is"
+def _repair(layout, why):
+    "Build a new ledger from what is left of a damaged one, which is kept; raise `DatasetError` if nothing is"
     file, new = layout.ledger, layout.ledger.with_suffix(".new.sqlite")
-    with at_work(layout, "mend"):
-        if not _mark(file).exists() and _whole(file): return  # somebody else has mended it meanwhile
+    with at_work(layout, "repair"):
+        if not _mark(file).exists() and _whole(file): return  # another program has repaired it in the meantime
         for f in _ends(new): f.unlink(missing_ok=True)
         with closing(_open_to_write(new)) as db:
             db.execute("BEGIN")
@@ -1042,7 +1046,7 @@ def _mend(layout, why):
             known = {r["id"] for r in db.execute("SELECT id FROM decisions").fetchall()}
             read, adopted = _pour(file, db), _adopt(layout, db)
             decided = _replay(decision_log(file), db, known, read)
-            _adopt(layout, db)  # decisions say where files lay then
+            _adopt(layout, db)  # decisions name files where they were then
             n, known = (db.execute(f"SELECT count(*) AS n FROM {t}").fetchall()[0]["n"] for t in ("pictures", "about"))
             if not n and not known:
                 said = f"{str(file)!r} is damaged ({why}), and nothing can be read of it; rename it and run again"
@@ -1050,41 +1054,41 @@ def _mend(layout, why):
             db.execute("INSERT OR IGNORE INTO about VALUES ('layout', ?)", (layout.kind,))
             db.execute("COMMIT")
             db.execute("PRAGMA journal_mode=DELETE")
-        with atomic_file(copy_of_ledger(file)) as part: shutil.copyfile(new, part)  # should a kill come next
+        with atomic_file(copy_of_ledger(file)) as part: shutil.copyfile(new, part)  # in case this run is killed next
         aside = file.with_suffix(f".damaged-{datetime.now():%Y%m%d-%H%M%S}.sqlite")
         for f, to in zip(_ends(file), _ends(aside)):
             if f.exists(): os.replace(f, to)
         os.replace(new, file)
         _mark(file).unlink(missing_ok=True)
-    say("ledger", f"{str(file)!r} was damaged ({why}) and is mended: {n} pictures ({len(read)} read from it, "
+    say("ledger", f"{str(file)!r} was damaged ({why}) and is repaired: {n} pictures ({len(read)} read from it, "
                   f"{len(copied)} in its copy, {adopted} known by their files only), {decided} decisions from their "
                   f"list; the damaged one is kept as {aside.name}")
 
 # %% ../nbs/20_ledger.ipynb #f4440e99
 def read_changes(
-    text: str,  # what a decision has changed, as the ledger keeps it
-) -> list:  # for each row its number, the values to go back to, and those it has now; raises `DatasetError`
+    text: str,  # changes of a decision, as stored in the ledger
+) -> list:  # for each row its number, its values before and its values after; raises `DatasetError`
     """Read what a decision has changed
 
     Parameters
     ----------
     text
-        what a decision has changed, as the ledger keeps it
+        changes of a decision, as stored in the ledger
 
     Returns
     -------
     list
-        for each row its number, the values to go back to, and those it has now; raises `DatasetError`
+        for each row its number, its values before and its values after; raises `DatasetError`
     """
     try: changes = json.loads(text)
     except (TypeError, ValueError, RecursionError): changes = None
     if isinstance(changes, list) and all(isinstance(c, list) and [*map(type, c)] == [int, dict, dict] for c in changes):
         return changes
-    raise DatasetError("the ledger holds a decision that cannot be read; do not use this dataset")
+    raise DatasetError("the ledger has a decision that cannot be read; do not use this dataset")
 
 # %% ../nbs/20_ledger.ipynb #68a43727
 def _new_name(name):
-    "What a file is called today that an old ledger calls `name`"
+    "Return today's name of a file that an old ledger calls `name`"
     first, _, rest = name.partition("/") if isinstance(name, str) else ("", "", "")
     if not rest: return name
     return f"{first[1:]}/{rest}" if first in (".originals", ".quarantine") else f"photos/{name}"
@@ -1108,7 +1112,7 @@ _MOVED = {".photos": "photos", ".quarantine": "quarantine", ".learner": "trainin
 
 
 def _old_classes(ledger):
-    "The class folders of an old dataset: those of its labels, and those that one of its pictures was dragged into"
+    "Find the class folders of an old dataset: those of its labels, and those its pictures were dragged into"
     home, labels = ledger.layout.home, set(ledger.counts())
     names = {r["file"].rpartition("/")[2] for r in ledger.rows(status="clean")}
     def ours(d): return d.name in labels or any(f.name in names for f in d.rglob("*"))
@@ -1117,22 +1121,22 @@ def _old_classes(ledger):
 
 
 def _move_classes(ledger):
-    "Put the class folders of an old dataset into one, and rename what its ledger says of them"
+    "Move the class folders of an old dataset into one folder, and update their names in its ledger"
     home, classes = ledger.layout.home, _old_classes(ledger)
     if taken := [d for d in map(home.joinpath, _MOVED.values()) if d.exists() and d not in classes]:
         raise DatasetError(f"{str(taken[0])!r} is in the way of today's layout; rename it and try again")
     (home/".photos").mkdir(exist_ok=True)
     for d in classes: os.rename(d, home/".photos"/d.name)
     left = [d.name for d in home.iterdir() if d.is_dir() and d.name[0] != "." and d.name != "model" and has_pictures(d)]
-    if left: say("layout", f"no class, and left where it is: {', '.join(sorted(left))}")
+    if left: say("layout", f"not a class, and left where it is: {', '.join(sorted(left))}")
     _rename_files(ledger)
 
 # %% ../nbs/20_ledger.ipynb #3eeff9ee
 def _modernised(ledger):
-    "Bring a dataset of an earlier birdornot to today's layout, or go on with that; → its layout"
+    "Bring a dataset of an earlier birdornot to today's layout, or resume doing so; return the layout"
     home = ledger.layout.home
     with at_work(home, "update"):
-        if not (home/".originals").is_dir(): return layout_of(home)  # somebody else did it meanwhile
+        if not (home/".originals").is_dir(): return layout_of(home)  # another program did it in the meantime
         say("layout", f"{home} is brought to today's layout; its pictures are in {home/'photos'} now")
         if layout_of(home).kind == "old": _move_classes(ledger)
         for name in (".originals/.part", ".embeddings"): shutil.rmtree(home/name, ignore_errors=True)
@@ -1144,8 +1148,8 @@ def _modernised(ledger):
 # %% ../nbs/20_ledger.ipynb #6d22e197
 def up_to_date(
     path: str | Path | Layout,  # dataset folder
-) -> Layout:  # today's, unless nobody may write there
-    """Find out where the things of a dataset lie, after bringing one of an earlier birdornot to today's layout
+) -> Layout:  # today's, except on a read-only disk
+    """Return the layout of a dataset, after bringing one of an earlier birdornot to today's layout
 
     Parameters
     ----------
@@ -1155,7 +1159,7 @@ def up_to_date(
     Returns
     -------
     Layout
-        today's, unless nobody may write there
+        today's, except on a read-only disk
     """
     layout = layout_of(path)
     if layout.kind == "old" or (layout.home/".originals").is_dir():

@@ -1,4 +1,4 @@
-"""A dataset as a text file: pass on the list, make the pictures again, and see what has rotted
+"""A dataset as a text file: share the list, download the pictures again, and see which links have rotted
 
 Docs: https://birdornot.github.io/birdornot/lock.html.md"""
 
@@ -26,7 +26,7 @@ LOCKED: tuple[str, ...] = (*_FROM_HIT, "sha256", "bytes", "status", "reason", "k
 
 def locked_rows(
     dest: str | Path,  # dataset folder
-) -> list[dict[str, object]]:  # for each picture ever downloaded, by label; what is not known is left out
+) -> list[dict[str, object]]:  # a row for each picture ever downloaded, by label; unknown values are left out
     """List where each downloaded picture came from, its hash and what was decided about it
 
     Parameters
@@ -37,10 +37,10 @@ def locked_rows(
     Returns
     -------
     list[dict[str, object]]
-        for each picture ever downloaded, by label; what is not known is left out
+        a row for each picture ever downloaded, by label; unknown values are left out
     """
     with Ledger(dest, create=False) as ledger: rows = [r for r in ledger.rows() if r["sha256"]]
-    if not rows: raise DatasetError(f"{str(dest)!r} holds no downloaded picture to be locked; download some first")
+    if not rows: raise DatasetError(f"{str(dest)!r} has no downloaded pictures to lock; download some first")
     rows.sort(key=lambda r: (r["label"], r["id"]))
     return [{k: r[k] for k in LOCKED if r[k] not in (None, "")} for r in rows]
 
@@ -48,8 +48,8 @@ def locked_rows(
 def write_lock(
     dest: str | Path,  # dataset folder
     file: str | Path,  # text file to write, such as birds.lock
-) -> int:  # how many pictures are in it
-    """Write the rows of `locked_rows`, one JSON object a line
+) -> int:  # number of pictures in it
+    """Write the rows of `locked_rows`, one JSON object per line
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def write_lock(
     Returns
     -------
     int
-        how many pictures are in it
+        number of pictures in it
     """
     check_table_place(file)
     rows = locked_rows(dest)
@@ -74,7 +74,7 @@ def write_lock(
 def lock_file(
     dest: str | Path,  # dataset folder
 ) -> Path:  # such as birds.lock beside the folder birds
-    """Name the lockfile of a dataset: it lies beside the folder, so that one can be kept without the other
+    """Return the path of a dataset's lockfile, beside its folder, so that you can keep one without the other
 
     Parameters
     ----------
@@ -93,14 +93,14 @@ _NUMBERS = {"rank", "bytes", "kept"}
 
 
 def _sound(row):
-    "Is a line of a lockfile one that `write_lock` could have written? Raises `UnicodeEncodeError` for half a character"
+    "Check that `write_lock` could have written a line; raise `UnicodeEncodeError` for half a character"
     json.dumps(row, ensure_ascii=False).encode()
     types = all(type(v) is (int if k in _NUMBERS else str) for k, v in row.items() if k in LOCKED)
     return types and row["image_url"] and row["label"] and re.fullmatch("[0-9a-f]{64}", row["sha256"])
 
 
 def _of_records(about, file):
-    "Head and rows of a Croissant description: the record set that knows each picture's address and hash"
+    "Read a Croissant description: return a head and the rows of the record set with addresses and hashes"
     for records in about["recordSet"]:
         rows = [{k.rpartition("/")[2]: v for k, v in r.items() if v not in (None, "")} for r in records.get("data", ())]
         if rows and {"label", "image_url", "sha256"} <= rows[0].keys(): return dict(birdornot_lock=1), rows
@@ -109,14 +109,14 @@ def _of_records(about, file):
 
 
 def _head_and_rows(text, file):
-    "Head and rows of a lockfile, or of a description in Croissant, which is one object of JSON"
+    "Read head and rows of a lockfile, or of a description in Croissant, which is a single JSON object"
     try: head, *rows = map(json.loads, filter(str.strip, text.split("\n")))
     except ValueError: head, rows = json.loads(text), []
     return _of_records(head, file) if "recordSet" in head else (head, rows)
 
 
 def _read_lock(file):
-    "The rows of a lockfile, or `DatasetError`"
+    "Read the rows of a lockfile, or raise `DatasetError`"
     if Path(file).exists() and not Path(file).is_file():
         raise DatasetError(f"{str(file)!r} is a folder, a pipe or a device; name a lockfile")
     try:
@@ -125,26 +125,26 @@ def _read_lock(file):
     except FileNotFoundError: raise DatasetError(f"there is no lockfile {str(file)!r}; write_lock makes one") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError): sound = False  # one remedy
     if not sound:
-        raise DatasetError(f"{str(file)!r} is no birdornot lockfile, or is damaged; write it again with write_lock")
+        raise DatasetError(f"{str(file)!r} is not a birdornot lockfile, or is damaged; write it again with write_lock")
     if rows and said == len(rows): return rows
     raise DatasetError(f"{str(file)!r} says that it lists {said} pictures, and lists {len(rows)}; it was cut or "
                        "changed, so fetch it again, or write it again with write_lock")
 
 # %% ../nbs/22_lock.ipynb #66956379
 class Rebuilt:
-    "What has become of each picture of a lockfile: same, changed or gone"
+    "The result of `rebuild`: whether each picture of a lockfile is the same, changed or gone"
     def __init__(self,
         rows: list[dict[str, object]],  # ledger rows with a `fate`: 'same', 'changed' or 'gone'
     ): self.rows = rows
 
     @property
-    def counts(self) -> dict[str, dict[str, int]]:  # label → fate → how many
-        """How many of each label are the same, changed and gone
+    def counts(self) -> dict[str, dict[str, int]]:  # label → fate → number
+        """Count the pictures of each label that are the same, changed and gone
 
         Returns
         -------
         dict[str, dict[str, int]]
-            label → fate → how many
+            label → fate → number
         """
         out = {r["label"]: dict(same=0, changed=0, gone=0) for r in self.rows}
         for r in self.rows: out[r["label"]][r["fate"]] += 1
@@ -159,7 +159,7 @@ class Rebuilt:
 
 # %% ../nbs/22_lock.ipynb #430c3851
 def _put_aside(ledger, row, reason):
-    "Refuse a picture, and remove its working copy, unless that is another picture's, too, or was changed by hand"
+    "Refuse a picture, and delete its working copy unless another picture shares it or a person changed it"
     mine = [r["id"] for r in ledger.rows(status="clean", file=row["file"])] == [row["id"]]
     file = ledger.locate(row["file"])
     if mine and file.is_file() and row["copy_sha256"] in (None, content_hash(file)): file.unlink()
@@ -167,7 +167,7 @@ def _put_aside(ledger, row, reason):
 
 
 def _take_over(ledger, row, locked):
-    "Decide about a picture as the lockfile does, unless a person has decided here"
+    "Adopt the lockfile's decision about a picture, unless a person has decided about it here"
     if row.get("verdict"): return
     if locked.get("status") == "quarantined":
         if row["status"] != "quarantined": _put_aside(ledger, row, locked.get("reason", "refused before"))
@@ -177,13 +177,13 @@ def _take_over(ledger, row, locked):
 
 # %% ../nbs/22_lock.ipynb #55bcd7d7
 def _is_there(ledger, row):
-    "Whether the original of a row lies where the ledger has it, with the content it had"
+    "Check whether the original of a row is in its place and unchanged"
     file = ledger.locate(row["original"])
     return file.is_file() and content_hash(file) == row["sha256"]
 
 
 def _fetched_again(ledger, rows, limits):
-    "Number of a row → why its lost original could not be put back; '' where its address holds another picture now"
+    "Fetch lost originals again; return number of a row → why it failed, or '' if the picture has changed"
     missing = {r["id"]: r for r in rows if r["sha256"] and not _is_there(ledger, r)}
     with Fetcher(**limits) as fetcher, closing(fetch_in_memory(list(missing.values()), fetcher)) as fetched:
         for row, got in fetched:
@@ -198,7 +198,7 @@ def _fetched_again(ledger, rows, limits):
 
 
 def _fate(ledger, row, locked, lost):
-    "Compare a row with its line in the lockfile, and take over what was decided about it"
+    "Compare a row with its line in the lockfile, and adopt what was decided about it"
     if not row["sha256"]: return row | dict(fate="gone")
     if row["sha256"] != locked["sha256"]:
         changed = "not the picture it was when the lockfile was written"
@@ -209,29 +209,29 @@ def _fate(ledger, row, locked, lost):
     return row | (dict(fate="gone", reason=lost[row["id"]]) if lost[row["id"]] else dict(fate="changed"))
 
 
-_OF_DOWNLOAD = ("workers", "per_host", "retry_failed", "tries", "max_wait", "progress")  # what `Fetcher` does not take
+_OF_DOWNLOAD = ("workers", "per_host", "retry_failed", "tries", "max_wait", "progress")  # not for `Fetcher`
 
 
 def rebuild(
-    lockfile: str | Path,  # text file of `write_lock`, or a description in Croissant (chapter exchange)
-    dest: str | Path,  # dataset folder to make, or one that is there
-    **kwargs: object,  # as for `download_images`; `folder` is that of pictures that lie on this computer
-) -> Rebuilt:  # what is still what it was
-    """Make the dataset of a lockfile again, compare every file, and try again what was gone
+    lockfile: str | Path,  # text file from `write_lock`, or a description in Croissant (chapter exchange)
+    dest: str | Path,  # dataset folder, new or existing
+    **kwargs: object,  # arguments of `download_images`; files on this computer are read only from `folder`
+) -> Rebuilt:  # what became of each picture
+    """Rebuild the dataset of a lockfile, compare every file, and try again those that were gone
 
     Parameters
     ----------
     lockfile
-        text file of `write_lock`, or a description in Croissant (chapter exchange)
+        text file from `write_lock`, or a description in Croissant (chapter exchange)
     dest
-        dataset folder to make, or one that is there
+        dataset folder, new or existing
     kwargs
-        as for `download_images`; `folder` is that of pictures that lie on this computer
+        arguments of `download_images`; files on this computer are read only from `folder`
 
     Returns
     -------
     Rebuilt
-        what is still what it was
+        what became of each picture
     """
     locked = [r | dict(label=clean_label(r["label"])) for r in _read_lock(lockfile)]
     new = [{k: r.get(k, None if k in _NUMBERS else "") for k in _FROM_HIT} | dict(status="found") for r in locked]

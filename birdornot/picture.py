@@ -1,4 +1,4 @@
-"""One way to open a picture, the same for cleaning, training and answering
+"""One way to open a picture, the same for cleaning, training and predicting
 
 Docs: https://birdornot.github.io/birdornot/picture.html.md"""
 
@@ -40,11 +40,11 @@ from .core import PICTURE_SUFFIXES, BirdornotError, atomic_file, in_words, is_di
 
 # %% ../nbs/01_picture.ipynb #4bf08d99
 class BadPicture(BirdornotError):
-    "A file that cannot be shown as a picture; the text is the reason"
+    "A file that cannot be shown as a picture; the text says why"
     def __init__(self,
         reason: str,  # what is wrong; what to do
-        retry: bool = False,  # it was this machine or a limit, not the file: another time it may be opened
-        option: str = "",  # what allows it, as typed after `birdornot clean`
+        retry: bool = False,  # the cause is this machine or a limit, not the file: it may open another time
+        option: str = "",  # option of `birdornot clean` that would allow it, as typed
     ):
         super().__init__(reason)
         self.reason, self.retry, self.option, self.file = reason, retry, option, ""
@@ -53,8 +53,13 @@ class BadPicture(BirdornotError):
 
     @property
     def told(self) -> str:
+<<<<<<< HEAD
         "The reason, without the file's name, for somebody who can type the option"
         return f"{self.reason}, or allow it: {self.option}" if self.option else self.reason
+=======
+        "Give the reason together with the option that allows the picture"
+        return f"{self}, or allow it: {self.option}" if self.option else str(self)
+>>>>>>> a558f26 (Rewrite the prose, docstrings and messages of chapters 00 to 42 as a technical writer would put them)
 
 # %% ../nbs/01_picture.ipynb #a617ac17
 _KINDS = dict(jpg=rb"\xff\xd8\xff", png=rb"\x89PNG\r\n\x1a\n", gif=rb"GIF8[79]a", bmp=rb"BM.{4}\0{4}",
@@ -72,19 +77,19 @@ _OTHERS = {"a web page, not a picture": rb"\s*(<!doctype html|<html|<head|<body|
 
 
 def sniff(
-    head: bytes,  # the first bytes of a file, some hundred
-) -> tuple:  # extension ('' for what is no picture), reason ('' for a picture)
-    """Tell what a file is by its first bytes
+    head: bytes,  # the first few hundred bytes of a file
+) -> tuple:  # extension ('' if it is not a picture), and the reason ('' for a picture)
+    """Identify a file by its first bytes
 
     Parameters
     ----------
     head
-        the first bytes of a file, some hundred
+        the first few hundred bytes of a file
 
     Returns
     -------
     tuple
-        extension ('' for what is no picture), reason ('' for a picture)
+        extension ('' if it is not a picture), and the reason ('' for a picture)
     """
     for ext, pattern in _KINDS.items():
         if re.match(pattern, head, re.S): return ext, ""
@@ -94,18 +99,18 @@ def sniff(
 
 # %% ../nbs/01_picture.ipynb #dd5cfb36
 MAX_SIZE = 400  # longest side of a working copy, pixels
-MAX_BYTES = 100_000_000  # of a file; what follows the picture does not count
-MAX_SIDE, MAX_SCANS = 65_535, 100  # as long as a JPEG can be, pixels; photos have a dozen scans
-MEGABYTES, SECONDS = 500, 20  # what decoding a picture may take
-_BYTES = dict(jpg=8, webp=20)  # that a decoder takes for a pixel; of the others none takes more than 10
+MAX_BYTES = 100_000_000  # largest file; what follows the picture does not count
+MAX_SIDE, MAX_SCANS = 65_535, 100  # longest side that a JPEG can have, pixels; photos have a dozen scans
+MEGABYTES, SECONDS = 500, 20  # limits on decoding one picture
+_BYTES = dict(jpg=8, webp=20)  # memory a decoder takes for a pixel; other kinds take at most 10
 
 # %% ../nbs/01_picture.ipynb #fb485d29
-MAX_PARTS = 100_000  # of a file; a photo has some dozens
+MAX_PARTS = 100_000  # most parts of a file; a photo has a few dozen
 
 
 @dataclass
 class Cut:
-    """The picture in a file, cut out of what lies around it
+    """The picture in a file, cut out of everything around it
 
     Attributes
     ----------
@@ -114,32 +119,32 @@ class Cut:
     data
         what the decoder needs
     size
-        width and height, pixels, where they are known before the decoder is asked
+        width and height, pixels, where they are known before decoding
     exif
         the block that says which way is up
     profile
-        ICC profile, where the decoder is not given it
+        ICC profile, where it is not left in `data`
     scans
-        of a JPEG: how many times its decoder goes over the picture
+        how many times the decoder of a JPEG goes over the picture
     memory
-        bytes that the decoder takes beside the pixels
+        bytes that the decoder takes in addition to the pixels
     seconds
-        that it takes beside them
+        time that it takes in addition to the scans
     whole
-        its end is there
+        the end of the picture is there
     """
     kind: str  # extension, as `sniff` gives it
     data: bytes  # what the decoder needs
-    size: tuple = (1, 1)  # width and height, pixels, where they are known before the decoder is asked
+    size: tuple = (1, 1)  # width and height, pixels, where they are known before decoding
     exif: bytes = b""  # the block that says which way is up
-    profile: bytes = b""  # ICC profile, where the decoder is not given it
-    scans: int = 1  # of a JPEG: how many times its decoder goes over the picture
-    memory: int = 0  # bytes that the decoder takes beside the pixels
-    seconds: float = 0  # that it takes beside them
-    whole: bool = True  # its end is there
+    profile: bytes = b""  # ICC profile, where it is not left in `data`
+    scans: int = 1  # how many times the decoder of a JPEG goes over the picture
+    memory: int = 0  # bytes that the decoder takes in addition to the pixels
+    seconds: float = 0  # time that it takes in addition to the scans
+    whole: bool = True  # the end of the picture is there
 
 
-def _too_many(what=f"{MAX_PARTS:,} parts", usual="some dozens"):
+def _too_many(what=f"{MAX_PARTS:,} parts", usual="a few dozen"):
     return BadPicture(f"the file has more than {what} (photos have {usual}); save it in another program")
 
 # %% ../nbs/01_picture.ipynb #37793330
@@ -148,7 +153,7 @@ _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
 def _jpeg_parts(data):
-    "Yield what a JPEG consists of up to its end marker, or the end of the file: kind and bytes of each part"
+    "Yield kind and bytes of each part of a JPEG, up to its end marker or the end of the file"
     at = 2
     for _ in range(MAX_PARTS):
         if not (mark := _MARKER.search(data, at)): return
@@ -167,7 +172,7 @@ _NAMED = {0xe0: b"JFIF\0", 0xe2: b"ICC_PROFILE\0", 0xee: b"Adobe"}
 
 
 def _coefficients(frame, scans):
-    "Bytes in which a decoder collects a JPEG that comes in several scans"
+    "Return width, height and the bytes in which a decoder collects a JPEG that comes in several scans"
     h, w, n = struct.unpack_from(">HHB", frame, 5)
     across, down = [b >> 4 for b in frame[11:10+3*n:3]], [b & 15 for b in frame[11:10+3*n:3]]
     if frame[1] & 3 != 2 and len(scans) == 1 and scans[0][4] >= n: return w, h, 0
@@ -176,7 +181,7 @@ def _coefficients(frame, scans):
 
 
 def _all_sent(frame, scans):
-    "Do the scans hold every bit of each component's 64 coefficients?"
+    "Check whether the scans contain every bit of each component's 64 coefficients"
     bits = {}
     for s in scans:
         first, last, _, low = s[5+2*s[4]:8+2*s[4]] + bytes([s[7+2*s[4]] & 15])
@@ -185,7 +190,7 @@ def _all_sent(frame, scans):
 
 
 def _cut_jpeg(data):
-    "Tables and scans of the first picture; no second picture, video, preview or comment"
+    "Keep tables and scans of the first picture, and no second picture, video, preview or comment"
     kept, exif, kind, n = [b"\xff\xd8"], b"", 0, 0
     for kind, part in _jpeg_parts(data):
         if kind == 0xe1 and not exif and part[4:10] == b"Exif\0\0": exif = part[10:]
@@ -207,13 +212,13 @@ def _chunk(kind, body):
 
 
 def _inflated(packed, most=4_000_000):
-    "What is packed in a chunk, or nothing where it is damaged"
+    "Decompress what a chunk contains; return nothing if it is damaged"
     try: return zlib.decompressobj().decompress(packed, most)
     except zlib.error: return b""
 
 
 def _cut_png(data):
-    "The chunks that make the picture, its pixels in one; no texts, no other frames"
+    "Keep the chunks of a PNG that make the picture, with its pixels in one, and no texts or other frames"
     at, kind, kept, pixels, exif, profile = 8, b"", [], [], b"", b""
     for _ in range(MAX_PARTS):
         if at + 8 > len(data) or kind == b"IEND": break
@@ -235,7 +240,7 @@ _BLOCK = re.compile(rb"[!,;]")
 
 
 def _cut_gif(data):
-    "The first frame and what follows it; of what comes before, only how it is to be shown"
+    "Keep the first frame of a GIF and what follows; of what comes before, only how to show it"
     head = at = 13 + (3 << (data[10] & 7) + 1 if data[10] & 128 else 0)
     control, inside, start = b"", False, at
     for _ in range(MAX_PARTS):
@@ -257,7 +262,7 @@ _ABOUT = {254, 274, 34675, 50706}  # is it a preview; which way is up; ICC profi
 
 
 def _tiff_tags(data, order, big):
-    "What a TIFF says of its first page: tag → the entry as it stands, its value as bytes and as whole numbers"
+    "Read the tags of a TIFF's first page: tag → its entry, and its value as bytes and as whole numbers"
     at, = struct.unpack_from(order + "IQ"[big], data, 8 if big else 4)
     n, = struct.unpack_from(order + "HQ"[big], data, at)
     form, start, out, left = order + ("HHI4s", "HHQ8s")[big], at + (8 if big else 2), {}, len(data)
@@ -277,7 +282,7 @@ _COMPRESSIONS = {1, 3, 4, 5, 7, 8, 32773, 32946}  # none, fax, LZW, JPEG, Deflat
 
 
 def _one_page(data, order, big, tags):
-    "The file with one page, of the tags that make the picture"
+    "Return the TIFF with a single page, which has only the tags that make the picture"
     entries = [tags[tag][0] for tag in sorted(tags) if tag in _PAGE]
     start = 16 if big else 8
     at = struct.pack(order + "IQ"[big], len(data) + len(data) % 2)
@@ -286,7 +291,7 @@ def _one_page(data, order, big, tags):
 
 
 def _cut_tiff(data):
-    "The first page, if it is a picture and no raw file's preview, compressed in a way that is read"
+    "Keep the first page of a TIFF, unless it is a raw file's preview or compressed in a way we do not read"
     order, big = "<" if data[:2] == b"II" else ">", b"+" in data[2:4]
     tags = _tiff_tags(data, order, big)
     def get(tag, default): return (tags[tag][2] or default) if tag in tags else default
@@ -304,7 +309,7 @@ def _cut_tiff(data):
 
 # %% ../nbs/01_picture.ipynb #31832fbe
 def _cut_webp(data):
-    "All of it: its decoder takes what it needs"
+    "Keep the whole WebP file: its decoder takes only what it needs"
     def number(at, n, bits): return int.from_bytes(data[at:at+n], "little") & (1 << bits) - 1
     if data[12:16] == b"VP8X": size = number(24, 3, 24) + 1, number(27, 3, 24) + 1
     elif data[12:16] == b"VP8L": size = number(21, 2, 14) + 1, number(22, 3, 20)//64 + 1
@@ -313,7 +318,7 @@ def _cut_webp(data):
 
 
 def _cut_bmp(data):
-    "All of it; its run-length decoder is a slow one"
+    "Keep the whole BMP file, and estimate the time of its run-length decoder, which is slow"
     head, w, h = struct.unpack_from("<Iii", data, 14)
     packed = head >= 40 and data[30] in (1, 2)
     return Cut("bmp", data, (abs(w), abs(h)), seconds=(2e-6*len(data) + 2e-7*abs(w*h))*packed)
@@ -326,7 +331,7 @@ _CUTTERS = dict(jpg=_cut_jpeg, png=_cut_png, gif=_cut_gif, tif=_cut_tiff, webp=_
 
 def cut_out(
     data: bytes,  # a file, or its first `MAX_BYTES` and one more
-) -> Cut:  # the picture alone; raises `BadPicture` where there is none
+) -> Cut:  # the picture alone; raises `BadPicture` if there is none
     """Cut the picture out of a file, without decoding anything
 
     Parameters
@@ -337,14 +342,14 @@ def cut_out(
     Returns
     -------
     Cut
-        the picture alone; raises `BadPicture` where there is none
+        the picture alone; raises `BadPicture` if there is none
     """
     ext, reason = sniff(data[:512])
     if not ext: raise BadPicture(reason)
     large = f"the file is larger than {MAX_BYTES//10**6} MB; save it as JPEG, or smaller"*(len(data) > MAX_BYTES)
-    if large and ext not in ("jpg", "png", "gif"): raise BadPicture(large)  # only of these a part may be enough
+    if large and ext not in ("jpg", "png", "gif"): raise BadPicture(large)  # of these alone a part may be enough
     try: cut = _CUTTERS[ext](data) if ext in _CUTTERS else Cut(ext, data)
-    except (IndexError, struct.error): raise BadPicture(large or _CUT_OFF) from None  # it ends where more should be
+    except (IndexError, struct.error): raise BadPicture(large or _CUT_OFF) from None  # it ends too early
     except (StopIteration, ValueError, ZeroDivisionError): raise BadPicture(_DAMAGED) from None
     if large and not cut.whole: raise BadPicture(large)
     return cut
@@ -355,7 +360,7 @@ _ODD = {stat.S_ISDIR: "a folder", stat.S_ISFIFO: "a named pipe", stat.S_ISSOCK: 
 
 
 def _stored(file, most=MAX_BYTES+1):
-    "The first bytes of a file; what is not a file is not even opened"
+    "Read the first bytes of a file, without opening what is not a regular file"
     seen = os.stat(file)
     for is_odd, what in _ODD.items():
         if is_odd(seen.st_mode): raise BadPicture(f"{what}, not a file; name a picture file")
@@ -363,13 +368,13 @@ def _stored(file, most=MAX_BYTES+1):
 
 
 def _read(src):
-    "Path, bytes or open file → bytes"
+    "Read the bytes of a path, bytes or an open file"
     try:
         if isinstance(src, (bytes, bytearray, memoryview)): return bytes(src)
         data = src.read(MAX_BYTES+1) if hasattr(src, "read") else _stored(src)
     except (OSError, ValueError) as e:  # ValueError: a name with a NUL, a closed file
         why = getattr(e, "strerror", None) or e
-        raise BadPicture(f"the file cannot be opened ({why}); check its name and your rights", retry=True) from None
+        raise BadPicture(f"the file cannot be opened ({why}); check its name and permissions", retry=True) from None
     if isinstance(data, bytes): return data
     raise BadPicture("the file was opened as text; open it with mode 'rb'")
 
@@ -378,13 +383,13 @@ def _name(kind): return dict(jpg="JPEG", tif="TIFF", webp="WebP").get(kind, kind
 
 
 def _reduction(size, max_size):
-    "By how much a JPEG is made smaller while it is decoded: 1, 2, 4 or 8"
+    "Return the factor by which a JPEG shrinks while it is decoded: 1, 2, 4 or 8"
     most = min(size)//int(1.5*max_size) if max_size else 1
     return max(s for s in (1, 2, 4, 8) if s <= max(most, 1))
 
 
 def _check(size, cut, max_size, megabytes, seconds, deep=False):
-    "Refuse what would take too much memory or time, by its header; → bytes that it will take"
+    "Refuse what would take too much memory or time, judged by its header; return the bytes it will take"
     (w, h), what = size, f"a {_name(cut.kind)} of {size[0]}×{size[1]}"
     if not w*h: raise BadPicture(f"the file is damaged: it says that its picture has {w}×{h} pixels")
     if max(w, h) > MAX_SIDE: raise BadPicture(f"{w}×{h} has a side of more than {MAX_SIDE} pixels; cut it to pieces")
@@ -404,7 +409,7 @@ def _check(size, cut, max_size, megabytes, seconds, deep=False):
 
 # %% ../nbs/01_picture.ipynb #2082a3b1
 def _way_up(exif):
-    "Which way is up by an EXIF block, 1–8, and a complaint where the block makes no sense"
+    "Read from an EXIF block which way is up, 1–8; also return a warning where the block makes no sense"
     exif = exif.removeprefix(b"Exif\0\0")
     order = dict(II="<", MM=">").get(exif[:2].decode("latin1"))
     if not order: return 1, "Corrupt EXIF data" if exif else ""
@@ -421,12 +426,12 @@ _lock = threading.Lock()  # warning filters belong to the whole process
 
 
 @lru_cache
-def heif_plugin():  # class; raises `BadPicture` where there is none
-    """Fetch the class that opens HEIC photos (iPhone) from the library pillow-heif
+def heif_plugin():  # class; raises `BadPicture` if there is none
+    """Return the class of the library pillow-heif that opens HEIC photos (iPhone)
 
     Returns
     -------
-    class; raises `BadPicture` where there is none
+    class; raises `BadPicture` if there is none
     """
     try:
         import pillow_heif
@@ -440,7 +445,7 @@ def heif_plugin():  # class; raises `BadPicture` where there is none
 
 
 def _plugin(kind):
-    "Pillow's class for a kind of file; no other is asked, so that no odd format gets to decode"
+    "Return Pillow's class for a kind of file; only this one is used, so that no other format is ever decoded"
     if kind == "heic": return heif_plugin()
     name = dict(jpg="Jpeg", webp="WebP", tif="Tiff").get(kind, kind.capitalize())
     module = import_module(f"PIL.{name}ImagePlugin")
@@ -449,7 +454,7 @@ def _plugin(kind):
 
 
 def _open(cut):
-    "The image, its header read, nothing decoded yet; which way is up; what the decoder complains about"
+    "Read the header, decoding nothing: return the image, which way is up, and the decoder's warnings"
     plugin = _plugin(cut.kind)
     with _lock, warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
@@ -461,7 +466,7 @@ def _open(cut):
 
 # %% ../nbs/01_picture.ipynb #402196d8
 def _eight_bits(im):
-    "Greys of 16 or 32 bits, or fractions, → 8 bits; where only a few of the levels are used, those are spread"
+    "Convert greys of 16 or 32 bits, or fractions, to 8 bits; if only a few of the levels are used, spread them"
     deep = np.asarray(im)
     if im.mode == "F": deep = np.nan_to_num(deep, posinf=0, neginf=0)
     lo, hi = deep.min().item(), deep.max().item()
@@ -479,14 +484,14 @@ _LOWER = {f"{mode};16{a}": f"{mode};16{b}" for mode in ("RGB", "RGBA", "RGBX")
 
 
 def _raw_mode(im):
-    "How a file of 16 bits a colour lays out its bytes, or '': it has 8"
+    "Return how a file of 16 bits a colour lays out its bytes, or '' if it has only 8 bits"
     args = im.tile[0].args if im.tile and im.mode in ("RGB", "RGBA") else ""
     mode = args if isinstance(args, str) else args[0] if args else ""
     return mode if mode in _LOWER else ""
 
 
 def _lower_bytes(cut, mode):
-    "The picture again, of the lower byte of each colour"
+    "Decode the picture again, from the lower byte of each colour"
     im = _plugin(cut.kind)(io.BytesIO(cut.data))
     im.tile = [t._replace(args=_LOWER[mode] if isinstance(t.args, str) else (_LOWER[mode], *t.args[1:]))
                for t in im.tile]
@@ -497,7 +502,7 @@ def _lower_bytes(cut, mode):
 
 
 def _spread_colours(im, lower):
-    "Colours of which `im` has the upper byte; where these are few levels, with the lower byte, they are spread"
+    "Spread the colours, of which `im` has the upper bytes and `lower()` the lower ones, if they use few levels"
     tops = [top for _, top in im.getextrema()]
     if (top := max(tops[:3])) > 15: return im
     most = 255 if top == 0 else 1023 if top < 4 else 4095
@@ -509,7 +514,7 @@ def _spread_colours(im, lower):
 # %% ../nbs/01_picture.ipynb #82821f5c
 @lru_cache(maxsize=16)
 def _to_srgb(profile, mode):
-    "The colour transform from an ICC profile to sRGB, or None where it is sRGB already or of no use"
+    "Return the colour transform from an ICC profile to sRGB, or None if it is sRGB already or not usable"
     try:
         from PIL import ImageCms
     except ImportError: return None  # a Pillow built without LittleCMS
@@ -521,7 +526,7 @@ def _to_srgb(profile, mode):
 
 
 def _rgb(im, profile, shrink):
-    "An image of any mode → RGB as a viewer shows it; `shrink` is applied on the way, where it is cheapest"
+    "Convert an image of any mode to RGB as a viewer shows it, calling `shrink` where that is cheapest"
     if im.mode in ("I", "F"): shrink(im)
     if im.mode.startswith("I") or im.mode == "F": im = _eight_bits(im)
     if im.has_transparency_data:
@@ -541,7 +546,7 @@ def decoding_failure(
     e: Exception,  # what a decoder raised
     kind: str = "",  # extension of the file, as `sniff` gives it
 ) -> str:  # the reason, for `BadPicture`
-    """Say what the exception of a decoder means
+    """Explain the exception of a decoder
 
     Parameters
     ----------
@@ -559,7 +564,7 @@ def decoding_failure(
     if isinstance(e, MemoryError): return "decoding it takes more memory than allowed"
     if isinstance(e, EOFError) or re.search("truncated|not enough|unexpected end", said): return _CUT_OFF
     if isinstance(e, NotImplementedError) or re.search("unsupported|not supported|unknown|cannot handle", said):
-        return f"a {_name(kind) or 'picture'} of a sort that is not read here; save it as JPEG or PNG"
+        return f"a {_name(kind) or 'picture'} of a kind that is not read here; save it as JPEG or PNG"
     return _DAMAGED
 
 # %% ../nbs/01_picture.ipynb #2ec5bbe0
@@ -568,7 +573,7 @@ _TURNS = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANS
 
 # %% ../nbs/01_picture.ipynb #6625f613
 def _shown(im, up, profile, max_size, lower=None):
-    "What a viewer shows of an image: decoded, no side longer than `max_size`, RGB, turned, without metadata"
+    "Decode an image as a viewer shows it: no side longer than `max_size`, RGB, upright, without metadata"
     def shrink(im):  # HAMMING is as sharp as BICUBIC here, in two thirds of the time
         if max_size: im.thumbnail((max_size, max_size), Image.Resampling.HAMMING, reducing_gap=1.5)
     profile = profile or im.info.get("icc_profile")
@@ -581,11 +586,11 @@ def _shown(im, up, profile, max_size, lower=None):
     return im
 
 # %% ../nbs/01_picture.ipynb #3014a254
-_PIXELS = b"\xfb\xb7" + bytes(73*i % 255 for i in range(90)), b"\x5a\xc3\x3c"*30  # any will do that are seen
+_PIXELS = b"\xfb\xb7" + bytes(73*i % 255 for i in range(90)), b"\x5a\xc3\x3c"*30  # any pixels that show
 
 
 def _complete(cut):
-    "Is a JPEG that has no end marker all there? Then it looks the same whatever follows"
+    "Check whether a JPEG without an end marker is complete: then it looks the same whatever follows"
     body, seen = cut.data.removesuffix(b"\xff\xd9").rstrip(b"\xff"), set()
     done = len(re.findall(rb"\xff[\xd0-\xd7]", body[body.rfind(b"\xff\xda"):]))  # restart markers are numbered
     marks = [bytes([0xff, 0xd0 + i % 8]) for i in range(done, done + 32)]
@@ -602,7 +607,7 @@ _turn = threading.Lock()  # large pictures are decoded one after another
 
 
 def _decoded(cut, max_size, megabytes, seconds):
-    "The picture of a `Cut`, the size that it had, the decoder's warnings"
+    "Decode a `Cut`: return the picture, its original size and the decoder's warnings"
     _check(cut.size, cut, max_size, megabytes, seconds)
     im, up, warning = _open(cut)
     mode = _raw_mode(im)
@@ -614,7 +619,7 @@ def _decoded(cut, max_size, megabytes, seconds):
 
 
 def _taken(im, max_size):
-    "The same of a picture in memory, which is left as it is"
+    "Do the same with a picture in memory, which is left as it is"
     try: up = im.getexif().get(0x0112, 1)
     except Exception: up = 1  # a block that makes no sense
     return _shown(im.copy(), up, None, max_size), (im.size[::-1] if up in (5, 6, 7, 8) else im.size), ""
@@ -622,27 +627,27 @@ def _taken(im, max_size):
 # %% ../nbs/01_picture.ipynb #3ded9722
 def decode_upright(
     src,  # path, bytes, open binary file or Pillow picture (which is left as it is)
-    max_size: int | None,  # no side of the result is longer, pixels; None: as large as it is
-    megabytes: float = MEGABYTES,  # memory that it may take
-    seconds: float = SECONDS,  # time that it may take
-) -> tuple:  # the upright RGB picture, the size that it had (width, height), the decoder's warnings ('' for none)
-    """Decode a picture once, within limits, with all that cleaning wants to know of it
+    max_size: int | None,  # longest side of the result, pixels; None: the original size
+    megabytes: float = MEGABYTES,  # limit on memory
+    seconds: float = SECONDS,  # limit on time
+) -> tuple:  # the upright RGB picture, its original (width, height), the decoder's warnings ('' for none)
+    """Decode a picture once, within limits, and return all that cleaning needs to know about it
 
     Parameters
     ----------
     src
         path, bytes, open binary file or Pillow picture (which is left as it is)
     max_size
-        no side of the result is longer, pixels; None: as large as it is
+        longest side of the result, pixels; None: the original size
     megabytes
-        memory that it may take
+        limit on memory
     seconds
-        time that it may take
+        limit on time
 
     Returns
     -------
     tuple
-        the upright RGB picture, the size that it had (width, height), the decoder's warnings ('' for none)
+        the upright RGB picture, its original (width, height), the decoder's warnings ('' for none)
     """
     cut = None
     try:
@@ -656,17 +661,17 @@ def decode_upright(
 # %% ../nbs/01_picture.ipynb #1f03b75d
 def open_upright(
     src,  # path, bytes, open binary file or Pillow picture (which is left as it is)
-    max_size: int | None = None,  # no side of the result is longer, pixels; None: as large as it is
+    max_size: int | None = None,  # longest side of the result, pixels; None: the original size
     **limits,  # megabytes and seconds, as `decode_upright` takes them
 ) -> Image.Image:  # RGB, upright, without metadata
-    """The picture in `src` as a viewer shows it, or `BadPicture` with the reason
+    """Open a picture as a viewer shows it, or raise `BadPicture` with the reason
 
     Parameters
     ----------
     src
         path, bytes, open binary file or Pillow picture (which is left as it is)
     max_size
-        no side of the result is longer, pixels; None: as large as it is
+        longest side of the result, pixels; None: the original size
     limits
         megabytes and seconds, as `decode_upright` takes them
 
@@ -685,7 +690,7 @@ _CHANGED, _CAMERA, _SHOT, _MODEL = 0x0132, 0x8769, 0x9003, 0x0110  # tags: a dat
 
 
 def _camera_tags(block):
-    "Tag → text, of an EXIF block or a TIFF, whose tags are laid out alike"
+    "Read the camera's tags, as tag → text, from an EXIF block or a TIFF, which are laid out alike"
     order, found = dict(II="<", MM=">").get(block[:2].decode("latin1"), "<"), {}
     at, = struct.unpack_from(order + "I", block, 4)
     for directory in (places := [at]):
@@ -701,8 +706,8 @@ def _camera_tags(block):
 
 def camera_facts(
     file,  # a photo as it came from the camera: path, bytes or open binary file
-) -> tuple[str, str]:  # when it was taken, such as 2024:05:01 12:30:00, and by which model; '' where nothing says so
-    """Read from the EXIF block of a photo when and with what it was taken, within the limits for pictures
+) -> tuple[str, str]:  # when it was taken, such as 2024:05:01 12:30:00, and the model; '' if not known
+    """Read when a photo was taken, and with which camera, from its EXIF block
 
     Parameters
     ----------
@@ -712,35 +717,35 @@ def camera_facts(
     Returns
     -------
     tuple[str, str]
-        when it was taken, such as 2024:05:01 12:30:00, and by which model; '' where nothing says so
+        when it was taken, such as 2024:05:01 12:30:00, and the model; '' if not known
     """
     try:
         cut = cut_out(data := _read(file))
         block = data if cut.kind == "tif" else cut.exif or _open(cut)[0].info.get("exif") or b""
         found = _camera_tags(block.removeprefix(b"Exif\0\0"))
-    except Exception: return "", ""  # no picture, or a block that makes no sense: no reason to stop
+    except Exception: return "", ""  # not a picture, or a broken block: not a reason to stop
     dates = (d for d in (found.get(_SHOT, ""), found.get(_CHANGED, "")) if re.match(r"[12]\d{3}(\D\d\d){5}$", d))
     return next(dates, ""), found.get(_MODEL, "")
 
 # %% ../nbs/01_picture.ipynb #5816856c
 def contact_sheet(
-    pictures,  # paths, bytes or PIL images; what cannot be opened is a grey field
-    captions=(),  # a text for each
+    pictures,  # paths, bytes or PIL images; one that cannot be opened becomes a grey square
+    captions=(),  # a text for each picture
     cols: int = 6,  # pictures in a row
-    size: int = 110,  # side of a field, pixels
+    size: int = 110,  # side of each square, pixels
 ) -> Image.Image:  # RGB
-    """Small versions of `pictures`, side by side
+    """Lay out small versions of `pictures` side by side
 
     Parameters
     ----------
     pictures
-        paths, bytes or PIL images; what cannot be opened is a grey field
+        paths, bytes or PIL images; one that cannot be opened becomes a grey square
     captions
-        a text for each
+        a text for each picture
     cols
         pictures in a row
     size
-        side of a field, pixels
+        side of each square, pixels
 
     Returns
     -------
@@ -763,13 +768,13 @@ def contact_sheet(
 
 # %% ../nbs/01_picture.ipynb #3eed7797
 def _format_of(dest):
-    "Pillow's name for the format that the name of a file asks for"
+    "Return Pillow's name for the format that a file's suffix stands for"
     Image.init()
     return Image.EXTENSION.get(Path(dest).suffix.lower(), "")
 
 
 def _needs_no_change(src, size, mode, kind):
-    "Is a file a picture of this size, these colours and this format, with nothing to be turned and one frame?"
+    "Check whether a file already has this size, mode and format, one frame, and is upright"
     with Image.open(src) as im:
         return ((im.size, im.mode, im.format, getattr(im, "n_frames", 1)) == (size, mode, kind, 1)
                 and im.getexif().get(0x0112, 1) == 1)
@@ -777,31 +782,31 @@ def _needs_no_change(src, size, mode, kind):
 # %% ../nbs/01_picture.ipynb #8d91451d
 def upright_copy(
     src: str | Path,  # picture file
-    dest: str | Path | None = None,  # file to write, may be `src` itself; None: only see whether `src` can be read
-    max_size: int | None = None,  # no side of the copy is longer, pixels; None: as large as it is
-    mode: str = "RGB",  # Pillow's name for its colours
-    kind: str | None = None,  # Pillow's name for its format; by default what the name of `dest` says
-    resample: int = Image.Resampling.BILINEAR,  # how it is made smaller
-    options: dict | None = None,  # for Pillow's `save`
+    dest: str | Path | None = None,  # file to write, may be `src` itself; None: only check that `src` can be read
+    max_size: int | None = None,  # longest side of the copy, pixels; None: the original size
+    mode: str = "RGB",  # Pillow's name for its colour mode
+    kind: str | None = None,  # Pillow's name for its format; by default as the suffix of `dest` says
+    resample: int = Image.Resampling.BILINEAR,  # Pillow's filter for making it smaller
+    options: dict | None = None,  # further arguments of Pillow's `save`
 ) -> dict:  # empty, or with the `reason` why there is no copy
-    """Write a picture file upright and no larger than wanted, whole or not at all
+    """Write an upright copy of a picture file, no larger than wanted, whole or not at all
 
     Parameters
     ----------
     src
         picture file
     dest
-        file to write, may be `src` itself; None: only see whether `src` can be read
+        file to write, may be `src` itself; None: only check that `src` can be read
     max_size
-        no side of the copy is longer, pixels; None: as large as it is
+        longest side of the copy, pixels; None: the original size
     mode
-        Pillow's name for its colours
+        Pillow's name for its colour mode
     kind
-        Pillow's name for its format; by default what the name of `dest` says
+        Pillow's name for its format; by default as the suffix of `dest` says
     resample
-        how it is made smaller
+        Pillow's filter for making it smaller
     options
-        for Pillow's `save`
+        further arguments of Pillow's `save`
 
     Returns
     -------
@@ -831,14 +836,14 @@ def _copied(src, dest):
 
 # %% ../nbs/01_picture.ipynb #a680c3c7
 def is_by_the_way(
-    name: str,  # of a file
+    name: str,  # name of a file
 ) -> bool:
-    """Tell whether a system or a photo program has put a file beside the photos, so that nobody takes it for one
+    """Check whether a file is one that a system or a photo program puts beside photos
 
     Parameters
     ----------
     name
-        of a file
+        name of a file
     """
     return name.lower() in ("thumbs.db", "desktop.ini") or name.lower().endswith(".xmp")
 
@@ -846,7 +851,7 @@ def is_by_the_way(
 def why_no_picture(
     file: Path,  # any file
 ) -> str:  # '' for a picture
-    """Say why a file is not taken for a picture: its name says that it is one, or else its first bytes
+    """Explain why a file is not taken for a picture, judged by its suffix, then by its first bytes
 
     Parameters
     ----------
@@ -866,21 +871,21 @@ def why_no_picture(
 
 def find_pictures(
     folder: str | Path,  # where to look
-    skip=lambda folder: False,  # called with each sub-folder: is it to be left alone?
-) -> tuple:  # paths of pictures, sorted; dict: path of what is left out → why
-    """Find the pictures in and below a folder, also in linked folders; hidden files are not meant
+    skip=lambda folder: False,  # called with each subfolder; true: leave it alone
+) -> tuple:  # sorted paths of the pictures, and a dict: path of what is left out → why
+    """Find the pictures in and below a folder, also in linked folders; hidden files are skipped
 
     Parameters
     ----------
     folder
         where to look
     skip
-        called with each sub-folder: is it to be left alone?
+        called with each subfolder; true: leave it alone
 
     Returns
     -------
     tuple
-        paths of pictures, sorted; dict: path of what is left out → why
+        sorted paths of the pictures, and a dict: path of what is left out → why
     """
     files, left_out, seen, links, around = [], {}, set(), deque([Path(folder)]), Path(folder).resolve().parents
     def failed(e): left_out[Path(e.filename)] = f"it cannot be opened ({e.strerror})"
@@ -902,7 +907,7 @@ def find_pictures(
 def left_out_line(
     left_out: dict,  # path → why, from `find_pictures`
 ) -> str:  # '' where nothing was left out
-    """Say in a line what was left out, and why
+    """Summarise in one line what was left out, and why
 
     Parameters
     ----------
@@ -923,16 +928,16 @@ def left_out_line(
 
 # %% ../nbs/01_picture.ipynb #0fda6314
 def limit_memory(
-    megabytes: int  # how much more than now, 2^20 bytes each
+    megabytes: int  # how much more than it has now, 2^20 bytes each
 ):
-    """Let this process take so much more memory than it has, where the system keeps such limits (Linux)
+    """Limit how much more memory this process may take, where the system supports it (Linux)
 
     Parameters
     ----------
     megabytes
-        how much more than now, 2^20 bytes each
+        how much more than it has now, 2^20 bytes each
     """
-    warnings.simplefilter("ignore")  # of decoders; what is said here nobody reads
+    warnings.simplefilter("ignore")  # of decoders: nobody reads them in this process
     if sys.platform != "linux": return
     import resource
     has = int(Path("/proc/self/statm").read_text().split()[0])*resource.getpagesize()
@@ -940,10 +945,10 @@ def limit_memory(
 
 # %% ../nbs/01_picture.ipynb #6efb7164
 def _send_pictures(max_size, megabytes):
-    "Open the files whose names come in, one a line, and send each picture, or the reason why there is none"
+    "Open the files named on standard input, one a line, and send back each picture, or the reason for having none"
     limit_memory(megabytes)
     out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a decoder prints is no answer
+    os.dup2(2, 1)  # so that what a decoder prints is not taken for an answer
     def send(about, pixels=b""):
         out.write(json.dumps(about).encode() + b"\n" + pixels)
         out.flush()
@@ -955,19 +960,19 @@ def _send_pictures(max_size, megabytes):
 
 # %% ../nbs/01_picture.ipynb #635c1fd6
 class SafeReader:
-    "`open_upright` in a process that may be killed: the worst a file can do is to be refused"
+    "`open_upright` in a separate process: the worst that can happen is that a file is refused"
     process = None
 
     def __init__(self,
-        max_size: int = MAX_SIZE,  # no side of a picture is longer, pixels
-        seconds: float = SECONDS,  # how long a picture may take
-        megabytes: int = MEGABYTES,  # memory that a picture may take, where the system keeps such limits
+        max_size: int = MAX_SIZE,  # longest side of a picture, pixels
+        seconds: float = SECONDS,  # limit on the time for a picture
+        megabytes: int = MEGABYTES,  # limit on the memory for a picture, where the system supports it
     ):
         self.max_size, self.seconds, self.megabytes = max_size, seconds, megabytes
         self.folder, self.lock = tempfile.TemporaryDirectory(prefix="birdornot-"), threading.Lock()
 
     def start(self):
-        "Start the process, unless it runs; the first picture does it too, and again after the process was lost"
+        "Start the process unless it is running; calling the reader does so too"
         if self.process and self.process.poll() is None: return
         self._end()
         code = (f"import sys; sys.path[:] = {sys.path!r}; from birdornot import picture; "
@@ -991,7 +996,7 @@ class SafeReader:
 
 # %% ../nbs/01_picture.ipynb #2ee1a993
 def _answer(process, file, seconds):
-    "What the process says of a file: a dict, pixels, and whether its time was over; nothing where it was lost"
+    "Return the process's answer about a file: a dict, pixels, and whether it timed out; nothing if it crashed"
     late, said, pixels = threading.Event(), {}, b""
     def stop():
         late.set()
@@ -1010,7 +1015,7 @@ def _answer(process, file, seconds):
 
 def _read_safely(
     self,
-    photo: bytes,  # what a picture file contains
+    photo: bytes,  # contents of a picture file
 ) -> Image.Image:  # RGB, upright; raises `BadPicture` with the reason
     "Open a photo"
     with self.lock:
@@ -1030,16 +1035,16 @@ SafeReader.__call__ = _read_safely
 # %% ../nbs/01_picture.ipynb #8943a209
 def model_input(
     img: Image.Image,  # upright RGB picture from `open_upright`
-    size: int,  # side of the square the model sees, pixels
+    size: int,  # side of the square that the model sees, pixels
 ) -> np.ndarray:  # float32, 3×size×size, red, green, blue, each 0–1
-    """The numbers a model is given for a picture: squished to a square, bilinear, as in training
+    """Turn a picture into the numbers a model sees: squished to a square, bilinear, as in training
 
     Parameters
     ----------
     img
         upright RGB picture from `open_upright`
     size
-        side of the square the model sees, pixels
+        side of the square that the model sees, pixels
 
     Returns
     -------

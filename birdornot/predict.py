@@ -419,7 +419,7 @@ def _evaluate(clf, folder):
     "The `Evaluation` of a classifier on a folder of labelled photos"
     layout, folder = layout_of(folder), _photos_in(folder)
     files, tops = find_photos(folder, left_out := {}), {folder, *parts_of(layout).values()}
-    left_out |= {f: "it lies in no class folder" for f in files if f.parent in tops}
+    left_out |= {f: "it is not in a class folder" for f in files if f.parent in tops}
     files = [f for f in files if f not in left_out]
     if left_out: warnings.warn(left_out_line(left_out), stacklevel=2)
     if not files: raise BirdornotError(f"no photos in {str(folder)!r}; put them in sub-folders named by label")

@@ -1,4 +1,4 @@
-"""What lies where: a dataset that we make, a folder of your own, and the folder of lesson 1
+"""Where everything is kept: in a dataset that we make, beside a folder of your own, and in the folder of lesson 1
 
 Docs: https://birdornot.github.io/birdornot/project.html.md"""
 
@@ -6,7 +6,7 @@ Docs: https://birdornot.github.io/birdornot/project.html.md"""
 
 # %% auto #0
 __all__ = ['name_parts', 'Layout', 'copy_of_ledger', 'read_about', 'has_pictures', 'beside_layout', 'seen_from', 'lesson_layout',
-           'known_layout', 'layout_of', 'fillable', 'check_apart', 'how_to_mend', 'clean_label', 'label_key',
+           'known_layout', 'layout_of', 'fillable', 'check_apart', 'how_to_fix_labels', 'clean_label', 'label_key',
            'safe_name', 'folder_name', 'split_label', 'class_folders', 'loose_pictures', 'part_name', 'part_folders',
            'place_of', 'parts_of', 'folder_label', 'label_of']
 
@@ -30,19 +30,19 @@ _NAME = re.compile(r"(photos|originals|quarantine)(/(?!\.{1,2}(/|$))[^/\\\0]+)+"
 
 
 def name_parts(
-    name: str,  # of a file, as in the ledger: photos/…, originals/… or quarantine/…
-) -> list[str]:  # the place, and the names of the folders and the file below it
-    """Split the name of a file; raises `DatasetError` for one that leads out of its dataset
+    name: str,  # name of a file in the ledger: photos/…, originals/… or quarantine/…
+) -> list[str]:  # the place, then the names of the folders and the file below it
+    """Split the name of a file; raise `DatasetError` if it leads out of the dataset
 
     Parameters
     ----------
     name
-        of a file, as in the ledger: photos/…, originals/… or quarantine/…
+        name of a file in the ledger: photos/…, originals/… or quarantine/…
 
     Returns
     -------
     list[str]
-        the place, and the names of the folders and the file below it
+        the place, then the names of the folders and the file below it
     """
     if isinstance(name, str) and _NAME.fullmatch(name) and (os.name != "nt" or ":" not in name): return name.split("/")
     raise DatasetError(f"the ledger names a file {name!r}, which is not in its dataset; do not use this dataset")
@@ -50,20 +50,20 @@ def name_parts(
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the things of a dataset lie
+    """Where the parts of a dataset are kept
 
     Attributes
     ----------
     kind
-        "project"; "beside": the photos are a folder of your own; "lesson"; "old": of an earlier birdornot
+        "project"; "beside": with photos in a folder of your own; "lesson"; "old": from an early birdornot
     photos
         folder of the class folders
     home
-        folder of all the rest
+        folder of everything else
     """
-    kind: str  # "project"; "beside": the photos are a folder of your own; "lesson"; "old": of an earlier birdornot
+    kind: str  # "project"; "beside": with photos in a folder of your own; "lesson"; "old": from an early birdornot
     photos: Path  # folder of the class folders
-    home: Path  # folder of all the rest
+    home: Path  # folder of everything else
 
     @property
     def ledger(self) -> Path: return (self.photos if self.kind == "lesson" else self.home)/"ledger.sqlite"
@@ -81,18 +81,18 @@ class Layout:
     def report(self) -> Path: return self.home/"report.html"
 
     def locate(self,
-        name: str,  # as in the ledger: photos/…, originals/… or quarantine/…
+        name: str,  # name in the ledger: photos/…, originals/… or quarantine/…
     ) -> Path:
-        """Find the file that a ledger calls `name`; raises `DatasetError` for a name or a link that leads elsewhere
+        """Return the path of the file `name`; raise `DatasetError` for a name or a link that leads elsewhere
 
         Parameters
         ----------
         name
-            as in the ledger: photos/…, originals/… or quarantine/…
+            name in the ledger: photos/…, originals/… or quarantine/…
         """
         place, *rest = name_parts(name)
         file = getattr(self, place)
-        own = place == "photos" and self.kind in ("beside", "lesson")  # what is linked there, its owner has linked
+        own = place == "photos" and self.kind in ("beside", "lesson")  # there the owner made the links
         for part in [] if own else ["", *rest]:
             file = file/part
             if os.path.islink(file):
@@ -102,8 +102,8 @@ class Layout:
 # %% ../nbs/03_project.ipynb #d6cee67d
 def copy_of_ledger(
     ledger: str | Path,  # SQLite file
-) -> Path:  # need not be there
-    """Name the copy of a ledger that is kept beside it
+) -> Path:  # may not exist
+    """Return the path of the copy that is kept beside a ledger
 
     Parameters
     ----------
@@ -113,15 +113,15 @@ def copy_of_ledger(
     Returns
     -------
     Path
-        need not be there
+        may not exist
     """
     return Path(ledger).with_suffix(".copy.sqlite")
 
 
 def read_about(
     ledger: str | Path,  # SQLite file
-) -> dict[str, str]:  # `layout` and, where the photos lie elsewhere, `photos`; empty for a ledger that says nothing
-    """Read what a ledger says of its dataset, without changing it
+) -> dict[str, str]:  # `layout` and, where the photos are elsewhere, `photos`; empty if it records nothing
+    """Read what a ledger records about its dataset, without changing it
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def read_about(
     Returns
     -------
     dict[str, str]
-        `layout` and, where the photos lie elsewhere, `photos`; empty for a ledger that says nothing
+        `layout` and, where the photos are elsewhere, `photos`; empty if it records nothing
     """
     files = Path(ledger).absolute(), copy_of_ledger(ledger).absolute()
     for file, how in product(files, ("mode=ro", "mode=ro&immutable=1")):  # a read-only disk needs the second
@@ -139,21 +139,21 @@ def read_about(
             with closing(sqlite3.connect(f"{file.as_uri()}?{how}", uri=True)) as db:
                 said = db.execute("SELECT key, value FROM about")
                 return {k: v for k, v in said if isinstance(k, str) and isinstance(v, str) and "\0" not in v}
-        except UnicodeDecodeError: pass  # damaged, or no ledger of ours
-        except sqlite3.Error as e:  # damaged: whoever opens it to read rows says so
+        except UnicodeDecodeError: pass  # damaged, or not a ledger of ours
+        except sqlite3.Error as e:  # damaged: opening it to read rows raises the error
             if "no such table" in str(e): break
     return {}
 
 # %% ../nbs/03_project.ipynb #94888d00
 def has_pictures(
-    folder: str | Path,  # any folder; one that is not there has none
+    folder: str | Path,  # any folder; one that does not exist has no pictures
 ) -> bool:
-    """Tell whether pictures lie in or below a folder, hidden folders left out
+    """Check whether there are pictures in or below a folder, hidden folders left out
 
     Parameters
     ----------
     folder
-        any folder; one that is not there has none
+        any folder; one that does not exist has no pictures
     """
     for where, folders, files in os.walk(folder):
         if any(Path(f).suffix.lower() in PICTURE_SUFFIXES for f in files): return True
@@ -163,36 +163,36 @@ def has_pictures(
 
 # %% ../nbs/03_project.ipynb #801e798c
 def beside_layout(
-    photos: str | Path,  # a folder of your own, with a folder for each class
-    home: str | Path | None = None,  # where results go; by default beside it, photos → photos_birdornot
+    photos: str | Path,  # folder of your own, with a folder for each class
+    home: str | Path | None = None,  # folder for results; by default beside it: photos → photos_birdornot
 ) -> Layout:
-    """Lay out a project that takes its photos from a folder of your own, and writes nothing into it
+    """Return the layout of a project whose photos are in a folder of your own, which is not written into
 
     Parameters
     ----------
     photos
-        a folder of your own, with a folder for each class
+        folder of your own, with a folder for each class
     home
-        where results go; by default beside it, photos → photos_birdornot
+        folder for results; by default beside it: photos → photos_birdornot
     """
     photos = Path(photos)
     return Layout("beside", photos, Path(home) if home else photos.with_name(f"{photos.name}_birdornot"))
 
 
 def seen_from(
-    layout: Layout,  # of a project with photos of your own
-) -> str:  # relative where both lie in one folder, and may be moved together; absolute otherwise
-    """Name the photos of a project as its ledger does
+    layout: Layout,  # layout of a project with photos of your own
+) -> str:  # relative if both are in one folder, so that they can be moved together; absolute otherwise
+    """Return the path of a project's photos as its ledger records it
 
     Parameters
     ----------
     layout
-        of a project with photos of your own
+        layout of a project with photos of your own
 
     Returns
     -------
     str
-        relative where both lie in one folder, and may be moved together; absolute otherwise
+        relative if both are in one folder, so that they can be moved together; absolute otherwise
     """
     home, photos = layout.home.absolute(), layout.photos.absolute()
     return os.path.relpath(photos, home) if home.parent == photos.parent else str(photos)
@@ -201,7 +201,7 @@ def seen_from(
 def lesson_layout(
     path: str | Path,  # folder that the lesson fills with a folder for each class
 ) -> Layout:
-    """Lay out the lesson's own folder: the ledger among the class folders, all other things beside
+    """Return the layout of lesson 1: the ledger next to the class folders, everything else beside them
 
     Parameters
     ----------
@@ -213,7 +213,7 @@ def lesson_layout(
 
 # %% ../nbs/03_project.ipynb #8268d727
 def _with_ledger(path):
-    "The layout of a folder with a ledger in it, or None"
+    "Return the layout of a folder that contains a ledger, or None"
     ledger = path/"ledger.sqlite"
     if not ledger.is_file() and not copy_of_ledger(ledger).is_file(): return None
     about = read_about(ledger)
@@ -226,14 +226,14 @@ def _with_ledger(path):
 
 
 def known_layout(
-    path: str | Path,  # any folder, with a name
+    path: str | Path,  # any folder that has a name
 ) -> Layout | None:
-    """Find the layout of a folder that belongs to a dataset already
+    """Return the layout of a folder that already belongs to a dataset, or None
 
     Parameters
     ----------
     path
-        any folder, with a name
+        any folder that has a name
     """
     path = Path(path)
     around = path.name == "photos" and _with_ledger(path.parent)
@@ -243,14 +243,14 @@ def known_layout(
 
 # %% ../nbs/03_project.ipynb #21268d63
 def layout_of(
-    path: str | Path | Layout,  # a project, its `photos`, a folder of your own or of lesson 1; or one still to be made
+    path: str | Path | Layout,  # project, its `photos`, folder of your own or of lesson 1; or one yet to be made
 ) -> Layout:
-    """Find out where the things of a dataset lie; nothing is written
+    """Return the layout of a dataset, without writing anything
 
     Parameters
     ----------
     path
-        a project, its `photos`, a folder of your own or of lesson 1; or one still to be made
+        project, its `photos`, folder of your own or of lesson 1; or one yet to be made
     """
     if isinstance(path, Layout): return path
     if not isinstance(path, (str, os.PathLike)):
@@ -262,14 +262,14 @@ def layout_of(
 
 # %% ../nbs/03_project.ipynb #7adc7a93
 def fillable(
-    path: str | Path | Layout,  # where pictures are to be put
+    path: str | Path | Layout,  # folder to put pictures into
 ) -> Layout:  # raises `DatasetError` for a folder of your own
-    """Lay out a dataset that we may put pictures into
+    """Return the layout of a dataset that may be filled with pictures
 
     Parameters
     ----------
     path
-        where pictures are to be put
+        folder to put pictures into
 
     Returns
     -------
@@ -290,16 +290,16 @@ def fillable(
 # %% ../nbs/03_project.ipynb #d36f424d
 def check_apart(
     folder: str | Path,  # folder of your own that pictures are taken from
-    path: str | Path | Layout,  # dataset that they go to, or results of it
+    path: str | Path | Layout,  # dataset they go to, or its results
 ):
-    """Raise `DatasetError` where one of two folders is the other one, or lies in it
+    """Raise `DatasetError` if one of the two folders is the other one, or lies inside it
 
     Parameters
     ----------
     folder
         folder of your own that pictures are taken from
     path
-        dataset that they go to, or results of it
+        dataset they go to, or its results
     """
     folder, layout = Path(folder), layout_of(path)
     theirs = {d.resolve() for d in (folder, *(folder.iterdir() if folder.is_dir() else ())) if d.is_dir()}
@@ -307,14 +307,14 @@ def check_apart(
     for ours in {d.resolve() for d in (layout.home, layout.home if beside else layout.photos)}:
         for d in theirs | {folder.resolve()}:
             if ours == d or ours in d.parents or d in ours.parents:
-                raise DatasetError(f"{str(folder)!r} and {str(layout.home)!r} lie one in the other, so copies would be "
-                                   "taken for pictures of your own; name another folder for the dataset")
+                raise DatasetError(f"{str(folder)!r} and {str(layout.home)!r} are one inside the other, so copies "
+                                   "would be taken for pictures of your own; name another folder for the dataset")
 
 # %% ../nbs/03_project.ipynb #8312b321
-def how_to_mend(
+def how_to_fix_labels(
     path: str | Path | Layout,  # dataset, or a folder of your own
 ) -> str:
-    """Say how labels are put right
+    """Explain how to correct labels
 
     Parameters
     ----------
@@ -331,21 +331,21 @@ _JOINERS = "\u200c\u200d"  # hold emoji and some scripts together
 
 
 def clean_label(
-    text: str,  # as typed, or found in a table
+    text: str,  # name as typed, or as found in a table
 ) -> str:  # in Unicode's form NFC; may be empty
-    """Write the name of a class as it was typed, without control characters and needless blanks
+    """Clean the name of a class of control characters and needless blanks
 
     Parameters
     ----------
     text
-        as typed, or found in a table
+        name as typed, or as found in a table
 
     Returns
     -------
     str
         in Unicode's form NFC; may be empty
     """
-    text = str(text).encode("utf-8", "backslashreplace").decode()  # bytes of a name that are no text are written out
+    text = str(text).encode("utf-8", "backslashreplace").decode()  # bytes that are not text are spelled out
     text = unicodedata.normalize("NFC", text)
     hidden = ("Cc", "Cf", "Zl", "Zp")
     seen = (c if c in _JOINERS or unicodedata.category(c) not in hidden else " " if c.isspace() else "" for c in text)
@@ -354,8 +354,8 @@ def clean_label(
 
 def label_key(
     text: str,  # name of a class, as typed or as a folder is called
-) -> str:  # what names of one class have in common
-    """Tell which names mean one class: capitals, blanks, hyphens and underscores make no difference
+) -> str:  # the same for all names of one class
+    """Reduce a name to what tells classes apart: capitals, blanks, hyphens and underscores make no difference
 
     Parameters
     ----------
@@ -365,7 +365,7 @@ def label_key(
     Returns
     -------
     str
-        what names of one class have in common
+        the same for all names of one class
     """
     return re.sub(r"[\s_-]+", " ", clean_label(text).casefold()).strip() or clean_label(text)
 
@@ -376,7 +376,7 @@ _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.I)
 def safe_name(
     label: str,  # name of a class
 ) -> bool:
-    """Tell whether every system can bear a folder of this name
+    """Check whether every system can handle a folder of this name
 
     Parameters
     ----------
@@ -389,8 +389,8 @@ def safe_name(
 
 def folder_name(
     label: str,  # name of a class
-) -> str:  # itself where it is safe on every system, otherwise a slug with six digits made from it
-    """Name the folder of a class
+) -> str:  # the label if it is safe on every system, otherwise a slug with six digits computed from it
+    """Return the name of a class's folder
 
     Parameters
     ----------
@@ -400,7 +400,7 @@ def folder_name(
     Returns
     -------
     str
-        itself where it is safe on every system, otherwise a slug with six digits made from it
+        the label if it is safe on every system, otherwise a slug with six digits computed from it
     """
     if safe_name(label): return label
     from slugify import slugify
@@ -409,33 +409,33 @@ def folder_name(
 
 # %% ../nbs/03_project.ipynb #e300e58c
 def split_label(
-    label: str,  # name of a class, or of several joined by +
-) -> list[str]:  # of one name where the + joins nothing
-    """Name the things that a picture of a class shows
+    label: str,  # name of a class, or several names joined by +
+) -> list[str]:  # a single name where no + joins two
+    """Split a label into the names of the things a picture shows
 
     Parameters
     ----------
     label
-        name of a class, or of several joined by +
+        name of a class, or several names joined by +
 
     Returns
     -------
     list[str]
-        of one name where the + joins nothing
+        a single name where no + joins two
     """
     parts = [part.strip() for part in label.split("+")]
     return parts if all(parts) else [label]
 
 # %% ../nbs/03_project.ipynb #6fbee424
 def class_folders(
-    folder: str | Path,  # holds a folder for each class
+    folder: str | Path,  # folder with a folder for each class
 ) -> list[Path]:  # paths, sorted, hidden ones left out
-    """List the folders in a folder that can be classes
+    """List the folders that can be classes
 
     Parameters
     ----------
     folder
-        holds a folder for each class
+        folder with a folder for each class
 
     Returns
     -------
@@ -446,14 +446,14 @@ def class_folders(
 
 
 def loose_pictures(
-    folder: str | Path,  # holds a folder for each class; one that is not there has none
+    folder: str | Path,  # folder with a folder for each class; it need not exist
 ) -> dict[Path, str]:  # path → why it is left out
-    """Find the pictures that lie beside the class folders
+    """Find the pictures that are beside the class folders instead of in one
 
     Parameters
     ----------
     folder
-        holds a folder for each class; one that is not there has none
+        folder with a folder for each class; it need not exist
 
     Returns
     -------
@@ -462,7 +462,7 @@ def loose_pictures(
     """
     files = Path(folder).iterdir() if Path(folder).is_dir() else ()
     loose = sorted(p for p in files if p.suffix.lower() in PICTURE_SUFFIXES and p.is_file())
-    return {p: "it lies in no class folder" for p in loose if not p.name.startswith(".")}
+    return {p: "it is not in a class folder" for p in loose if not p.name.startswith(".")}
 
 # %% ../nbs/03_project.ipynb #99f0aba5
 _PARTS = {name: part for part, names in dict(train="train training", valid="valid val validation dev",
@@ -470,14 +470,14 @@ _PARTS = {name: part for part, names in dict(train="train training", valid="vali
 
 
 def part_name(
-    text: str | None,  # what a folder or a cell of a table is called
+    text: str | None,  # name of a folder, or a cell of a table
 ) -> str:  # train, valid or test; '' for anything else
-    """Read the name of a part of a collection
+    """Return the part of a collection that a name stands for
 
     Parameters
     ----------
     text
-        what a folder or a cell of a table is called
+        name of a folder, or a cell of a table
 
     Returns
     -------
@@ -488,19 +488,19 @@ def part_name(
 
 # %% ../nbs/03_project.ipynb #ffbb79b7
 def part_folders(
-    folder: str | Path,  # holds a folder for each class, or train, valid and test with a folder for each class in them
-) -> dict[str, Path]:  # part → its folder; empty where the folder is not divided
+    folder: str | Path,  # folder with the classes' folders, or with train, valid and test, which contain these
+) -> dict[str, Path]:  # part → its folder; empty if the folder is not divided
     """Find the parts into which a folder of pictures is divided
 
     Parameters
     ----------
     folder
-        holds a folder for each class, or train, valid and test with a folder for each class in them
+        folder with the classes' folders, or with train, valid and test, which contain these
 
     Returns
     -------
     dict[str, Path]
-        part → its folder; empty where the folder is not divided
+        part → its folder; empty if the folder is not divided
     """
     found, others = {}, []
     for d in class_folders(folder) if Path(folder).is_dir() else ():
@@ -512,96 +512,96 @@ def part_folders(
     if "train" not in found or len(found) < 2 or not class_folders(found["train"]): return {}
     if any(p.suffix.lower() in PICTURE_SUFFIXES for p in found["train"].iterdir()): return {}
     if more := [d.name for d in others if has_pictures(d)]:
-        raise DatasetError(f"{str(folder)!r} is divided into {', '.join(d.name for d in found.values())}, and holds "
-                             f"{', '.join(more)} besides; move that elsewhere")
+        raise DatasetError(f"{str(folder)!r} is divided into {', '.join(d.name for d in found.values())}, and also "
+                             f"contains {', '.join(more)}; move that elsewhere")
     return found
 
 # %% ../nbs/03_project.ipynb #6f958253
 def place_of(
-    path: str | Path | Layout,  # dataset folder, or its layout where many files are asked for
-    file: str | Path,  # a file in or below its photos
-) -> str:  # such as owl/2021/1.jpg; raises `DatasetError` for a file that lies elsewhere
-    """Say where a picture lies, seen from the folder of the class folders
+    path: str | Path | Layout,  # dataset folder, or its layout, which is faster for many files
+    file: str | Path,  # file in or below its photos
+) -> str:  # such as owl/2021/1.jpg; raises `DatasetError` for a file elsewhere
+    """Return the path of a picture relative to the folder of the class folders
 
     Parameters
     ----------
     path
-        dataset folder, or its layout where many files are asked for
+        dataset folder, or its layout, which is faster for many files
     file
-        a file in or below its photos
+        file in or below its photos
 
     Returns
     -------
     str
-        such as owl/2021/1.jpg; raises `DatasetError` for a file that lies elsewhere
+        such as owl/2021/1.jpg; raises `DatasetError` for a file elsewhere
     """
     photos = layout_of(path).photos
     for how in (Path, os.path.abspath, os.path.realpath):
         try: return Path(how(file)).relative_to(how(photos)).as_posix()
         except ValueError: pass
-    raise DatasetError(f"{str(file)!r} does not lie in {str(photos)!r}; name a picture of this dataset")
+    raise DatasetError(f"{str(file)!r} is not in {str(photos)!r}; name a picture of this dataset")
 
 
 @lru_cache(maxsize=64)
 def _labels_of_folders(ledger, written):
-    "The labels whose folders are called otherwise: name of the folder → label"
+    "Read the labels that differ from their folder's name: name of the folder → label"
     return {k[7:]: v for k, v in read_about(ledger).items() if k.startswith("folder:")}
 
 
 def parts_of(
-    layout: Layout,  # of a dataset
-) -> dict[str, Path]:  # part → its folder; empty where the photos are not divided; a project's never are
+    layout: Layout,  # layout of a dataset
+) -> dict[str, Path]:  # part → its folder; empty if the photos are not divided, as always in a project
     """Find the parts into which the photos of a dataset are divided
 
     Parameters
     ----------
     layout
-        of a dataset
+        layout of a dataset
 
     Returns
     -------
     dict[str, Path]
-        part → its folder; empty where the photos are not divided; a project's never are
+        part → its folder; empty if the photos are not divided, as always in a project
     """
     return part_folders(layout.photos) if layout.kind == "beside" else {}
 
 
 def folder_label(
-    layout: Layout,  # of a dataset
-    name: str,  # of a folder in its photos
+    layout: Layout,  # layout of a dataset
+    name: str,  # name of a folder in its photos
 ) -> str:
-    """Name the class whose pictures a folder holds
+    """Return the label of the class whose pictures a folder contains
 
     Parameters
     ----------
     layout
-        of a dataset
+        layout of a dataset
     name
-        of a folder in its photos
+        name of a folder in its photos
     """
-    name = name.encode("utf-8", "backslashreplace").decode()  # of an old zip: no file or page could hold it
+    name = name.encode("utf-8", "backslashreplace").decode()  # of an old zip: no file or page could contain it
     if not re.search(r"_\d{6}$", name) or not layout.ledger.exists(): return unicodedata.normalize("NFC", name)
     written = [f.stat().st_mtime_ns for f in layout.ledger.parent.glob("ledger.sqlite*")]
     return _labels_of_folders(layout.ledger, tuple(written)).get(name, name)
 
 
 def label_of(
-    path: str | Path | Layout,  # dataset folder, or its layout where many files are asked for
+    path: str | Path | Layout,  # dataset folder, or its layout, which is faster for many files
     file: str | Path,  # a picture below its photos
-) -> str:  # several labels joined by +, where a picture shows several things
-    """Name the class of a picture: that of the outermost folder below the photos, or below a part of them
+) -> str:  # several labels joined by + if the picture shows several things
+    """Return the label of a picture: the outermost folder below the photos, or below a part of them
 
     Parameters
     ----------
     path
-        dataset folder, or its layout where many files are asked for
+        dataset folder, or its layout, which is faster for many files
     file
         a picture below its photos
 
     Returns
     -------
     str
-        several labels joined by +, where a picture shows several things
+        several labels joined by + if the picture shows several things
     """
     layout = layout_of(path)
     first, *rest = place_of(layout, file).split("/")

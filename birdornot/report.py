@@ -55,7 +55,7 @@ from .duplicates import session_note, sessions
 from .ledger import Ledger, home_of, own_file
 from .picture import BadPicture, open_upright
 from .probe import ENOUGH_HELD_OUT
-from .project import how_to_mend, label_of, layout_of
+from .project import how_to_fix_labels, label_of, layout_of
 from .split import ledger_rows, picture_files
 
 # %% ../nbs/74_report.ipynb #2096b927
@@ -166,7 +166,7 @@ def _conflicts(path, rows, most=12):
             same[r["sha256"]].append(r)
     groups = [*same.values(), *groups]
     if not groups: return [P("No picture is under two labels.")]
-    return [P(f"One of the labels is wrong; {how_to_mend(path)}"), *_side_by_side(path, groups, most)]
+    return [P(f"One of the labels is wrong; {how_to_fix_labels(path)}"), *_side_by_side(path, groups, most)]
 
 # %% ../nbs/74_report.ipynb #d12df7f5
 def _licences(path, rows, most=15):
@@ -275,7 +275,7 @@ def _suspects(path, rows, most=24):
     def words(r):
         return _named(f"{r['label']}? looks like {r['suggested']}", r)
     return [P(f"{len(wrong)} of {len(clean)} labels are probably wrong: a model that had not seen the picture gave its "
-              f"label a probability under 10 %; {how_to_mend(path)}"),
+              f"label a probability under 10 %; {how_to_fix_labels(path)}"),
             Div(*[_figure(path/r["file"], words(r)) for r in wrong[:most]], cls="figures"),
             P("Least like all others:"), Div(*[_figure(path/r["file"], _named(r["label"], r), 120) for r in odd],
                                          cls="figures")]

@@ -1,4 +1,4 @@
-"""One word in, a list of pictures out: where each one is, how large, whose it is, and who found it
+"""One word in, a list of pictures out: where each one is, how large, whose it is, and which source found it
 
 Docs: https://birdornot.github.io/birdornot/search.html.md"""
 
@@ -37,7 +37,7 @@ from .hits import Hit, Hits, NoHits, Query, SourceFailed, folder_hits, table_hit
 def canonical_url(
     url: str,  # address of a picture
 ) -> str:  # the same for addresses that surely lead to the same picture
-    """`url` without the differences that do not matter
+    """Remove from an address the differences that do not matter
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def canonical_url(
 
 
 def _keys(hit):
-    "What two hits of the same picture have in common"
+    "Return keys of a hit, of which two hits of the same picture share at least one"
     thumb = re.search(r"\.bing\.(?:net|com)/th(?:/id/|\?(?:.*&)?id=)([\w.-]+)", hit.thumbnail_url)
     thumb = [thumb[1]] if thumb else [canonical_url(hit.thumbnail_url)] if hit.thumbnail_url else []
     return {canonical_url(hit.image_url), *thumb}
@@ -74,7 +74,7 @@ class Memory:
         self.path, self.now = Path(path or xdg_cache_home()/"birdornot"/"refused.json"), now
 
     def read(self) -> dict[str, list[float | str]]:  # source → [until, text]
-        """What is remembered; a damaged file counts as empty
+        """Read what is remembered; a damaged file counts as empty
 
         Returns
         -------
@@ -90,7 +90,7 @@ class Memory:
 
     def write(self,
         source: str,  # name of a source
-        failed: SourceFailed | None = None,  # what it said; None: it works again
+        failed: SourceFailed | None = None,  # its error; None: it works again
     ):
         """Remember that a source failed, or that it works again
 
@@ -99,7 +99,7 @@ class Memory:
         source
             name of a source
         failed
-            what it said; None: it works again
+            its error; None: it works again
         """
         rows = self.read()
         if failed is None and rows.pop(source, None) is None: return
@@ -107,15 +107,19 @@ class Memory:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with atomic_file(self.path) as part: part.write_text(json.dumps(rows), encoding="utf-8")
-        except OSError: return  # where nothing can be written, the next search knocks once more, and that is all
+        except OSError: return  # if it cannot be written, the next search asks once more, no worse
 
 # %% ../nbs/12_search.ipynb #3f08e9f4
 def _from_sample(ask):
-    "Drawn pictures, from a server on this computer that answers as Openverse does"
+    "Yield hits of drawn pictures, from a server on this computer that answers as Openverse does"
     from birdornot.sample import KINDS, SampleWeb
     kind = re.sub("_(photo|picture|image)s?$", "", term_slug(ask.term))
+<<<<<<< HEAD
     if kind not in KINDS:
         raise NoHits(f"the sample draws no {ask.term!r}; choose from {', '.join(KINDS)}, or search the web")
+=======
+    if kind not in KINDS: raise NoHits(f"the sample has no drawings of {ask.term!r}; choose from {', '.join(KINDS)}")
+>>>>>>> a558f26 (Rewrite the prose, docstrings and messages of chapters 00 to 42 as a technical writer would put them)
     with SampleWeb() as server:
         yield from openverse_hits(Query(kind, ask.term, Web(pause=0), base=server.url), "sample")
 
@@ -128,8 +132,13 @@ AUTO = ("openverse", "duckduckgo", "bing", "commons")
 
 # %% ../nbs/12_search.ipynb #41d47c49
 def _which(source, folder, table):
+<<<<<<< HEAD
     "The names of the sources to ask, in order"
     names = source.replace(",", " ").split() if isinstance(source, str) else list(source or [])
+=======
+    "List the sources to ask, in order"
+    names = source.replace(",", " ").split() if isinstance(source, str) else list(source)
+>>>>>>> a558f26 (Rewrite the prose, docstrings and messages of chapters 00 to 42 as a technical writer would put them)
     if names == ["auto"] and folder is not None: names = ["folder"]
     if names == ["auto"] and table is not None: names = ["table"]
     if names == ["auto"]: names = os.environ.get("BIRDORNOT_SOURCE", "auto").replace(",", " ").split()
@@ -138,13 +147,17 @@ def _which(source, folder, table):
     if names and not bad: return list(dict.fromkeys(names))
     like = get_close_matches(bad[0], SOURCES, 1) if bad else []
     advice = f"did you mean {like[0]!r}?" if like else f"choose from auto, {', '.join(SOURCES)}"
-    raise BirdornotError(f"{bad[0] if bad else ''!r} is no known source; {advice}")
+    raise BirdornotError(f"{bad[0] if bad else ''!r} is not a known source; {advice}")
 
 
 def _not_asked(name, names, wanted, memory):
-    "Why there is no point in asking this source, or ''"
+    "Explain why there is no point in asking this source; return '' if there is"
     strict = wanted and "unknown" not in wanted
+<<<<<<< HEAD
     if strict and name == "bing": return "it knows no licences"
+=======
+    if strict and name == "bing": return "not asked: it does not know licences."
+>>>>>>> a558f26 (Rewrite the prose, docstrings and messages of chapters 00 to 42 as a technical writer would put them)
     if strict and name == "duckduckgo" and not duckduckgo_group(wanted):
         return f"it knows only the licence groups {', '.join(LICENCES)}"
     if len(names) == 1 or name not in AUTO: return ""
@@ -153,7 +166,7 @@ def _not_asked(name, names, wanted, memory):
 
 # %% ../nbs/12_search.ipynb #a4a71b5e
 def _take(name, found, ask, until, hits, seen, row, bar):
-    "Take hits from one source until there are `until`; count in `row` what it gave"
+    "Take hits from one source until there are `until`, counting them in `row`"
     for hit in filter(None, found):
         keys, group = _keys(hit), name == "duckduckgo" and hit.licence
         if seen & keys: row["duplicates"] += 1
@@ -167,14 +180,14 @@ def _take(name, found, ask, until, hits, seen, row, bar):
 
 
 def _in_turn(asks, names, n, hits, rows, memory, bar):
-    "Fill `hits` up to `n`, an equal share for each of `asks`, then from whoever has more; return who failed and why"
+    "Fill `hits` up to `n`: an equal share for each of `asks`, then from any that has more; return the errors"
     seen, failed, running, k = set(), {}, {}, len(asks)
     rounds = [(ask, -(-n*i // k)) for i, ask in enumerate(asks, 1)] + [(ask, n) for ask in asks]
     try:
         for ask, until in rounds:
             for name in names:
                 if len(hits) >= until or name in failed: continue
-                key = name, (ask.words if name in AUTO else ask.term)  # a folder or table knows the term only
+                key = name, (ask.words if name in AUTO else ask.term)  # a folder or table knows only the term
                 found = running.setdefault(key, SOURCES[name](ask))
                 ask.web.start(name)
                 try: _take(name, found, ask, until, hits, seen, rows[name], bar)
@@ -186,11 +199,11 @@ def _in_turn(asks, names, n, hits, rows, memory, bar):
 
 # %% ../nbs/12_search.ipynb #27880d3c
 def _refuse_unknown(term, unknown):
-    "Raise `BirdornotError` for what the lesson's function of this name takes and ours does not"
+    "Raise `BirdornotError` for arguments of the lesson's function that ours does not have"
     if not unknown: return
     asked = f"n={unknown['max_images']!r}" if "max_images" in unknown else "n=100"
-    raise BirdornotError(f"search_images knows no {next(iter(unknown))}; type search_images({term!r}, {asked}), or "
-                         "from birdornot.lesson import search_images, the lesson's one, which gives addresses")
+    raise BirdornotError(f"search_images has no argument {next(iter(unknown))}; type search_images({term!r}, {asked}), "
+                         "or from birdornot.lesson import search_images, the lesson's own, which returns addresses")
 
 
 def _check_asked(term, n, phrases):
@@ -211,14 +224,14 @@ def search_images(
     term: str,  # words to search for
     n: int = 100,  # hits wanted
     source: str = "auto",  # 'auto', or one or more of `SOURCES` separated by commas
-    folder: str | Path | None = None,  # for source 'folder': holds a folder of pictures for each term
+    folder: str | Path | None = None,  # for source 'folder': folder with a folder of pictures for each term
     table: str | Path | None = None,  # for source 'table': table, list or JSON lines of addresses or paths
-    licences: str | None = None,  # groups of `LICENCES` or codes, joined by commas; 'unknown': those without one
+    licences: str | None = None,  # groups of `LICENCES` or codes, separated by commas; 'unknown': those without one
     phrases: list[str] | None = None,  # words to ask for instead, an equal share each, such as `queries(term)`
-    web: Web | None = None,  # door to the network
-    memory: Memory | None = None,  # who refused lately
-    **unknown: object,  # what other functions of this name take, to be refused
-) -> Hits:  # at most `n`, with a report of what each source gave, or why it did not
+    web: Web | None = None,  # access to the network
+    memory: Memory | None = None,  # record of the sources that refused lately
+    **unknown: object,  # arguments of other functions of this name, which are refused
+) -> Hits:  # at most `n`, with a report of what each source found, or why it failed
     """Search for pictures of `term`, asking one source after the other
 
     Parameters
@@ -230,27 +243,32 @@ def search_images(
     source
         'auto', or one or more of `SOURCES` separated by commas
     folder
-        for source 'folder': holds a folder of pictures for each term
+        for source 'folder': folder with a folder of pictures for each term
     table
         for source 'table': table, list or JSON lines of addresses or paths
     licences
-        groups of `LICENCES` or codes, joined by commas; 'unknown': those without one
+        groups of `LICENCES` or codes, separated by commas; 'unknown': those without one
     phrases
         words to ask for instead, an equal share each, such as `queries(term)`
     web
-        door to the network
+        access to the network
     memory
-        who refused lately
+        record of the sources that refused lately
     unknown
-        what other functions of this name take, to be refused
+        arguments of other functions of this name, which are refused
 
     Returns
     -------
     Hits
-        at most `n`, with a report of what each source gave, or why it did not
+        at most `n`, with a report of what each source found, or why it failed
     """
     _refuse_unknown(term, unknown)
+<<<<<<< HEAD
     _check_asked(term, n, phrases)
+=======
+    if not str(term).strip(): raise BirdornotError("the term is empty; say what to search for, such as 'bird'")
+    if n < 1: raise BirdornotError(f"n={n} is not a number of hits; give 1 or more")
+>>>>>>> a558f26 (Rewrite the prose, docstrings and messages of chapters 00 to 42 as a technical writer would put them)
     names, wanted = _which(source, folder, table), licence_codes(licences)
     web, memory = web or Web(), memory or Memory()
     hits, asks = Hits(), [Query(phrase, term, web, wanted, folder, table) for phrase in phrases or [term]]
@@ -267,7 +285,7 @@ def search_images(
 
 # %% ../nbs/12_search.ipynb #df8aac31
 def _note(error, row, memory):
-    "Write down why a source failed"
+    "Record in the report and in the memory why a source failed"
     row["problem"] = getattr(error, "text", str(error))
     if getattr(error, "kind", "") in ("blocked", "limited"): memory.write(row["source"], error)
     return error
@@ -282,14 +300,20 @@ def _nobody_asked(term, rows, why):
 
 
 def _nothing(term, rows, failed):
-    "The error that says best why there is no hit at all"
+    "Return the error that best explains why there are no hits at all"
     if len(rows) == 1 and failed: return next(iter(failed.values()))
     why = {}
     for r in rows.values():
         if r["problem"]: why.setdefault(r["problem"], []).append(r["source"])
     why = ". ".join(f"{', '.join(names)}: {text}" for text, names in why.items())
     answered = [m for m, r in rows.items() if not r["problem"]]
+<<<<<<< HEAD
     if not answered: return _nobody_asked(term, rows, why)
+=======
+    if not answered:
+        text = f"no source could be asked for {term!r} ({why}); run `birdornot doctor`, or use a folder of your own"
+        return SourceFailed("auto", "unreachable", text)
+>>>>>>> a558f26 (Rewrite the prose, docstrings and messages of chapters 00 to 42 as a technical writer would put them)
     if dropped := sum(r["left_out"] for r in rows.values()):
         return NoHits(f"none of {dropped} pictures of {term!r} has a wanted licence; allow more, or add 'unknown'")
     said = ". ".join(filter(None, [f"{', '.join(answered)}: nothing", why]))
@@ -298,21 +322,21 @@ def _nothing(term, rows, failed):
 # %% ../nbs/12_search.ipynb #b728ab3a
 def queries(
     term: str,  # words to vary
-    n: int = 8,  # how many, the term itself included
-) -> list[str]:  # of str
-    """Several ways to ask for `term`, for pictures that differ
+    n: int = 8,  # number of phrases, including the term itself
+) -> list[str]:  # phrases to search for
+    """Vary the words for `term`, to find pictures that differ
 
     Parameters
     ----------
     term
         words to vary
     n
-        how many, the term itself included
+        number of phrases, including the term itself
 
     Returns
     -------
     list[str]
-        of str
+        phrases to search for
     """
     own = dict(bird="flying|perched|swimming|at the nest|flock", dog="running|sleeping|puppy|in water",
         cat="sleeping|kitten|hunting", tree="in winter|bark and trunk|blossoming", flower="bud|field|wilted",
@@ -345,19 +369,19 @@ _MISTAKEN = dict(
 
 
 def hard_negatives(
-    term: str,  # the class to tell apart
-) -> list[str]:  # of str, words to search for
-    """What `term` is easily mistaken for, as words for the other class
+    term: str,  # class to tell apart from others
+) -> list[str]:  # words to search for
+    """List what `term` is easily mistaken for, as words for the other class
 
     Parameters
     ----------
     term
-        the class to tell apart
+        class to tell apart from others
 
     Returns
     -------
     list[str]
-        of str, words to search for
+        words to search for
     """
     slug = term_slug(term)
     known = _MISTAKEN.get(slug) or _MISTAKEN.get(slug.removesuffix("s"))
@@ -365,7 +389,7 @@ def hard_negatives(
 
 # %% ../nbs/12_search.ipynb #0f9c585f
 def _check(name, term, fetch, seconds, found):
-    "Ask one source for a few hits and put (hits, seconds, error) into `found`"
+    "Ask one source for a few hits, and put (hits, seconds, error) into `found`"
     start, hits, error = time.monotonic(), 0, None
     source = SOURCES[name](Query(term, term, Web(fetch, tries=1, timeout=min(5, seconds), deadline=seconds)))
     try: hits = sum(1 for h, _ in zip(filter(None, source), range(5)))
@@ -378,7 +402,7 @@ def _check(name, term, fetch, seconds, found):
 
 # %% ../nbs/12_search.ipynb #663eefaf
 class Checkup(list[dict[str, object]]):
-    "What `doctor` found: dicts with source, works, seconds and finding"
+    "The findings of `doctor`: dicts with source, works, seconds and finding"
     def __repr__(self):
         return "\n".join(f"{'yes' if r['works'] else 'NO '}  {r['source']:<11} {r['finding']}" for r in self)
     def _repr_html_(self): return html_table(self)
@@ -386,25 +410,25 @@ class Checkup(list[dict[str, object]]):
 
 def doctor(
     term: str = "bird",  # words to search for
-    sources: Iterable[str] = (*AUTO, "sample"),  # names of sources to try
+    sources: Iterable[str] = (*AUTO, "sample"),  # names of the sources to try
     fetch: Callable[..., Reply] | None = None,  # fetcher for every source, such as a `Tape`; None: the network
-    seconds: float = 8,  # patience
-    memory: Memory | None = None,  # who refused lately; brought up to date
+    seconds: float = 8,  # longest time to wait
+    memory: Memory | None = None,  # record of the sources that refused lately, which is updated
 ) -> Checkup:  # a row for each source
-    """Try every source and say whether it works from here, and what to do if not
+    """Try every source, and report whether it works from here and what to do if not
 
     Parameters
     ----------
     term
         words to search for
     sources
-        names of sources to try
+        names of the sources to try
     fetch
         fetcher for every source, such as a `Tape`; None: the network
     seconds
-        patience
+        longest time to wait
     memory
-        who refused lately; brought up to date
+        record of the sources that refused lately, which is updated
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""A server for one reader: whoever sits here, and nobody else
+"""A server for a single reader: you, at this computer, and nobody else
 
 Docs: https://birdornot.github.io/birdornot/server.html.md"""
 
@@ -33,25 +33,25 @@ def _names(port): return {f"{host}:{port}" for host in ("127.0.0.1", "localhost"
 
 
 def check_sender(
-    scope: dict,  # a request, as ASGI describes it
-    port: int,  # where the server listens
+    scope: dict,  # request, as ASGI describes it
+    port: int,  # port at which the server listens
     secret: str  # first part of the path of every address
-) -> str:  # the path after the secret; raises `HTTPException` for whoever may not ask
+) -> str:  # the path after the secret; raises `HTTPException` if the sender may not ask
     """Check that a request comes from our own page
 
     Parameters
     ----------
     scope
-        a request, as ASGI describes it
+        request, as ASGI describes it
     port
-        where the server listens
+        port at which the server listens
     secret
         first part of the path of every address
 
     Returns
     -------
     str
-        the path after the secret; raises `HTTPException` for whoever may not ask
+        the path after the secret; raises `HTTPException` if the sender may not ask
     """
     headers, names = Headers(scope=scope), _names(port)
     opens = scope["method"] == "GET" and headers.get("sec-fetch-dest") == "document"
@@ -70,24 +70,24 @@ def check_sender(
 # %% ../nbs/02_server.ipynb #8531f6bb
 @dataclass(frozen=True)
 class Limits:
-    """What may be asked of a server
+    """Limits on what a request may take
 
     Attributes
     ----------
     body
-        bytes that a request may send
+        largest body of a request, bytes
     seconds
-        how long its head may take to arrive, and then its body
+        time for its head to arrive, and again for its body
     at_once
-        connections; a browser opens six
+        connections at the same time; a browser opens six
     """
-    body: int = 100_000  # bytes that a request may send
-    seconds: float = 20  # how long its head may take to arrive, and then its body
-    at_once: int = 64  # connections; a browser opens six
+    body: int = 100_000  # largest body of a request, bytes
+    seconds: float = 20  # time for its head to arrive, and again for its body
+    at_once: int = 64  # connections at the same time; a browser opens six
 
 # %% ../nbs/02_server.ipynb #9a26378e
 async def _read_body(receive, headers, limits):
-    "What a request sends, whole; raises `HTTPException` 400, 408, 413 or 415"
+    "Read the whole body of a request; raise `HTTPException` 400, 408, 413 or 415 if that fails"
     if headers.get("content-encoding", "identity") != "identity":
         raise HTTPException(415, "the body is compressed; send it as it is")
     too_large = HTTPException(413, f"more than {limits.body/1e6:g} MB; send something smaller")
@@ -107,7 +107,7 @@ async def _read_body(receive, headers, limits):
 
 # %% ../nbs/02_server.ipynb #93adbcf1
 class _Protocol(H11Protocol):
-    "HTTP as uvicorn speaks it, with a deadline for the head of each request: that of a connection that is kept open"
+    "uvicorn's HTTP, with a deadline for the head of each request: the one for connections that are kept open"
     deadline = None
 
     def connection_made(self, transport):
@@ -129,12 +129,12 @@ class _Protocol(H11Protocol):
 
 # %% ../nbs/02_server.ipynb #9fc028fd
 _KINDS = dict(html="text/html", css="text/css", js="text/javascript", svg="image/svg+xml", jpg="image/jpeg",
-              json="application/json", md="text/plain", csv="text/csv")  # what pages here are made of
+              json="application/json", md="text/plain", csv="text/csv")  # kinds of files that our pages consist of
 
 
 def serve_files(
     files: dict[str, bytes]  # name, which may contain slashes → contents; `index.html` is also the page itself
-) -> Route:  # for the end of the list of routes: it takes every name
+) -> Route:  # belongs at the end of the list of routes, since it takes every name
     """Serve `files` by name, and nothing else
 
     Parameters
@@ -145,7 +145,7 @@ def serve_files(
     Returns
     -------
     Route
-        for the end of the list of routes: it takes every name
+        belongs at the end of the list of routes, since it takes every name
     """
     def _answer(request):
         name = request.path_params["name"] or "index.html"
@@ -156,7 +156,7 @@ def serve_files(
 # %% ../nbs/02_server.ipynb #a7495d4b
 def json_values(
     request,  # Starlette's `Request`, from a route of a `LocalServer`
-    **types: type  # name → type of each value that is wanted
+    **types: type  # name of each value → its type
 ) -> dict:  # the values, by name; raises `HTTPException` 400 or 415
     """Read the values that a page sends as JSON
 
@@ -165,7 +165,7 @@ def json_values(
     request
         Starlette's `Request`, from a route of a `LocalServer`
     types
-        name → type of each value that is wanted
+        name of each value → its type
 
     Returns
     -------
@@ -178,17 +178,17 @@ def json_values(
     except (ValueError, RecursionError): raise HTTPException(400, "the content is not JSON; reload the page") from None
     for name, wanted in types.items():
         if not isinstance(sent, dict) or type(sent.get(name)) is not wanted:
-            raise HTTPException(400, f"{name!r} is missing or no {wanted.__name__}; reload the page")
+            raise HTTPException(400, f"{name!r} is missing or not of type {wanted.__name__}; reload the page")
     return {name: sent[name] for name in types}
 
 # %% ../nbs/02_server.ipynb #2c498b30
 class JSON(JSONResponse):
-    "An answer in JSON and ASCII: a file name on this computer may hold bytes that are no text in UTF-8"
+    "An answer in JSON, in pure ASCII"
     def render(self, content): return json.dumps(content).encode()
 
 # %% ../nbs/02_server.ipynb #8c6ff875
 def _refusal(status, text, headers=None):
-    "An error in one line; what else the sender has to say is not read"
+    "Answer with an error in one line, and hang up"
     return JSON(dict(error=" ".join(str(text).split())), status, {"Connection": "close"} | (headers or {}))
 
 
@@ -202,7 +202,7 @@ _HANDLERS = {HTTPException: _refused, BirdornotError: _conflict, OSError: _confl
 
 # %% ../nbs/02_server.ipynb #79afb3b3
 def _locked(app, server):
-    "An ASGI app that lets through to `app` what `check_sender` and the limits allow"
+    "Wrap an ASGI app so that only requests within the limits and from our own page reach it"
     async def _answer(scope, receive, send):
         headers = Headers(scope=scope)
         try:
@@ -226,14 +226,14 @@ class ServerError(BirdornotError):
 
 
 def _listen(port):
-    "A socket at the loopback address"
+    "Open a socket at the loopback address"
     try: return socket.create_server(("127.0.0.1", port), backlog=128)
     except (OSError, OverflowError) as e:
         raise ServerError(f"port {port} cannot be used ({e}); choose another, or leave it out") from None
 
 # %% ../nbs/02_server.ipynb #50abeb21
 class _Server(uvicorn.Server):
-    "uvicorn's server, which in the end hangs up on all it has not answered: a browser would wait for ever"
+    "uvicorn's server, but closing it also hangs up on requests not yet answered: browsers would wait for ever"
     async def shutdown(self, sockets=None):
         await super().shutdown(sockets)
         for connection in [*self.server_state.connections]: connection.transport.abort()
@@ -241,10 +241,10 @@ class _Server(uvicorn.Server):
 
 # %% ../nbs/02_server.ipynb #d93b0612
 class LocalServer:
-    "A page for whoever sits at this computer, until it is closed"
+    "A server for pages on this computer alone, which runs until it is closed"
     def __init__(self,
-                 routes: list[Route],  # functions of a request; what they raise is answered in one line
-                 port: int = 0,  # where to listen; 0: any that is free. Raises `ServerError` if it cannot be used
+                 routes: list[Route],  # functions of a request; what they raise becomes an answer of one line
+                 port: int = 0,  # port; 0: any that is free. Raises `ServerError` if it cannot be used
                  limits: Limits = Limits()  # noqa: B008  (it is frozen)
                  ):
         self.secret, self.limits, self.socket = secrets.token_urlsafe(16), limits, _listen(port)
@@ -265,7 +265,7 @@ class LocalServer:
         finally: self.stopped.set()
 
     def close(self):
-        "Answer nobody any more"
+        "Stop the server and free its port"
         self.server.should_exit = True
         self.stopped.wait()
         self.socket.close()
@@ -275,18 +275,18 @@ class LocalServer:
 
 # %% ../nbs/02_server.ipynb #5482c1e7
 def show(
-    server: LocalServer,  # is not closed; use it in a `with`
-    browser: bool = True,  # open the page; otherwise only its address is printed
+    server: LocalServer,  # server of the page; it is not closed, so use it in a `with`
+    browser: bool = True,  # open the page in the browser; otherwise only print its address
     wait=None  # called without arguments while the page is up; by default it waits for Ctrl-C
 ):
-    """Print the address of a page, open it and wait until it is stopped
+    """Print the address of a page, open it and wait until it is closed
 
     Parameters
     ----------
     server
-        is not closed; use it in a `with`
+        server of the page; it is not closed, so use it in a `with`
     browser
-        open the page; otherwise only its address is printed
+        open the page in the browser; otherwise only print its address
     wait
         called without arguments while the page is up; by default it waits for Ctrl-C
     """

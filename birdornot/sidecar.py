@@ -1,4 +1,4 @@
-"""Keywords in a small file beside a photo, where photo programs look for them; the photo stays as it is
+"""Keywords in a small file beside a photo, where photo programs look for them; the photo itself is not touched
 
 Docs: https://birdornot.github.io/birdornot/sidecar.html.md"""
 
@@ -19,19 +19,19 @@ from .project import known_layout
 
 # %% ../nbs/05_sidecar.ipynb #4381b7b7
 def sidecar_of(
-    photo: str | Path,  # a file; it need not be there
-) -> Path:  # photo.jpg.xmp, or the photo.xmp that is there, if no other picture is called so
-    """Find the sidecar of a photo, or name the one to be made
+    photo: str | Path,  # file, which need not exist
+) -> Path:  # photo.jpg.xmp, or an existing photo.xmp that cannot belong to another picture
+    """Return the path of a photo's sidecar, which may not exist yet
 
     Parameters
     ----------
     photo
-        a file; it need not be there
+        file, which need not exist
 
     Returns
     -------
     Path
-        photo.jpg.xmp, or the photo.xmp that is there, if no other picture is called so
+        photo.jpg.xmp, or an existing photo.xmp that cannot belong to another picture
     """
     photo = Path(photo)
     long, short = photo.with_name(f"{photo.name}.xmp"), photo.with_suffix(".xmp")
@@ -41,10 +41,10 @@ def sidecar_of(
 
 # %% ../nbs/05_sidecar.ipynb #19871303
 class SidecarError(BirdornotError):
-    "Why a sidecar is left as it is"
+    "A sidecar that is left as it is; the text says why"
 
 # %% ../nbs/05_sidecar.ipynb #65a1f308
-SIDECAR_BYTES = 20_000_000  # the largest seen hold some megabytes, of masks that were painted
+SIDECAR_BYTES = 20_000_000  # the largest we have seen have a few megabytes, of painted masks
 
 _SPACES = dict(rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#", dc="http://purl.org/dc/elements/1.1/",
                lr="http://ns.adobe.com/lightroom/1.0/", digiKam="http://www.digikam.org/ns/1.0/",
@@ -52,44 +52,44 @@ _SPACES = dict(rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#", dc="http://pur
 
 
 def _tag(name):
-    "The full name of an element: rdf:li → {http://www.w3.org/1999/02/22-rdf-syntax-ns#}li"
+    "Return the full name of an element: rdf:li → {http://www.w3.org/1999/02/22-rdf-syntax-ns#}li"
     prefix, _, rest = name.partition(":")
     return f"{{{_SPACES[prefix]}}}{rest}"
 
 # %% ../nbs/05_sidecar.ipynb #6bee5f58
 def _bytes(file):
-    "What a sidecar holds, if it is a plain file that we may write"
+    "Read a sidecar, if it is a regular file that we may write"
     if file.is_symlink() or not file.is_file(): raise SidecarError("it is a link or a folder; put a file in its place")
-    if file.stat().st_size > SIDECAR_BYTES: raise SidecarError("it is too large for a sidecar; look at what it holds")
+    if file.stat().st_size > SIDECAR_BYTES: raise SidecarError("it is too large for a sidecar; look at what is in it")
     if not os.access(file, os.W_OK): raise SidecarError("it may not be written to; allow it, if you want")
     return file.read_bytes()
 
 
 def _parsed(data):
-    "The document, in which no entity is looked up; with a DOCTYPE, or without rdf:RDF, it is refused"
+    "Parse a document without expanding entities; refuse it if it has a DOCTYPE or no rdf:RDF"
     try:
         from lxml import etree
     except ImportError as e: raise BirdornotError("lxml is missing, which sidecars need; pip install lxml") from e
     try: tree = etree.parse(BytesIO(data), etree.XMLParser(resolve_entities=False, load_dtd=False, no_network=True))
     except (etree.XMLSyntaxError, LookupError) as e:
-        raise SidecarError(f"it cannot be read as XML ({in_words(e)}); move it aside, or save it anew") from None
+        raise SidecarError(f"it cannot be read as XML ({in_words(e)}); move it aside, or save it again") from None
     if tree.docinfo.doctype: raise SidecarError("it has a DOCTYPE, which no sidecar needs; do not trust it")
-    if next(tree.iter(_tag("rdf:RDF")), None) is None: raise SidecarError("it is no XMP; move it aside")
+    if next(tree.iter(_tag("rdf:RDF")), None) is None: raise SidecarError("it is not XMP; move it aside")
     return tree
 
 # %% ../nbs/05_sidecar.ipynb #0e749ad9
 _LISTS = {"dc:subject": ("rdf:Bag", ""), "lr:hierarchicalSubject": ("rdf:Bag", "|"),
-          "digiKam:TagsList": ("rdf:Seq", "/")}  # list → its kind, and what parts the levels of a tree
+          "digiKam:TagsList": ("rdf:Seq", "/")}  # list → its kind, and the separator of the levels of a tree
 _OURS = "birdornot:keywords"
 
 
 def _lists(rdf, names=tuple(_LISTS)):
-    "The lists of these names that are there: pairs of name and rdf:Bag, rdf:Seq or rdf:Alt"
+    "Find the lists of these names: pairs of name and rdf:Bag, rdf:Seq or rdf:Alt"
     kinds, found = {_tag(f"rdf:{k}") for k in ("Bag", "Seq", "Alt")}, []
     for name in names:
         for prop in rdf.iterfind(f"*/{_tag(name)}"):
             box = next((e for e in prop if e.tag in kinds), None)
-            if box is None: raise SidecarError(f"its {name} is no list; save it anew where it came from")
+            if box is None: raise SidecarError(f"its {name} is not a list; save it again in the program it came from")
             found.append((name, box))
     return found
 
@@ -119,12 +119,12 @@ def _new_list(rdf, name):
     return _append(_append(about, name), _LISTS.get(name, ("rdf:Bag",))[0])
 
 # %% ../nbs/05_sidecar.ipynb #3a8236c2
-def _item(word, parting): return word.replace(parting, " ") if parting else word  # as a leaf of a tree
-def _leaf(text, parting): return (text.rpartition(parting)[2] if parting else text).casefold()
+def _item(word, separator): return word.replace(separator, " ") if separator else word  # as a leaf of a tree
+def _leaf(text, separator): return (text.rpartition(separator)[2] if separator else text).casefold()
 
 
 def _take_out(rdf, word):
-    "Take one of our words out of all lists, unless its owner has moved it to another place in the tree"
+    "Remove one of our words from all lists, unless the user has moved it to another place in the tree"
     lists = [(box, _item(word, _LISTS[name][1]), _LISTS[name][1]) for name, box in _lists(rdf)]
     moved = any(t != item and _leaf(t, sep) == item.casefold() for box, item, sep in lists if sep for t in _words(box))
     lists = [(box, item) for box, item, _ in lists if not moved] + [(box, word) for _, box in _lists(rdf, [_OURS])]
@@ -134,7 +134,7 @@ def _take_out(rdf, word):
 
 
 def _put_in(rdf, words):
-    "Add words that nobody has given yet to all lists, and to the list of ours"
+    "Add new words to all lists, and to the list of ours"
     known = {_leaf(text, _LISTS[name][1]) for name, box in _lists(rdf) for text in _words(box)}
     if not (words := [w for w in words if w.casefold() not in known]): return
     lists = _lists(rdf) or [(name, _new_list(rdf, name)) for name in _LISTS]
@@ -150,7 +150,7 @@ _NEW = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <?xpacket end="w"?>""".encode()
 
 
-def _keyword(label): return printable(label).translate({0xfffe: "?", 0xffff: "?"})  # which XML cannot hold
+def _keyword(label): return printable(label).translate({0xfffe: "?", 0xffff: "?"})  # which XML cannot contain
 
 
 def _content(e): return e.tag, e.text and e.text.strip(), sorted(e.attrib.items())
@@ -161,13 +161,13 @@ def _is_empty(rdf): return not any(len(d) or set(d.attrib) - {_tag("rdf:about")}
 
 @lru_cache(maxsize=64)
 def _in_clean_set(folder):
-    "Does a folder lie in the photos of a project?"
+    "Check whether a folder is in the photos of a project"
     layouts = (known_layout(d) for d in (folder, *folder.parents) if d.name == "photos")
     return any(layout and layout.kind == "project" for layout in layouts)
 
 
 def _written(tree, file, data):
-    "Write a document where it belongs, with a declaration if it had one, and as accessible as it was"
+    "Write a document to its file, with an XML declaration if it had one, and with the same permissions"
     from lxml import etree
     head = b'<?xml version="1.0" encoding="UTF-8"?>\n' if data.lstrip(b"\xef\xbb\xbf").startswith(b"<?xml ") else b""
     if data is _NEW: etree.indent(tree, " ")
@@ -182,7 +182,7 @@ def _ours(rdf): return [w for _, box in _lists(rdf, [_OURS]) for w in _words(box
 
 
 def _change(rdf, words, among):
-    "Take out ours, except `words`, and put in those of `words` that are new; `among` limits what is taken out"
+    "Remove our keywords except `words`, and add those of `words` that are new; `among` limits what is removed"
     ours = _ours(rdf)
     for word in ours:
         if word not in words and (among is None or word in among): _take_out(rdf, word)
@@ -190,30 +190,30 @@ def _change(rdf, words, among):
 
 
 def write_keywords(
-    photo: str | Path,  # a file of the user's
-    words: list,  # the keywords that are to be ours; none: only take out
-    among: list | None = None,  # take out only those of ours that are in this list; None: all of them
-) -> bool:  # whether a file was written or removed; raises `SidecarError` where it is left as it is
-    """Write keywords of ours into the sidecar of a photo, and take out those we wrote before
+    photo: str | Path,  # file of the user's
+    words: list,  # keywords that shall be ours; empty: only remove
+    among: list | None = None,  # remove only those of ours that are in this list; None: all of them
+) -> bool:  # whether a file was written or deleted; raises `SidecarError` if it is left as it is
+    """Write our keywords into the sidecar of a photo, and remove those we wrote before
 
     Parameters
     ----------
     photo
-        a file of the user's
+        file of the user's
     words
-        the keywords that are to be ours; none: only take out
+        keywords that shall be ours; empty: only remove
     among
-        take out only those of ours that are in this list; None: all of them
+        remove only those of ours that are in this list; None: all of them
 
     Returns
     -------
     bool
-        whether a file was written or removed; raises `SidecarError` where it is left as it is
+        whether a file was written or deleted; raises `SidecarError` if it is left as it is
     """
     file = sidecar_of(photo)
     if not (there := os.path.lexists(file)) and not words: return False
     if _in_clean_set(file.absolute().parent):
-        raise SidecarError("it would lie in the clean set of a project; ask about photos of your own")
+        raise SidecarError("it would be in the clean set of a project; ask about photos of your own")
     tree = _parsed(data := _bytes(file) if there else _NEW)
     rdf, before = next(tree.iter(_tag("rdf:RDF"))), [*map(_content, tree.iter())]
     _change(rdf, [*dict.fromkeys(map(_keyword, words))], among and [*map(_keyword, among)])
@@ -224,19 +224,19 @@ def write_keywords(
 
 # %% ../nbs/05_sidecar.ipynb #a5ed74cc
 def keywords(
-    photo: str | Path,  # a file of the user's
-) -> tuple:  # keywords in its sidecar, as leaves of the tree, sorted; and those of them that are ours
-    """Read the keywords that the sidecar of a photo holds
+    photo: str | Path,  # file of the user's
+) -> tuple:  # the keywords in its sidecar, as leaves of the tree, sorted; and those of them that are ours
+    """Read the keywords in the sidecar of a photo
 
     Parameters
     ----------
     photo
-        a file of the user's
+        file of the user's
 
     Returns
     -------
     tuple
-        keywords in its sidecar, as leaves of the tree, sorted; and those of them that are ours
+        the keywords in its sidecar, as leaves of the tree, sorted; and those of them that are ours
     """
     if not os.path.lexists(file := sidecar_of(photo)): return [], []
     rdf = next(_parsed(_bytes(file)).iter(_tag("rdf:RDF")))

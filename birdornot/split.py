@@ -1,4 +1,4 @@
-"""Copies of one photo on both sides of the split make a score look better than the model is
+"""Copies of one photo on both sides of the split make a model look better than it is
 
 Docs: https://birdornot.github.io/birdornot/split.html.md"""
 
@@ -45,28 +45,28 @@ def _is_model(folder): return (folder/"model.json").exists()
 
 
 def _link_among(photos, files):
-    "The first link among pictures and the folders that they lie in, or None"
+    "Find the first link among pictures and the folders that they are in, or None"
     folders = {d for parent in {f.parent for f in files} for d in (parent, *parent.parents) if photos in d.parents}
     return next((f for f in (*sorted(folders), *files) if f.is_symlink()), None)
 
 
 def picture_files(
-    path: str | Path,  # dataset folder, or any folder with a sub-folder for each label
-    left_out: dict[Path, str] | None = None  # where to put what is no picture, or in no class: path → why
-) -> list[Path]:  # sorted; raises `DatasetError` where there is no such folder
-    """Pictures in and below the class folders of a dataset, but not in hidden folders, a model's, or a test part
+    path: str | Path,  # dataset folder, or any folder with a subfolder for each label
+    left_out: dict[Path, str] | None = None  # dict to add what is left out to: path → why
+) -> list[Path]:  # sorted; raises `DatasetError` if there is no such folder
+    """List the pictures in and below the class folders of a dataset, except those of hidden folders, models and tests
 
     Parameters
     ----------
     path
-        dataset folder, or any folder with a sub-folder for each label
+        dataset folder, or any folder with a subfolder for each label
     left_out
-        where to put what is no picture, or in no class: path → why
+        dict to add what is left out to: path → why
 
     Returns
     -------
     list[Path]
-        sorted; raises `DatasetError` where there is no such folder
+        sorted; raises `DatasetError` if there is no such folder
     """
     photos = (layout := up_to_date(path)).photos
     if missing := [d for d in (photos, Path(path)) if not d.is_dir()]:
@@ -86,8 +86,8 @@ def picture_files(
 def ledger_rows(
     path: str | Path,  # dataset folder, with a ledger or without
     files: list[Path]  # picture files in its class folders
-) -> list[dict[str, object] | None]:  # for each file its row, None where there is none
-    """What the ledger knows of each file, found by its content
+) -> list[dict[str, object] | None]:  # for each file its row, or None
+    """Find the ledger row of each file by its content
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def ledger_rows(
     Returns
     -------
     list[dict[str, object] | None]
-        for each file its row, None where there is none
+        for each file its row, or None
     """
     layout = up_to_date(path)
     if not layout.ledger.exists(): return [None]*len(files)
@@ -107,7 +107,7 @@ def ledger_rows(
     by_content, by_name, by_place = defaultdict(list), {}, {r["file"]: r for r in rows}
     for r in rows:
         if r.get("copy_sha256"): by_content[r["copy_sha256"]].append(r)
-        else: by_name[r["file"].rpartition("/")[2]] = r  # of an earlier birdornot, and not cleaned since
+        else: by_name[r["file"].rpartition("/")[2]] = r  # from an earlier birdornot, and not cleaned since
     def row(file):
         here = f"photos/{place_of(layout, file)}"
         if not os.path.isfile(file): return by_place.get(here)
@@ -118,19 +118,19 @@ def ledger_rows(
 
 # %% ../nbs/40_split.ipynb #c8c634fa
 def known_files(
-    path: str | Path  # dataset folder, or any folder with a sub-folder for each label
-) -> list[Path]:  # as `picture_files`; raises `DatasetError` where a project has files that its ledger does not know
-    """Pictures of a dataset that may be trained on
+    path: str | Path  # dataset folder, or any folder with a subfolder for each label
+) -> list[Path]:  # as from `picture_files`; raises `DatasetError` if a project has files that are not in its ledger
+    """List the pictures of a dataset that may be trained on
 
     Parameters
     ----------
     path
-        dataset folder, or any folder with a sub-folder for each label
+        dataset folder, or any folder with a subfolder for each label
 
     Returns
     -------
     list[Path]
-        as `picture_files`; raises `DatasetError` where a project has files that its ledger does not know
+        as from `picture_files`; raises `DatasetError` if a project has files that are not in its ledger
     """
     files, layout = picture_files(path), layout_of(path)
     if layout.kind != "project" or not layout.ledger.exists(): return files
@@ -142,8 +142,8 @@ def known_files(
 # %% ../nbs/40_split.ipynb #9ef9a95d
 def dataset_folder(
     files: list[Path]  # picture files, each in the folder of its label
-) -> Path:  # the nearest folder that holds them all and has a ledger, else the nearest one that holds them all
-    """The dataset that picture files belong to
+) -> Path:  # the nearest folder that contains all of them and has a ledger, or else the nearest without one
+    """Find the dataset that picture files belong to
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def dataset_folder(
     Returns
     -------
     Path
-        the nearest folder that holds them all and has a ledger, else the nearest one that holds them all
+        the nearest folder that contains all of them and has a ledger, or else the nearest without one
     """
     shared = Path(os.path.commonpath([Path(f).absolute().parents[1] for f in files]))
     for d in (shared, *shared.parents[:2]):
@@ -163,7 +163,7 @@ def dataset_folder(
 # %% ../nbs/40_split.ipynb #1234ff8a
 @lru_cache(100_000)
 def _seen(file, size, time):
-    "The perceptual hashes of a file of this size and time; None where it is no picture, or nothing is on it"
+    "Compute the perceptual hashes of a file of this size and time; return None if it is not a picture, or blank"
     try: img = open_upright(file, max_size=256)
     except BadPicture: return None
     return perceptual_hashes(img) if ImageStat.Stat(img.convert("L")).stddev[0] > 4 else None
@@ -173,7 +173,7 @@ def _state(f): return str(f), (s := os.stat(f)).st_size, s.st_mtime_ns
 
 
 def _alike(files, most=0.25):
-    "For each file a mark, the same for those that look alike"
+    "Return a mark for each file, the same for those that look alike"
     with ThreadPoolExecutor(cores()) as pool: rows = list(pool.map(lambda f: _seen(*_state(f)), files))
     read = [i for i, r in enumerate(rows) if r]
     group = dict(zip(read, look_alikes([rows[i] for i in read])))
@@ -184,8 +184,8 @@ def _alike(files, most=0.25):
 # %% ../nbs/40_split.ipynb #2d0289d6
 def islands(
     marks: Sequence[Iterable[object]]  # for each picture some marks; None and empty ones do not count
-) -> np.ndarray:  # for each a number; pictures that share a mark, or are linked through others, have the same
-    """Put together what shares a mark
+) -> np.ndarray:  # for each picture a number; the same for those that share a mark, directly or through others
+    """Group pictures that share a mark
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ def islands(
     Returns
     -------
     np.ndarray
-        for each a number; pictures that share a mark, or are linked through others, have the same
+        for each picture a number; the same for those that share a mark, directly or through others
     """
     first, pairs = {}, []
     for i, mine in enumerate(marks): pairs += [(first.setdefault(m, i), i) for m in mine if m]
@@ -204,21 +204,21 @@ def islands(
 
 def name_groups(
     numbers: list[int],  # for each picture the number of its group
-    names: list[str]  # and a name of its own
-) -> list[str]:  # for each the name of its group: the first, in the alphabet, of its members' names
-    """Name groups by their members, so that the same pictures are dealt the same in every dataset
+    names: list[str]  # for each picture a name of its own
+) -> list[str]:  # for each picture the name of its group: the alphabetically first of its members' names
+    """Name groups after their members, so that the same pictures are dealt out alike in every dataset
 
     Parameters
     ----------
     numbers
         for each picture the number of its group
     names
-        and a name of its own
+        for each picture a name of its own
 
     Returns
     -------
     list[str]
-        for each the name of its group: the first, in the alphabet, of its members' names
+        for each picture the name of its group: the alphabetically first of its members' names
     """
     least = {}
     for i, name in zip(numbers, names): least[i] = min(name, least.get(i, name))
@@ -228,8 +228,8 @@ def name_groups(
 def duplicate_groups(
     path: str | Path,  # dataset folder, with a ledger or without
     files: list[Path]  # picture files below `path`
-) -> list[str]:  # a name per file, 64 hexadecimal digits; files of one name are copies of one photo
-    """Find the copies: by the ledger, by their bytes, and files that the ledger does not know by their look
+) -> list[str]:  # a name for each file, 64 hexadecimal digits; files with the same name are copies of one photo
+    """Find copies: by the ledger, by their bytes, and, if not in the ledger, by their appearance
 
     Parameters
     ----------
@@ -241,7 +241,7 @@ def duplicate_groups(
     Returns
     -------
     list[str]
-        a name per file, 64 hexadecimal digits; files of one name are copies of one photo
+        a name for each file, 64 hexadecimal digits; files with the same name are copies of one photo
     """
     rows, names = ledger_rows(path, files), [content_hash(f) for f in files]
     new = [i for i, r in enumerate(rows) if r is None]
@@ -254,13 +254,13 @@ def _host(row): return split_url(row["page_url"]).hostname or split_url(row["ima
 
 
 def _own_file(layout, file, row):
-    "The file as its owner has it, with all that the clean copy has lost: the original, or the file itself"
+    "Return the original, which still has all that the clean copy has lost, or else the file itself"
     original = layout.locate(row["original"]) if row and row.get("original") else None
     return original if original and original.exists() else Path(file)
 
 
 def _own_name(file, row):
-    "The path that a picture had in its owner's folder, where it is known"
+    "Return the path that a picture had in the user's folder, if known"
     url = split_url((row or {}).get("image_url"))
     return Path(unquote(url.path)) if url.scheme == "file" else Path(file)
 
@@ -270,38 +270,38 @@ _TIME = re.compile(r"((?:19|20)\d\d)[-_.:]?([01]\d)[-_.:]?([0-3]\d)(?:[-_. T]|at
 
 
 def _as_time(text):
-    "The time in a text such as 2024:05:01 12:30:00 or IMG_20240501_123000, None where there is none"
+    "Read the time in a text such as 2024:05:01 12:30:00 or IMG_20240501_123000; return None if there is none"
     try: return datetime(*map(int, m.groups())) if (m := _TIME.search(text)) else None
     except ValueError: return None  # the 31st of February
 
 
 def time_and_camera(
-    file: str | Path,  # a photo as it came from the camera
-    name: str = ""  # the name its owner gave it; by default that of `file`
-) -> tuple[datetime | None, str | None]:  # when it was taken, and by which model; None where nothing says so
-    """Read when and with what a photo was taken, from its EXIF data or its name
+    file: str | Path,  # photo as it came from the camera
+    name: str = ""  # name that its owner gave it; by default that of `file`
+) -> tuple[datetime | None, str | None]:  # when it was taken, and the camera's model; None if not known
+    """Read when a photo was taken, and with which camera, from its EXIF data or its name
 
     Parameters
     ----------
     file
-        a photo as it came from the camera
+        photo as it came from the camera
     name
-        the name its owner gave it; by default that of `file`
+        name that its owner gave it; by default that of `file`
 
     Returns
     -------
     tuple[datetime | None, str | None]
-        when it was taken, and by which model; None where nothing says so
+        when it was taken, and the camera's model; None if not known
     """
     said, camera = camera_facts(file)
     return _as_time(said) or _as_time(name or Path(file).name), camera or None
 
 # %% ../nbs/40_split.ipynb #e43b4126
-SESSION: timedelta = timedelta(minutes=30)  # a longer break between two photos of one camera begins a new session
+SESSION: timedelta = timedelta(minutes=30)  # a longer break between two photos of a camera begins a new session
 
 
 def _sessions(facts):
-    "For each pair of time and camera the session it belongs to, None where no time is known"
+    "Return the session of each pair of time and camera, or None if the time is not known"
     order = sorted((i for i, (when, _) in enumerate(facts) if when), key=lambda i: (facts[i][1] or "", facts[i][0]))
     marks, session, before = [None]*len(facts), 0, None
     for i in order:
@@ -315,8 +315,8 @@ def origins(
     path: str | Path,  # dataset folder, with a ledger or without
     files: list[Path],  # picture files below `path`
     by: str  # "author", "site", "camera", "session", "folder" (within a class), or a column of the ledger
-) -> list[str | None]:  # for each file where it comes from, None where that is not known
-    """Say where pictures come from; raises `DatasetError` where it is known of none
+) -> list[str | None]:  # for each file its origin, or None if not known
+    """Find the origin of each picture; raise `DatasetError` if it is not known for any
 
     Parameters
     ----------
@@ -330,7 +330,7 @@ def origins(
     Returns
     -------
     list[str | None]
-        for each file where it comes from, None where that is not known
+        for each file its origin, or None if not known
     """
     rows, layout, known = ledger_rows(path, files), layout_of(path), None
     if by in ("camera", "session"):
@@ -344,12 +344,12 @@ def origins(
                            "or a column of the ledger")
     known = [None if k in (None, "") else str(k) for k in known]
     if not any(known):
-        raise DatasetError(f"nothing in {str(path)!r} says of any picture its {by}; group by something else")
+        raise DatasetError(f"nothing in {str(path)!r} records the {by} of a picture; group by something else")
     return known
 
 
 def _inner_folder(layout, file, row):
-    "The folder a picture lies in below that of its class, or lay in where it came from"
+    "Return the folder of a picture below that of its class, here or where it came from"
     inner = place_of(layout, file).split("/")[1:-1]
     own = _own_name(file, row)
     return "/".join(inner) or (str(own.parent) if own != Path(file) and own.parent.name != row["label"] else None)
@@ -358,9 +358,9 @@ def _inner_folder(layout, file, row):
 def origin_groups(
     path: str | Path,  # dataset folder, with a ledger or without
     files: list[Path],  # picture files below `path`
-    by: str | None = None  # what `origins` can tell; None: copies alone
-) -> list[str]:  # a name per file, never less than a duplicate group
-    """Group what is a copy or comes from one place; a picture of unknown origin goes by itself
+    by: str | None = None  # kind of origin, as for `origins`; None: only copies
+) -> list[str]:  # a name for each file; copies always share one
+    """Group pictures that are copies or have the same origin; a picture of unknown origin is a group by itself
 
     Parameters
     ----------
@@ -369,12 +369,12 @@ def origin_groups(
     files
         picture files below `path`
     by
-        what `origins` can tell; None: copies alone
+        kind of origin, as for `origins`; None: only copies
 
     Returns
     -------
     list[str]
-        a name per file, never less than a duplicate group
+        a name for each file; copies always share one
     """
     where = origins(path, files, by) if by else [None]*len(files)
     copies = duplicate_groups(path, files)
@@ -384,10 +384,10 @@ def origin_groups(
 def close_in_time(
     path: str | Path,  # dataset folder, with a ledger or without
     files: list[Path],  # picture files below `path`
-    groups: list[str],  # the group of each; pictures of one group do not count
+    groups: list[str],  # group of each file; pictures of the same group do not count
     within: float = 60  # seconds
 ) -> float:  # share of all pictures, 0–1
-    """Calculate how many of the pictures were taken within a minute of another one
+    """Calculate the share of pictures that were taken within a minute of another one
 
     Parameters
     ----------
@@ -396,7 +396,7 @@ def close_in_time(
     files
         picture files below `path`
     groups
-        the group of each; pictures of one group do not count
+        group of each file; pictures of the same group do not count
     within
         seconds
 
@@ -413,12 +413,12 @@ def close_in_time(
     return len(close)/max(1, len(files))
 
 # %% ../nbs/40_split.ipynb #5e1f1f71
-MIN_GROUPS = 5  # different pictures a class needs: with fewer, one in five is none in five
+MIN_GROUPS = 5  # least number of different pictures in a class: of fewer, a fifth is less than one
 
 # %% ../nbs/40_split.ipynb #50d6bd0b
 def check_classes(
-    labels: list[str],  # the label of every picture
-    groups: list[str],  # the group of every picture
+    labels: list[str],  # label of every picture
+    groups: list[str],  # group of every picture
     what: str = "pictures"  # what the groups are: pictures (copies count once), authors, hosts
 ) -> None:
     """Raise `DatasetError` unless there are two classes with `MIN_GROUPS` groups each
@@ -426,9 +426,9 @@ def check_classes(
     Parameters
     ----------
     labels
-        the label of every picture
+        label of every picture
     groups
-        the group of every picture
+        group of every picture
     what
         what the groups are: pictures (copies count once), authors, hosts
     """
@@ -446,8 +446,8 @@ def check_classes(
 # %% ../nbs/40_split.ipynb #4692744b
 def classes_aside(
     path: str | Path  # dataset folder, with a ledger or without
-) -> str:  # '' where there is no such class
-    """Say of which classes all pictures were refused, why, and what to do
+) -> str:  # '' if there is no such class
+    """Explain for which classes all pictures were refused, why, and what to do
 
     Parameters
     ----------
@@ -457,7 +457,7 @@ def classes_aside(
     Returns
     -------
     str
-        '' where there is no such class
+        '' if there is no such class
     """
     if not (layout := up_to_date(path)).ledger.exists(): return ""
     with Ledger(layout) as ledger: rows = ledger.rows(status=["clean", "quarantined", "failed"])
@@ -468,28 +468,28 @@ def classes_aside(
     passes = failed and all(reason_kind(r["reason"]) == "moment" for r in aside)
     remedy = ("run it again: what passes by itself is tried again" if passes else
               f"{command_line('download', layout.home, '--retry-failed')} tries again" if failed else
-              f"clean with another limit, or bring them back with {command_line('clean', layout.home, '--undo')}")
+              f"clean with another limit, or restore them with {command_line('clean', layout.home, '--undo')}")
     return (f"all {len(aside)} pictures of {' and '.join(sorted({r['label'] for r in aside}))} were refused "
             f"({list_counts(Counter(r['reason'] for r in aside))}); {remedy}")
 
 
 def file_labels(
-    path: str | Path,  # dataset folder, or any folder with a sub-folder for each label
+    path: str | Path,  # dataset folder, or any folder with a subfolder for each label
     files: list[Path]  # pictures below it
-) -> list[str]:  # a label each; raises `DatasetError` where a class is missing because all of it is in quarantine
-    """Name the class of each picture
+) -> list[str]:  # labels; raises `DatasetError` if a class is missing because all of it is in quarantine
+    """Return the label of each picture
 
     Parameters
     ----------
     path
-        dataset folder, or any folder with a sub-folder for each label
+        dataset folder, or any folder with a subfolder for each label
     files
         pictures below it
 
     Returns
     -------
     list[str]
-        a label each; raises `DatasetError` where a class is missing because all of it is in quarantine
+        labels; raises `DatasetError` if a class is missing because all of it is in quarantine
     """
     layout = layout_of(path)
     labels = [label_of(layout, f) for f in files]
@@ -498,7 +498,7 @@ def file_labels(
 
 # %% ../nbs/40_split.ipynb #51ce0020
 def _strata(labels, groups):
-    "Labels to deal out by: of a combination such as bird+forest, if it is rare, only its first word"
+    "Return the labels to deal out by: for a rare combination such as bird+forest, only its first word"
     distinct = defaultdict(set)
     for lbl, g in zip(labels, groups): distinct[lbl].add(g)
     def _one(lbl):
@@ -508,28 +508,28 @@ def _strata(labels, groups):
 
 # %% ../nbs/40_split.ipynb #0de7b51f
 def stratified_folds(
-    labels: list[str],  # the label of every picture
-    groups: list[str],  # the group of every picture
-    n_folds: int = 5,  # at most; no more than the rarest label has groups, and at least 2
+    labels: list[str],  # label of every picture
+    groups: list[str],  # group of every picture
+    n_folds: int = 5,  # largest number of folds; also limited by the groups of the rarest label, and at least 2
     seed: int = 42  # same seed, same folds
-) -> np.ndarray:  # the fold of every picture, N numbers
-    """Deal out whole groups so that every fold has its share of each label
+) -> np.ndarray:  # fold of every picture, N numbers
+    """Deal out whole groups so that every fold gets its share of each label
 
     Parameters
     ----------
     labels
-        the label of every picture
+        label of every picture
     groups
-        the group of every picture
+        group of every picture
     n_folds
-        at most; no more than the rarest label has groups, and at least 2
+        largest number of folds; also limited by the groups of the rarest label, and at least 2
     seed
         same seed, same folds
 
     Returns
     -------
     np.ndarray
-        the fold of every picture, N numbers
+        fold of every picture, N numbers
     """
     labels, members = _strata([str(lbl) for lbl in labels], groups), defaultdict(list)
     for i, g in enumerate(groups): members[str(g)].append(i)
@@ -546,28 +546,28 @@ def stratified_folds(
 
 
 def _commonest(labels):
-    "The label that is there most often; of equals the first in the alphabet"
+    "Return the most frequent label, or the alphabetically first of equals"
     counts = Counter(labels)
     return min(counts, key=lambda lbl: (-counts[lbl], lbl))
 
 # %% ../nbs/40_split.ipynb #e7210513
 def split_by_group(
-    labels: list[str],  # the label of every picture
-    groups: list[str],  # the group of every picture
-    valid_pct: float = 0.2,  # share held back, 0–0.5
+    labels: list[str],  # label of every picture
+    groups: list[str],  # group of every picture
+    valid_pct: float = 0.2,  # share of the validation set, 0–0.5
     seed: int = 42,  # same seed, same split
     what: str = "pictures"  # what the groups are, for messages: pictures, authors, hosts
-) -> tuple[list[int], list[int]]:  # positions of the training and of the validation part
-    """Split so that no group is on both sides and every class is on each; raises `DatasetError` if it cannot
+) -> tuple[list[int], list[int]]:  # positions of the training and the validation set
+    """Split so that no group is on both sides and every class is on each, or raise `DatasetError`
 
     Parameters
     ----------
     labels
-        the label of every picture
+        label of every picture
     groups
-        the group of every picture
+        group of every picture
     valid_pct
-        share held back, 0–0.5
+        share of the validation set, 0–0.5
     seed
         same seed, same split
     what
@@ -576,9 +576,9 @@ def split_by_group(
     Returns
     -------
     tuple[list[int], list[int]]
-        positions of the training and of the validation part
+        positions of the training and the validation set
     """
-    if not 0 < valid_pct <= 0.5: raise DatasetError(f"valid_pct is {valid_pct}; hold back more than 0 and at most 0.5")
+    if not 0 < valid_pct <= 0.5: raise DatasetError(f"valid_pct is {valid_pct}; hold out more than 0 and at most 0.5")
     labels = _strata(labels, groups)
     check_classes(labels, groups, what)
     per_class = [len({g for each, g in zip(labels, groups) if each == lbl}) for lbl in set(labels)]
@@ -595,31 +595,31 @@ def split_by_group(
 
 # %% ../nbs/40_split.ipynb #2a32bb71
 def split_files(
-    path: str | Path,  # dataset folder, or any folder with a sub-folder for each label
-    valid_pct: float = 0.2,  # share held back, 0–0.5
+    path: str | Path,  # dataset folder, or any folder with a subfolder for each label
+    valid_pct: float = 0.2,  # share of the validation set, 0–0.5
     seed: int = 42,  # same seed, same split
-    by: str | None = None,  # keep together what is from one origin: "author", "site", "session", …; None: copies alone
-    record: bool = True  # write the split into the ledger, where there is one
-) -> tuple[list[Path], list[str], list[int], list[int]]:  # files, labels, positions of training and validation part
-    """Pictures and labels of a folder, and an honest split of them
+    by: str | None = None,  # also keep together one origin: "author", "site", "session", …; None: only copies
+    record: bool = True  # record the split in the ledger, if there is one
+) -> tuple[list[Path], list[str], list[int], list[int]]:  # files, labels, positions of training and validation set
+    """List the pictures and labels of a folder, and split them without leaks
 
     Parameters
     ----------
     path
-        dataset folder, or any folder with a sub-folder for each label
+        dataset folder, or any folder with a subfolder for each label
     valid_pct
-        share held back, 0–0.5
+        share of the validation set, 0–0.5
     seed
         same seed, same split
     by
-        keep together what is from one origin: "author", "site", "session", …; None: copies alone
+        also keep together one origin: "author", "site", "session", …; None: only copies
     record
-        write the split into the ledger, where there is one
+        record the split in the ledger, if there is one
 
     Returns
     -------
     tuple[list[Path], list[str], list[int], list[int]]
-        files, labels, positions of training and validation part
+        files, labels, positions of training and validation set
     """
     labels = file_labels(path, files := known_files(path))
     groups = origin_groups(path, files, by)
@@ -629,20 +629,20 @@ def split_files(
 
 # %% ../nbs/40_split.ipynb #f7a5a8b9
 def record_split(
-    path: str | Path,  # dataset folder; nothing happens where it has no ledger
-    train: list[Path],  # files of the training part
-    valid: list[Path]  # files of the validation part
+    path: str | Path,  # dataset folder; nothing happens if it does not have a ledger
+    train: list[Path],  # files of the training set
+    valid: list[Path]  # files of the validation set
 ) -> None:
-    """Write `split`, train or valid, into the ledger row of every picture
+    """Record in the ledger row of every picture its `split`, train or valid
 
     Parameters
     ----------
     path
-        dataset folder; nothing happens where it has no ledger
+        dataset folder; nothing happens if it does not have a ledger
     train
-        files of the training part
+        files of the training set
     valid
-        files of the validation part
+        files of the validation set
     """
     if not up_to_date(path).ledger.exists(): return
     part_of = {r["id"]: part for part, fs in dict(train=train, valid=valid).items() for r in ledger_rows(path, fs) if r}

@@ -98,12 +98,12 @@ def test_bird_takes_photos_of_ones_own_goes_on_and_is_of_use_afterwards(tmp_path
 
 
 @pytest.mark.parametrize("changes,said", [
-    ({', source="sample"': ""}, "nobody could be asked for 'bird'"),
+    ({', source="sample"': ""}, "no source could be asked for 'bird'"),
     ({', source="sample"': "", '"bird", "forest"\n': '"heron", "gull"\n'}, "use a folder of your own, or practise on"),
-    ({'"bird", "forest"\n': '"heron", "gull"\n'}, "the sample draws no 'heron'; choose from bird, forest, thing, or"),
+    ({'"bird", "forest"\n': '"heron", "gull"\n'}, "the sample has no drawings of 'heron'; choose from bird, forest, thing, or"),
     (OWN | {'"bird", "forest"\n': '"bird", "gull"\n'}, "'photos' has no folder for 'gull' (folders there: 'bird', 'fo"),
     ({'n=50, source="sample"': 'folder="fotos"'}, "there is no folder 'fotos'; give one that holds a folder for each"),
-    ({"n=50": 'n="20"'}, "n='20' is no whole number; give how many"),
+    ({"n=50": 'n="20"'}, "n='20' is not a whole number; give the number"),
     ({"for word in words: hits += search_images(word": "hits += search_images(words"}, "search for each word by its"),
     ({"n=50": "n=3"}, "too few different pictures of bird, forest (found bird: 3, forest: 3"),
     ({'words = "bird", "forest"': 'words = ["bird"]', "n=50": "n=6"}, "pictures of at least two classes")])

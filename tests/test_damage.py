@@ -80,7 +80,7 @@ def test_a_damaged_ledger_loses_nothing(here, how, capsys):
         code, err = main(["clean", str(here)]), capsys.readouterr().err
         if code == 0: break
         assert "ledger.sqlite' is damaged" in err and "run it again" in err and "Traceback" not in err, err
-    assert code == 0 and "is mended: 17 pictures" in err, err
+    assert code == 0 and "is repaired: 17 pictures" in err, err
     assert len([*here.glob("ledger.damaged-*.sqlite")]) == (how != "gone")
     for a, b in zip(state(here), before): assert a == b
     assert main(["clean", str(here)]) == 0 and state(here) == before
@@ -178,7 +178,7 @@ def test_a_damaged_ledger_is_still_that_of_its_project(here):
 
 
 def test_a_file_whose_row_was_lost_is_the_picture_of_its_address(tmp_path):
-    "Fetched by a run that was killed before it wrote that down, adopted when the ledger was mended, fetched again"
+    "Fetched by a run that was killed before it wrote that down, adopted when the ledger was repaired, fetched again"
     dest = tmp_path/"d"
     with RoughWeb() as web:
         hits = [Hit("bird", f"{web.url}/good/{i}", licence="CC0") for i in range(3)]
@@ -198,7 +198,7 @@ def test_a_file_whose_row_was_lost_is_the_picture_of_its_address(tmp_path):
     assert {r["status"] for r in rows} == {"clean"} and len({r["sha256"] for r in rows}) == 3
 
 
-def test_a_kill_while_it_is_mended_loses_nothing(here, monkeypatch):
+def test_a_kill_while_it_is_repaired_loses_nothing(here, monkeypatch):
     before, moved = state(here), []
     merged(here/"ledger.sqlite").write_bytes(b"no database"*999)
     real = os.replace

@@ -312,10 +312,10 @@ def test_out_is_folder(tmp_path, capsys, folder, out):
         for label in ("bird", "forest"): (tmp_path/"classes"/label).symlink_to(tmp_path/"made"/"photos"/label)
     before = tree(tmp_path)
     words = "make", "bird", "forest", "--folder", tmp_path/folder, "--out", tmp_path/out
-    assert "lie one in the other" in (line := refused(capsys, *words)) or "holds pictures of your own" in line
+    assert "are one inside the other" in (line := refused(capsys, *words)) or "holds pictures of your own" in line
     assert {k: v for k, v in tree(tmp_path).items() if "ledger" not in k} == {k: v for k, v in before.items()
                                                                               if "ledger" not in k}
-    assert "lie one in the other" in refused(capsys, "train", tmp_path/"mine", "--out", tmp_path/"mine"/"out")
+    assert "are one inside the other" in refused(capsys, "train", tmp_path/"mine", "--out", tmp_path/"mine"/"out")
     assert not (tmp_path/"mine"/"out").exists()
 
 

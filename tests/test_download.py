@@ -105,8 +105,8 @@ BAD = {
     "/to?url=http://169.254.169.254/latest/meta-data/":
         BLOCKED,
     "/to?url=http://127.0.0.1:1/": BLOCKED,
-    "/to?url=file:///etc/passwd": "redirects to what is no http or https address",
-    "/to?url=sample://pictures/42/bird/0000.jpg": "redirects to what is no http or https address",
+    "/to?url=file:///etc/passwd": "redirects to something that is not an http or https address",
+    "/to?url=sample://pictures/42/bird/0000.jpg": "redirects to something that is not an http or https address",
     "/to?url=http://a:b@127.0.0.1/": "the address holds a user name or password",
     "/optout/?tag=noai": "the site asks not to use it (X-Robots-Tag: noai)",
     "/optout/?tag=nofollow,noimageai": "the site asks not to use it (X-Robots-Tag: noimageai)",

@@ -371,7 +371,7 @@ def test_train_on_a_divided_folder_never_learns_its_test_and_judges_it(run):
     assert "6 photos are kept for the end, and never trained on" in err and "test      error " in err
     assert "of 5 wrong" in err and "1 of 6 photos are pictures it was trained on" in err
     assert "train and valid are put together; what is held back is chosen anew" in err
-    assert "2 files are left out: notes.txt (not a picture of a kind" in err and "; loose.png (it lies in no c" in err
+    assert "2 files are left out: notes.txt (not a picture of a kind" in err and "; loose.png (it is not in a c" in err
     assert run("export", "photos")[0] == 0
     code, out, err = run("evaluate", "photos/test", "--model", "photos_birdornot/model", "--json")
     assert code == 0 and json.loads(out)["of"] == 5, err
@@ -430,7 +430,7 @@ def test_a_class_that_was_refused_as_a_whole_is_named_with_its_reason(run):
     code, _, err = run("make", "--folder", "photos", "--out", "my set")
     last = err.splitlines()[-1]
     assert code == 1 and "all 5 pictures of red were refused (5 × too small: a side of less than 32 pixels; --min-size"
-    assert "bring them back with birdornot clean 'my set' --undo" in last and "add a folder" not in last, err
+    assert "restore them with birdornot clean 'my set' --undo" in last and "add a folder" not in last, err
     assert run("clean", "my set", "--undo")[0] == run("clean", "my set")[0] == 0
     assert counts("my set") == dict(red=5, green=5)
     fill("photos", 5, hues=("blue",))
@@ -448,11 +448,11 @@ def test_what_lies_beside_the_classes_is_named_and_no_label(run):
     draw("photos/top.png", "red", 77)
     Path("photos/empty").mkdir()
     *_, err = made(run, "--folder", "photos", "--out", "set")
-    assert "top.png (it lies in no class folder)" in err and "empty (a folder without files)" in err
+    assert "top.png (it is not in a class folder)" in err and "empty (a folder without files)" in err
     fill("others", 4, seed=9)
     draw("others/top.png", "red", 78)
     code, out, err = run("evaluate", "others", "--model", "set/model")
-    assert code == 0 and "top.png (it lies in no class folder)" in err and "of 8 wrong" in out
+    assert code == 0 and "top.png (it is not in a class folder)" in err and "of 8 wrong" in out
 
 
 def test_a_second_make_passes_by_what_cannot_be_read(run):
@@ -495,11 +495,12 @@ def test_make_after_a_dead_network_says_so_and_goes_on_from_there(run, monkeypat
 
 def test_what_is_found_for_the_first_word_is_kept_when_the_second_is_refused(run):
     code, out, err = run("search", "bird", "dragon", "--source", "sample", "--n", 5)
-    assert code == 1 and len(out.split()) == 5 and "draws no 'dragon'" in err, err
+    assert code == 1 and len(out.split()) == 5 and "has no drawings of 'dragon'" in err, err
     assert run("search", "bird", "dragon", "--source", "sample", "--n", 5, "--out", "hits.jsonl")[0] == 1
     assert len(Path("hits.jsonl").read_text().splitlines()) == 5
     code, _, err = run("make", "bird", "dragon", "--source", "sample", "--n", 5, "--out", "set")
-    assert code == 1 and "what was found of bird is kept" in err and "draws no 'dragon'" in err.splitlines()[-1], err
+    assert code == 1 and "what was found of bird is kept" in err, err
+    assert "has no drawings of 'dragon'" in err.splitlines()[-1], err
     with Ledger("set") as ledger: assert ledger.counts() == {"bird": {"found": 5}}
 
 

@@ -142,8 +142,8 @@ def test_commands_in_messages_can_be_typed(odd, monkeypatch, capsys):
 
 def test_suspects_in_a_folder_of_the_users_own_lead_somewhere(odd, monkeypatch, capsys):
     "`review` refuses such a folder"
-    from birdornot.project import how_to_mend
+    from birdornot.project import how_to_fix_labels
     monkeypatch.chdir(odd)
-    command = how_to_mend("Bob's photos").partition("for review: ")[2]
+    command = how_to_fix_labels("Bob's photos").partition("for review: ")[2]
     assert shlex.split(command) == ["birdornot", "make", "--folder", "Bob's photos"]
-    assert shlex.split(how_to_mend("my set").partition("with: ")[2]) == ["birdornot", "review", "my set"]
+    assert shlex.split(how_to_fix_labels("my set").partition("with: ")[2]) == ["birdornot", "review", "my set"]

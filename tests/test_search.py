@@ -561,7 +561,7 @@ def test_all_refused_and_remembered_says_so(search):
 @pytest.mark.parametrize("licences", ["free", "by,by-sa,cc0,pdm", ["by", "by-sa", "cc0", "pdm"], "FREE"])
 def test_licences(search, licences):
     hits = search(licences=licences)
-    assert {h.source for h in hits} == {"openverse", "duckduckgo", "commons"} and "knows no licences" in problem(
+    assert {h.source for h in hits} == {"openverse", "duckduckgo", "commons"} and "does not know licences" in problem(
         hits, "bing"
     )
     assert all(licence_code(h.licence) in {"by", "by-sa", "cc0", "pdm"} for h in hits if h.source != "duckduckgo")
@@ -579,7 +579,7 @@ def test_no_wanted_licence(search):
 
 
 def test_unknown_licence_name(search):
-    with pytest.raises(BirdornotError, match="'ccby' is no known licence"):
+    with pytest.raises(BirdornotError, match="'ccby' is not a known licence"):
         search(licences="ccby")
 
 
@@ -650,9 +650,9 @@ def test_folder(tmp_path, search):
         (dict(source="folder"), "give folder=DIR"),
         (dict(table="absent.csv"), "there is no file"),
         (dict(source="table"), "give table=FILE"),
-        (dict(source="gogle"), "'gogle' is no known source"),
+        (dict(source="gogle"), "'gogle' is not a known source"),
         (dict(source="opnverse"), "did you mean 'openverse'"),
-        (dict(source=""), "'' is no known source"),
+        (dict(source=""), "'' is not a known source"),
         (dict(term=" "), "term is empty"),
         (dict(n=0), "n=0"),
         (dict(source="sample", term="fish"), "choose from bird, forest, thing"),
@@ -693,9 +693,9 @@ def test_tables(tmp_path, search, name, text):
         ("a.csv", "url,label\n", "has no rows"),
         ("a.csv", "x,y\n1,2\n", "no http(s) address in"),
         ("a.txt", "bird.jpg\n", "line 1"),
-        ("a.jsonl", '{"url": \n', "line 1 is no JSON object"),
-        ("a.jsonl", "[]\n", "no JSON object"),
-        ("a.jsonl", "[" * 9999, "no JSON object"),
+        ("a.jsonl", '{"url": \n', "line 1 is not a JSON object"),
+        ("a.jsonl", "[]\n", "not a JSON object"),
+        ("a.jsonl", "[" * 9999, "not a JSON object"),
         ("a.csv", "url,label\nhttps://example.org/1.jpg,forest\n", "labels: 'forest'"),
         ("a.txt", "file:///etc/passwd", "no http(s)"),
         ("a.csv", b"url\nhttp://example.org/\xe9.jpg\n", "not UTF-8"),
@@ -800,7 +800,7 @@ def test_doctor_survives_a_surprise(memory):
 
 
 def test_doctor_unknown_source(memory):
-    with pytest.raises(BirdornotError, match="is no known source"):
+    with pytest.raises(BirdornotError, match="is not a known source"):
         doctor(sources=["gogle"], memory=memory)
 
 

@@ -151,7 +151,7 @@ def bomb(system=""):
 
 
 def test_traps_and_strange_files_are_left_alone(library, capsys):
-    "Entities, links, files that are no XMP: each is refused with its reason, and nothing is read or written"
+    "Entities, links, files that are not XMP: each is refused with its reason, and nothing is read or written"
     (library.parent/"secret").write_text("secret")
     traps = dict(a=bomb(), b=bomb(f'SYSTEM "{(library.parent/"secret").as_uri()}"'), d="<rdf:RDF")
     for name, text in traps.items(): (library/f"{name}.jpg.xmp").write_text(text)

@@ -122,8 +122,8 @@ def test_nothing_is_lost_whatever_happens(tmp_path):
         soak.calm(*last, ["download", "new", "hits.jsonl", *hosts], ["clean", "new"],
                   ["scale", "t.csv", "run2", "--shard", "20", *hosts])
     texts = [(f.name, f.read_text(errors="replace")) for f in tmp_path.glob("*.txt")]
-    mended = Counter(why for _, text in texts for why in re.findall(r"was damaged \((.*?)\) and is mended", text))
-    print(json.dumps(dict(seed=SEED, minutes=MINUTES, decisions=len(soak.answered), mended=mended, **soak.n)))
+    repaired = Counter(why for _, text in texts for why in re.findall(r"was damaged \((.*?)\) and is repaired", text))
+    print(json.dumps(dict(seed=SEED, minutes=MINUTES, decisions=len(soak.answered), repaired=repaired, **soak.n)))
     assert not [(name, text[-2000:]) for name, text in texts if "Traceback" in text]
     with Ledger(tmp_path/"d") as ledger: rows = ledger.rows()
     assert {(h.term, h.image_url) for h in soak.hits} == {(r["label"], r["image_url"]) for r in rows}

@@ -57,8 +57,9 @@ def projects(path: Path) -> None:
     assert_type(project.name_parts("a/b"), list[str])
     assert_type(project.read_about(project.copy_of_ledger(layout.ledger)), dict[str, str])
     assert_type(project.has_pictures(path) and project.safe_name("bird"), bool)
-    texts = [project.seen_from(layout), project.how_to_mend(path), project.clean_label(" bird"), project.label_key("b"),
-             project.folder_name("C++"), project.part_name("val"), project.place_of(path, "a.jpg"),
+    texts = [project.seen_from(layout), project.how_to_fix_labels(path), project.clean_label(" bird"),
+             project.label_key("b"), project.folder_name("C++"), project.part_name("val"),
+             project.place_of(path, "a.jpg"),
              project.folder_label(layout, "bird"), project.label_of(path, "a.jpg"), *project.split_label("bird+forest")]
     assert_type(texts, list[str])
     assert_type(project.class_folders(path), list[Path])
