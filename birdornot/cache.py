@@ -21,33 +21,33 @@ from .core import cache_dir
 # %% ../nbs/04_cache.ipynb #ff416c31
 CACHE_BYTES = 2**30  # largest size of all vectors together; enough for about 200,000 pictures
 
-_SCHEMA = """CREATE TABLE IF NOT EXISTS vectors
+_VECTOR_TABLE = """CREATE TABLE IF NOT EXISTS vectors
     (kind TEXT, sha256 TEXT, used INTEGER, vector BLOB NOT NULL, PRIMARY KEY (kind, sha256));
 CREATE INDEX IF NOT EXISTS by_use ON vectors (used);"""
 
 
-def _connect(file):
+def _connect_vectors(file):
     db = sqlite3.connect(file, timeout=30)
     try:
         db.execute("PRAGMA auto_vacuum=INCREMENTAL")
         try: db.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError: pass  # some network drives cannot
         db.execute("PRAGMA synchronous=NORMAL")
-        db.executescript(_SCHEMA)
+        db.executescript(_VECTOR_TABLE)
         return db
     except sqlite3.Error:
         db.close()
         raise
 
 
-def _store():
+def _open_vectors():
     "Open the database of all vectors; a damaged one is replaced by an empty one"
     file = cache_dir()/"vectors.sqlite"
-    try: return _connect(file)
+    try: return _connect_vectors(file)
     except sqlite3.OperationalError: raise  # busy, full or read-only: nothing is wrong with the file
     except sqlite3.DatabaseError:
         for f in file.parent.glob("vectors.sqlite*"): f.unlink(missing_ok=True)
-        return _connect(file)
+        return _connect_vectors(file)
 
 # %% ../nbs/04_cache.ipynb #2897b5b8
 def cached_vectors(
@@ -70,7 +70,7 @@ def cached_vectors(
     """
     now, found = int(time.time()), {}
     try:
-        with closing(_store()) as db, db:
+        with closing(_open_vectors()) as db, db:
             for h in hashes:
                 row = db.execute("SELECT vector, used FROM vectors WHERE kind=? AND sha256=?", (kind, h)).fetchone()
                 if row: found[h] = np.frombuffer(row[0], np.float32)
@@ -98,13 +98,13 @@ def keep_vectors(
     """
     rows = [(kind, h, int(time.time()), np.asarray(v, np.float32).tobytes()) for h, v in vectors.items()]
     try:
-        with closing(_store()) as db:
+        with closing(_open_vectors()) as db:
             with db: db.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?, ?)", rows)
-            _shrink(db, limit)
+            _shrink_vectors(db, limit)
     except (OSError, sqlite3.Error): pass  # it can be computed again
 
 
-def _shrink(db, limit):
+def _shrink_vectors(db, limit):
     "Delete the least recently used vectors until the file is smaller than `limit`, bytes"
     def number(what): return db.execute(what).fetchone()[0]
     size = number("PRAGMA page_size")
@@ -116,10 +116,10 @@ def _shrink(db, limit):
     if size*number("PRAGMA page_count") > limit: db.executescript("PRAGMA incremental_vacuum")
 
 # %% ../nbs/04_cache.ipynb #df851210
-_OURS = ("*.onnx", "*.safetensors", ".export-*", "vectors.sqlite*", "sound")  # names of our files in the cache
+_CACHED_FILES = ("*.onnx", "*.safetensors", ".export-*", "vectors.sqlite*", "sound")  # names of our files in the cache
 
 
-def _bytes(path):
+def _bytes_below(path):
     "Return the size of a file, or of all files below a folder"
     return sum(f.stat().st_size for f in (path.rglob("*") if path.is_dir() else [path]) if f.is_file())
 
@@ -134,10 +134,10 @@ def cache_contents() -> list[dict[str, object]]:  # what, pictures (None for oth
     """
     sql = "SELECT kind, count(*), sum(length(vector)) FROM vectors GROUP BY 1"
     try:
-        with closing(_store()) as db: kinds = db.execute(sql).fetchall()
+        with closing(_open_vectors()) as db: kinds = db.execute(sql).fetchall()
     except (OSError, sqlite3.Error): kinds = []
-    files = [f for pattern in _OURS[:3] for f in sorted(cache_dir().glob(pattern))]
-    return [*[dict(what=f.name, pictures=None, bytes=_bytes(f)) for f in files],
+    files = [f for pattern in _CACHED_FILES[:3] for f in sorted(cache_dir().glob(pattern))]
+    return [*[dict(what=f.name, pictures=None, bytes=_bytes_below(f)) for f in files],
             *[dict(what=f"vectors of {kind}", pictures=n, bytes=size) for kind, n, size in kinds]]
 
 
@@ -149,8 +149,8 @@ def empty_cache() -> int:  # bytes freed
     int
         bytes freed
     """
-    gone = [f for pattern in _OURS for f in cache_dir().glob(pattern)]
-    freed = sum(map(_bytes, gone))
+    gone = [f for pattern in _CACHED_FILES for f in cache_dir().glob(pattern)]
+    freed = sum(map(_bytes_below, gone))
     for f in gone: shutil.rmtree(f) if f.is_dir() else f.unlink(missing_ok=True)
     return freed
 

@@ -213,11 +213,11 @@ def examine_picture(
 def _clean_one(src, dst, parts, max_size, min_size, kept, limits):
     "Examine `src` and write its working copy to `dst` ('': write none), unless it is refused"
     im, out = examine_picture(src, max_size, min_size, kept, **limits)
-    if dst and "reason" not in out: out["copy_sha256"] = _save(im, dst, parts)
+    if dst and "reason" not in out: out["copy_sha256"] = _save_copy(im, dst, parts)
     return out
 
 
-def _save(im, dst, parts):
+def _save_copy(im, dst, parts):
     "Write a working copy whole or not at all, by way of the folder `parts`; return its SHA-256"
     with atomic_file(dst, parts) as part: im.save(part, "JPEG", quality=92)
     return content_hash(dst)
@@ -226,13 +226,13 @@ def _save(im, dst, parts):
 def _run_all(fn, jobs): return [fn(*job) for job in jobs]
 
 
-def _blame(e, seconds):
+def _reason_of_crash(e, seconds):
     "Explain what the end of its process means for a file"
     if isinstance(e, TimeoutError): return f"decoding it takes longer than {seconds:g} seconds; --seconds allows more"
     return decoding_failure(e) if isinstance(e, MemoryError) else "the decoder crashes on it; save it as JPEG or PNG"
 
 # %% ../nbs/31_clean.ipynb #03afbe35
-class _Fresh(SpawnProcess):
+class _FreshProcess(SpawnProcess):
     "A new process that does not run the script that started it"
     def start(self):
         main = sys.modules["__main__"]
@@ -243,7 +243,7 @@ class _Fresh(SpawnProcess):
 
 class FreshContext(SpawnContext):
     "A context for processes that share neither this one's memory nor its script"
-    Process = _Fresh
+    Process = _FreshProcess
 
 # %% ../nbs/31_clean.ipynb #4252db2a
 def run_in_workers(
@@ -291,7 +291,7 @@ def run_in_workers(
             part, future = flying.popleft()
             try: yield from future.result()
             except (TimeoutError, ProcessExpired, MemoryError) as e:
-                if len(part) == 1: yield dict(reason=_blame(e, seconds), retry=1)
+                if len(part) == 1: yield dict(reason=_reason_of_crash(e, seconds), retry=1)
                 else: flying.extendleft([start([job]) for job in part][::-1])  # one is the cause: try each alone
             if len(flying) < 3*workers: flying.extend(map(start, islice(parts, 1)))
     finally:
@@ -320,7 +320,7 @@ def copy_name(
     return f"photos/{folder_name(label or row['label'])}/{row['sha256'][:16]}.jpg"
 
 
-def _copy_of(row):
+def _current_copy(row):
     "Return the name of a picture's working copy, which a person may have changed"
     return row["file"] if row["status"] == "clean" else copy_name(row)
 
@@ -351,13 +351,13 @@ def _same_content(rows):
     return same.values()
 
 
-def _joined(labels, known):
+def _joined_label(labels, known):
     "Return the label of a picture in several classes: a known one in any order, or a new one"
     parts = {part for lbl in labels for part in split_label(lbl)}
     return next((lbl for lbl in sorted(known) if {*split_label(lbl)} == parts), "+".join(sorted(parts)))
 
 
-def _exact(rows, multilabel=False):
+def _exact_duplicates(rows, multilabel=False):
     "Map each id to label and reason: the reason is '' unless its file appears twice or in two classes"
     known, out = {r["label"] for r in rows}, {}
     for group in _same_content(rows):
@@ -365,7 +365,7 @@ def _exact(rows, multilabel=False):
         both = multilabel and len(labels) > 1 and not any(r.get("verdict") for r in group)
         doubt = f"{TWO_LABELS} {' and '.join(labels)}; review asks where it belongs, --multilabel gives it both labels"
         for r in sorted(group, key=lambda r: (r.get("verdict") != "keep", r["status"] == "quarantined")):
-            label = _joined(labels, known) if both else own_label(r)
+            label = _joined_label(labels, known) if both else own_label(r)
             if firsts.setdefault(label, r) is not r:
                 out[r["id"]] = own_label(r), f"exact duplicate of {copy_name(r, label)}"
             else: out[r["id"]] = label, doubt if len(labels) > 1 and not both and not r["kept"] else ""
@@ -488,18 +488,18 @@ def quarantine(
     else:
         file = file.replace("originals/", "quarantine/", 1)
         move_original(ledger, row["original"], file)
-        for name in {copy_name(row), _copy_of(row)}: remove_copy(ledger, row, name)
+        for name in {copy_name(row), _current_copy(row)}: remove_copy(ledger, row, name)
     new = dict(status="quarantined", reason=reason, original=file, file=file, dup_group=None, group_kind=None)
     ledger.update(row["id"], **new, **measures)
     return new
 
 # %% ../nbs/31_clean.ipynb #73cd6275
-def _settle(ledger, row, found, max_size, dry_run):
+def _settle_picture(ledger, row, found, max_size, dry_run):
     "Record what was found out about `row`; return the updated row"
     found = dict(found)
     reason = found.pop("reason", "")
     back = row["original"].replace("quarantine/", "originals/", 1)
-    if not reason: new = dict(status="clean", reason="", file=_copy_of(row), side=max_size, original=back, retry=0)
+    if not reason: new = dict(status="clean", reason="", file=_current_copy(row), side=max_size, original=back, retry=0)
     else: new = dict(status="quarantined", reason=reason) if dry_run else quarantine(ledger, row, reason, **found)
     if not reason and not dry_run:
         move_original(ledger, row["original"], back)
@@ -521,14 +521,14 @@ def _relabel(ledger, row, label, dry_run):
 def _settle_twins(ledger, rows, multilabel, max_size, dry_run):
     "Settle what the bytes of the files alone decide; update `rows`, by number; return how many were refused"
     n = 0
-    for i, (label, reason) in _exact([*rows.values()], multilabel).items():
+    for i, (label, reason) in _exact_duplicates([*rows.values()], multilabel).items():
         aside = rows[i]["status"] == "quarantined"
         joined = aside and not reason and multilabel and rows[i]["reason"].startswith(TWO_LABELS)
         if label != rows[i]["label"] or joined:
             rows[i], aside = _relabel(ledger, rows[i], label, dry_run), False
         other = aside and reason.startswith(TWO_LABELS) != rows[i]["reason"].startswith(TWO_LABELS)
         if reason and (not aside or other):
-            rows[i], n = _settle(ledger, rows[i], dict(reason=reason), max_size, dry_run), n + 1
+            rows[i], n = _settle_picture(ledger, rows[i], dict(reason=reason), max_size, dry_run), n + 1
     return n
 
 
@@ -573,7 +573,7 @@ def _by_session(ledger, rows):
         yield from blocks.values()
 
 
-def _group(ledger, rows, near, dry_run):
+def _set_groups(ledger, rows, near, dry_run):
     "Set `dup_group` of each clean row, the id of the best of its group, and the kind of that group"
     rows, copies = [r for r in rows if r["status"] == "clean"], defaultdict(list)
     session = in_sessions(rows, near) if near else [False]*len(rows)
@@ -689,7 +689,7 @@ def odd(self: CleanReport) -> list[dict[str, object]]:  # rows; `flags` says wha
     return sorted((r for r in self._clean() if r["flags"]), key=lambda r: -r["oddity"])
 
 # %% ../nbs/31_clean.ipynb #7ccff485
-def _some(n, one, many): return f"{n} {one if n == 1 else many}" if n else ""
+def _counted(n, one, many): return f"{n} {one if n == 1 else many}" if n else ""
 
 
 @patch
@@ -702,10 +702,11 @@ def _notes(self: CleanReport):
     "Describe the clean pictures"
     alike, split = self.look_alikes, len(self.conflicts)
     n = sum(map(len, alike))
-    return [t for t in (n and f"{n} clean ones look alike, in {_some(len(alike), 'group', 'groups')}",
-        split and f"{_some(split, 'of these groups is', 'of these groups are')} under two labels",
+    return [t for t in (n and f"{n} clean ones look alike, in {_counted(len(alike), 'group', 'groups')}",
+        split and f"{_counted(split, 'of these groups is', 'of these groups are')} under two labels",
         self.sessions and f"{session_note(self.sessions)} (--near 0 takes each by itself)",
-        self.odd and f"{_some(len(self.odd), 'clean one has', 'clean ones have')} something odd ({self._odd_kinds()})")
+        self.odd and f"{_counted(len(self.odd), 'clean one has', 'clean ones have')} something odd "
+                     f"({self._odd_kinds()})")
         if t]
 
 
@@ -818,17 +819,17 @@ def say_refused(
     if len(own) > most: say("refused", f"and {len(own) - most} more, all in {shell_words(home/'refused.csv')}")
 
 # %% ../nbs/31_clean.ipynb #286e0a07
-_ADDED = dict(side="INTEGER", phash="TEXT", phash_mirror="TEXT", thumb="TEXT", contrast="REAL",
+_CLEAN_COLUMNS = dict(side="INTEGER", phash="TEXT", phash_mirror="TEXT", thumb="TEXT", contrast="REAL",
     dup_group="INTEGER", group_kind="TEXT",
     brightness="REAL", sharpness="REAL", colours="INTEGER", missing="REAL", warning="TEXT", flags="TEXT", oddity="REAL",
     retry="INTEGER", chroma="REAL")
 
 
-def _jobs(ledger, rows, parts, max_size, min_size, dry_run, **limits):
+def _clean_jobs(ledger, rows, parts, max_size, min_size, dry_run, **limits):
     "Make the arguments of `_clean_one` for each row"
     def path(name):
         return str(ledger.locate(name))
-    copies = ["" if dry_run else path(_copy_of(r)) for r in rows]
+    copies = ["" if dry_run else path(_current_copy(r)) for r in rows]
     for folder in {os.path.dirname(c) for c in copies if c}: os.makedirs(folder, exist_ok=True)
     return [(path(r["original"]), copy, str(parts), max_size, min_size, bool(r["kept"]), limits)
             for r, copy in zip(rows, copies)]
@@ -882,21 +883,21 @@ def clean_images(
     check_near(near)
     with (disk_full_errors(dest), Ledger(fillable(dest), create=False, who="clean", whole=True) as ledger,
           at_work(ledger.layout, "clean"), unfinished_files(ledger.layout) as parts):
-        ledger.add_columns(**_ADDED)
+        ledger.add_columns(**_CLEAN_COLUMNS)
         rows = {r["id"]: r for r in ledger.rows(status=["downloaded", "clean", "quarantined"])}
         if multilabel is None: multilabel = any(own_label(r) != r["label"] for r in rows.values())
         exact = _settle_twins(ledger, rows, multilabel, max_size, dry_run)
         todo = [r for r in rows.values() if r["status"] != "quarantined" or _another_try(r, min_size, min_contrast)]
         todo = _unfinished(ledger, todo, max_size)
         limits = dict(min_contrast=min_contrast, megabytes=megabytes, seconds=seconds)
-        jobs = _jobs(ledger, todo, parts, max_size, min_size, dry_run, **limits)
+        jobs = _clean_jobs(ledger, todo, parts, max_size, min_size, dry_run, **limits)
         found = run_in_workers(_clean_one, jobs, workers, seconds, megabytes)
         with closing(found), progress_bar(len(todo), "clean", progress) as bar:
             for some in chunked(zip(todo, found), 16):
                 with ledger.transaction():  # what is lost by a kill is repeated by the next run
-                    for row, got in some: rows[row["id"]] = _settle(ledger, row, got, max_size, dry_run)
+                    for row, got in some: rows[row["id"]] = _settle_picture(ledger, row, got, max_size, dry_run)
                 bar.update(len(some))
-        _group(ledger, rows.values(), near, dry_run)
+        _set_groups(ledger, rows.values(), near, dry_run)
         _flag_beside(ledger, rows.values(), dry_run)
         drop_empty_folders(ledger)
         if not dry_run: write_refused(ledger)

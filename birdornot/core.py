@@ -145,7 +145,7 @@ def disk_full(
     return DiskFull(f"the disk of {str(dest)!r} is full; free some space and run it again, nothing is lost")
 
 
-def _room(place):
+def _free_bytes(place):
     "Return how many bytes are free on the disk of `place`, which need not exist yet"
     place = Path(place).absolute()
     while not place.exists() and place != place.parent: place = place.parent
@@ -167,7 +167,7 @@ def is_disk_full(
     """
     if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT): return True
     if any(words in str(error) for words in ("disk is full", "No space left on device", "[Errno 28]")): return True
-    return bool(dest) and "disk I/O error" in str(error) and _room(dest) < 1_000_000
+    return bool(dest) and "disk I/O error" in str(error) and _free_bytes(dest) < 1_000_000
 
 
 def system_words(
@@ -190,7 +190,7 @@ def system_words(
     """
     if is_disk_full(error):
         where = [Path(error.filename).parent] if error.filename else [*places, Path(gettempdir()), Path()]
-        return str(disk_full(min(where, key=_room)))
+        return str(disk_full(min(where, key=_free_bytes)))
     if error.errno == errno.EROFS:
         return (f"{str(error.filename or Path())!r} lies where nothing can be written; name another place, "
                 "or copy the folder to where you may write")
@@ -237,7 +237,7 @@ def check_numbers(
             raise BirdornotError(f"{name} is {v}; give a number from {low:,} to {high:,}")
 
 # %% ../nbs/00_core.ipynb #ceacb32e
-_UNSEEN = re.compile(r"[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_INVISIBLE = re.compile(r"[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def printable(
@@ -255,24 +255,24 @@ def printable(
     str
         with nothing invisible in it
     """
-    return _UNSEEN.sub(lambda found: repr(found[0])[1:-1], str(text))
+    return _INVISIBLE.sub(lambda found: repr(found[0])[1:-1], str(text))
 
 # %% ../nbs/00_core.ipynb #5770d510
 def on_a_page() -> bool:
-    "Whether what is printed goes to a page of Jupyter"
+    "Check whether printed text goes to a page of Jupyter"
     return {type(stream).__module__ for stream in (sys.stdout, sys.stderr)} == {"ipykernel.iostream"}
 
 
 def _for_people():
-    "Where to print how far things are: on a page of Jupyter, standard error would stand on red as if all had failed"
+    "Return the stream for messages: on a page of Jupyter, standard error would be red, as if everything had failed"
     return sys.stdout if on_a_page() else sys.stderr
 
 # %% ../nbs/00_core.ipynb #e07d0211
-filterwarnings("ignore", "IProgress not found")  # of tqdm, in a notebook without widgets: a bar of text will do
+filterwarnings("ignore", "IProgress not found")  # from tqdm, without widgets: a bar of text is good enough
 
 
 def is_watched() -> bool:
-    "Whether a person looks on: at a terminal or in a notebook"
+    "Check whether a person is watching: in a terminal or a notebook"
     return on_a_page() or bool(sys.stderr and sys.stderr.isatty())
 
 # %% ../nbs/00_core.ipynb #1b6405b1
@@ -281,7 +281,7 @@ def progress_bar(
     what: str,  # the work, in one or two words
     show: bool = True,  # False: never show it
     unit: str = " pictures",  # what is counted
-    leave: bool = True,  # False: it goes away when all is done
+    leave: bool = True,  # False: it disappears at the end
 ):  # tqdm bar with `update` and `set_postfix`, for a `with` statement
     """Start a progress bar, shown only where a person is watching: in a terminal or a notebook
 
@@ -296,36 +296,21 @@ def progress_bar(
     unit
         what is counted
     leave
-        False: it goes away when all is done
+        False: it disappears at the end
 
     Returns
     -------
     tqdm bar with `update` and `set_postfix`, for a `with` statement
     """
-<<<<<<< HEAD
     from tqdm import tqdm
     return tqdm(total=n, desc=what, unit=unit, leave=leave, file=_for_people(), disable=not (show and is_watched()))
-=======
-    from warnings import catch_warnings, simplefilter
-
-    from fastcore.imports import ipython_shell
-    with catch_warnings():
-        simplefilter("ignore")  # a notebook without widgets gets a bar of text, which is good enough
-        from tqdm.auto import tqdm
-    look = hasattr(ipython_shell(), "kernel")  # a notebook: people see its output, although it is not a terminal
-    return tqdm(total=n, desc=what, unit=unit, disable=(False if look else None) if show else True)
->>>>>>> a558f26 (Rewrite the prose, docstrings and messages of chapters 00 to 42 as a technical writer would put them)
 
 # %% ../nbs/00_core.ipynb #b04dfb8f
 def say(
     stage: str,  # the step that reports, in one word
     text,  # its message
 ):
-<<<<<<< HEAD
-    """Tell a person how far things are, in a line on standard error, or on a page of Jupyter
-=======
-    """Print a line about the progress of the work on standard error
->>>>>>> a558f26 (Rewrite the prose, docstrings and messages of chapters 00 to 42 as a technical writer would put them)
+    """Print a line about the progress of the work on standard error, or among the results on a page of Jupyter
 
     Parameters
     ----------
@@ -398,10 +383,10 @@ def command_line(
     return shell_words("birdornot", *words)
 
 # %% ../nbs/00_core.ipynb #018d9993
-def _shown(cell): return printable(str(cell).replace("\n", " "))
+def _cell_text(cell): return printable(str(cell).replace("\n", " "))
 
 
-def _cells(rows, head):
+def _as_lists(rows, head):
     "Return head and rows as lists; without a head, the keys of the first row are taken"
     rows = list(rows)
     if head is None and rows: head = list(rows[0])
@@ -429,10 +414,10 @@ def html_table(
     str
         '' where there are neither rows nor a head
     """
-    head, rows = _cells(rows, head)
+    head, rows = _as_lists(rows, head)
     def line(tag, cells, scope=""):
         sides = ["left"] + ["right;white-space:nowrap" if right else "left"]*len(cells)
-        cells = [escape(_shown(c)) for c in cells]
+        cells = [escape(_cell_text(c)) for c in cells]
         return "".join(f'<{tag}{scope} style="text-align:{s}">{c}</{tag}>' for s, c in zip(sides, cells))
     if not head: return ""
     body = "".join(f"<tr>{line('td', r)}</tr>" for r in rows)
@@ -458,10 +443,10 @@ def markdown_table(
     str
         '' where there are neither rows nor a head
     """
-    head, rows = _cells(rows, head)
+    head, rows = _as_lists(rows, head)
     if not head: return ""
     def line(cells):
-        return "| " + " | ".join(_shown(c).replace("|", "\\|") for c in cells) + " |"
+        return "| " + " | ".join(_cell_text(c).replace("|", "\\|") for c in cells) + " |"
     return "\n".join([line(head), "|---"*len(head) + "|", *map(line, rows)])
 
 # %% ../nbs/00_core.ipynb #b270e214

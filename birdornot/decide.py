@@ -44,13 +44,13 @@ def decision_ledger(
     -------
     yields the `Ledger`; raises `DatasetError` for a folder of your own, where nothing is moved
     """
-    with disk_full_errors(path), Ledger(fillable(path), create=False, who=f"{who or _me()}, {how}") as ledger:
+    with disk_full_errors(path), Ledger(fillable(path), create=False, who=f"{who or _user_name()}, {how}") as ledger:
         if not ledger.read_only:
             ledger.add_columns(verdict="TEXT", likely_wrong="INTEGER", side="INTEGER", dup_group="INTEGER")
         yield ledger
 
 
-def _me():
+def _user_name():
     try: return getpass.getuser()
     except Exception: return "somebody"  # a container may not have a name; the error differs by system and version
 
@@ -95,7 +95,7 @@ def is_repeat(
     return row["status"] == "quarantined" and (row["reason"] or "").startswith("exact duplicate")
 
 # %% ../nbs/32_decide.ipynb #67f85f40
-def _keep(ledger, row, label):
+def _plan_keep(ledger, row, label):
     "Plan to keep a picture where it is: pairs of row and new values"
     here = dict(status="clean", verdict="keep", likely_wrong=0)
     if row["status"] == "clean": return [(row, here | dict(reason="kept in review"))]
@@ -146,20 +146,20 @@ def plan_move(
     return [(row, gone), (there, (known if not there["sha256"] else {}) | new)]
 
 
-def _move_to(ledger, row, label):
+def _plan_move_to(ledger, row, label):
     labels = sorted(ledger.counts())
     if label not in labels: raise DatasetError(f"there is no class {label!r}; the classes are {', '.join(labels)}")
     if label == row["label"]: raise DatasetError(f"picture {row['id']} is in {label} already; keep it there")
     return plan_move(ledger, row, label)
 
 # %% ../nbs/32_decide.ipynb #2f8d648f
-def _discard(ledger, row, label):
+def _plan_discard(ledger, row, label):
     "Plan to discard a picture"
     said = "discarded in review" if row["status"] == "clean" else f"{row['reason']}; left out in review"
     return [(row, dict(status="quarantined", verdict="discard", likely_wrong=0, file=row["original"], reason=said))]
 
 
-ACTIONS = dict(keep=_keep, move=_move_to, discard=_discard)  # name → function that plans it
+ACTIONS = dict(keep=_plan_keep, move=_plan_move_to, discard=_plan_discard)  # name → function that plans it
 
 # %% ../nbs/32_decide.ipynb #88782e4e
 def _make_copy(ledger, row, file):
@@ -202,7 +202,7 @@ def sweep_copies(
             if not ledger.rows(status="clean", file=name): remove_copy(ledger, r, name)
 
 
-def _place(ledger, row):
+def _place_original(ledger, row):
     "Move an original into quarantine, or out of it, according to whether its picture is in use"
     used = row["status"] == "clean" or any(r["status"] == "clean" for r in ledger.rows(original=row["original"]))
     here, there = ("originals/", "quarantine/")[::-1 if used else 1]
@@ -251,7 +251,7 @@ def record_decision(
     return number
 
 # %% ../nbs/32_decide.ipynb #f2a54e78
-def _write(ledger, action, picture, label, why, plan, undoes=None):
+def _write_decision(ledger, action, picture, label, why, plan, undoes=None):
     "Write rows, history and decision in one transaction; return the numbers of the decision and of its rows"
     changes = []
     with ledger.transaction():
@@ -261,13 +261,13 @@ def _write(ledger, action, picture, label, why, plan, undoes=None):
                 before = dict(status="quarantined", verdict="move", file=row["original"],
                               reason=new["reason"].replace("moved from", "moved back to"))
             else: before = {k: row[k] for k in new}
-            changes.append([_add(ledger, row) if row["id"] is None else row["id"], before, new])
+            changes.append([_add_row(ledger, row) if row["id"] is None else row["id"], before, new])
             ledger.update(changes[-1][0], **new)
         number = record_decision(ledger, action, changes, picture, label, why, undoes)
     return number, [id for id, *_ in changes]
 
 
-def _add(ledger, row):
+def _add_row(ledger, row):
     "Add a row; return its number"
     ledger.insert([row])
     return ledger.rows(label=row["label"], image_url=row["image_url"])[-1]["id"]
@@ -310,8 +310,8 @@ def carry_out(
     for row, new in plan:
         if new.get("status") == "clean":
             new["copy_sha256"] = _make_copy(ledger, row | new, new.get("file") or row["file"])
-    number, ids = _write(ledger, action, picture, label, why, plan, undoes)
-    for r in ledger.rows(id=ids): _place(ledger, r)
+    number, ids = _write_decision(ledger, action, picture, label, why, plan, undoes)
+    for r in ledger.rows(id=ids): _place_original(ledger, r)
     sweep_copies(ledger, ledger.rows(id=ids), before)
     drop_empty_folders(ledger)
     return dict(decision=number, changed=ids)
@@ -423,7 +423,7 @@ def undo_decision(
         return carry_out(ledger, plan, "undo", picture, undoes=number) | dict(picture=picture)
 
 # %% ../nbs/32_decide.ipynb #68d0e32d
-def _in_words(d): return d["why"] or " ".join([d["action"], d["label"] or ""]).strip()
+def _decision_text(d): return d["why"] or " ".join([d["action"], d["label"] or ""]).strip()
 
 
 def list_decisions(
@@ -441,7 +441,7 @@ def list_decisions(
     str
         a line for each: number, time, who, what; the newest last
     """
-    lines = [printable(f"{d['id']:>4}  {d['at'][:16]}  {d['who']}: {_in_words(d)}{', undone'*d['undone']}")
+    lines = [printable(f"{d['id']:>4}  {d['at'][:16]}  {d['who']}: {_decision_text(d)}{', undone'*d['undone']}")
              for d in decisions(path)]
     return "\n".join(lines) or "nothing has been decided here"
 
@@ -467,4 +467,4 @@ def take_back(
     made = {d["id"]: d for d in decisions(path)}
     last = max((k for k, d in made.items() if not d["undone"] and d["action"] != "undo"), default=None)
     n = len(undo_decision(path, number)["changed"])
-    return f"{_in_words(made[number or last])}: {n} rows of the ledger are as they were"
+    return f"{_decision_text(made[number or last])}: {n} rows of the ledger are as they were"

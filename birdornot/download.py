@@ -115,12 +115,12 @@ class _Watch:
         self._shut(float("inf"))
 
 # %% ../nbs/21_download.ipynb #8b4610f1
-_AGENT = f"birdornot/{__version__} (+https://github.com/birdornot/birdornot)"
+_USER_AGENT = f"birdornot/{__version__} (+https://github.com/birdornot/birdornot)"
 _ACCEPT = "image/jpeg,image/png,image/webp,image/*;q=0.8,*/*;q=0.5"
-_HEADERS = {"User-Agent": _AGENT, "Accept": _ACCEPT, "Accept-Encoding": "identity"}
+_HEADERS = {"User-Agent": _USER_AGENT, "Accept": _ACCEPT, "Accept-Encoding": "identity"}
 
 
-def _tune(session, schemes, watch, size):
+def _set_up_session(session, schemes, watch, size):
     "Set up what all our sessions share"
     from http.cookiejar import DefaultCookiePolicy
     session.trust_env, session.get_redirect_target = False, lambda response: None
@@ -129,11 +129,11 @@ def _tune(session, schemes, watch, size):
     for adapter in map(session.get_adapter, schemes):
         adapter.init_poolmanager(256, size)
         pools = adapter.poolmanager.pool_classes_by_scheme
-        adapter.poolmanager.pool_classes_by_scheme = {k: _watched(v, watch) for k, v in pools.items()}
+        adapter.poolmanager.pool_classes_by_scheme = {k: _watched_pool(v, watch) for k, v in pools.items()}
     return session
 
 
-def _watched(pool, watch):
+def _watched_pool(pool, watch):
     "Make a urllib3 pool class that tells `watch` which connections await an answer, and which are idle"
     class Connection(pool.ConnectionCls):
         def getresponse(self):
@@ -161,7 +161,7 @@ def _web_session(public, watch, size):
     policy = AntiSSRFPolicy(PolicyConfigOptions.EXTERNAL_ONLY_LATEST if public else PolicyConfigOptions.NONE)
     policy.allow_plain_text_http, policy.add_xff_header = True, False
     if public: policy.add_denied_addresses(_NOT_PUBLIC)
-    return _tune(policy.get_antissrf_session(), ["http://", "https://"], watch, size)
+    return _set_up_session(policy.get_antissrf_session(), ["http://", "https://"], watch, size)
 
 
 def _sample_session(watch, size):
@@ -180,7 +180,7 @@ def _sample_session(watch, size):
             web.__exit__(None, None, None)
     session = requests.Session()
     session.mount("sample://", Adapter())
-    return _tune(session, ["sample://"], watch, size)
+    return _set_up_session(session, ["sample://"], watch, size)
 
 # %% ../nbs/21_download.ipynb #d0315a50
 class Fetcher:
@@ -248,7 +248,7 @@ def _request(self: Fetcher, url):
     return session, request
 
 # %% ../nbs/21_download.ipynb #a06c7435
-def _optout(values):
+def _optout_word(values):
     "Return the word by which a site asks us to leave a picture alone, or ''"
     for value in values:
         agent, colon, rest = value.partition(":")
@@ -260,7 +260,7 @@ def _optout(values):
     return ""
 
 
-_MEANING = {401: "not open to everyone (401)", 403: "the site refuses programs (403)", 404: "no longer there (404)",
+_BY_STATUS = {401: "not open to everyone (401)", 403: "the site refuses programs (403)", 404: "no longer there (404)",
     410: "no longer there (410)", 429: "the site asks us to slow down (429); try again later",
     451: "blocked for legal reasons (451)"}
 
@@ -268,64 +268,64 @@ _MEANING = {401: "not open to everyone (401)", 403: "the site refuses programs (
 def _check_status(code, headers):
     "Raise `Refused` for a status other than 200"
     if code == 200: return
-    reason = _MEANING.get(code) or (f"the server failed ({code})" if code >= 500 else f"unexpected answer ({code})")
+    reason = _BY_STATUS.get(code) or (f"the server failed ({code})" if code >= 500 else f"unexpected answer ({code})")
     if code not in (429, 503): raise Refused(reason, again=code in (500, 502, 504))
     raise Refused(reason, "busy", True, asked_wait(headers.get("Retry-After", ""), headers.get("Date", "")))
 
 # %% ../nbs/21_download.ipynb #2ae71f8d
-_UNREACHED, _SHORT = "the site cannot be reached", "this computer ran short of open files; give a smaller --workers"
+_UNREACHED, _NO_FILES = "the site cannot be reached", "this computer ran short of open files; give a smaller --workers"
 _NO_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 _SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
 
 
-def _causes(e):
+def _with_causes(e):
     "Yield an exception and its causes"
     while e:
         yield e
         e = e.__cause__ or e.__context__
 
 
-def _find(e, *kinds):
+def _cause(e, *kinds):
     "Find the first of `kinds` among an exception and its causes"
-    return next((x for x in _causes(e) if isinstance(x, kinds)), None)
+    return next((x for x in _with_causes(e) if isinstance(x, kinds)), None)
 
 
-def _scarce(e):
+def _is_scarce(e):
     "Check whether this computer has run out of files, memory or ports"
-    return any(isinstance(x, OSError) and x.errno in _SCARCE for x in _causes(e))
+    return any(isinstance(x, OSError) and x.errno in _SCARCE for x in _with_causes(e))
 
 
-def _translate(e):
+def _as_refused(e):
     "Turn the exception of a request into `Refused` with a reason"
     from AntiSSRF import AntiSSRFError
     from requests import exceptions as rq
     from urllib3 import exceptions as u3
     if isinstance(e, Refused): return e
-    if _scarce(e): return Refused(_SHORT, "short", True)
+    if _is_scarce(e): return Refused(_NO_FILES, "short", True)
     if isinstance(e, AntiSSRFError):
         return Refused("leads to a private address, blocked for safety; "
                        "--allow-hosts of `birdornot download` permits it", "unasked")
-    if e2 := _find(e, socket.gaierror):
+    if e2 := _cause(e, socket.gaierror):
         if e2.errno in _NO_NAME: return Refused("there is no site of this name", "unreached")
         return Refused("the name of the site cannot be looked up", "unreached", True)
     if isinstance(e, (rq.InvalidURL, UnicodeError)): return Refused("not a valid address", "unasked")
     if isinstance(e, rq.SSLError): return Refused("no safe connection to the site (https)")
-    if _find(e, rq.ConnectTimeout, u3.NewConnectionError): return Refused(_UNREACHED, "unreached", True)
-    if _find(e, rq.ReadTimeout, u3.ReadTimeoutError): return Refused("the site stopped answering", "stalled")
-    if _find(e, rq.ContentDecodingError, u3.DecodeError): return Refused("damaged on the way: cannot be decompressed")
+    if _cause(e, rq.ConnectTimeout, u3.NewConnectionError): return Refused(_UNREACHED, "unreached", True)
+    if _cause(e, rq.ReadTimeout, u3.ReadTimeoutError): return Refused("the site stopped answering", "stalled")
+    if _cause(e, rq.ContentDecodingError, u3.DecodeError): return Refused("damaged on the way: cannot be decompressed")
     if isinstance(e, (rq.RequestException, u3.HTTPError)): return Refused("the connection broke off", "broken", True)
     if isinstance(e, OSError): raise e  # not the network, but a full disk or the like
     return Refused(f"failed in a way we did not foresee ({in_words(e)}); please report it")
 
 # %% ../nbs/21_download.ipynb #1e0efda8
-def _picture(head):
+def _picture_extension(head):
     "Return the extension for these first bytes, or raise `Refused`"
     ext, reason = sniff(head)
     if not ext: raise Refused(reason)
     return ext
 
 
-def _take(chunks, out, max_bytes, until):
+def _write_checked(chunks, out, max_bytes, until):
     "Write `chunks` to `out`; stop at the limit, at the deadline, or as soon as it turns out not to be a picture"
     sha, n, head = hashlib.sha256(), 0, b""
     for chunk in chunks:
@@ -333,11 +333,11 @@ def _take(chunks, out, max_bytes, until):
         if n > max_bytes: raise Refused(f"larger than {max_bytes/1e6:g} MB")
         if len(head) < 512:
             head += chunk[:512]
-            if len(head) >= 512: _picture(head)
+            if len(head) >= 512: _picture_extension(head)
         sha.update(chunk)
         out.write(chunk)
         if time.monotonic() > until: break  # the caller raises the error
-    return dict(ext=_picture(head), bytes=n, sha256=sha.hexdigest())
+    return dict(ext=_picture_extension(head), bytes=n, sha256=sha.hexdigest())
 
 # %% ../nbs/21_download.ipynb #03370f1e
 @patch
@@ -350,11 +350,11 @@ def _hop(self: Fetcher, url, out, until):
             if urlsplit(url).scheme.lower() in ("http", "https"): return url
             raise Refused("redirects to something that is not an http or https address")
         _check_status(r.status_code, r.headers)
-        if self.optout and (word := _optout(r.raw.headers.getlist("X-Robots-Tag"))):
+        if self.optout and (word := _optout_word(r.raw.headers.getlist("X-Robots-Tag"))):
             raise Refused(f"the site asks not to use it (X-Robots-Tag: {word})")
         size = r.headers.get("Content-Length", "")
         if size.isdigit() and int(size) > self.max_bytes: raise Refused(f"larger than {self.max_bytes/1e6:g} MB")
-        return _take(r.iter_content(1 << 16), out, self.max_bytes, until)
+        return _write_checked(r.iter_content(1 << 16), out, self.max_bytes, until)
 
 # %% ../nbs/21_download.ipynb #1f381a4c
 @patch
@@ -383,10 +383,10 @@ def save(self: Fetcher,
     for _ in range(self.max_redirects+1):
         self.watch.begin(until)
         try: got = self._hop(url, out, until)
-        except Exception as e: got = e  # `_translate` classifies them
+        except Exception as e: got = e  # `_as_refused` classifies them
         finally: self.watch.end()
         if time.monotonic() > until: raise Refused(f"took longer than {self.deadline:g} seconds", "stalled")
-        if isinstance(got, Exception): raise _translate(got)
+        if isinstance(got, Exception): raise _as_refused(got)
         if isinstance(got, dict): return got
         url = got
     raise Refused(f"more than {self.max_redirects} redirects")
@@ -586,65 +586,65 @@ class _Network:
     def may_ask(self, flying): return not self.gone or (flying < 3 and self.clock() > self.probe)
 
 # %% ../nbs/21_download.ipynb #fde4a039
-_GONE, PATIENCE = "the network is gone", 20  # longest time to wait for it, seconds
+_NETWORK_GONE, PATIENCE = "the network is gone", 20  # longest time to wait for it, seconds
 
 
-def _later(turns, job, wait=0):
+def _put_off(turns, job, wait=0):
     "Queue a job again, without counting the attempt"
     job.tries, job.put_off, job.spent = job.tries-1, job.put_off+1, job.spent-job.took
     turns.put(job, wait, first=True)
 
 
-def _once_more(job, got, turns, tries, max_wait):
+def _settle_tried(job, got, turns, tries, max_wait):
     "Settle a job if it was tried often enough or would have to wait too long; otherwise queue it again"
     wait = 2**(job.tries-1) * random.uniform(.5, 1) if got.wait is None else max(got.wait, .1)
     if not got.again or job.tries >= tries or wait > max_wait: return True
     turns.put(job, wait)
 
 
-def _asked_to_wait(job, got, turns, site, tries, max_wait):
+def _settle_busy(job, got, turns, site, tries, max_wait):
     "Settle or queue a job whose host asked us to slow down; a single 503 may concern one picture only"
     if (got.wait or 0) > max_wait:
         site.refused += 1
         site.lost = site.refused >= site.most
         return True
     site.stumbled += 1
-    if "429" not in got.reason and site.stumbled < 4: return _once_more(job, got, turns, tries, max_wait)
+    if "429" not in got.reason and site.stumbled < 4: return _settle_tried(job, got, turns, tries, max_wait)
     if job.begun >= site.since:  # it has not asked for this pace yet
         rounds = 7 if site.heard > 0 else 4  # whether it has ever answered
         site.lost = site.slow_down(turns.clock(), got.wait) > max_wait or site.refused > rounds
     if site.lost or job.put_off >= 20: return True
-    _later(turns, job)
+    _put_off(turns, job)
 
 # %% ../nbs/21_download.ipynb #bdec74b2
-def _no_answer(job, got, turns, site, network, max_wait):
+def _settle_silent(job, got, turns, site, network, max_wait):
     "Settle or queue a job that got no answer"
     now, unreached = turns.clock(), got.signal == "unreached"
-    if unreached and network.missed(job.host, got.again): return _later(turns, job)
+    if unreached and network.missed(job.host, got.again): return _put_off(turns, job)
     if job.begun > site.heard and job.begun >= site.since:  # the first of a round, in which none got an answer
         site.fell_silent(now, job.took > 2, max_wait)
         site.lost = site.silent >= 4 or (unreached and not got.again)
-    if unreached and not site.lost: return _later(turns, job)
+    if unreached and not site.lost: return _put_off(turns, job)
     if unreached or now-network.last < 2 or job.put_off: return True
     network.held.append((job, got))  # no host answers: it may be the network
 
 
-def _judge(job, got, turns, network, tries, max_wait):
+def _judge_result(job, got, turns, network, tries, max_wait):
     "Yield the jobs that are now settled: this one, unless it is queued again, or all jobs of its host"
     site, signal = turns.sites[job.host], got.signal if isinstance(got, Refused) else "answer"
     if signal in ("answer", "busy") and job.host:
-        for held, _ in network.heard(job.host): _later(turns, held)
+        for held, _ in network.heard(job.host): _put_off(turns, held)
     if signal == "answer": site.answered(turns.clock())
     if not isinstance(got, Refused) or signal == "unasked": settled = True
-    elif signal == "busy": settled = _asked_to_wait(job, got, turns, site, tries, max_wait)
-    elif signal in ("unreached", "stalled"): settled = _no_answer(job, got, turns, site, network, max_wait)
-    elif signal == "short" and job.put_off < 20: settled = _later(turns, job, .1*job.put_off+.1)
-    else: settled = _once_more(job, got, turns, tries, max_wait)
+    elif signal == "busy": settled = _settle_busy(job, got, turns, site, tries, max_wait)
+    elif signal in ("unreached", "stalled"): settled = _settle_silent(job, got, turns, site, network, max_wait)
+    elif signal == "short" and job.put_off < 20: settled = _put_off(turns, job, .1*job.put_off+.1)
+    else: settled = _settle_tried(job, got, turns, tries, max_wait)
     if settled: yield job, got
     if site.lost: yield from ((j, got) for j in turns.drop(job.host))
 
 # %% ../nbs/21_download.ipynb #cab8a772
-def _work(inbox, outbox, fetch):
+def _fetch_worker(inbox, outbox, fetch):
     while job := inbox.get():
         start = time.monotonic()
         try: got = fetch(job)
@@ -654,12 +654,12 @@ def _work(inbox, outbox, fetch):
         outbox.put((job, got))
 
 
-def _hire(n, *args):
+def _start_workers(n, *args):
     "Start `n` workers, or as many as the system allows"
     threads = []
     try:
         for _ in range(n):
-            threads.append(t := threading.Thread(target=_work, args=args, daemon=True))
+            threads.append(t := threading.Thread(target=_fetch_worker, args=args, daemon=True))
             t.start()
     except RuntimeError:
         if len(threads) == 1: raise
@@ -667,27 +667,27 @@ def _hire(n, *args):
     return threads
 
 
-def _short(got): return isinstance(got, Refused) and got.signal == "short"
+def _lacks_files(got): return isinstance(got, Refused) and got.signal == "short"
 
 # %% ../nbs/21_download.ipynb #afd9e4a7
 def _fetch_all(jobs, fetch, workers, per_host, tries, max_wait, stop=lambda: None):
     "Yield each job with its result, with at most `workers` in flight"
     turns, inbox, outbox, flying = _Turns(jobs, per_host), SimpleQueue(), SimpleQueue(), 0
     network = _Network(len(turns.sites), min(max_wait, PATIENCE))
-    threads = _hire(min(workers, len(jobs)), inbox, outbox, fetch)
+    threads = _start_workers(min(workers, len(jobs)), inbox, outbox, fetch)
     room = len(threads)
     try:
         while flying or turns:
             while flying < int(room) and network.may_ask(flying) and (job := turns.take()):
                 inbox.put(job)
                 flying += 1
-            if network.over(): yield from ((job, Refused(_GONE, "unreached")) for job in turns.drop())
+            if network.over(): yield from ((job, Refused(_NETWORK_GONE, "unreached")) for job in turns.drop())
             try: job, got = outbox.get(timeout=turns.soon())
             except Empty: continue
-            room = max(1, flying*3//4) if _short(got) else min(len(threads), room + 1/room)
+            room = max(1, flying*3//4) if _lacks_files(got) else min(len(threads), room + 1/room)
             flying -= 1
             turns.done(job)
-            yield from _judge(job, got, turns, network, tries, max_wait)
+            yield from _judge_result(job, got, turns, network, tries, max_wait)
         yield from network.let_go()
     finally:
         for _ in threads: inbox.put(None)
@@ -710,12 +710,12 @@ class _Part:
         self.data, self.mode = bytearray(), "ab"
 
 
-def _pieces(path):
+def _file_chunks(path):
     "Yield a file of the user's own in pieces, or raise `Refused` if it cannot be read"
     try:
         with path.open("rb") as f: yield from iter(lambda: f.read(1 << 16), b"")
     except OSError as e:
-        raise Refused(*(_SHORT, "short", True) if _scarce(e) else
+        raise Refused(*(_NO_FILES, "short", True) if _is_scarce(e) else
                       (f"the file cannot be opened ({e.strerror})", "unasked")) from None
 
 
@@ -729,19 +729,19 @@ def _may_read(row, fetcher):
     except (ValueError, OSError): return False  # a name that no file can have
 
 
-def _get(row, out, fetcher, seconds):
+def _read_or_fetch(row, out, fetcher, seconds):
     "Write the picture of `row` to `out`: a file of your own is read, anything else is fetched"
     if not (file := own_file(row)): return fetcher.save(row["image_url"], out, seconds)
     if not _may_read(row, fetcher): raise Refused(_UNNAMED)
     if file.exists() and not file.is_file(): raise Refused("not a file but a pipe or device; name a picture file")
-    return _take(_pieces(file), out, MAX_BYTES, float("inf"))
+    return _write_checked(_file_chunks(file), out, MAX_BYTES, float("inf"))
 
 
-def _fetch(job, ledger, parts, fetcher):
+def _fetch_to_file(job, ledger, parts, fetcher):
     "Store the picture of a job; return the values for its row, or `Refused`"
     row, part = job.row, parts/f"{os.getpid()}-{job.row['id']}"
     try:
-        got = _get(row, out := _Part(part), fetcher, max(1, fetcher.deadline-job.spent))
+        got = _read_or_fetch(row, out := _Part(part), fetcher, max(1, fetcher.deadline-job.spent))
         out.flush()
         name = f"originals/{folder_name(row['label'])}/{got['sha256'][:16]}.{got.pop('ext')}"
         ledger.locate(name).parent.mkdir(parents=True, exist_ok=True)
@@ -750,8 +750,8 @@ def _fetch(job, ledger, parts, fetcher):
         return dict(status="downloaded", reason="", original=name, file=name, **got)
     except Refused as e: return e
     except OSError as e:
-        if not _scarce(e): raise
-        return Refused(_SHORT, "short", True)
+        if not _is_scarce(e): raise
+        return Refused(_NO_FILES, "short", True)
     finally: part.unlink(missing_ok=True)
 
 # %% ../nbs/21_download.ipynb #9b57c817
@@ -782,7 +782,7 @@ def fetch_in_memory(
     generator of (row, (bytes, dict with sha256, bytes and ext)) or (row, `Refused`)
     """
     def fetch(job):
-        try: found = _get(job.row, out := BytesIO(), fetcher, max(1, fetcher.deadline-job.spent))
+        try: found = _read_or_fetch(job.row, out := BytesIO(), fetcher, max(1, fetcher.deadline-job.spent))
         except Refused as e: return e
         return out.getvalue(), found
     jobs, workers = list(map(_Job.of, rows)), fetcher.in_flight(workers)
@@ -842,7 +842,7 @@ class Downloads:
 RUNS = 5  # number of runs that may fail for a reason of the moment before a picture is given up
 
 
-def _forbids(row, fetcher, allowed_before):
+def _still_forbids(row, fetcher, allowed_before):
     "Check whether the limit for which a picture was refused still forbids it"
     reason, number = row["reason"], re.search(r"[\d.]+", row["reason"])
     if reason == _UNNAMED: return not _may_read(row, fetcher)
@@ -868,10 +868,10 @@ def failed_runs(
         id → number of runs
     """
     sql = "SELECT picture, count(*) AS n FROM history WHERE status='failed' AND reason NOT IN (?, ?) GROUP BY picture"
-    return Counter({r["picture"]: r["n"] for r in ledger.execute(sql, (_GONE, _SHORT))})
+    return Counter({r["picture"]: r["n"] for r in ledger.execute(sql, (_NETWORK_GONE, _NO_FILES))})
 
 
-def _again(row, runs):
+def _is_due_again(row, runs):
     "Check whether to try a picture again that failed for a reason of the moment"
     now = time.time()
     soon = now < (row["later"] or 0) < now+90_000  # the clock may have been set back
@@ -884,19 +884,19 @@ def _lift_limits(ledger, fetcher):
     before = {*known[0]["value"].split()} if known else set()
     with ledger.transaction():
         for r in ledger.rows(status="failed"):
-            if reason_kind(r["reason"]) != "limit" or _forbids(r, fetcher, before): continue
+            if reason_kind(r["reason"]) != "limit" or _still_forbids(r, fetcher, before): continue
             ledger.update(r, status="found", reason="its limit is another one now")
         if fetcher.allow_hosts - before: ledger.note(allow_hosts=" ".join(sorted(fetcher.allow_hosts | before)))
 
 
-def _todo(ledger, retry_failed, fetcher):
+def _rows_to_fetch(ledger, retry_failed, fetcher):
     "List the rows to fetch: new ones, left-overs of a stopped run, those with lost files, and failed ones due again"
     for r in ledger.rows(status="downloaded"):
         if not ledger.locate(r["file"]).exists(): ledger.update(r, status="found", reason="its file was gone")
     _lift_limits(ledger, fetcher)
     runs = failed_runs(ledger)
     return [r for r in ledger.rows(status=["found", "failed"])
-            if r["status"] == "found" or retry_failed or _again(r, runs)]
+            if r["status"] == "found" or retry_failed or _is_due_again(r, runs)]
 
 # %% ../nbs/21_download.ipynb #62bb72b8
 def _left_for_later(ledger, rows):
@@ -905,7 +905,7 @@ def _left_for_later(ledger, rows):
     return sum(r["status"] == "failed" and reason_kind(r["reason"]) == "moment" and runs[r["id"]] < RUNS for r in rows)
 
 
-def _settled(got):
+def _failed_values(got):
     "Return the values for the row of a picture that cannot be fetched"
     return dict(status="failed", reason=got.reason, later=time.time()+got.wait if got.wait else None)
 
@@ -972,13 +972,13 @@ def download_images(
         ledger.add_columns(later="REAL")
         there = len(ledger.rows(status=["downloaded", "clean", "quarantined"]))
         fetcher.named = {h.image_url for h in hits}
-        jobs = [_Job.of(r) for r in _todo(ledger, retry_failed, fetcher)]
+        jobs = [_Job.of(r) for r in _rows_to_fetch(ledger, retry_failed, fetcher)]
         def fetch(job):
-            return _fetch(job, ledger, parts, fetcher)
+            return _fetch_to_file(job, ledger, parts, fetcher)
         settled = _fetch_all(jobs, fetch, fetcher.in_flight(workers), per_host, tries, max_wait, fetcher.watch.stop)
         with closing(settled), progress_bar(len(jobs), "download", progress) as bar:
             for job, got in settled:
-                if isinstance(got, Refused): got = _settled(got)
+                if isinstance(got, Refused): got = _failed_values(got)
                 elif isinstance(got, Exception): raise got
                 joined = got["status"] == "downloaded" and ledger.join_by_hand(job.row, got["sha256"])
                 if joined: rows.append(joined)

@@ -280,7 +280,7 @@ _ZOOM = _zoom(.95)
 SAME_LIGHT, SAME_COLOUR = .85, (9, .18)  # least correlation; largest difference: levels, or share of the colours
 
 
-def _light(p, q, m):
+def _compare_light(p, q, m):
     "Compare the luminances of pairs where `m` is 1: return their correlation and their mean difference"
     n, (a, b) = m.sum((1, 2), keepdims=True), (p[:, 0], q[:, 0])
     u, v = ((o - (o*m).sum((1, 2), keepdims=True)/n)*m for o in (a, b))
@@ -289,7 +289,7 @@ def _light(p, q, m):
     return (uv + noise)/np.sqrt((uu + noise)*(vv + noise)), (np.abs(a - b)*m).sum((1, 2))/n[:, 0, 0]
 
 
-def _colour(p, q, m):
+def _compare_colour(p, q, m):
     "Compare the colours of pairs where `m` is 1: return their difference and the strength of each"
     def mean(o): return (np.sqrt((o**2).sum(1))*m).sum((1, 2))/m.sum((1, 2))
     a, b = p[:, 1:], q[:, 1:]
@@ -300,12 +300,12 @@ def _colour(p, q, m):
     return mean(apart - cast[..., None, None]), *strong
 
 # %% ../nbs/30_duplicates.ipynb #a11ce018
-def _compare(p, q):
+def _compare_thumbs(p, q):
     "Check whether pairs of thumbnails have the same luminances, and whether they have the same colours"
     m = ~(flat_ground(p) & flat_ground(q))
     m = (m | (m.sum((1, 2), keepdims=True) < 6)).astype("float32")  # nothing but background: all of it counts
-    together, apart = _light(p, q, m)
-    differ, *strong = _colour(p, q, m)
+    together, apart = _compare_light(p, q, m)
+    differ, *strong = _compare_colour(p, q, m)
     weak, (levels, part) = np.minimum(*strong), SAME_COLOUR
     fits = (differ <= levels) | (differ <= part*(strong[0] + strong[1])) | ((weak < 2) & (apart < 12))
     return together >= SAME_LIGHT, fits
@@ -336,13 +336,13 @@ def same_look(
     for s in range(0, len(a), 2048):
         p, q = thumbnail_planes(a[s:s+2048]), thumbnail_planes(b[s:s+2048])
         if mirrored: q = q[..., ::-1]
-        light, colour = _compare(p, q)
+        light, colour = _compare_thumbs(p, q)
         out[s:s+2048] = light & colour
         for left, right in ((True, False), (False, True)):
             i = np.flatnonzero(~light)
             if not len(i): break
             big = [_ZOOM @ o[i] @ _ZOOM.T if z else o[i] for o, z in ((p, left), (q, right))]
-            light[i], colour = _compare(*big)
+            light[i], colour = _compare_thumbs(*big)
             out[s + i] = light[i] & colour
     return out
 
@@ -395,14 +395,14 @@ def hash_codes(
     return np.frombuffer(bytes.fromhex("".join(hashes)), "uint8").reshape(-1, 32)
 
 # %% ../nbs/30_duplicates.ipynb #a11ce026
-def _thumbs(rows):
+def _row_thumbs(rows):
     "Return the thumbnails of rows, M×864, and which rows have one: those of an old ledger do not"
     have = np.array([bool(r.get("thumb")) for r in rows])
     data = b"".join(b64decode(r["thumb"]) if h else bytes(GRID**2*3//2) for r, h in zip(rows, have))
     return np.frombuffer(data, "uint8").reshape(len(rows), -1), have
 
 
-def _one_look(members, thumbs, have, most=32):
+def _by_look(members, thumbs, have, most=32):
     "Map each of the rows with one hash to the first that looks the same; after `most` looks, to itself"
     rest, out = np.array(members), {}
     while len(rest) and len(set(out.values())) < most:
@@ -448,7 +448,7 @@ def confirmed_pairs(
     for i, code in enumerate(codes): same[code.tobytes()].append(i)
     for members in same.values():
         if len(members) > 1:
-            for i, first in _one_look(members, thumbs, have).items(): node[i] = first
+            for i, first in _by_look(members, thumbs, have).items(): node[i] = first
     looks = {members[0]: sorted({*node[members].tolist()}) for members in same.values()}
     firsts = np.array([*looks], int)
     proposed = [(a, b) for i, j in search(codes[firsts], mirror[firsts], most).tolist()
@@ -481,7 +481,7 @@ def alike_pairs(
         as from `confirmed_pairs`
     """
     codes, mirror = (hash_codes([r[k] for r in rows]) for k in ("phash", "phash_mirror"))
-    return confirmed_pairs(codes, mirror, *_thumbs(rows), most)
+    return confirmed_pairs(codes, mirror, *_row_thumbs(rows), most)
 
 # %% ../nbs/30_duplicates.ipynb #f651105c
 def look_alikes(

@@ -84,12 +84,12 @@ def fetch(
     def ask():
         with requests.get(url, params=params, timeout=timeout, stream=True, headers={"User-Agent": USER_AGENT}) as r:
             pieces = iter(lambda: r.raw.read1(65536, decode_content=True), b"")
-            try: return Reply(r.status_code, _body(pieces, timeout), {k.lower(): v for k, v in r.headers.items()})
+            try: return Reply(r.status_code, _body_text(pieces, timeout), {k.lower(): v for k, v in r.headers.items()})
             except HTTPError as e: raise OSError(f"{type(e).__name__} {e}") from e
     return _within(timeout, ask)
 
 
-def _body(pieces, timeout, max_bytes=5_000_000):
+def _body_text(pieces, timeout, max_bytes=5_000_000):
     "Put a body together, within limits of time and of unpacked size"
     body, until = bytearray(), time.monotonic() + timeout
     for piece in pieces:
@@ -145,12 +145,12 @@ def asked_wait(
     return wait if wait <= 86_400 else None
 
 # %% ../nbs/11_engines.ipynb #c642532e
-def _asked(reply): return asked_wait(reply.headers.get("retry-after", ""), reply.headers.get("date", ""))
+def _asked_wait(reply): return asked_wait(reply.headers.get("retry-after", ""), reply.headers.get("date", ""))
 
 
-def _refusal(source, reply):
+def _error_of_reply(source, reply):
     "Turn a reply without results into an error"
-    s, wait = reply.status, _asked(reply)
+    s, wait = reply.status, _asked_wait(reply)
     def fail(kind, text, wait=0):
         return SourceFailed(source, kind, text.format(s=s, wait=duration_text(wait)), wait)
     if s in (429, 503):
@@ -162,7 +162,7 @@ def _refusal(source, reply):
     return fail("rubbish", "no longer answers as it did (HTTP {s}); update with `pip install -U birdornot ddgs`")
 
 
-def _no_reply(source, error):
+def _error_of_connection(source, error):
     "Turn a failed connection into an error"
     words = f"{type(error).__name__} {error}".lower()
     for kind, text, signs in (
@@ -224,7 +224,7 @@ class Web:
             if left <= 0: raise self._late(source)
             reply, failed = self._once(source, url, params, self.fetch or fetch, min(self.timeout, left))
             if not failed: return reply
-            wait = reply and _asked(reply)
+            wait = reply and _asked_wait(reply)
             if wait is None: wait = 2**i * random.uniform(.5, 1)
             if failed.kind not in ("limited", "reset") or i == self.tries-1 or wait > left: raise failed
             self.sleep(wait)
@@ -235,10 +235,10 @@ def _once(self, source, url, params, fetch, timeout):
     rest = self._last.get(source, -1e9) + self.pause - self.clock()
     if rest > 0: self.sleep(rest)
     try: reply = fetch(url, params, timeout)
-    except OSError as e: return None, _no_reply(source, e)
+    except OSError as e: return None, _error_of_connection(source, e)
     finally: self._last[source] = self.clock()
     if self.tape is not None: self.tape.add(url, params, reply)
-    return reply, None if reply.status == 200 and reply.text.strip() else _refusal(source, reply)
+    return reply, None if reply.status == 200 and reply.text.strip() else _error_of_reply(source, reply)
 
 
 def _late(self, source):
@@ -252,7 +252,7 @@ def _late(self, source):
 Web._once, Web._late = _once, _late
 
 # %% ../nbs/11_engines.ipynb #a15a6e23
-def _question(url, params):
+def _request_key(url, params):
     "Write a request in a standard form, whatever the order of its arguments"
     parts = urlsplit(url)
     query = parse_qsl(parts.query, keep_blank_values=True) + [(k, str(v)) for k, v in (params or {}).items()]
@@ -267,10 +267,10 @@ class Tape:
 
     def __call__(self, url, params=None, timeout=None):
         for r in self.rows:
-            if _question(r["url"], r.get("params")) != _question(url, params): continue
+            if _request_key(r["url"], r.get("params")) != _request_key(url, params): continue
             text = r["text"] if "text" in r else json.dumps(r["json"], ensure_ascii=False)
             return Reply(r["status"], text, r.get("headers", {}))
-        raise ConnectionError(f"no reply on tape for {_question(url, params)}")
+        raise ConnectionError(f"no reply on tape for {_request_key(url, params)}")
 
     def add(self, url, params, reply):
         "Record one reply"
@@ -292,27 +292,27 @@ class Tape:
 def _asks_consent(text): return text.lstrip().startswith("<") and re.search(r"\bconsent\b|\bcookies?\b", text, re.I)
 
 
-def _changed(source, text=""):
+def _unknown_format(source, text=""):
     "Return the error for a reply in a format that we do not know"
     said = ("sent a page that asks for consent, not results; use another source" if _asks_consent(text) else
             "answers in an unknown format; update with `pip install -U birdornot ddgs`")
     return SourceFailed(source, "rubbish", said)
 
 
-def _json(source, reply):
+def _json_object(source, reply):
     "Read the JSON object in a reply; an absurdly long number spoils its own row, not the page"
     def number(digits): return int(digits) if len(digits) < 20 else None
     try: data = json.loads(reply.text, parse_int=number)
     except (ValueError, RecursionError): data = None
     if isinstance(data, dict): return data
-    if _asks_consent(reply.text): raise _changed(source, reply.text)
+    if _asks_consent(reply.text): raise _unknown_format(source, reply.text)
     raise SourceFailed(source, "rubbish", "sent something that is not JSON; try later, or use another source")
 
 
 def _dicts(source, rows):
     "Return the dicts in a list, or raise an error if it is not a list"
     if isinstance(rows, list): return [r for r in rows if isinstance(r, dict)]
-    raise _changed(source)
+    raise _unknown_format(source)
 
 # %% ../nbs/11_engines.ipynb #13f5746f
 def _openverse_licence(item):
@@ -345,10 +345,10 @@ def openverse_hits(
     rank, codes = 0, (ask.licences or set()) - {"unknown", "other"}
     for page in range(1, last_page+1):
         params = dict(q=ask.words, page=page, page_size=20) | (dict(license=",".join(sorted(codes))) if codes else {})
-        data = _json(source, ask.web.get(source, f"{ask.base}/v1/images/", params))
+        data = _json_object(source, ask.web.get(source, f"{ask.base}/v1/images/", params))
         items = _dicts(source, data.get("results"))
         urls = [item.get("url") if source == "sample" else http_url(item.get("url")) for item in items]
-        if items and not any(urls): raise _changed(source)
+        if items and not any(urls): raise _unknown_format(source)
         for item, url in zip(items, urls):
             rank += 1
             yield make_hit(ask.term, url, source, rank, title=item.get("title"),
@@ -398,7 +398,7 @@ def commons_hits(
     params = _COMMONS | dict(gsrsearch=f"filetype:bitmap {ask.words}")
     busy = SourceFailed("commons", "limited", "cannot search just now; try later, or use another source", 600)
     for _ in range(last_page):
-        data = _json("commons", ask.web.get("commons", "https://commons.wikimedia.org/w/api.php", params))
+        data = _json_object("commons", ask.web.get("commons", "https://commons.wikimedia.org/w/api.php", params))
         if "error" in data: raise busy
         try:
             nothing = data.keys() <= {"batchcomplete", "continue", "warnings", "limits"}
@@ -406,12 +406,12 @@ def commons_hits(
             hits = [_commons_hit(ask.term, p) for p in pages]
             if pages and not any(hits) and not all(map(_other_media, pages)): raise KeyError("url")
             params = params | (data.get("continue") or {})
-        except (AttributeError, IndexError, KeyError, TypeError) as e: raise _changed("commons") from e
+        except (AttributeError, IndexError, KeyError, TypeError) as e: raise _unknown_format("commons") from e
         yield from hits
         if not data.get("continue"): return
 
 # %% ../nbs/11_engines.ipynb #b122c707
-class _Door:
+class _EngineClient:
     "Stands in for the HTTP client of a `ddgs` engine and sends its requests through a `Web`"
     def __init__(self, web, source, client=None):
         self.web, self.source, self.client, self.text = web, source, client, ""
@@ -425,7 +425,7 @@ class _Door:
         import primp
         try:
             with self.client.get(url, params=params, timeout=timeout, stream=True) as r:
-                text = _body(r.iter_bytes(), timeout)
+                text = _body_text(r.iter_bytes(), timeout)
                 return Reply(r.status_code, text, {k.lower(): v for k, v in r.headers.items()})
         except primp.PrimpError as e: raise OSError(f"{type(e).__name__} {e}") from e
 
@@ -439,19 +439,20 @@ def _as_sent(text):
     return {unquote(u).replace(" ", "+"): u for u in map(read, found)}
 
 
-def _pieces(engine, text):
+def _single_results(engine, text):
     "Split a page of results into pages with one result each"
     if engine.name == "bing":
         from lxml import html
         return [f"<div>{html.tostring(x, encoding='unicode')}</div>"
                 for x in engine.extract_tree(text).xpath(engine.items_xpath)]
-    return [json.dumps(dict(results=[r])) for r in _dicts(engine.name, _json(engine.name, Reply(200, text))["results"])]
+    results = _json_object(engine.name, Reply(200, text))["results"]
+    return [json.dumps(dict(results=[r])) for r in _dicts(engine.name, results)]
 
 
 def _one_by_one(engine, text):
     "Read a page result by result, so that an absurd value spoils only its own; say how many were lost"
     results, unread = [], 0
-    try: pieces = _pieces(engine, text)
+    try: pieces = _single_results(engine, text)
     except Exception: return []  # it is not a page of results; `_ddgs_error` finds out what it is
     for piece in pieces:
         try: results += engine.extract_results(piece)
@@ -463,7 +464,7 @@ def _one_by_one(engine, text):
 def _looks_full(engine, text):
     "Check whether a page in which `ddgs` finds nothing seems to have pictures after all"
     if engine.name == "bing": return len(re.findall(r"<img|[mt]url|\.jpe?g", text)) > 2
-    data = _json(engine.name, Reply(200, text))
+    data = _json_object(engine.name, Reply(200, text))
     return not isinstance(data.get("results"), list)
 
 
@@ -472,7 +473,7 @@ def _ddgs_error(engine, text, error=None):
     if re.search("captcha|challenge|unusual traffic", text, re.I) or ("vqd" in str(error) and not _asks_consent(text)):
         said = "sent a page that keeps programs out; wait an hour, or use another source"
         return SourceFailed(engine.name, "blocked", said, 3600)
-    if _asks_consent(text) or not error and _looks_full(engine, text): return _changed(engine.name, text)
+    if _asks_consent(text) or not error and _looks_full(engine, text): return _unknown_format(engine.name, text)
     said = "sent a page that ddgs cannot read; update with `pip install -U ddgs`"
     return error and SourceFailed(engine.name, "rubbish", said)
 
@@ -513,15 +514,15 @@ def ddgs_hits(
     if name not in ENGINES["images"]:
         raise SourceFailed(name, "rubbish", "is not in this version of ddgs; update with `pip install -U ddgs`")
     engine = ENGINES["images"][name](proxy=os.environ.get("DDGS_PROXY"), timeout=int(ask.web.timeout))
-    engine.http_client = door = _Door(ask.web, name, engine.http_client.client)
+    engine.http_client = door = _EngineClient(ask.web, name, engine.http_client.client)
     group = duckduckgo_group(ask.licences) if name == "duckduckgo" else ""
-    filters = dict(license_image=_DDG[group]) if group else {}
+    filters = dict(license_image=_DDG_GROUPS[group]) if group else {}
     if name == "duckduckgo": filters["type_image"] = "photo"
     seen = set()
     for page in range(1, last_page+1):
         results, sent = _ddgs_page(engine, door, ask.words, page, filters)
         def url(u, sent=sent): return http_url(sent.get(u, u))
-        if page == 1 and results and not any(url(r.image) for r in results): raise _changed(name)
+        if page == 1 and results and not any(url(r.image) for r in results): raise _unknown_format(name)
         new = [r for r in results if r.image not in seen]
         for r in new:
             seen.add(r.image)
@@ -557,7 +558,8 @@ def licence_code(
     return "pdm" if re.search(r"public domain|\bpdm?\b|no restrictions", name) else "other"
 
 # %% ../nbs/11_engines.ipynb #aaf5d7e6
-_DDG = dict(any="any", public="Public", commercial="ShareCommercially", modify="Modify", free="ModifyCommercially")
+_DDG_GROUPS = dict(any="any", public="Public", commercial="ShareCommercially", modify="Modify",
+                   free="ModifyCommercially")
 
 # %% ../nbs/11_engines.ipynb #6d293e7e
 def licence_codes(

@@ -23,7 +23,7 @@ from .project import Layout, clean_label, folder_name, label_of, place_of
 from .split import picture_files
 
 # %% ../nbs/42_follow.ipynb #f8158760
-def _compare(layout, rows, files):
+def _compare_photos(layout, rows, files):
     "Find clean rows that have moved (pairs of row and place), clean rows that are gone, and files that are new"
     places = {f"photos/{place_of(layout, f)}": f for f in files}
     hashes = {place: content_hash(f) for place, f in places.items()}
@@ -125,7 +125,7 @@ def follow_files(
     with decision_ledger(layout, who, "by hand") as ledger, at_work(layout, "follow"):
         _name_as_text(layout)
         rows = ledger.rows(status="clean")
-        moved, gone, new = _compare(layout, rows, picture_files(layout.home))
+        moved, gone, new = _compare_photos(layout, rows, picture_files(layout.home))
         done.lost = sorted(_whole_classes(rows, gone))
         _follow_moved(ledger, moved, done)
         _follow_gone(ledger, [r for r in gone if r["label"] not in done.lost], done)
@@ -271,7 +271,7 @@ def record_added(
         return record_decision(ledger, "add", changes, label=label, why=f"{label} was added as a class")
 
 # %% ../nbs/42_follow.ipynb #42ee2bae
-def _stamp(url):
+def _file_stamp(url):
     "Return size and time of the file of a `file:` address as one word, or '' if there is no such file"
     try: about = os.stat(path_of(url))
     except OSError: return ""
@@ -290,7 +290,7 @@ def _same_file(row, url, stamp):
     return row["seen"] == stamp or _hash_of(url) in ("", row["sha256"])
 
 # %% ../nbs/42_follow.ipynb #6cb9b7e4
-def _live(row): return row["status"] != "failed" and row.get("verdict") not in ("move", "discard")
+def _is_live(row): return row["status"] != "failed" and row.get("verdict") not in ("move", "discard")
 
 
 def _compare_source(ledger, found):
@@ -299,14 +299,14 @@ def _compare_source(ledger, found):
     for r in ledger.rows(source="folder"):
         if r["sha256"]: rows[r["image_url"].partition("#")[0]].append(r)
     for h in (h for hits in found.values() for h in hits or ()):
-        known, stamp = rows.get(h.image_url, []), _stamp(h.image_url)
+        known, stamp = rows.get(h.image_url, []), _file_stamp(h.image_url)
         urls.add(h.image_url)
         same = [r for r in known if _same_file(r, h.image_url, stamp)]
         for r in same:
             if r["seen"] != stamp: ledger.update(r["id"], seen=stamp)
         if not known: fresh.append(h)
-        elif not same: replaced.append((h, [r for r in known if _live(r)]))
-    gone = [r for url, some in rows.items() if url not in urls for r in some if _live(r)]
+        elif not same: replaced.append((h, [r for r in known if _is_live(r)]))
+    gone = [r for url, some in rows.items() if url not in urls for r in some if _is_live(r)]
     return fresh, replaced, [r for r in gone if found.get(clean_label(r["term"]))]  # not of a class that is lost
 
 # %% ../nbs/42_follow.ipynb #fe46fb46
@@ -327,7 +327,7 @@ def _follow_source_moves(ledger, pairs, done):
     "Adopt what was moved or renamed; return hits of pictures that must be examined again in their new class"
     plan, again = [], []
     for row, h in pairs:
-        label, new = clean_label(h.term), dict(image_url=h.image_url, title=h.title, seen=_stamp(h.image_url))
+        label, new = clean_label(h.term), dict(image_url=h.image_url, title=h.title, seen=_file_stamp(h.image_url))
         if label == own_label(row):
             ledger.update(row["id"], **new)
             continue
@@ -343,16 +343,16 @@ def _follow_source_moves(ledger, pairs, done):
 _REMOVED, _REPLACED = "removed from its folder", "replaced in its folder"
 
 
-def _put_aside(ledger, rows, why):
+def _discard_rows(ledger, rows, why):
     "Discard pictures as one decision; return the rows that are no longer in doubt because of them"
     away = dict(status="quarantined", verdict="discard", likely_wrong=0, reason=why)
     if rows: carry_out(ledger, [(r, away | dict(file=r["original"])) for r in rows], "follow", why=why)
-    twins = [t for r in rows for t in ledger.rows(sha256=r["sha256"], status="quarantined") if _live(t)]
+    twins = [t for r in rows for t in ledger.rows(sha256=r["sha256"], status="quarantined") if _is_live(t)]
     for t in filter(is_repeat, twins): ledger.update(t["id"], status="downloaded", reason="its twin is gone")
     return [t["id"] for t in twins if t["reason"].startswith(TWO_LABELS)]
 
 
-def _wanted(ledger):
+def _restored_pictures(ledger):
     "Find the numbers of pictures that were once removed and then restored"
     rows = ledger.execute("SELECT picture FROM history WHERE status='quarantined' AND (reason IN (?, ?) "
                           "OR reason LIKE 'moved to % in its folder')", [_REMOVED, _REPLACED])
@@ -387,9 +387,9 @@ def follow_source(
         fresh, replaced, gone = _compare_source(ledger, found)
         again = _follow_source_moves(ledger, _match_moves(fresh, gone), done)
         failed = {r["image_url"] for r in ledger.rows(source="folder", status="failed")}  # is asked for again, not new
-        gone = [r for r in gone if r["id"] not in _wanted(ledger)]
-        free = _put_aside(ledger, gone, _REMOVED)
-        free += _put_aside(ledger, [r for _, rows in replaced for r in rows], _REPLACED)
+        gone = [r for r in gone if r["id"] not in _restored_pictures(ledger)]
+        free = _discard_rows(ledger, gone, _REMOVED)
+        free += _discard_rows(ledger, [r for _, rows in replaced for r in rows], _REPLACED)
     if free: undo(layout, free)
     done.removed.update(r["label"] for r in gone)
     done.replaced.update(clean_label(h.term) for h, _ in replaced)

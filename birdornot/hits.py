@@ -89,19 +89,19 @@ class Hit:
     part: str = ""  # train or valid, if the owner divided the pictures
 
 # %% ../nbs/10_hits.ipynb #4cff7a42
-def _printable(text): return "".join(c for c in text if c.isspace() or unicodedata.category(c)[0] != "C")
+def _without_controls(text): return "".join(c for c in text if c.isspace() or unicodedata.category(c)[0] != "C")
 
 
-def _plain(text):
+def _plain_text(text):
     "Turn HTML or text into one line of plain text without control characters"
-    text = _printable(str(text or ""))
+    text = _without_controls(str(text or ""))
     if "<" in text:
         from lxml import html
         tree = html.fromstring(f"<div>{text}</div>")
         hidden = './/*[contains(translate(@style," ",""),"display:none")]'
         for e in tree.xpath(f".//script|.//style|{hidden}"): e.drop_tree()
         text = tree.text_content()
-    return " ".join(_printable(unescape(text)).split())[:500]
+    return " ".join(_without_controls(unescape(text)).split())[:500]
 
 # %% ../nbs/10_hits.ipynb #bf6814c2
 def positive_int(
@@ -173,14 +173,14 @@ def make_hit(
         None if there is no address
     """
     if not image_url: return None
-    text = {k: _plain(said.get(k)) for k in ("title", "licence", "author", "group_name", "part")}
+    text = {k: _plain_text(said.get(k)) for k in ("title", "licence", "author", "group_name", "part")}
     urls = {k: http_url(said.get(k)) for k in ("page_url", "thumbnail_url")}
     width, height = positive_int(said.get("width")), positive_int(said.get("height"))
     term = str(term).encode("utf-8", "backslashreplace").decode()  # a folder's name may contain bytes that are not text
     return Hit(term, image_url, width=width, height=height, source=source, rank=rank, **text, **urls)
 
 # %% ../nbs/10_hits.ipynb #650f559d
-def _line(row):
+def _report_line(row):
     "Turn one row of a report into a line of text"
     words = dict(hits="hits", duplicates="found before", left_out="without a wanted licence")
     counts = [f"{row[k]} {said}" for k, said in words.items() if row.get(k) or k == "hits"]
@@ -217,7 +217,7 @@ class Hits(list[Hit]):
         why = "" if any(r["problem"] for r in self.report) or not short else ", as the sources have no more"
         return f"{len(self)} hits{short}{why}"
 
-    def __repr__(self): return "\n  ".join([self.summary, *map(_line, self.report)])
+    def __repr__(self): return "\n  ".join([self.summary, *map(_report_line, self.report)])
 
     def _repr_html_(self):
         def size(h):
@@ -291,7 +291,7 @@ def read_rows(
     path = Path(path)
     if not path.is_file(): raise BirdornotError(f"there is no file {str(path)!r}; give a .csv, .jsonl or .txt file")
     kind = kind or path.suffix.lower().lstrip(".")
-    read = _table_rows if kind in ("csv", "tsv") else _line_rows
+    read = _rows_of_table if kind in ("csv", "tsv") else _rows_of_lines
     try:
         newline = "" if kind in ("csv", "tsv") else None
         with path.open(encoding="utf-8-sig", newline=newline) as f: yield from read(path, f, kind)
@@ -315,7 +315,7 @@ def _names_for(first):
     return ["image" if picture(cell) else next(spare, f"column {i}") for i, cell in enumerate(first, 1)]
 
 
-def _table_rows(path, f, kind):
+def _rows_of_table(path, f, kind):
     "Yield the rows of a table with commas, semicolons or tabs"
     rows = None
     try:
@@ -327,7 +327,7 @@ def _table_rows(path, f, kind):
         raise BirdornotError(text) from None
 
 # %% ../nbs/10_hits.ipynb #de8889af
-def _line_rows(path, f, kind):
+def _rows_of_lines(path, f, kind):
     "Yield the rows of a file of addresses or of JSON objects"
     for i, line in enumerate(f, 1):
         line = line.strip()
@@ -419,14 +419,14 @@ class Query:
     base: str = "https://api.openverse.org"  # address of Openverse's API
 
 # %% ../nbs/10_hits.ipynb #25fd2716
-def _names(names):
+def _name_list(names):
     "List names in a message, at most ten of them"
     names = sorted(map(str, names))
     more = f" and {len(names)-10} more" if len(names) > 10 else ""
     return ", ".join(map(repr, names[:10])) + more if names else "none"
 
 
-def _shown(folder):
+def _has_files(folder):
     "Check whether there are files in or below a folder, also in linked folders; hidden ones do not count"
     return has_pictures(folder) or any(find_pictures(folder))
 
@@ -449,7 +449,7 @@ def folder_terms(
     if not Path(folder).is_dir():
         raise BirdornotError(f"there is no folder {str(folder)!r}; give one that has a folder for each class")
     parts = part_folders(folder) or dict(train=Path(folder))
-    return sorted({d.name for part, p in parts.items() if part != "test" for d in class_folders(p) if _shown(d)})
+    return sorted({d.name for part, p in parts.items() if part != "test" for d in class_folders(p) if _has_files(d)})
 
 
 def _term_folders(term, folder):
@@ -464,7 +464,7 @@ def _term_folders(term, folder):
     found = {k: [p for p in some if p.name == term] or [p for p in some if label_key(p.name) == label_key(term)]
              for k, some in subs.items()}
     if any(found.values()): return {k: some[0] for k, some in found.items() if some}
-    there = _names({p.name for some in subs.values() for p in some})
+    there = _name_list({p.name for some in subs.values() for p in some})
     raise NoHits(f"{str(folder)!r} has no folder for {term!r} (folders there: {there}); use one of those, or add it")
 
 # %% ../nbs/10_hits.ipynb #7cb75522
@@ -491,7 +491,7 @@ def outside_classes(
         for entry in sorted(p.iterdir()) if p.is_dir() else ():  # a folder that has vanished is reported elsewhere
             if entry.name.startswith(".") or entry.name.lower() in ("thumbs.db", "desktop.ini"): continue
             if not entry.is_dir(): out[entry] = "it is not in a class folder"
-            elif not _shown(entry): out[entry] = "a folder without files"
+            elif not _has_files(entry): out[entry] = "a folder without files"
             elif label_key(entry.name) not in wanted: out[entry] = "a folder that is none of the classes"
     return out
 
@@ -525,7 +525,7 @@ def folder_hits(
     if others: raise SourceFailed("folder", "rubbish", left_out_line(others))
 
 # %% ../nbs/10_hits.ipynb #01fd147d
-_COLUMNS = dict(
+_COLUMN_NAMES = dict(
     image_url="image_url url image picture link path file filename file_name filepath file_path image_path img photo",
     page_url="page_url page foreign_landing_url", title="title", width="width", height="height",
     licence="licence license", author="author creator", thumbnail_url="thumbnail_url thumbnail",
@@ -548,7 +548,7 @@ def known_columns(
         image_url, label, group_name, part, page_url, title, width, height, licence, author, …
     """
     row = {str(k).strip().lower(): v for k, v in row.items() if v not in (None, "")}
-    found = {ours: [row[k] for k in names.split() if k in row] for ours, names in _COLUMNS.items()}
+    found = {ours: [row[k] for k in names.split() if k in row] for ours, names in _COLUMN_NAMES.items()}
     return {k: v[0] for k, v in found.items() if v}
 
 # %% ../nbs/10_hits.ipynb #2667a93d
@@ -656,7 +656,7 @@ def table_hits(
         if hit := make_hit(ask.term, url, "table", rank, part=part, **row): yield hit
         else: bad.append(line)
     if not labels: raise NoHits(f"{name!r} has no rows; put a path or an http(s) address on each line")
-    if not rank: raise NoHits(f"{name!r} has no row for {ask.term!r} (labels: {_names(labels)}); use one of them")
+    if not rank: raise NoHits(f"{name!r} has no row for {ask.term!r} (labels: {_name_list(labels)}); use one of them")
     if bad:
         where = f"{name!r} line {bad[0]}" + (f" and {len(bad)-1} more" if len(bad) > 1 else "")
         raise SourceFailed("table", "rubbish", f"no http(s) address in {where}, and no file either; "

@@ -51,12 +51,12 @@ from birdornot.project import (
 )
 
 # %% ../nbs/20_ledger.ipynb #a24c05db
-_COLUMNS = dict(label="TEXT", term="TEXT", source="TEXT", rank="INTEGER", page_url="TEXT", image_url="TEXT",
+_ROW_COLUMNS = dict(label="TEXT", term="TEXT", source="TEXT", rank="INTEGER", page_url="TEXT", image_url="TEXT",
     title="TEXT", licence="TEXT", author="TEXT", width="INTEGER", height="INTEGER", status="TEXT", reason="TEXT",
     sha256="TEXT", bytes="INTEGER", original="TEXT", file="TEXT", kept="INTEGER",
     copy_sha256="TEXT", group_name="TEXT", part="TEXT")
-_SCHEMA = f"""
-CREATE TABLE IF NOT EXISTS pictures (id INTEGER PRIMARY KEY, {', '.join(f'{k} {v}' for k, v in _COLUMNS.items())},
+_LEDGER_SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS pictures (id INTEGER PRIMARY KEY, {', '.join(f'{k} {v}' for k, v in _ROW_COLUMNS.items())},
     UNIQUE (label, image_url));
 CREATE TABLE IF NOT EXISTS history (picture INTEGER, at TEXT, who TEXT, status TEXT, reason TEXT);
 CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT);
@@ -78,7 +78,7 @@ class _Database(sqlite3.Connection):
         except UnicodeDecodeError: raise sqlite3.DatabaseError("its text is damaged") from None
 
 
-def _connect(name, wait=2, **how):
+def _connect_ledger(name, wait=2, **how):
     "Open a connection whose rows are dicts, and which waits a few seconds for other programs"
     db = sqlite3.connect(name, timeout=wait, isolation_level=None, check_same_thread=False, factory=_Database, **how)
     db.row_factory = lambda cursor, row: {d[0]: v for d, v in zip(cursor.description, row)}
@@ -88,14 +88,14 @@ def _connect(name, wait=2, **how):
 def _open_to_write(file, wait=2):
     "Open the database, creating it, its tables or its columns if missing"
     file.parent.mkdir(parents=True, exist_ok=True)
-    db = _connect(file, wait)
+    db = _connect_ledger(file, wait)
     try:
         try: db.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError: pass  # some network drives cannot; the slower default is just as safe
         db.execute("PRAGMA synchronous=NORMAL")
-        db.executescript(_SCHEMA)
+        db.executescript(_LEDGER_SCHEMA)
         there = {r["name"] for r in db.execute("PRAGMA table_info(pictures)")}
-        for k in _COLUMNS.keys() - there: db.execute(f"ALTER TABLE pictures ADD COLUMN {k} {_COLUMNS[k]}")
+        for k in _ROW_COLUMNS.keys() - there: db.execute(f"ALTER TABLE pictures ADD COLUMN {k} {_ROW_COLUMNS[k]}")
     except BaseException:
         db.close()
         raise
@@ -105,16 +105,16 @@ def _open_to_write(file, wait=2):
 def _has_content(file): return file.exists() and file.stat().st_size > 0
 
 
-def _ends(file): return [Path(f"{file}{end}") for end in ("", "-wal", "-shm")]  # what SQLite keeps beside a file
+def _sqlite_files(file): return [Path(f"{file}{end}") for end in ("", "-wal", "-shm")]  # SQLite's files
 
 
 def _may_write(file): return not file.exists() or all(os.access(p, os.W_OK) for p in (file, file.parent))
 
 
-def _open(file, wait=2):
+def _open_ledger(file, wait=2):
     "Open the database; also return whether it is read-only"
     if _may_write(file):
-        if _mark(file).exists() or not _has_content(file) and copy_of_ledger(file).exists():
+        if _damage_mark(file).exists() or not _has_content(file) and copy_of_ledger(file).exists():
             raise sqlite3.DatabaseError("damaged or gone")
         try: return _open_to_write(file, wait), False
         except sqlite3.OperationalError as e:
@@ -127,10 +127,10 @@ def _open_to_read(file):
     for how in ("mode=ro", "mode=ro&immutable=1"):  # a read-only disk needs the second, which looks at a single file
         if how.endswith("1") and _has_content(Path(f"{file}-wal")):
             with TemporaryDirectory() as d:
-                for f in _ends(file)[:2]: shutil.copy(f, Path(d)/f.name)
-                db = _connect(":memory:")
-                with closing(_connect(Path(d)/file.name)) as there: there.backup(db)
-        else: db = _connect(f"{file.absolute().as_uri()}?{how}", uri=True)
+                for f in _sqlite_files(file)[:2]: shutil.copy(f, Path(d)/f.name)
+                db = _connect_ledger(":memory:")
+                with closing(_connect_ledger(Path(d)/file.name)) as there: there.backup(db)
+        else: db = _connect_ledger(f"{file.absolute().as_uri()}?{how}", uri=True)
         try:
             db.execute("SELECT 1 FROM pictures LIMIT 1").fetchall()
             return db
@@ -139,7 +139,7 @@ def _open_to_read(file):
             if how.endswith("1"): raise
 
 # %% ../nbs/20_ledger.ipynb #78a097e4
-def _mark(file): return file.with_suffix(".damaged")
+def _damage_mark(file): return file.with_suffix(".damaged")
 
 
 def _is_damaged(e): return type(e) is sqlite3.DatabaseError or "malformed" in str(e)
@@ -150,7 +150,7 @@ def _in_plain_words(e, file):
     name = repr(str(file))
     if is_disk_full(e, file.parent): return disk_full(file.parent)
     if _is_damaged(e):
-        with suppress(OSError): _mark(file).touch()
+        with suppress(OSError): _damage_mark(file).touch()
         return DatasetError(f"{name} is damaged ({in_words(e)}); run it again where you may write, and it is repaired "
                             "from what can be read of it, its copy, the list of decisions and the files")
     if "locked" in str(e): return DatasetError(f"{name} is held by another program; close that and run it again")
@@ -170,7 +170,7 @@ def _plain_errors(file):
         raise plain from e
 
 # %% ../nbs/20_ledger.ipynb #bbc462bf
-def _settled(ledger):
+def _recorded_layout(ledger):
     "Record the layout of a dataset, after bringing an old one up to date; return it"
     layout = ledger.layout
     if layout.kind == "old" or layout.kind == "project" and (layout.home/".originals").is_dir():
@@ -180,15 +180,15 @@ def _settled(ledger):
     return layout
 
 # %% ../nbs/20_ledger.ipynb #74a3722a
-_TYPES = dict(TEXT=str, INTEGER=int, REAL=(int, float), BLOB=bytes)
-_OURS = re.compile(r"ledger\..*|report\.html|\.?(photos|originals|quarantine|training|learner|model|unfinished)")
+_SQL_TYPES = dict(TEXT=str, INTEGER=int, REAL=(int, float), BLOB=bytes)
+_OUR_FILES = re.compile(r"ledger\..*|report\.html|\.?(photos|originals|quarantine|training|learner|model|unfinished)")
 
 
 def _check_links(layout):
     "Raise `DatasetError` for a link in place of a file or folder of our own"
     for folder in {layout.home, layout.ledger.parent}:
         for e in os.scandir(folder) if folder.is_dir() else ():
-            if not e.is_symlink() or not _OURS.fullmatch(e.name): continue
+            if not e.is_symlink() or not _OUR_FILES.fullmatch(e.name): continue
             raise DatasetError(f"{e.path!r} is a link, which may lead anywhere; replace it by what it leads to")
 
 
@@ -196,7 +196,7 @@ def _check_schema(db):
     "Raise `DatasetError` for a ledger with triggers, views or columns of the wrong type"
     odd = [r["name"] for r in db.execute("SELECT name FROM sqlite_master WHERE type IN ('trigger', 'view')")]
     for r in db.execute("PRAGMA table_info(pictures)"):
-        if r["type"] != _COLUMNS.get(r["name"], r["type"]) or r["type"] not in _TYPES: odd.append(r["name"])
+        if r["type"] != _ROW_COLUMNS.get(r["name"], r["type"]) or r["type"] not in _SQL_TYPES: odd.append(r["name"])
     if odd: raise DatasetError(f"the ledger is not one that birdornot makes ({odd[0]!r:.80}); do not use this dataset")
 
 # %% ../nbs/20_ledger.ipynb #fb13c9b9
@@ -215,12 +215,8 @@ class Ledger:
         self.path, self._sound, self._after = self.layout.ledger, False, []
         _check_links(self.layout)
         if not create and not self.path.exists() and not copy_of_ledger(self.path).exists():
-<<<<<<< HEAD
-            raise DatasetError(f"{str(self.layout.home)!r} is no birdornot dataset (no ledger); "
+            raise DatasetError(f"{str(self.layout.home)!r} is not a birdornot dataset (no ledger); "
                                "download pictures into it first")
-=======
-            raise DatasetError(f"{str(dest)!r} is not a birdornot dataset (no ledger); download pictures into it first")
->>>>>>> a558f26 (Rewrite the prose, docstrings and messages of chapters 00 to 42 as a technical writer would put them)
         try: self._db, self.read_only = self._opened(whole)
         except (OSError, sqlite3.Error) as e:
             if (plain := _in_plain_words(e, self.path)) is not e: raise plain from None
@@ -228,7 +224,7 @@ class Ledger:
             raise DatasetError(said) from None
         try:
             _check_schema(self._db)
-            if not self.read_only: self.layout = _settled(self)
+            if not self.read_only: self.layout = _recorded_layout(self)
         except BaseException:
             self.close()
             raise
@@ -243,11 +239,11 @@ class Ledger:
     def __exit__(self, *args): self.close()
 
 # %% ../nbs/20_ledger.ipynb #d779b009
-def _whole(file):
+def _is_readable(file):
     "Check whether a ledger exists and can be read from end to end"
     if not _has_content(file): return False
     try:
-        with closing(_connect(file)) as db: found = db.execute("PRAGMA quick_check(1)").fetchall()
+        with closing(_connect_ledger(file)) as db: found = db.execute("PRAGMA quick_check(1)").fetchall()
         return found[0]["quick_check"] == "ok"
     except sqlite3.Error as e: return not _is_damaged(e)  # such as one that another program holds
 
@@ -264,7 +260,7 @@ def _keep_copy(self: Ledger):
             with closing(sqlite3.connect(part)) as to:
                 self._db.backup(to)
                 to.execute("PRAGMA journal_mode=DELETE")
-            if not _whole(part): raise sqlite3.DatabaseError("what was copied is damaged")
+            if not _is_readable(part): raise sqlite3.DatabaseError("what was copied is damaged")
     except (OSError, sqlite3.Error) as e: _in_plain_words(e, self.path)  # marks a damaged one; a full disk: no copy
 
 # %% ../nbs/20_ledger.ipynb #eabe2f18
@@ -283,13 +279,13 @@ def _patiently(self: Ledger, do):
 def _opened(self: Ledger, whole):
     "Open the database, repairing it if it is damaged; also return whether it is read-only"
     try:
-        if whole and self.path.exists() and _may_write(self.path) and not _whole(self.path):
+        if whole and self.path.exists() and _may_write(self.path) and not _is_readable(self.path):
             raise sqlite3.DatabaseError("a part of it cannot be read")
-        return self._patiently(lambda seconds: _open(self.path, seconds))
+        return self._patiently(lambda seconds: _open_ledger(self.path, seconds))
     except sqlite3.DatabaseError as e:
         if not _is_damaged(e) or not _may_write(self.path): raise
-        _repair(self.layout, in_words(e))
-        return _open(self.path)
+        _repair_ledger(self.layout, in_words(e))
+        return _open_ledger(self.path)
 
 
 @patch
@@ -501,8 +497,8 @@ def add(self: Ledger,
     return self.insert([{**asdict(h), "label": clean_label(h.term), "status": "found"} for h in hits])
 
 # %% ../nbs/20_ledger.ipynb #91ea4e4b
-_FORMS = dict.fromkeys(("sha256", "copy_sha256", "phash", "phash_mirror"), re.compile("[0-9a-f]{64}"))
-_FORMS["thumb"] = re.compile("[A-Za-z0-9+/]{1152}")  # 864 bytes
+_HASH_FORMS = dict.fromkeys(("sha256", "copy_sha256", "phash", "phash_mirror"), re.compile("[0-9a-f]{64}"))
+_HASH_FORMS["thumb"] = re.compile("[A-Za-z0-9+/]{1152}")  # 864 bytes
 _STORED = {"downloaded", "clean", "quarantined"}
 
 
@@ -525,7 +521,7 @@ def check(self: Ledger,
     self._know(values)
     for k, v in values.items():
         if v is None or v == "": continue
-        good = isinstance(v, _TYPES[self._kind(k)]) and (k not in _FORMS or _FORMS[k].fullmatch(v))
+        good = isinstance(v, _SQL_TYPES[self._kind(k)]) and (k not in _HASH_FORMS or _HASH_FORMS[k].fullmatch(v))
         if not good: raise DatasetError(f"the ledger says that {k} is {v!r:.80}; do not use this dataset")
         if k in ("original", "file"): name_parts(v)
     if values.get("status") in _STORED and "id" in values:
@@ -564,7 +560,7 @@ def rows(self: Ledger,
 
 # %% ../nbs/20_ledger.ipynb #ccb81e21
 @lru_cache(maxsize=200_000)
-def _digest(file, size, changed):
+def _file_sha256(file, size, changed):
     with open(file, "rb") as f: return file_digest(f, "sha256").hexdigest()
 
 
@@ -584,7 +580,7 @@ def content_hash(
         SHA-256 of its bytes, 64 hexadecimal digits
     """
     about = os.stat(file)
-    return _digest(os.path.abspath(file), about.st_size, about.st_mtime_ns)
+    return _file_sha256(os.path.abspath(file), about.st_size, about.st_mtime_ns)
 
 # %% ../nbs/20_ledger.ipynb #74f7a49d
 def own_file(
@@ -662,7 +658,7 @@ def update(self: Ledger,
     return changed
 
 # %% ../nbs/20_ledger.ipynb #9a4e073d
-_FROM = "term", "source", "rank", "page_url", "image_url", "title", "licence", "author", "group_name", "part"
+_ADDRESS_COLUMNS = "term", "source", "rank", "page_url", "image_url", "title", "licence", "author", "group_name", "part"
 
 
 @patch
@@ -690,8 +686,8 @@ def join_by_hand(self: Ledger,
     with self.transaction():
         self.execute("UPDATE history SET picture=? WHERE picture=?", (id, row["id"]))
         self.execute("DELETE FROM pictures WHERE id=?", (row["id"],))
-        self.update(id, **{k: row[k] for k in _FROM})
-    return found[0] | {k: row[k] for k in _FROM}
+        self.update(id, **{k: row[k] for k in _ADDRESS_COLUMNS})
+    return found[0] | {k: row[k] for k in _ADDRESS_COLUMNS}
 
 # %% ../nbs/20_ledger.ipynb #52eba240
 REASON_KINDS = dict(  # kind → beginnings of its reasons, as regular expressions; all other reasons are for ever
@@ -900,8 +896,8 @@ def _believable(row):
     if row["status"] in _STORED and not all(row[k] for k in ("sha256", "original", "file")): return False
     for k, v in row.items():
         if v is None or v == "": continue
-        if k in _FORMS and not (isinstance(v, str) and _FORMS[k].fullmatch(v)): return False
-        if k in _COLUMNS and not isinstance(v, _TYPES[_COLUMNS[k]]): return False
+        if k in _HASH_FORMS and not (isinstance(v, str) and _HASH_FORMS[k].fullmatch(v)): return False
+        if k in _ROW_COLUMNS and not isinstance(v, _SQL_TYPES[_ROW_COLUMNS[k]]): return False
     try: return all(name_parts(row[k]) for k in ("original", "file") if row[k])
     except DatasetError: return False
 
@@ -910,17 +906,17 @@ def _add_columns_of(old, db, table):
     "Give a table the columns that it has in another database; return their names"
     have = {r["name"] for r in db.execute(f"PRAGMA table_info({table})")}
     for r in old.execute(f"PRAGMA table_info({table})").fetchall():
-        if r["name"] in have or r["type"] not in _TYPES or not re.fullmatch(r"[a-z]\w*", r["name"]): continue
+        if r["name"] in have or r["type"] not in _SQL_TYPES or not re.fullmatch(r"[a-z]\w*", r["name"]): continue
         db.execute(f"ALTER TABLE {table} ADD COLUMN {r['name']} {r['type']}")
         have.add(r["name"])
     return have
 
 
-def _pour(file, db):
+def _copy_readable(file, db):
     "Copy what can be read of a ledger into a new one; return the numbers of its pictures"
     read, address = set(), f"{file.absolute().as_uri()}?mode=ro"
     if not file.is_file(): return read
-    with suppress(sqlite3.Error, UnicodeDecodeError), closing(_connect(address, uri=True)) as old:
+    with suppress(sqlite3.Error, UnicodeDecodeError), closing(_connect_ledger(address, uri=True)) as old:
         there = {r["name"] for r in old.execute("SELECT name FROM sqlite_master WHERE type='table'").fetchall()}
         for table in [t for t in ("about", "history", "decisions", "pictures") if t in there]:
             names = _add_columns_of(old, db, table)
@@ -933,7 +929,7 @@ def _pour(file, db):
     return read
 
 # %% ../nbs/20_ledger.ipynb #13f11c74
-_LOST = "put aside before; why was lost with a damaged ledger"
+_LOST_REASON = "put aside before; why was lost with a damaged ledger"
 
 
 def _files_by_hash(layout):
@@ -951,18 +947,18 @@ def _working_copies(layout):
     return found
 
 
-def _adopted(name, sha256, copies, labels):
+def _rows_for_file(name, sha256, copies, labels):
     "Make rows for a file that does not have one"
     place, folder, file = name.split("/", 1)[0], *name.split("/")[-2:]
     row = dict(source="by hand", image_url=f"hand:{sha256}", title=file, sha256=sha256, original=name, reason="")
     def label(folder): return labels.get(folder, folder)
     if place == "quarantine":
-        return [row | dict(label=label(folder), status="quarantined", file=name, reason=_LOST, copy_sha256=None)]
+        return [row | dict(label=label(folder), status="quarantined", file=name, reason=_LOST_REASON, copy_sha256=None)]
     if not copies: return [row | dict(label=label(folder), status="downloaded", file=name, copy_sha256=None)]
     return [row | dict(label=label(c.split("/")[1]), status="clean", file=c) for c in copies]
 
 
-def _adopt(layout, db):
+def _adopt_files(layout, db):
     "Make rows for files without one, and correct the paths in the others; return the number of new rows"
     copies, n = _working_copies(layout), 0
     labels = {r["key"][7:]: r["value"] for r in db.execute("SELECT * FROM about WHERE key LIKE 'folder:%'").fetchall()}
@@ -980,7 +976,7 @@ def _adopt(layout, db):
                 db.execute("UPDATE pictures SET status='clean', file=?, copy_sha256=? WHERE id=?", values)
         folder = name.split("/")[-2]
         known = any(r["label"] == labels.get(folder, folder) or r["original"] == name for r in rows)
-        for r in [] if known else _adopted(name, sha256, mine, labels):
+        for r in [] if known else _rows_for_file(name, sha256, mine, labels):
             if r["status"] == "clean": r["copy_sha256"] = content_hash(layout.locate(r["file"]))
             r["term"], r["bytes"] = r["label"], layout.locate(name).stat().st_size
             sql = f"INSERT OR IGNORE INTO pictures ({','.join(r)}) VALUES ({','.join('?'*len(r))})"
@@ -988,7 +984,7 @@ def _adopt(layout, db):
     return n
 
 # %% ../nbs/20_ledger.ipynb #eed6409d
-def _logged(file):
+def _read_decisions(file):
     "Yield the decisions in the log that can be read"
     for line in file.read_text(encoding="utf-8", errors="replace").split("\n") if file.is_file() else ():
         with suppress(ValueError, KeyError, TypeError, RecursionError, DatasetError):
@@ -1010,16 +1006,16 @@ def _recognised(db, id, label, image_url, sha256):
     return db.execute("SELECT last_insert_rowid() AS id").fetchall()[0]["id"]
 
 
-def _replay(file, db, copied, read):
+def _repeat_decisions(file, db, copied, read):
     "Repeat the decisions that are not `copied`, except on rows `read` from the file; return how many were new"
     made, n = {r["id"] for r in db.execute("SELECT id FROM decisions").fetchall()}, 0
-    for d in _logged(file):
+    for d in _read_decisions(file):
         if d["id"] in copied: continue
         known = {id: _recognised(db, id, *about) for id, about in d["pictures"].items()}
         changes = [[known.get(id), *both] for id, *both in d["changes"]]
         for id, _, new in (c for c in changes if c[0] and c[0] not in read):
             there = {r["name"] for r in db.execute("PRAGMA table_info(pictures)").fetchall()}
-            for k in new.keys() - there: db.execute(f"ALTER TABLE pictures ADD COLUMN {k} {_DECIDED[k]}")
+            for k in new.keys() - there: db.execute(f"ALTER TABLE pictures ADD COLUMN {k} {_DECISION_COLUMNS[k]}")
             db.execute(f"UPDATE pictures SET {','.join(f'{k}=?' for k in new)} WHERE id=?", [*new.values(), id])
             said = id, d["at"], d["who"], new.get("status"), new.get("reason") or ""
             if "status" in new: db.execute("INSERT INTO history VALUES (?,?,?,?,?)", said)
@@ -1031,22 +1027,22 @@ def _replay(file, db, copied, read):
     return n
 
 
-_DECIDED = dict(verdict="TEXT", likely_wrong="INTEGER", side="INTEGER", dup_group="INTEGER", seen="TEXT")
+_DECISION_COLUMNS = dict(verdict="TEXT", likely_wrong="INTEGER", side="INTEGER", dup_group="INTEGER", seen="TEXT")
 
 # %% ../nbs/20_ledger.ipynb #81c448d0
-def _repair(layout, why):
+def _repair_ledger(layout, why):
     "Build a new ledger from what is left of a damaged one, which is kept; raise `DatasetError` if nothing is"
     file, new = layout.ledger, layout.ledger.with_suffix(".new.sqlite")
     with at_work(layout, "repair"):
-        if not _mark(file).exists() and _whole(file): return  # another program has repaired it in the meantime
-        for f in _ends(new): f.unlink(missing_ok=True)
+        if not _damage_mark(file).exists() and _is_readable(file): return  # another program has repaired it
+        for f in _sqlite_files(new): f.unlink(missing_ok=True)
         with closing(_open_to_write(new)) as db:
             db.execute("BEGIN")
-            copied = _pour(copy_of_ledger(file), db)
+            copied = _copy_readable(copy_of_ledger(file), db)
             known = {r["id"] for r in db.execute("SELECT id FROM decisions").fetchall()}
-            read, adopted = _pour(file, db), _adopt(layout, db)
-            decided = _replay(decision_log(file), db, known, read)
-            _adopt(layout, db)  # decisions name files where they were then
+            read, adopted = _copy_readable(file, db), _adopt_files(layout, db)
+            decided = _repeat_decisions(decision_log(file), db, known, read)
+            _adopt_files(layout, db)  # decisions name files where they were then
             n, known = (db.execute(f"SELECT count(*) AS n FROM {t}").fetchall()[0]["n"] for t in ("pictures", "about"))
             if not n and not known:
                 said = f"{str(file)!r} is damaged ({why}), and nothing can be read of it; rename it and run again"
@@ -1056,10 +1052,10 @@ def _repair(layout, why):
             db.execute("PRAGMA journal_mode=DELETE")
         with atomic_file(copy_of_ledger(file)) as part: shutil.copyfile(new, part)  # in case this run is killed next
         aside = file.with_suffix(f".damaged-{datetime.now():%Y%m%d-%H%M%S}.sqlite")
-        for f, to in zip(_ends(file), _ends(aside)):
+        for f, to in zip(_sqlite_files(file), _sqlite_files(aside)):
             if f.exists(): os.replace(f, to)
         os.replace(new, file)
-        _mark(file).unlink(missing_ok=True)
+        _damage_mark(file).unlink(missing_ok=True)
     say("ledger", f"{str(file)!r} was damaged ({why}) and is repaired: {n} pictures ({len(read)} read from it, "
                   f"{len(copied)} in its copy, {adopted} known by their files only), {decided} decisions from their "
                   f"list; the damaged one is kept as {aside.name}")
@@ -1108,7 +1104,7 @@ def _rename_files(ledger):
         ledger.note(layout="project")
 
 # %% ../nbs/20_ledger.ipynb #8222acff
-_MOVED = {".photos": "photos", ".quarantine": "quarantine", ".learner": "training", ".originals": "originals"}
+_NEW_FOLDERS = {".photos": "photos", ".quarantine": "quarantine", ".learner": "training", ".originals": "originals"}
 
 
 def _old_classes(ledger):
@@ -1123,7 +1119,7 @@ def _old_classes(ledger):
 def _move_classes(ledger):
     "Move the class folders of an old dataset into one folder, and update their names in its ledger"
     home, classes = ledger.layout.home, _old_classes(ledger)
-    if taken := [d for d in map(home.joinpath, _MOVED.values()) if d.exists() and d not in classes]:
+    if taken := [d for d in map(home.joinpath, _NEW_FOLDERS.values()) if d.exists() and d not in classes]:
         raise DatasetError(f"{str(taken[0])!r} is in the way of today's layout; rename it and try again")
     (home/".photos").mkdir(exist_ok=True)
     for d in classes: os.rename(d, home/".photos"/d.name)
@@ -1141,7 +1137,7 @@ def _modernised(ledger):
         if layout_of(home).kind == "old": _move_classes(ledger)
         for name in (".originals/.part", ".embeddings"): shutil.rmtree(home/name, ignore_errors=True)
         (home/".lock").unlink(missing_ok=True)
-        for old, new in _MOVED.items():
+        for old, new in _NEW_FOLDERS.items():
             if (home/old).is_dir(): os.rename(home/old, home/new)
     return layout_of(home)
 

@@ -89,13 +89,13 @@ def lock_file(
     return Path(dest).with_name(f"{Path(dest).resolve().name}.lock")
 
 # %% ../nbs/22_lock.ipynb #480c4475
-_NUMBERS = {"rank", "bytes", "kept"}
+_WHOLE_NUMBERS = {"rank", "bytes", "kept"}
 
 
-def _sound(row):
+def _is_lock_row(row):
     "Check that `write_lock` could have written a line; raise `UnicodeEncodeError` for half a character"
     json.dumps(row, ensure_ascii=False).encode()
-    types = all(type(v) is (int if k in _NUMBERS else str) for k, v in row.items() if k in LOCKED)
+    types = all(type(v) is (int if k in _WHOLE_NUMBERS else str) for k, v in row.items() if k in LOCKED)
     return types and row["image_url"] and row["label"] and re.fullmatch("[0-9a-f]{64}", row["sha256"])
 
 
@@ -121,7 +121,7 @@ def _read_lock(file):
         raise DatasetError(f"{str(file)!r} is a folder, a pipe or a device; name a lockfile")
     try:
         head, rows = _head_and_rows(Path(file).read_text(encoding="utf-8"), file)
-        sound, said = head["birdornot_lock"] == 1 and all(map(_sound, rows)), head.get("pictures", len(rows))
+        sound, said = head["birdornot_lock"] == 1 and all(map(_is_lock_row, rows)), head.get("pictures", len(rows))
     except FileNotFoundError: raise DatasetError(f"there is no lockfile {str(file)!r}; write_lock makes one") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError): sound = False  # one remedy
     if not sound:
@@ -158,7 +158,7 @@ class Rebuilt:
     def _repr_markdown_(self): return f'{count_table(self.counts, "label")}\n\n{self}'
 
 # %% ../nbs/22_lock.ipynb #430c3851
-def _put_aside(ledger, row, reason):
+def _refuse_picture(ledger, row, reason):
     "Refuse a picture, and delete its working copy unless another picture shares it or a person changed it"
     mine = [r["id"] for r in ledger.rows(status="clean", file=row["file"])] == [row["id"]]
     file = ledger.locate(row["file"])
@@ -166,17 +166,17 @@ def _put_aside(ledger, row, reason):
     ledger.update(row, status="quarantined", reason=reason, file=row["original"])
 
 
-def _take_over(ledger, row, locked):
+def _adopt_decision(ledger, row, locked):
     "Adopt the lockfile's decision about a picture, unless a person has decided about it here"
     if row.get("verdict"): return
     if locked.get("status") == "quarantined":
-        if row["status"] != "quarantined": _put_aside(ledger, row, locked.get("reason", "refused before"))
+        if row["status"] != "quarantined": _refuse_picture(ledger, row, locked.get("reason", "refused before"))
     elif locked.get("kept") and row["status"] == "quarantined":
         ledger.update(row, status="downloaded", reason="kept in the lockfile", file=row["original"], kept=1)
     elif locked.get("kept") and not row["kept"]: ledger.update(row, kept=1)
 
 # %% ../nbs/22_lock.ipynb #55bcd7d7
-def _is_there(ledger, row):
+def _has_original(ledger, row):
     "Check whether the original of a row is in its place and unchanged"
     file = ledger.locate(row["original"])
     return file.is_file() and content_hash(file) == row["sha256"]
@@ -184,7 +184,7 @@ def _is_there(ledger, row):
 
 def _fetched_again(ledger, rows, limits):
     "Fetch lost originals again; return number of a row → why it failed, or '' if the picture has changed"
-    missing = {r["id"]: r for r in rows if r["sha256"] and not _is_there(ledger, r)}
+    missing = {r["id"]: r for r in rows if r["sha256"] and not _has_original(ledger, r)}
     with Fetcher(**limits) as fetcher, closing(fetch_in_memory(list(missing.values()), fetcher)) as fetched:
         for row, got in fetched:
             if isinstance(got, Refused): missing[row["id"]] = f"its file was lost, and {got.reason}"
@@ -197,19 +197,19 @@ def _fetched_again(ledger, rows, limits):
     return missing
 
 
-def _fate(ledger, row, locked, lost):
+def _compared_row(ledger, row, locked, lost):
     "Compare a row with its line in the lockfile, and adopt what was decided about it"
     if not row["sha256"]: return row | dict(fate="gone")
     if row["sha256"] != locked["sha256"]:
         changed = "not the picture it was when the lockfile was written"
-        if not row.get("verdict") and row["status"] != "quarantined": _put_aside(ledger, row, changed)
+        if not row.get("verdict") and row["status"] != "quarantined": _refuse_picture(ledger, row, changed)
         return row | dict(fate="changed")
-    _take_over(ledger, row, locked)
+    _adopt_decision(ledger, row, locked)
     if row["id"] not in lost: return row | dict(fate="same")
     return row | (dict(fate="gone", reason=lost[row["id"]]) if lost[row["id"]] else dict(fate="changed"))
 
 
-_OF_DOWNLOAD = ("workers", "per_host", "retry_failed", "tries", "max_wait", "progress")  # not for `Fetcher`
+_NOT_FOR_FETCHER = ("workers", "per_host", "retry_failed", "tries", "max_wait", "progress")  # not for `Fetcher`
 
 
 def rebuild(
@@ -234,12 +234,12 @@ def rebuild(
         what became of each picture
     """
     locked = [r | dict(label=clean_label(r["label"])) for r in _read_lock(lockfile)]
-    new = [{k: r.get(k, None if k in _NUMBERS else "") for k in _FROM_HIT} | dict(status="found") for r in locked]
+    new = [{k: r.get(k, None if k in _WHOLE_NUMBERS else "") for k in _FROM_HIT} | dict(status="found") for r in locked]
     with disk_full_errors(dest), Ledger(fillable(dest), who="rebuild") as ledger: ledger.insert(new)
     download_images(dest, **dict(retry_failed=True) | kwargs)
-    limits = {k: v for k, v in kwargs.items() if k not in _OF_DOWNLOAD}
+    limits = {k: v for k, v in kwargs.items() if k not in _NOT_FOR_FETCHER}
     with disk_full_errors(dest), Ledger(dest, who="rebuild") as ledger, at_work(ledger.layout, "rebuild"):
         rows = {(r["label"], r["image_url"]): r for r in ledger.rows()}
         mine = [(rows[r["label"], r["image_url"]], r) for r in locked]
         lost = _fetched_again(ledger, [row for row, _ in mine], limits)
-        return Rebuilt([_fate(ledger, row, r, lost) for row, r in mine])
+        return Rebuilt([_compared_row(ledger, row, r, lost) for row, r in mine])

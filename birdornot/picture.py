@@ -53,20 +53,15 @@ class BadPicture(BirdornotError):
 
     @property
     def told(self) -> str:
-<<<<<<< HEAD
-        "The reason, without the file's name, for somebody who can type the option"
+        "Give the reason, without the file's name, together with the option that allows the picture"
         return f"{self.reason}, or allow it: {self.option}" if self.option else self.reason
-=======
-        "Give the reason together with the option that allows the picture"
-        return f"{self}, or allow it: {self.option}" if self.option else str(self)
->>>>>>> a558f26 (Rewrite the prose, docstrings and messages of chapters 00 to 42 as a technical writer would put them)
 
 # %% ../nbs/01_picture.ipynb #a617ac17
-_KINDS = dict(jpg=rb"\xff\xd8\xff", png=rb"\x89PNG\r\n\x1a\n", gif=rb"GIF8[79]a", bmp=rb"BM.{4}\0{4}",
+_SIGNATURES = dict(jpg=rb"\xff\xd8\xff", png=rb"\x89PNG\r\n\x1a\n", gif=rb"GIF8[79]a", bmp=rb"BM.{4}\0{4}",
     webp=rb"RIFF....WEBP", tif=rb"(II[*+]\0|MM\0[*+])(?!.{4}CR)", avif=rb"....ftyp(.{4}){0,16}?avi[fs]",
     heic=rb"....ftyp(.{4}){0,16}?(hei[cxms]|hev[cxms]|mif1)")
 _RAW = "a camera's raw file; save it as JPEG"
-_OTHERS = {"a web page, not a picture": rb"\s*(<!doctype html|<html|<head|<body|<script)",
+_OTHER_SIGNATURES = {"a web page, not a picture": rb"\s*(<!doctype html|<html|<head|<body|<script)",
     "an SVG drawing, not a photo": rb"\s*(<\?xml.*?)?(<!--.*?-->\s*)?<svg", "XML, not a picture": rb"\s*<",
     "a PDF, not a picture": rb"%PDF", "data (JSON), not a picture": rb"\s*[{\[]",
     _RAW: rb"II\*\0.{4}CR|....ftypcrx|FUJIFILMCCD-RAW|IIR[OS]|IIU\0",
@@ -91,9 +86,9 @@ def sniff(
     tuple
         extension ('' if it is not a picture), and the reason ('' for a picture)
     """
-    for ext, pattern in _KINDS.items():
+    for ext, pattern in _SIGNATURES.items():
         if re.match(pattern, head, re.S): return ext, ""
-    for reason, pattern in _OTHERS.items():
+    for reason, pattern in _OTHER_SIGNATURES.items():
         if re.match(pattern, head, re.S | re.I): return "", reason
     return "", "not a picture of a kind we know" if head else "empty"
 
@@ -102,7 +97,7 @@ MAX_SIZE = 400  # longest side of a working copy, pixels
 MAX_BYTES = 100_000_000  # largest file; what follows the picture does not count
 MAX_SIDE, MAX_SCANS = 65_535, 100  # longest side that a JPEG can have, pixels; photos have a dozen scans
 MEGABYTES, SECONDS = 500, 20  # limits on decoding one picture
-_BYTES = dict(jpg=8, webp=20)  # memory a decoder takes for a pixel; other kinds take at most 10
+_BYTES_A_PIXEL = dict(jpg=8, webp=20)  # memory a decoder takes for a pixel; other kinds take at most 10
 
 # %% ../nbs/01_picture.ipynb #fb485d29
 MAX_PARTS = 100_000  # most parts of a file; a photo has a few dozen
@@ -167,8 +162,8 @@ def _jpeg_parts(data):
 
 # %% ../nbs/01_picture.ipynb #69cc8b31
 _FRAMES = {*range(0xc0, 0xd0)} - {0xc4, 0xc8, 0xcc}
-_NEEDED = _FRAMES | {0xc4, 0xcc, 0xda, 0xdb, 0xdc, 0xdd}  # tables and scans
-_NAMED = {0xe0: b"JFIF\0", 0xe2: b"ICC_PROFILE\0", 0xee: b"Adobe"}
+_KEPT_PARTS = _FRAMES | {0xc4, 0xcc, 0xda, 0xdb, 0xdc, 0xdd}  # tables and scans
+_KEPT_NOTES = {0xe0: b"JFIF\0", 0xe2: b"ICC_PROFILE\0", 0xee: b"Adobe"}
 
 
 def _coefficients(frame, scans):
@@ -195,7 +190,7 @@ def _cut_jpeg(data):
     for kind, part in _jpeg_parts(data):
         if kind == 0xe1 and not exif and part[4:10] == b"Exif\0\0": exif = part[10:]
         if kind == 0xda and (n := n + 1) > MAX_SCANS: raise _too_many(f"{MAX_SCANS} scans", "a dozen")
-        if kind in _NEEDED or (kind in _NAMED and part[4:].startswith(_NAMED[kind])): kept.append(part)
+        if kind in _KEPT_PARTS or (kind in _KEPT_NOTES and part[4:].startswith(_KEPT_NOTES[kind])): kept.append(part)
     whole, scans = kind == 0xd9, [p for p in kept if p[1] == 0xda]
     if not scans: raise BadPicture(_CUT_OFF)
     frame = next(p for p in kept if p[1] in _FRAMES)
@@ -254,11 +249,11 @@ def _cut_gif(data):
     raise _too_many()
 
 # %% ../nbs/01_picture.ipynb #8bbcdaea
-_WIDTHS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8}  # of a value, bytes
-_NUMBERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
-_PAGE = {256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 284, 292, 293, 317, 320, 322, 323, 324, 325, 338, 339, 347,
-    530, 532}  # tags that make the picture
-_ABOUT = {254, 274, 34675, 50706}  # is it a preview; which way is up; ICC profile; is it a raw file
+_TIFF_WIDTHS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8}  # of a value, bytes
+_TIFF_FORMATS = {1: "B", 3: "H", 4: "I", 16: "Q"}
+_PAGE_TAGS = {256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 284, 292, 293, 317, 320, 322, 323, 324, 325, 338, 339,
+    347, 530, 532}  # tags that make the picture
+_ABOUT_TAGS = {254, 274, 34675, 50706}  # is it a preview; which way is up; ICC profile; is it a raw file
 
 
 def _tiff_tags(data, order, big):
@@ -268,12 +263,12 @@ def _tiff_tags(data, order, big):
     form, start, out, left = order + ("HHI4s", "HHQ8s")[big], at + (8 if big else 2), {}, len(data)
     for at in range(start, start + min(n, 4096)*(step := struct.calcsize(form)), step):
         tag, kind, count, value = struct.unpack_from(form, data, at)
-        if tag not in _PAGE | _ABOUT: continue
-        left -= (size := count*_WIDTHS.get(kind, 0))
-        if left < 0 or (kind in _NUMBERS and count > 200_000): raise BadPicture(_DAMAGED)
+        if tag not in _PAGE_TAGS | _ABOUT_TAGS: continue
+        left -= (size := count*_TIFF_WIDTHS.get(kind, 0))
+        if left < 0 or (kind in _TIFF_FORMATS and count > 200_000): raise BadPicture(_DAMAGED)
         where = int.from_bytes(value, "little" if order == "<" else "big")
         value = data[where:where+size] if size > len(value) else value[:size]
-        numbers = struct.unpack(f"{order}{count}{_NUMBERS[kind]}", value) if kind in _NUMBERS else ()
+        numbers = struct.unpack(f"{order}{count}{_TIFF_FORMATS[kind]}", value) if kind in _TIFF_FORMATS else ()
         out[tag] = data[at:at+step], value, numbers
     return out
 
@@ -283,7 +278,7 @@ _COMPRESSIONS = {1, 3, 4, 5, 7, 8, 32773, 32946}  # none, fax, LZW, JPEG, Deflat
 
 def _one_page(data, order, big, tags):
     "Return the TIFF with a single page, which has only the tags that make the picture"
-    entries = [tags[tag][0] for tag in sorted(tags) if tag in _PAGE]
+    entries = [tags[tag][0] for tag in sorted(tags) if tag in _PAGE_TAGS]
     start = 16 if big else 8
     at = struct.pack(order + "IQ"[big], len(data) + len(data) % 2)
     n = struct.pack(order + "HQ"[big], len(entries))
@@ -355,23 +350,23 @@ def cut_out(
     return cut
 
 # %% ../nbs/01_picture.ipynb #890c5223
-_ODD = {stat.S_ISDIR: "a folder", stat.S_ISFIFO: "a named pipe", stat.S_ISSOCK: "a socket", stat.S_ISCHR: "a device",
-    stat.S_ISBLK: "a device"}
+_SPECIAL = {stat.S_ISDIR: "a folder", stat.S_ISFIFO: "a named pipe", stat.S_ISSOCK: "a socket",
+            stat.S_ISCHR: "a device", stat.S_ISBLK: "a device"}
 
 
-def _stored(file, most=MAX_BYTES+1):
+def _read_file(file, most=MAX_BYTES+1):
     "Read the first bytes of a file, without opening what is not a regular file"
     seen = os.stat(file)
-    for is_odd, what in _ODD.items():
+    for is_odd, what in _SPECIAL.items():
         if is_odd(seen.st_mode): raise BadPicture(f"{what}, not a file; name a picture file")
     with open(file, "rb") as f: return f.read(min(seen.st_size + 1, most) if seen.st_size else most)
 
 
-def _read(src):
+def _read_source(src):
     "Read the bytes of a path, bytes or an open file"
     try:
         if isinstance(src, (bytes, bytearray, memoryview)): return bytes(src)
-        data = src.read(MAX_BYTES+1) if hasattr(src, "read") else _stored(src)
+        data = src.read(MAX_BYTES+1) if hasattr(src, "read") else _read_file(src)
     except (OSError, ValueError) as e:  # ValueError: a name with a NUL, a closed file
         why = getattr(e, "strerror", None) or e
         raise BadPicture(f"the file cannot be opened ({why}); check its name and permissions", retry=True) from None
@@ -379,7 +374,7 @@ def _read(src):
     raise BadPicture("the file was opened as text; open it with mode 'rb'")
 
 # %% ../nbs/01_picture.ipynb #2bdcc27d
-def _name(kind): return dict(jpg="JPEG", tif="TIFF", webp="WebP").get(kind, kind.upper())
+def _kind_name(kind): return dict(jpg="JPEG", tif="TIFF", webp="WebP").get(kind, kind.upper())
 
 
 def _reduction(size, max_size):
@@ -388,9 +383,9 @@ def _reduction(size, max_size):
     return max(s for s in (1, 2, 4, 8) if s <= max(most, 1))
 
 
-def _check(size, cut, max_size, megabytes, seconds, deep=False):
+def _check_cut(size, cut, max_size, megabytes, seconds, deep=False):
     "Refuse what would take too much memory or time, judged by its header; return the bytes it will take"
-    (w, h), what = size, f"a {_name(cut.kind)} of {size[0]}×{size[1]}"
+    (w, h), what = size, f"a {_kind_name(cut.kind)} of {size[0]}×{size[1]}"
     if not w*h: raise BadPicture(f"the file is damaged: it says that its picture has {w}×{h} pixels")
     if max(w, h) > MAX_SIDE: raise BadPicture(f"{w}×{h} has a side of more than {MAX_SIDE} pixels; cut it to pieces")
     if cut.scans > MAX_SCANS: raise _too_many(f"{MAX_SCANS} scans", "a dozen")
@@ -398,7 +393,7 @@ def _check(size, cut, max_size, megabytes, seconds, deep=False):
     if time > seconds:
         raise BadPicture(f"{what} takes about {time:.0f} seconds to decode, more than {seconds:g}; save it smaller",
                          True, f"--seconds {1.2*time:.0f}")
-    each = 24 if deep else _BYTES.get(cut.kind, 10)
+    each = 24 if deep else _BYTES_A_PIXEL.get(cut.kind, 10)
     need = 1.1*cut.memory + each*w*h/(_reduction(size, max_size)**2 if cut.kind == "jpg" else 1)
     mb = -(-need//1e7)*10
     if need > megabytes*1e6:
@@ -422,7 +417,7 @@ def _way_up(exif):
     return 1, ""
 
 # %% ../nbs/01_picture.ipynb #c8e94519
-_lock = threading.Lock()  # warning filters belong to the whole process
+_warnings_lock = threading.Lock()  # warning filters belong to the whole process
 
 
 @lru_cache
@@ -453,10 +448,10 @@ def _plugin(kind):
     raise BadPicture(f"a {name} picture, and this Pillow reads none: pip install -U pillow, or save it as JPEG", True)
 
 
-def _open(cut):
+def _open_cut(cut):
     "Read the header, decoding nothing: return the image, which way is up, and the decoder's warnings"
     plugin = _plugin(cut.kind)
-    with _lock, warnings.catch_warnings(record=True) as said:
+    with _warnings_lock, warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our limits are stricter
         im = plugin(io.BytesIO(cut.data))
@@ -479,7 +474,7 @@ def _eight_bits(im):
     return Image.fromarray(((deep - lo)*(255/(hi - lo or 1))).clip(0, 255).astype("uint8"))
 
 # %% ../nbs/01_picture.ipynb #f9ec856f
-_LOWER = {f"{mode};16{a}": f"{mode};16{b}" for mode in ("RGB", "RGBA", "RGBX")
+_LOWER_BYTES = {f"{mode};16{a}": f"{mode};16{b}" for mode in ("RGB", "RGBA", "RGBX")
     for a, b in ("BL", "LB", "NB" if sys.byteorder == "little" else "NL")} | {"LA;16B": "RGBA"}  # both bytes of both
 
 
@@ -487,13 +482,13 @@ def _raw_mode(im):
     "Return how a file of 16 bits a colour lays out its bytes, or '' if it has only 8 bits"
     args = im.tile[0].args if im.tile and im.mode in ("RGB", "RGBA") else ""
     mode = args if isinstance(args, str) else args[0] if args else ""
-    return mode if mode in _LOWER else ""
+    return mode if mode in _LOWER_BYTES else ""
 
 
 def _lower_bytes(cut, mode):
     "Decode the picture again, from the lower byte of each colour"
     im = _plugin(cut.kind)(io.BytesIO(cut.data))
-    im.tile = [t._replace(args=_LOWER[mode] if isinstance(t.args, str) else (_LOWER[mode], *t.args[1:]))
+    im.tile = [t._replace(args=_LOWER_BYTES[mode] if isinstance(t.args, str) else (_LOWER_BYTES[mode], *t.args[1:]))
                for t in im.tile]
     im.load()
     if mode != "LA;16B": return im
@@ -525,7 +520,7 @@ def _to_srgb(profile, mode):
     except (ImageCms.PyCMSError, OSError): return None
 
 
-def _rgb(im, profile, shrink):
+def _to_rgb(im, profile, shrink):
     "Convert an image of any mode to RGB as a viewer shows it, calling `shrink` where that is cheapest"
     if im.mode in ("I", "F"): shrink(im)
     if im.mode.startswith("I") or im.mode == "F": im = _eight_bits(im)
@@ -564,7 +559,7 @@ def decoding_failure(
     if isinstance(e, MemoryError): return "decoding it takes more memory than allowed"
     if isinstance(e, EOFError) or re.search("truncated|not enough|unexpected end", said): return _CUT_OFF
     if isinstance(e, NotImplementedError) or re.search("unsupported|not supported|unknown|cannot handle", said):
-        return f"a {_name(kind) or 'picture'} of a kind that is not read here; save it as JPEG or PNG"
+        return f"a {_kind_name(kind) or 'picture'} of a kind that is not read here; save it as JPEG or PNG"
     return _DAMAGED
 
 # %% ../nbs/01_picture.ipynb #2ec5bbe0
@@ -572,21 +567,21 @@ _TURNS = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANS
     8: "ROTATE_90"}
 
 # %% ../nbs/01_picture.ipynb #6625f613
-def _shown(im, up, profile, max_size, lower=None):
+def _as_viewed(im, up, profile, max_size, lower=None):
     "Decode an image as a viewer shows it: no side longer than `max_size`, RGB, upright, without metadata"
     def shrink(im):  # HAMMING is as sharp as BICUBIC here, in two thirds of the time
         if max_size: im.thumbnail((max_size, max_size), Image.Resampling.HAMMING, reducing_gap=1.5)
     profile = profile or im.info.get("icc_profile")
     if im.format in ("JPEG", "MPO"): shrink(im)  # a JPEG can shrink while it is decoded
     im.load()
-    im = _rgb(_spread_colours(im, lower) if lower else im, profile, shrink)
+    im = _to_rgb(_spread_colours(im, lower) if lower else im, profile, shrink)
     if up in _TURNS: im = im.transpose(Image.Transpose[_TURNS[up]])
     if type(im) is not Image.Image: im = im.copy()  # the class of a file format keeps metadata
     im.info = {}
     return im
 
 # %% ../nbs/01_picture.ipynb #3014a254
-_PIXELS = b"\xfb\xb7" + bytes(73*i % 255 for i in range(90)), b"\x5a\xc3\x3c"*30  # any pixels that show
+_OTHER_PIXELS = b"\xfb\xb7" + bytes(73*i % 255 for i in range(90)), b"\x5a\xc3\x3c"*30  # any pixels that show
 
 
 def _complete(cut):
@@ -594,7 +589,7 @@ def _complete(cut):
     body, seen = cut.data.removesuffix(b"\xff\xd9").rstrip(b"\xff"), set()
     done = len(re.findall(rb"\xff[\xd0-\xd7]", body[body.rfind(b"\xff\xda"):]))  # restart markers are numbered
     marks = [bytes([0xff, 0xd0 + i % 8]) for i in range(done, done + 32)]
-    for tail in (b"", *(p + p.join(marks) for p in _PIXELS)):
+    for tail in (b"", *(p + p.join(marks) for p in _OTHER_PIXELS)):
         try:
             im = _plugin("jpg")(io.BytesIO(body + tail + b"\xff\xd9"))
             if cut.size[0]*cut.size[1] > 2e7: im.draft(None, (1, 1))  # an eighth of the side will do
@@ -603,26 +598,26 @@ def _complete(cut):
     return len(seen) == 1
 
 # %% ../nbs/01_picture.ipynb #be2cb318
-_turn = threading.Lock()  # large pictures are decoded one after another
+_large_turn = threading.Lock()  # large pictures are decoded one after another
 
 
-def _decoded(cut, max_size, megabytes, seconds):
+def _decoded_cut(cut, max_size, megabytes, seconds):
     "Decode a `Cut`: return the picture, its original size and the decoder's warnings"
-    _check(cut.size, cut, max_size, megabytes, seconds)
-    im, up, warning = _open(cut)
+    _check_cut(cut.size, cut, max_size, megabytes, seconds)
+    im, up, warning = _open_cut(cut)
     mode = _raw_mode(im)
-    need = _check(size := im.size, cut, max_size, megabytes, seconds, bool(mode))
+    need = _check_cut(size := im.size, cut, max_size, megabytes, seconds, bool(mode))
     lower = partial(_lower_bytes, cut, mode) if mode else None
-    with _turn if need > 1e8 else nullcontext():
+    with _large_turn if need > 1e8 else nullcontext():
         if cut.kind == "jpg" and not cut.whole and not _complete(cut): raise BadPicture(_CUT_OFF)
-        return _shown(im, up, cut.profile, max_size, lower), (size[::-1] if up > 4 else size), warning
+        return _as_viewed(im, up, cut.profile, max_size, lower), (size[::-1] if up > 4 else size), warning
 
 
-def _taken(im, max_size):
+def _decoded_image(im, max_size):
     "Do the same with a picture in memory, which is left as it is"
     try: up = im.getexif().get(0x0112, 1)
     except Exception: up = 1  # a block that makes no sense
-    return _shown(im.copy(), up, None, max_size), (im.size[::-1] if up in (5, 6, 7, 8) else im.size), ""
+    return _as_viewed(im.copy(), up, None, max_size), (im.size[::-1] if up in (5, 6, 7, 8) else im.size), ""
 
 # %% ../nbs/01_picture.ipynb #3ded9722
 def decode_upright(
@@ -651,9 +646,9 @@ def decode_upright(
     """
     cut = None
     try:
-        if isinstance(src, Image.Image): return _taken(src, max_size)
-        cut = cut_out(_read(src))
-        return _decoded(cut, max_size, megabytes, seconds)
+        if isinstance(src, Image.Image): return _decoded_image(src, max_size)
+        cut = cut_out(_read_source(src))
+        return _decoded_cut(cut, max_size, megabytes, seconds)
     except BadPicture: raise
     except Exception as e:
         raise BadPicture(decoding_failure(e, cut.kind if cut else ""), isinstance(e, MemoryError)) from e
@@ -720,8 +715,8 @@ def camera_facts(
         when it was taken, such as 2024:05:01 12:30:00, and the model; '' if not known
     """
     try:
-        cut = cut_out(data := _read(file))
-        block = data if cut.kind == "tif" else cut.exif or _open(cut)[0].info.get("exif") or b""
+        cut = cut_out(data := _read_source(file))
+        block = data if cut.kind == "tif" else cut.exif or _open_cut(cut)[0].info.get("exif") or b""
         found = _camera_tags(block.removeprefix(b"Exif\0\0"))
     except Exception: return "", ""  # not a picture, or a broken block: not a reason to stop
     dates = (d for d in (found.get(_SHOT, ""), found.get(_CHANGED, "")) if re.match(r"[12]\d{3}(\D\d\d){5}$", d))
@@ -820,7 +815,7 @@ def upright_copy(
     shrink = min(1, (max_size or max(size))/max(size))
     wanted, kind = tuple(max(1, int(side*shrink)) for side in size), kind or _format_of(dest)
     try:
-        if not options and _needs_no_change(src, wanted, mode, kind): return _copied(src, dest)
+        if not options and _needs_no_change(src, wanted, mode, kind): return _copied_file(src, dest)
         with atomic_file(dest) as part:
             im.resize(wanted, resample).convert(mode).save(part, kind, **dict(quality=92) | (options or {}))
     except (OSError, KeyError, ValueError) as e:
@@ -829,7 +824,7 @@ def upright_copy(
     return {}
 
 
-def _copied(src, dest):
+def _copied_file(src, dest):
     if Path(src).absolute() != Path(dest).absolute():
         with atomic_file(dest) as part: shutil.copy2(src, part)
     return {}
@@ -864,7 +859,7 @@ def why_no_picture(
         '' for a picture
     """
     if file.suffix.lower() in PICTURE_SUFFIXES: return ""
-    try: return sniff(_stored(file, 512))[1]
+    try: return sniff(_read_file(file, 512))[1]
     except BadPicture as e: return e.reason
     except OSError as e: return f"it cannot be opened ({e.strerror})"
 
@@ -995,7 +990,7 @@ class SafeReader:
         self.folder.cleanup()
 
 # %% ../nbs/01_picture.ipynb #2ee1a993
-def _answer(process, file, seconds):
+def _ask_process(process, file, seconds):
     "Return the process's answer about a file: a dict, pixels, and whether it timed out; nothing if it crashed"
     late, said, pixels = threading.Event(), {}, b""
     def stop():
@@ -1021,7 +1016,7 @@ def _read_safely(
     with self.lock:
         self.start()
         with tempfile.NamedTemporaryFile(dir=self.folder.name, delete=False) as f: f.write(photo)
-        try: said, pixels, late = _answer(self.process, f.name, self.seconds)
+        try: said, pixels, late = _ask_process(self.process, f.name, self.seconds)
         finally: os.unlink(f.name)
         if late or not said: self._end()
     if reason := said.get("reason"): raise BadPicture(reason)

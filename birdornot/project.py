@@ -26,7 +26,7 @@ from .core import PICTURE_SUFFIXES, DatasetError, command_line
 from .picture import why_no_picture
 
 # %% ../nbs/03_project.ipynb #525edee4
-_NAME = re.compile(r"(photos|originals|quarantine)(/(?!\.{1,2}(/|$))[^/\\\0]+)+")
+_FILE_NAME = re.compile(r"(photos|originals|quarantine)(/(?!\.{1,2}(/|$))[^/\\\0]+)+")
 
 
 def name_parts(
@@ -44,7 +44,8 @@ def name_parts(
     list[str]
         the place, then the names of the folders and the file below it
     """
-    if isinstance(name, str) and _NAME.fullmatch(name) and (os.name != "nt" or ":" not in name): return name.split("/")
+    if isinstance(name, str) and _FILE_NAME.fullmatch(name) and (os.name != "nt" or ":" not in name):
+        return name.split("/")
     raise DatasetError(f"the ledger names a file {name!r}, which is not in its dataset; do not use this dataset")
 
 
@@ -465,7 +466,7 @@ def loose_pictures(
     return {p: "it is not in a class folder" for p in loose if not p.name.startswith(".")}
 
 # %% ../nbs/03_project.ipynb #99f0aba5
-_PARTS = {name: part for part, names in dict(train="train training", valid="valid val validation dev",
+_PART_NAMES = {name: part for part, names in dict(train="train training", valid="valid val validation dev",
                                              test="test testing").items() for name in names.split()}
 
 
@@ -484,7 +485,7 @@ def part_name(
     str
         train, valid or test; '' for anything else
     """
-    return _PARTS.get(str(text or "").strip().lower(), "")
+    return _PART_NAMES.get(str(text or "").strip().lower(), "")
 
 # %% ../nbs/03_project.ipynb #ffbb79b7
 def part_folders(

@@ -57,7 +57,7 @@ def canonical_url(
     return re.sub(r"^(//upload\.wikimedia\.org/.+)/thumb/(.+)/[^/]*$", r"\1/\2", url)
 
 
-def _keys(hit):
+def _same_picture_keys(hit):
     "Return keys of a hit, of which two hits of the same picture share at least one"
     thumb = re.search(r"\.bing\.(?:net|com)/th(?:/id/|\?(?:.*&)?id=)([\w.-]+)", hit.thumbnail_url)
     thumb = [thumb[1]] if thumb else [canonical_url(hit.thumbnail_url)] if hit.thumbnail_url else []
@@ -114,12 +114,8 @@ def _from_sample(ask):
     "Yield hits of drawn pictures, from a server on this computer that answers as Openverse does"
     from birdornot.sample import KINDS, SampleWeb
     kind = re.sub("_(photo|picture|image)s?$", "", term_slug(ask.term))
-<<<<<<< HEAD
     if kind not in KINDS:
-        raise NoHits(f"the sample draws no {ask.term!r}; choose from {', '.join(KINDS)}, or search the web")
-=======
-    if kind not in KINDS: raise NoHits(f"the sample has no drawings of {ask.term!r}; choose from {', '.join(KINDS)}")
->>>>>>> a558f26 (Rewrite the prose, docstrings and messages of chapters 00 to 42 as a technical writer would put them)
+        raise NoHits(f"the sample has no drawings of {ask.term!r}; choose from {', '.join(KINDS)}, or search the web")
     with SampleWeb() as server:
         yield from openverse_hits(Query(kind, ask.term, Web(pause=0), base=server.url), "sample")
 
@@ -131,14 +127,9 @@ SOURCES: dict[str, Callable[[Query], Iterator[Hit]]] = dict(
 AUTO = ("openverse", "duckduckgo", "bing", "commons")
 
 # %% ../nbs/12_search.ipynb #41d47c49
-def _which(source, folder, table):
-<<<<<<< HEAD
-    "The names of the sources to ask, in order"
-    names = source.replace(",", " ").split() if isinstance(source, str) else list(source or [])
-=======
+def _source_names(source, folder, table):
     "List the sources to ask, in order"
-    names = source.replace(",", " ").split() if isinstance(source, str) else list(source)
->>>>>>> a558f26 (Rewrite the prose, docstrings and messages of chapters 00 to 42 as a technical writer would put them)
+    names = source.replace(",", " ").split() if isinstance(source, str) else list(source or [])
     if names == ["auto"] and folder is not None: names = ["folder"]
     if names == ["auto"] and table is not None: names = ["table"]
     if names == ["auto"]: names = os.environ.get("BIRDORNOT_SOURCE", "auto").replace(",", " ").split()
@@ -150,14 +141,10 @@ def _which(source, folder, table):
     raise BirdornotError(f"{bad[0] if bad else ''!r} is not a known source; {advice}")
 
 
-def _not_asked(name, names, wanted, memory):
+def _why_not_asked(name, names, wanted, memory):
     "Explain why there is no point in asking this source; return '' if there is"
     strict = wanted and "unknown" not in wanted
-<<<<<<< HEAD
-    if strict and name == "bing": return "it knows no licences"
-=======
-    if strict and name == "bing": return "not asked: it does not know licences."
->>>>>>> a558f26 (Rewrite the prose, docstrings and messages of chapters 00 to 42 as a technical writer would put them)
+    if strict and name == "bing": return "it does not know licences"
     if strict and name == "duckduckgo" and not duckduckgo_group(wanted):
         return f"it knows only the licence groups {', '.join(LICENCES)}"
     if len(names) == 1 or name not in AUTO: return ""
@@ -165,10 +152,10 @@ def _not_asked(name, names, wanted, memory):
     return text and f"left alone for {duration_text(until-memory.now())} more, as it {text.partition(';')[0]}"
 
 # %% ../nbs/12_search.ipynb #a4a71b5e
-def _take(name, found, ask, until, hits, seen, row, bar):
+def _take_hits(name, found, ask, until, hits, seen, row, bar):
     "Take hits from one source until there are `until`, counting them in `row`"
     for hit in filter(None, found):
-        keys, group = _keys(hit), name == "duckduckgo" and hit.licence
+        keys, group = _same_picture_keys(hit), name == "duckduckgo" and hit.licence
         if seen & keys: row["duplicates"] += 1
         elif ask.licences and not group and licence_code(hit.licence) not in ask.licences: row["left_out"] += 1
         else:
@@ -179,7 +166,7 @@ def _take(name, found, ask, until, hits, seen, row, bar):
         if len(hits) >= until: return
 
 
-def _in_turn(asks, names, n, hits, rows, memory, bar):
+def _fill_in_turn(asks, names, n, hits, rows, memory, bar):
     "Fill `hits` up to `n`: an equal share for each of `asks`, then from any that has more; return the errors"
     seen, failed, running, k = set(), {}, {}, len(asks)
     rounds = [(ask, -(-n*i // k)) for i, ask in enumerate(asks, 1)] + [(ask, n) for ask in asks]
@@ -190,8 +177,8 @@ def _in_turn(asks, names, n, hits, rows, memory, bar):
                 key = name, (ask.words if name in AUTO else ask.term)  # a folder or table knows only the term
                 found = running.setdefault(key, SOURCES[name](ask))
                 ask.web.start(name)
-                try: _take(name, found, ask, until, hits, seen, rows[name], bar)
-                except (NoHits, SourceFailed) as e: failed[name] = _note(e, rows[name], memory)
+                try: _take_hits(name, found, ask, until, hits, seen, rows[name], bar)
+                except (NoHits, SourceFailed) as e: failed[name] = _note_failure(e, rows[name], memory)
                 else: memory.write(name)
     finally:
         for found in running.values(): found.close()
@@ -207,7 +194,7 @@ def _refuse_unknown(term, unknown):
 
 
 def _check_asked(term, n, phrases):
-    "Raise `BirdornotError` for words and a number that nobody can be asked for"
+    "Raise `BirdornotError` for words or a number that cannot be searched for"
     if isinstance(term, (list, tuple, set)):
         first = next(iter(term), "bird")
         raise BirdornotError(f"{term!r} is not one term; search for each word by itself, as in "
@@ -215,9 +202,9 @@ def _check_asked(term, n, phrases):
     if not isinstance(term, str): raise BirdornotError(f"the term is {term!r}, not text; give words, such as 'bird'")
     if not term.strip(): raise BirdornotError("the term is empty; say what to search for, such as 'bird'")
     if isinstance(n, bool) or not hasattr(n, "__index__"):
-        raise BirdornotError(f"n={n!r} is no whole number; give how many hits you want, such as n=100")
-    if n < 1: raise BirdornotError(f"n={n} is no number of hits; give 1 or more")
-    if isinstance(phrases, str): raise BirdornotError(f"phrases={phrases!r} is no list; give phrases=[{phrases!r}]")
+        raise BirdornotError(f"n={n!r} is not a whole number; give the number of hits, such as n=100")
+    if n < 1: raise BirdornotError(f"n={n} is not a number of hits; give 1 or more")
+    if isinstance(phrases, str): raise BirdornotError(f"phrases={phrases!r} is not a list; give phrases=[{phrases!r}]")
 
 # %% ../nbs/12_search.ipynb #1f664a9f
 def search_images(
@@ -263,43 +250,38 @@ def search_images(
         at most `n`, with a report of what each source found, or why it failed
     """
     _refuse_unknown(term, unknown)
-<<<<<<< HEAD
     _check_asked(term, n, phrases)
-=======
-    if not str(term).strip(): raise BirdornotError("the term is empty; say what to search for, such as 'bird'")
-    if n < 1: raise BirdornotError(f"n={n} is not a number of hits; give 1 or more")
->>>>>>> a558f26 (Rewrite the prose, docstrings and messages of chapters 00 to 42 as a technical writer would put them)
-    names, wanted = _which(source, folder, table), licence_codes(licences)
+    names, wanted = _source_names(source, folder, table), licence_codes(licences)
     web, memory = web or Web(), memory or Memory()
     hits, asks = Hits(), [Query(phrase, term, web, wanted, folder, table) for phrase in phrases or [term]]
-    why_not = {m: _not_asked(m, names, wanted, memory) for m in names}
+    why_not = {m: _why_not_asked(m, names, wanted, memory) for m in names}
     rows = {m: dict(source=m, hits=0, duplicates=0, left_out=0, problem=why_not[m]) for m in names}
     asked = [m for m in names if not why_not[m]]
     web.begin()
     with progress_bar(n, f"search {term}", unit=" hits") as bar:
-        failed = _in_turn(asks, asked, n, hits, rows, memory, bar)
+        failed = _fill_in_turn(asks, asked, n, hits, rows, memory, bar)
     hits.report = [r for r in rows.values() if any([*r.values()][1:])]
     if len(hits) < n < 10**9: hits.wanted = n
-    if not hits: raise _nothing(term, rows, failed)
+    if not hits: raise _error_of_no_hits(term, rows, failed)
     return hits
 
 # %% ../nbs/12_search.ipynb #df8aac31
-def _note(error, row, memory):
+def _note_failure(error, row, memory):
     "Record in the report and in the memory why a source failed"
     row["problem"] = getattr(error, "text", str(error))
     if getattr(error, "kind", "") in ("blocked", "limited"): memory.write(row["source"], error)
     return error
 
 
-def _nobody_asked(term, rows, why):
-    "The error for sources of which none could be asked, by the name under which they were chosen"
+def _error_of_none_asked(term, rows, why):
+    "Return the error for sources of which none could be asked, by the name under which they were chosen"
     name = "auto" if {*AUTO} <= {*rows} else " and ".join(rows)
     if name != "auto" and len(all_same := {r["problem"] for r in rows.values()}) == 1: [why] = all_same
-    return SourceFailed(name, "unreachable", f"nobody could be asked for {term!r} ({why}); ask `birdornot doctor`, use "
-                        "a folder of your own, or practise on drawn pictures: source 'sample'")
+    return SourceFailed(name, "unreachable", f"no source could be asked for {term!r} ({why}); run `birdornot doctor`, "
+                        "use a folder of your own, or practise on drawn pictures: source 'sample'")
 
 
-def _nothing(term, rows, failed):
+def _error_of_no_hits(term, rows, failed):
     "Return the error that best explains why there are no hits at all"
     if len(rows) == 1 and failed: return next(iter(failed.values()))
     why = {}
@@ -307,13 +289,7 @@ def _nothing(term, rows, failed):
         if r["problem"]: why.setdefault(r["problem"], []).append(r["source"])
     why = ". ".join(f"{', '.join(names)}: {text}" for text, names in why.items())
     answered = [m for m, r in rows.items() if not r["problem"]]
-<<<<<<< HEAD
-    if not answered: return _nobody_asked(term, rows, why)
-=======
-    if not answered:
-        text = f"no source could be asked for {term!r} ({why}); run `birdornot doctor`, or use a folder of your own"
-        return SourceFailed("auto", "unreachable", text)
->>>>>>> a558f26 (Rewrite the prose, docstrings and messages of chapters 00 to 42 as a technical writer would put them)
+    if not answered: return _error_of_none_asked(term, rows, why)
     if dropped := sum(r["left_out"] for r in rows.values()):
         return NoHits(f"none of {dropped} pictures of {term!r} has a wanted licence; allow more, or add 'unknown'")
     said = ". ".join(filter(None, [f"{', '.join(answered)}: nothing", why]))
@@ -388,7 +364,7 @@ def hard_negatives(
     return (known.split("|") if known else []) + [f"{term} {of}" for of in ("drawing", "toy", "statue", "logo")]
 
 # %% ../nbs/12_search.ipynb #0f9c585f
-def _check(name, term, fetch, seconds, found):
+def _check_source(name, term, fetch, seconds, found):
     "Ask one source for a few hits, and put (hits, seconds, error) into `found`"
     start, hits, error = time.monotonic(), 0, None
     source = SOURCES[name](Query(term, term, Web(fetch, tries=1, timeout=min(5, seconds), deadline=seconds)))
@@ -435,9 +411,10 @@ def doctor(
     Checkup
         a row for each source
     """
-    if bad := [m for m in sources if m not in SOURCES]: _which(bad, None, None)
+    if bad := [m for m in sources if m not in SOURCES]: _source_names(bad, None, None)
     memory, found = memory or Memory(), {}
-    threads = [threading.Thread(target=_check, args=(m, term, fetch, seconds, found), daemon=True) for m in sources]
+    threads = [threading.Thread(target=_check_source, args=(name, term, fetch, seconds, found), daemon=True)
+               for name in sources]
     until = time.monotonic() + seconds + 1
     for t in threads: t.start()
     for t in threads: t.join(max(0, until - time.monotonic()))

@@ -29,9 +29,6 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from .core import BirdornotError, say
 
 # %% ../nbs/02_server.ipynb #61434a6b
-def _names(port): return {f"{host}:{port}" for host in ("127.0.0.1", "localhost")}
-
-
 def check_sender(
     scope: dict,  # request, as ASGI describes it
     port: int,  # port at which the server listens
@@ -53,7 +50,7 @@ def check_sender(
     str
         the path after the secret; raises `HTTPException` if the sender may not ask
     """
-    headers, names = Headers(scope=scope), _names(port)
+    headers, names = Headers(scope=scope), {f"127.0.0.1:{port}", f"localhost:{port}"}
     opens = scope["method"] == "GET" and headers.get("sec-fetch-dest") == "document"
     if len(hosts := headers.getlist("host")) != 1 or hosts[0] not in names:
         raise HTTPException(403, "this page answers on this computer only; open the address that was printed")
@@ -128,7 +125,7 @@ class _Protocol(H11Protocol):
         super().connection_lost(exc)
 
 # %% ../nbs/02_server.ipynb #9fc028fd
-_KINDS = dict(html="text/html", css="text/css", js="text/javascript", svg="image/svg+xml", jpg="image/jpeg",
+_MEDIA_TYPES = dict(html="text/html", css="text/css", js="text/javascript", svg="image/svg+xml", jpg="image/jpeg",
               json="application/json", md="text/plain", csv="text/csv")  # kinds of files that our pages consist of
 
 
@@ -150,7 +147,7 @@ def serve_files(
     def _answer(request):
         name = request.path_params["name"] or "index.html"
         if name not in files: raise HTTPException(404, "there is nothing of that name; reload the page")
-        return Response(files[name], media_type=_KINDS[name.rpartition(".")[2].lower()])
+        return Response(files[name], media_type=_MEDIA_TYPES[name.rpartition(".")[2].lower()])
     return Route("/{name:path}", _answer)
 
 # %% ../nbs/02_server.ipynb #a7495d4b
@@ -187,28 +184,31 @@ class JSON(JSONResponse):
     def render(self, content): return json.dumps(content).encode()
 
 # %% ../nbs/02_server.ipynb #8c6ff875
-def _refusal(status, text, headers=None):
+def _error_reply(status, text, headers=None):
     "Answer with an error in one line, and hang up"
     return JSON(dict(error=" ".join(str(text).split())), status, {"Connection": "close"} | (headers or {}))
 
 
-def _refused(request, e): return _refusal(e.status_code, e.detail, e.headers)
-def _conflict(request, e): return _refusal(409, e)
-def _failed(request, e): return _refusal(500, f"this went wrong ({type(e).__name__}); look where you started the page")
+def _http_error(request, e): return _error_reply(e.status_code, e.detail, e.headers)
+def _conflict(request, e): return _error_reply(409, e)
 
 
-_HANDLERS = {HTTPException: _refused, BirdornotError: _conflict, OSError: _conflict, sqlite3.Error: _conflict,
-             Exception: _failed}
+def _crash(request, e):
+    return _error_reply(500, f"this went wrong ({type(e).__name__}); look where you started the page")
+
+
+_HANDLERS = {HTTPException: _http_error, BirdornotError: _conflict, OSError: _conflict, sqlite3.Error: _conflict,
+             Exception: _crash}
 
 # %% ../nbs/02_server.ipynb #79afb3b3
-def _locked(app, server):
+def _guarded(app, server):
     "Wrap an ASGI app so that only requests within the limits and from our own page reach it"
     async def _answer(scope, receive, send):
         headers = Headers(scope=scope)
         try:
             path = check_sender(scope, server.port, server.secret)
             body = await _read_body(receive, headers, server.limits)
-        except HTTPException as e: return await _refused(None, e)(scope, receive, send)
+        except HTTPException as e: return await _http_error(None, e)(scope, receive, send)
         scope |= dict(path=path, raw_path=path.encode(), state=dict(body=body))
         await app(scope, receive, send)
     return _answer
@@ -225,14 +225,14 @@ class ServerError(BirdornotError):
     "A page that cannot be shown on this computer"
 
 
-def _listen(port):
+def _open_socket(port):
     "Open a socket at the loopback address"
     try: return socket.create_server(("127.0.0.1", port), backlog=128)
     except (OSError, OverflowError) as e:
         raise ServerError(f"port {port} cannot be used ({e}); choose another, or leave it out") from None
 
 # %% ../nbs/02_server.ipynb #50abeb21
-class _Server(uvicorn.Server):
+class _ClosingServer(uvicorn.Server):
     "uvicorn's server, but closing it also hangs up on requests not yet answered: browsers would wait for ever"
     async def shutdown(self, sockets=None):
         await super().shutdown(sockets)
@@ -247,13 +247,13 @@ class LocalServer:
                  port: int = 0,  # port; 0: any that is free. Raises `ServerError` if it cannot be used
                  limits: Limits = Limits()  # noqa: B008  (it is frozen)
                  ):
-        self.secret, self.limits, self.socket = secrets.token_urlsafe(16), limits, _listen(port)
+        self.secret, self.limits, self.socket = secrets.token_urlsafe(16), limits, _open_socket(port)
         self.port = self.socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/{self.secret}/"
         app = Starlette(routes=routes, exception_handlers=_HANDLERS)
         app.router.redirect_slashes = False
-        self.server = _Server(uvicorn.Config(
-            _locked(app, self), http=_Protocol, ws="none", loop="asyncio", lifespan="off", interface="asgi3",
+        self.server = _ClosingServer(uvicorn.Config(
+            _guarded(app, self), http=_Protocol, ws="none", loop="asyncio", lifespan="off", interface="asgi3",
             timeout_keep_alive=limits.seconds, timeout_graceful_shutdown=1, limit_concurrency=limits.at_once,
             headers=list(HEADERS.items()), server_header=False, proxy_headers=False, access_log=False,
             log_config=None, log_level="error"))

@@ -26,7 +26,7 @@ class JSON(JSONResponse):
 HEADERS: dict[str, str]
 class ServerError(BirdornotError):
     ...
-class _Server(uvicorn.Server):
+class _ClosingServer(uvicorn.Server):
     async def shutdown(self, sockets: Incomplete | None = None) -> None: ...
 class LocalServer:
     secret: Incomplete

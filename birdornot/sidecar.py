@@ -46,7 +46,7 @@ class SidecarError(BirdornotError):
 # %% ../nbs/05_sidecar.ipynb #65a1f308
 SIDECAR_BYTES = 20_000_000  # the largest we have seen have a few megabytes, of painted masks
 
-_SPACES = dict(rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#", dc="http://purl.org/dc/elements/1.1/",
+_NAMESPACES = dict(rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#", dc="http://purl.org/dc/elements/1.1/",
                lr="http://ns.adobe.com/lightroom/1.0/", digiKam="http://www.digikam.org/ns/1.0/",
                birdornot="https://birdornot.github.io/birdornot/xmp/1.0/")
 
@@ -54,10 +54,10 @@ _SPACES = dict(rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#", dc="http://pur
 def _tag(name):
     "Return the full name of an element: rdf:li → {http://www.w3.org/1999/02/22-rdf-syntax-ns#}li"
     prefix, _, rest = name.partition(":")
-    return f"{{{_SPACES[prefix]}}}{rest}"
+    return f"{{{_NAMESPACES[prefix]}}}{rest}"
 
 # %% ../nbs/05_sidecar.ipynb #6bee5f58
-def _bytes(file):
+def _sidecar_bytes(file):
     "Read a sidecar, if it is a regular file that we may write"
     if file.is_symlink() or not file.is_file(): raise SidecarError("it is a link or a folder; put a file in its place")
     if file.stat().st_size > SIDECAR_BYTES: raise SidecarError("it is too large for a sidecar; look at what is in it")
@@ -65,7 +65,7 @@ def _bytes(file):
     return file.read_bytes()
 
 
-def _parsed(data):
+def _parse_sidecar(data):
     "Parse a document without expanding entities; refuse it if it has a DOCTYPE or no rdf:RDF"
     try:
         from lxml import etree
@@ -80,10 +80,10 @@ def _parsed(data):
 # %% ../nbs/05_sidecar.ipynb #0e749ad9
 _LISTS = {"dc:subject": ("rdf:Bag", ""), "lr:hierarchicalSubject": ("rdf:Bag", "|"),
           "digiKam:TagsList": ("rdf:Seq", "/")}  # list → its kind, and the separator of the levels of a tree
-_OURS = "birdornot:keywords"
+_OUR_LIST = "birdornot:keywords"
 
 
-def _lists(rdf, names=tuple(_LISTS)):
+def _find_lists(rdf, names=tuple(_LISTS)):
     "Find the lists of these names: pairs of name and rdf:Bag, rdf:Seq or rdf:Alt"
     kinds, found = {_tag(f"rdf:{k}") for k in ("Bag", "Seq", "Alt")}, []
     for name in names:
@@ -94,19 +94,19 @@ def _lists(rdf, names=tuple(_LISTS)):
     return found
 
 
-def _words(box): return [li.text or "" for li in box.iterfind(_tag("rdf:li"))]
+def _items_of(box): return [li.text or "" for li in box.iterfind(_tag("rdf:li"))]
 
 # %% ../nbs/05_sidecar.ipynb #17e816f3
-def _append(parent, name):
+def _append_element(parent, name):
     "Add an element at the end, on a line of its own where its neighbours have one"
     from lxml import etree
     before, prefix = (parent[-1] if len(parent) else None), name.partition(":")[0]
-    new = etree.SubElement(parent, _tag(name), nsmap={prefix: _SPACES[prefix]})
+    new = etree.SubElement(parent, _tag(name), nsmap={prefix: _NAMESPACES[prefix]})
     if before is not None: new.tail, before.tail = before.tail, parent.text
     return new
 
 
-def _remove(element):
+def _remove_element(element):
     before, parent = element.getprevious(), element.getparent()
     if before is not None: before.tail = element.tail
     parent.remove(element)
@@ -115,35 +115,36 @@ def _remove(element):
 def _new_list(rdf, name):
     "Add an empty list to the description of the photo"
     about = rdf.find(_tag("rdf:Description"))
-    if about is None: (about := _append(rdf, "rdf:Description")).set(_tag("rdf:about"), "")
-    return _append(_append(about, name), _LISTS.get(name, ("rdf:Bag",))[0])
+    if about is None: (about := _append_element(rdf, "rdf:Description")).set(_tag("rdf:about"), "")
+    return _append_element(_append_element(about, name), _LISTS.get(name, ("rdf:Bag",))[0])
 
 # %% ../nbs/05_sidecar.ipynb #3a8236c2
-def _item(word, separator): return word.replace(separator, " ") if separator else word  # as a leaf of a tree
+def _as_item(word, separator): return word.replace(separator, " ") if separator else word  # as a leaf of a tree
 def _leaf(text, separator): return (text.rpartition(separator)[2] if separator else text).casefold()
 
 
 def _take_out(rdf, word):
     "Remove one of our words from all lists, unless the user has moved it to another place in the tree"
-    lists = [(box, _item(word, _LISTS[name][1]), _LISTS[name][1]) for name, box in _lists(rdf)]
-    moved = any(t != item and _leaf(t, sep) == item.casefold() for box, item, sep in lists if sep for t in _words(box))
-    lists = [(box, item) for box, item, _ in lists if not moved] + [(box, word) for _, box in _lists(rdf, [_OURS])]
-    for box, item in lists:
-        for li in [li for li in box.iterfind(_tag("rdf:li")) if li.text == item][:1]: _remove(li)
-        if not len(box): _remove(box.getparent())
+    lists = [(box, _as_item(word, _LISTS[name][1]), _LISTS[name][1]) for name, box in _find_lists(rdf)]
+    moved = any(t != item and _leaf(t, sep) == item.casefold()
+                for box, item, sep in lists if sep for t in _items_of(box))
+    lists = [(box, item) for box, item, _ in lists if not moved]
+    for box, item in [*lists, *((box, word) for _, box in _find_lists(rdf, [_OUR_LIST]))]:
+        for li in [li for li in box.iterfind(_tag("rdf:li")) if li.text == item][:1]: _remove_element(li)
+        if not len(box): _remove_element(box.getparent())
 
 
 def _put_in(rdf, words):
     "Add new words to all lists, and to the list of ours"
-    known = {_leaf(text, _LISTS[name][1]) for name, box in _lists(rdf) for text in _words(box)}
+    known = {_leaf(text, _LISTS[name][1]) for name, box in _find_lists(rdf) for text in _items_of(box)}
     if not (words := [w for w in words if w.casefold() not in known]): return
-    lists = _lists(rdf) or [(name, _new_list(rdf, name)) for name in _LISTS]
-    lists += _lists(rdf, [_OURS])[:1] or [(_OURS, _new_list(rdf, _OURS))]
+    lists = _find_lists(rdf) or [(name, _new_list(rdf, name)) for name in _LISTS]
+    lists += _find_lists(rdf, [_OUR_LIST])[:1] or [(_OUR_LIST, _new_list(rdf, _OUR_LIST))]
     for name, box in lists:
-        for word in words: _append(box, "rdf:li").text = _item(word, _LISTS.get(name, ("", ""))[1])
+        for word in words: _append_element(box, "rdf:li").text = _as_item(word, _LISTS.get(name, ("", ""))[1])
 
 # %% ../nbs/05_sidecar.ipynb #fe115984
-_NEW = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+_EMPTY_SIDECAR = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/">
 <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about=""/></rdf:RDF>
 </x:xmpmeta>
@@ -153,7 +154,7 @@ _NEW = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 def _keyword(label): return printable(label).translate({0xfffe: "?", 0xffff: "?"})  # which XML cannot contain
 
 
-def _content(e): return e.tag, e.text and e.text.strip(), sorted(e.attrib.items())
+def _element_content(e): return e.tag, e.text and e.text.strip(), sorted(e.attrib.items())
 
 
 def _is_empty(rdf): return not any(len(d) or set(d.attrib) - {_tag("rdf:about")} for d in rdf)
@@ -166,11 +167,11 @@ def _in_clean_set(folder):
     return any(layout and layout.kind == "project" for layout in layouts)
 
 
-def _written(tree, file, data):
+def _write_document(tree, file, data):
     "Write a document to its file, with an XML declaration if it had one, and with the same permissions"
     from lxml import etree
     head = b'<?xml version="1.0" encoding="UTF-8"?>\n' if data.lstrip(b"\xef\xbb\xbf").startswith(b"<?xml ") else b""
-    if data is _NEW: etree.indent(tree, " ")
+    if data is _EMPTY_SIDECAR: etree.indent(tree, " ")
     root = tree.getroot()
     nodes = [*[*root.itersiblings(preceding=True)][::-1], root, *root.itersiblings()]
     with atomic_file(file) as part:
@@ -178,12 +179,12 @@ def _written(tree, file, data):
         if file.exists(): shutil.copymode(file, part)
 
 # %% ../nbs/05_sidecar.ipynb #9d4e14c6
-def _ours(rdf): return [w for _, box in _lists(rdf, [_OURS]) for w in _words(box)]
+def _our_keywords(rdf): return [w for _, box in _find_lists(rdf, [_OUR_LIST]) for w in _items_of(box)]
 
 
-def _change(rdf, words, among):
+def _change_keywords(rdf, words, among):
     "Remove our keywords except `words`, and add those of `words` that are new; `among` limits what is removed"
-    ours = _ours(rdf)
+    ours = _our_keywords(rdf)
     for word in ours:
         if word not in words and (among is None or word in among): _take_out(rdf, word)
     _put_in(rdf, [w for w in words if w not in ours])
@@ -214,12 +215,12 @@ def write_keywords(
     if not (there := os.path.lexists(file)) and not words: return False
     if _in_clean_set(file.absolute().parent):
         raise SidecarError("it would be in the clean set of a project; ask about photos of your own")
-    tree = _parsed(data := _bytes(file) if there else _NEW)
-    rdf, before = next(tree.iter(_tag("rdf:RDF"))), [*map(_content, tree.iter())]
-    _change(rdf, [*dict.fromkeys(map(_keyword, words))], among and [*map(_keyword, among)])
-    if [*map(_content, tree.iter())] == before: return False
+    tree = _parse_sidecar(data := _sidecar_bytes(file) if there else _EMPTY_SIDECAR)
+    rdf, before = next(tree.iter(_tag("rdf:RDF"))), [*map(_element_content, tree.iter())]
+    _change_keywords(rdf, [*dict.fromkeys(map(_keyword, words))], among and [*map(_keyword, among)])
+    if [*map(_element_content, tree.iter())] == before: return False
     if _is_empty(rdf): file.unlink()
-    else: _written(tree, file, data)
+    else: _write_document(tree, file, data)
     return True
 
 # %% ../nbs/05_sidecar.ipynb #a5ed74cc
@@ -239,6 +240,6 @@ def keywords(
         the keywords in its sidecar, as leaves of the tree, sorted; and those of them that are ours
     """
     if not os.path.lexists(file := sidecar_of(photo)): return [], []
-    rdf = next(_parsed(_bytes(file)).iter(_tag("rdf:RDF")))
-    found = {text.rpartition(_LISTS[name][1] or "\0")[2] for name, box in _lists(rdf) for text in _words(box)}
-    return sorted(found), _ours(rdf)
+    rdf = next(_parse_sidecar(_sidecar_bytes(file)).iter(_tag("rdf:RDF")))
+    found = {text.rpartition(_LISTS[name][1] or "\0")[2] for name, box in _find_lists(rdf) for text in _items_of(box)}
+    return sorted(found), _our_keywords(rdf)

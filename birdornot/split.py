@@ -162,19 +162,19 @@ def dataset_folder(
 
 # %% ../nbs/40_split.ipynb #1234ff8a
 @lru_cache(100_000)
-def _seen(file, size, time):
+def _hashes_of(file, size, time):
     "Compute the perceptual hashes of a file of this size and time; return None if it is not a picture, or blank"
     try: img = open_upright(file, max_size=256)
     except BadPicture: return None
     return perceptual_hashes(img) if ImageStat.Stat(img.convert("L")).stddev[0] > 4 else None
 
 
-def _state(f): return str(f), (s := os.stat(f)).st_size, s.st_mtime_ns
+def _file_state(f): return str(f), (s := os.stat(f)).st_size, s.st_mtime_ns
 
 
-def _alike(files, most=0.25):
+def _alike_marks(files, most=0.25):
     "Return a mark for each file, the same for those that look alike"
-    with ThreadPoolExecutor(cores()) as pool: rows = list(pool.map(lambda f: _seen(*_state(f)), files))
+    with ThreadPoolExecutor(cores()) as pool: rows = list(pool.map(lambda f: _hashes_of(*_file_state(f)), files))
     read = [i for i, r in enumerate(rows) if r]
     group = dict(zip(read, look_alikes([rows[i] for i in read])))
     size = Counter(group.values())
@@ -245,12 +245,12 @@ def duplicate_groups(
     """
     rows, names = ledger_rows(path, files), [content_hash(f) for f in files]
     new = [i for i, r in enumerate(rows) if r is None]
-    look = dict(zip(new, _alike([files[i] for i in new])))
+    look = dict(zip(new, _alike_marks([files[i] for i in new])))
     known = [r and r.get("dup_group") is not None and f"group {r['dup_group']}" for r in rows]
     return name_groups(islands([[name, known[i] or look.get(i)] for i, name in enumerate(names)]), names)
 
 # %% ../nbs/40_split.ipynb #81d16922
-def _host(row): return split_url(row["page_url"]).hostname or split_url(row["image_url"]).hostname
+def _host_of(row): return split_url(row["page_url"]).hostname or split_url(row["image_url"]).hostname
 
 
 def _own_file(layout, file, row):
@@ -337,7 +337,7 @@ def origins(
         facts = [time_and_camera(_own_file(layout, f, r), _own_name(f, r).name) for f, r in zip(files, rows)]
         known = _sessions(facts) if by == "session" else [camera for _, camera in facts]
     elif by == "folder": known = [_inner_folder(layout, f, r) for f, r in zip(files, rows)]
-    elif by in ("site", "host"): known = [r and _host(r) for r in rows]
+    elif by in ("site", "host"): known = [r and _host_of(r) for r in rows]
     elif by == "author" or any(r and by in r for r in rows): known = [r and r.get(by) for r in rows]
     else:
         raise DatasetError(f"cannot group by {by!r}; use author, site, camera, session, folder "
@@ -497,7 +497,7 @@ def file_labels(
     return labels
 
 # %% ../nbs/40_split.ipynb #51ce0020
-def _strata(labels, groups):
+def _split_labels(labels, groups):
     "Return the labels to deal out by: for a rare combination such as bird+forest, only its first word"
     distinct = defaultdict(set)
     for lbl, g in zip(labels, groups): distinct[lbl].add(g)
@@ -531,9 +531,9 @@ def stratified_folds(
     np.ndarray
         fold of every picture, N numbers
     """
-    labels, members = _strata([str(lbl) for lbl in labels], groups), defaultdict(list)
+    labels, members = _split_labels([str(lbl) for lbl in labels], groups), defaultdict(list)
     for i, g in enumerate(groups): members[str(g)].append(i)
-    kind_of = {g: _commonest([labels[i] for i in at]) for g, at in members.items()}
+    kind_of = {g: _commonest_label([labels[i] for i in at]) for g, at in members.items()}
     n_folds = max(2, min(n_folds, *Counter(kind_of.values()).values()))
     fold_of, placed, total = np.empty(len(labels), int), Counter(), [0]*n_folds
     def _order(g): return kind_of[g], -len(members[g]), sha256(f"{seed}:{g}".encode()).hexdigest()
@@ -545,7 +545,7 @@ def stratified_folds(
     return fold_of
 
 
-def _commonest(labels):
+def _commonest_label(labels):
     "Return the most frequent label, or the alphabetically first of equals"
     counts = Counter(labels)
     return min(counts, key=lambda lbl: (-counts[lbl], lbl))
@@ -579,7 +579,7 @@ def split_by_group(
         positions of the training and the validation set
     """
     if not 0 < valid_pct <= 0.5: raise DatasetError(f"valid_pct is {valid_pct}; hold out more than 0 and at most 0.5")
-    labels = _strata(labels, groups)
+    labels = _split_labels(labels, groups)
     check_classes(labels, groups, what)
     per_class = [len({g for each, g in zip(labels, groups) if each == lbl}) for lbl in set(labels)]
     labels = np.array(labels)

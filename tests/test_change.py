@@ -100,7 +100,7 @@ def test_bird_takes_photos_of_ones_own_goes_on_and_is_of_use_afterwards(tmp_path
 @pytest.mark.parametrize("changes,said", [
     ({', source="sample"': ""}, "no source could be asked for 'bird'"),
     ({', source="sample"': "", '"bird", "forest"\n': '"heron", "gull"\n'}, "use a folder of your own, or practise on"),
-    ({'"bird", "forest"\n': '"heron", "gull"\n'}, "the sample has no drawings of 'heron'; choose from bird, forest, thing, or"),
+    ({'"bird", "forest"\n': '"heron", "gull"\n'}, "no drawings of 'heron'; choose from bird, forest, thing, or"),
     (OWN | {'"bird", "forest"\n': '"bird", "gull"\n'}, "'photos' has no folder for 'gull' (folders there: 'bird', 'fo"),
     ({'n=50, source="sample"': 'folder="fotos"'}, "there is no folder 'fotos'; give one that holds a folder for each"),
     ({"n=50": 'n="20"'}, "n='20' is not a whole number; give the number"),

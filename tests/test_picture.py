@@ -146,8 +146,8 @@ def test_each_limit_can_be_raised_and_its_message_names_the_option():
     said = examine_picture(huge)[1]
     mb = re.search(r"more than 500; save it smaller, or allow it: --megabytes (\d+)$", said["reason"])[1]
     assert said["retry"] == 1
-    from birdornot.picture import _check
-    _check((16320, 12240), cut_out(huge), 400, int(mb), 60)
+    from birdornot.picture import _check_cut
+    _check_cut((16320, 12240), cut_out(huge), 400, int(mb), 60)
     tiny, flat, night = scene((28, 28)), Image.new("RGB", (99, 99), "black"), Image.new("L", (99, 99), 0)
     night.putpixel((5, 5), 9)
     for im, option, limit in (tiny, "min_size", 28), (flat, "min_contrast", 0), (night, "min_contrast", 0):
@@ -158,10 +158,10 @@ def test_each_limit_can_be_raised_and_its_message_names_the_option():
 
 def test_a_webp_of_24_megapixels_is_within_the_limits():
     """cases/phone_50mp: those of more than 20 were refused."""
-    from birdornot.picture import MEGABYTES, SECONDS, _check
+    from birdornot.picture import MEGABYTES, SECONDS, _check_cut
     large = SHOWN["WebP with a damaged EXIF"]()
     cut = cut_out(large[:24] + (6000 - 1).to_bytes(3, "little") + (4000 - 1).to_bytes(3, "little") + large[30:])
-    assert cut.size == (6000, 4000) and _check(cut.size, cut, 400, MEGABYTES, SECONDS) <= 5e8
+    assert cut.size == (6000, 4000) and _check_cut(cut.size, cut, 400, MEGABYTES, SECONDS) <= 5e8
 
 
 def test_predict_and_evaluate_take_the_limits_that_their_refusals_name(tmp_path, capsys):
