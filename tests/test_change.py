@@ -102,7 +102,7 @@ def test_bird_takes_photos_of_ones_own_goes_on_and_is_of_use_afterwards(tmp_path
     ({', source="sample"': "", '"bird", "forest"\n': '"heron", "gull"\n'}, "use a folder of your own, or practise on"),
     ({'"bird", "forest"\n': '"heron", "gull"\n'}, "no drawings of 'heron'; choose from bird, forest, thing, or"),
     (OWN | {'"bird", "forest"\n': '"bird", "gull"\n'}, "'photos' has no folder for 'gull' (folders there: 'bird', 'fo"),
-    ({'n=50, source="sample"': 'folder="fotos"'}, "there is no folder 'fotos'; give one that holds a folder for each"),
+    ({'n=50, source="sample"': 'folder="fotos"'}, "there is no folder 'fotos'; give one that has a folder for each"),
     ({"n=50": 'n="20"'}, "n='20' is not a whole number; give the number"),
     ({"for word in words: hits += search_images(word": "hits += search_images(words"}, "search for each word by its"),
     ({"n=50": "n=3"}, "too few different pictures of bird, forest (found bird: 3, forest: 3"),
