@@ -646,7 +646,7 @@ def test_folder(tmp_path, search):
     [
         (dict(folder="absent"), "there is no folder"),
         (dict(folder=".", term="fish"), "no folder for 'fish' (folders there: 'bird')"),
-        (dict(folder="."), "holds no pictures"),
+        (dict(folder="."), "has no pictures"),
         (dict(source="folder"), "give folder=DIR"),
         (dict(table="absent.csv"), "there is no file"),
         (dict(source="table"), "give table=FILE"),
