@@ -37,6 +37,7 @@ from birdornot.learner import (
     Fit,
     class_numbers,
     embed,
+    picture_side,
     probe_learner,
     save_learner,
     set_head,
@@ -392,7 +393,7 @@ class _Tail:
     "Tail, kept activations and the place from which every training starts"
     def __init__(self, learn, share, copies, seed):
         learn.model.to(memory_format=torch.channels_last)  # as the pictures are laid out: no copies inside
-        frozen, self.tail, self.share = cut_body(learn.model[0], learn.dls.one_batch()[0].shape[-1], share)
+        frozen, self.tail, self.share = cut_body(learn.model[0], picture_side(learn.dls), share)
         self.learn, self.layer, self.y = learn, learn.model[1][-1], class_numbers(learn.dls.train_ds)
         self.folds, self.kept = training_folds(learn, seed=seed), keep_activations(learn, frozen, copies)
         self.start = {k: v.clone() for k, v in self.tail.state_dict().items()}
