@@ -229,7 +229,7 @@ def pretrained_body(
             model = create_timm_model(arch, **args)[0] if isinstance(arch, str) else create_vision_model(arch, **args)
     except OSError as e:
         raise WeightsUnavailable(f"the pretrained weights of {backbone!r} could not be fetched ({in_words(e)}); "
-                                 f"connect to the internet, or use {BACKBONE!r}, whose weights are installed") from e
+                                 f"connect to the internet, or use {BACKBONE!r}, whose weights are installed") from None
     return nn.Sequential(model[0], *pool_layers(model[0], backbone_config(backbone)["size"])).eval()
 
 # %% ../nbs/51_embed.ipynb #527b7a73

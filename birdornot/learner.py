@@ -178,7 +178,7 @@ def build_learner(
         name = getattr(arch, "__name__", arch)
         raise WeightsUnavailable(f"the pretrained weights of {name!r} could not be fetched ({in_words(e)}); connect to "
                                  f"the internet, or type vision_learner(dls, {BACKBONE!r}), whose weights are "
-                                 "installed") from e
+                                 "installed") from None  # a hub's own errors fill three screens
 
 # %% ../nbs/60_learner.ipynb #cfe4748c
 def vision_learner(
