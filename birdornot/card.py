@@ -19,6 +19,7 @@ from .backbone import SIZES
 from .core import BirdornotError, csv_cell, csv_text, markdown_table, printable
 from .duplicates import session_note
 from .engines import licence_code
+from .picture import MAX_SIZE
 from .probe import ENOUGH_HELD_OUT
 from .project import layout_of, place_of
 from .shortcuts import shortcut_sections
@@ -279,11 +280,11 @@ _OPENCV = """OpenCV:
 
 ```python
 import cv2, json
-labels = json.load(open("MODEL/model.json", encoding="utf-8"))["labels"]
 net = cv2.dnn.readNetFromONNX("MODEL/model.onnx")
-net.setInput(cv2.dnn.blobFromImage(cv2.imread("photo.jpg"), 1/255, (SIDE, SIDE), swapRB=True), "pixels")
+photo = cv2.resize(cv2.imread("photo.jpg"), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+net.setInput(cv2.dnn.blobFromImage(photo, 1/255, swapRB=True), "pixels")
 logits = net.forward("logits")
-print(labels[logits[0].argmax()], logits[0])
+print(json.load(open("MODEL/model.json", encoding="utf-8"))["labels"][logits[0].argmax()], logits[0])
 ```"""
 
 # %% ../nbs/71_card.ipynb #3b0b1805
@@ -314,7 +315,9 @@ def _elsewhere(info, name):
     ways = [_ORT, _OPENCV, _BROWSER, *[_TIMM]*(info.get("backbone") in SIZES)]
     text = "\n\n".join(ways).replace("MODEL", name.removesuffix(".zip")).replace("SIDE", str(info["size"]))
     unpack = "Unpack the zip first. " if name.endswith(".zip") else ""
-    return f"{unpack}Each gives the logits of a photo that is upright.\n\n" + text.replace("AREA", str(info["size"]**2))
+    return (f"{unpack}Each gives the logits of an upright photo of at most {MAX_SIZE} pixels a side. OpenCV and a "
+            "browser shrink photos in ways of their own, and birdornot shrinks larger ones to that first; either moves "
+            f"a logit by a tenth or two.\n\n{text.replace('AREA', str(info['size']**2))}")
 
 # %% ../nbs/71_card.ipynb #79d0ee8c
 def _literal(value):
