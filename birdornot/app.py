@@ -38,7 +38,7 @@ class FeedbackError(BirdornotError):
 # %% ../nbs/77_app.ipynb #6795dd71
 @contextmanager
 def _feedback_rows(dest, sha256, label):
-    "The ledger of a dataset nobody else works on now, and the feedback row of a picture under a label, if there is one"
+    "Hold the ledger of a dataset, and find the feedback row of a picture under a label, if there is one"
     with Ledger(dest, create=False, who="feedback") as ledger, at_work(ledger.layout, "feedback", 10):
         rows = ledger.rows(label=label, source="feedback", sha256=sha256)
         yield ledger, rows[0] if rows else None
@@ -71,7 +71,7 @@ def save_feedback(
     with _feedback_rows(dest, sha256, label) as (ledger, row):
         known = sorted({part for lbl in ledger.counts() for part in split_label(lbl)})
         if not set(split_label(label)) <= set(known):
-            raise FeedbackError(f"{label!r} is no class of {str(dest)!r}; choose {', '.join(known)}")
+            raise FeedbackError(f"{label!r} is not a class of {str(dest)!r}; choose {', '.join(known)}")
         if row and row["status"] != "quarantined": return row["id"]
         name = f"originals/{folder_name(label)}/{sha256[:16]}.{ext}"
         ledger.locate(name).parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +85,7 @@ def save_feedback(
 # %% ../nbs/77_app.ipynb #ecd070db
 def undo_feedback(
     dest: str | Path,  # dataset folder
-    id: int  # what `save_feedback` gave back
+    id: int  # what `save_feedback` returned
 ) -> None:  # raises `FeedbackError` where this is no feedback
     """Take a correction back: the photo goes to quarantine, from where `birdornot clean --undo` can fetch it
 
@@ -94,7 +94,7 @@ def undo_feedback(
     dest
         dataset folder
     id
-        what `save_feedback` gave back
+        what `save_feedback` returned
 
     Raises
     ------
@@ -108,37 +108,38 @@ def undo_feedback(
         if rows[0]["status"] != "quarantined": quarantine(ledger, rows[0], "feedback taken back")
 
 # %% ../nbs/77_app.ipynb #2ad859b4
-def _photo(request):
-    "The bytes of a photo that the page sends"
+def _sent_photo(request):
+    "Take the bytes of a photo that the page sends"
     if request.headers.get("content-type") != "application/octet-stream":
         raise HTTPException(415, "the content is of another type; send the photo as application/octet-stream")
     return request.state.body
 
 
-def _doubt(p, limits):
-    "Why an answer is unsure, in words; '' where it is not"
+def _why_unsure(p, limits):
+    "Say why an answer is unsure; '' where it is not"
     if not p.unsure: return ""
     strange = p.novelty is not None and p.novelty > ((limits or {}).get("max_novelty") or float("inf"))
     return "unlike every picture it has learned from" if strange else "no answer is likely enough"
 
 
-def _jpeg(im):
+def _jpeg_bytes(im):
     im.save(out := io.BytesIO(), "JPEG", quality=90)
     return out.getvalue()
 
 # %% ../nbs/77_app.ipynb #4d7fa795
-def _answer(desk, request):
-    "What the model says of a photo, and the photo as the model sees it"
-    photo = desk.reader(_photo(request))
+def _answer_photo(desk, request):
+    "Answer with what the model says of a photo, and the photo as the model sees it"
+    photo = desk.reader(_sent_photo(request))
     p = desk.clf(photo)
     return JSON(dict(
-        labels=p.labels, probabilities=list(p.probabilities.items()), unsure=_doubt(p, desk.clf.info.get("unsure")),
-        photo=base64.b64encode(_jpeg(photo)).decode()))
+        labels=p.labels, probabilities=list(p.probabilities.items()),
+        unsure=_why_unsure(p, desk.clf.info.get("unsure")),
+        photo=base64.b64encode(_jpeg_bytes(photo)).decode()))
 
 
-def _correct(desk, request):
+def _answer_feedback(desk, request):
     "Keep a photo with its right label"
-    data, labels = _photo(request), request.query_params.getlist("label")
+    data, labels = _sent_photo(request), request.query_params.getlist("label")
     if not labels: raise HTTPException(400, "no label was sent; choose what the photo shows")
     desk.reader(data)  # raises `BadPicture`
     id, said = save_feedback(desk.dataset, data, "+".join(labels)), " and ".join(map(label_words, labels))
@@ -146,19 +147,19 @@ def _correct(desk, request):
         id=id, said=f"Saved as {said} in {desk.dataset.name}, where the next clean and train take it up."))
 
 
-def _take_back(desk, request):
+def _answer_undo(desk, request):
     undo_feedback(desk.dataset, json_values(request, id=int)["id"])
     return JSON(dict(said="Taken back."))
 
 # %% ../nbs/77_app.ipynb #6b555e77
 def _can_explain(desk):
-    "Is there what a picture of the reasons needs: maps in the graph, or torch and the dataset the model comes from?"
+    "Tell whether reasons can be shown: by maps in the graph, or by torch with the dataset the model comes from"
     if desk.clf.info["multilabel"]: return False
     return "maps" in desk.outputs or bool(desk.dataset) and all(map(find_spec, ("torch", "fastai")))
 
 
 def _heat(desk, photo):
-    "Where in a photo the answer comes from, h×w"
+    "Find where in a photo the answer comes from, h×w"
     from birdornot.why import class_activation, heatmaps
     if "maps" in desk.outputs:
         weight = ModelFolder(desk.model).weights()[1]["weight"]
@@ -170,11 +171,11 @@ def _heat(desk, photo):
     return heatmaps(desk.learn, [photo])[0]
 
 
-def _why(desk, request):
-    "The photo with what speaks most for the answer in colour"
-    photo = desk.reader(_photo(request))
+def _answer_why(desk, request):
+    "Answer with the photo, in colour where it speaks most for the answer"
+    photo = desk.reader(_sent_photo(request))
     from birdornot.why import overlay
-    with desk.lock: return Response(_jpeg(overlay(photo, _heat(desk, photo), 400)), media_type="image/jpeg")
+    with desk.lock: return Response(_jpeg_bytes(overlay(photo, _heat(desk, photo), 400)), media_type="image/jpeg")
 
 # %% ../nbs/77_app.ipynb #04428f70
 class AppServer(LocalServer):
@@ -188,9 +189,9 @@ class AppServer(LocalServer):
         self.clf, self.model, self.dataset = Classifier(model), model, dataset and Path(dataset).resolve()
         if dataset: Ledger(dataset, create=False).close()
         self.outputs = [o.name for o in self.clf.session.get_outputs()]
-        self.learn, self.lock, asked = None, threading.Lock(), dict(answer=_answer)
-        if _can_explain(self): asked["why"] = _why
-        if dataset: asked |= dict(feedback=_correct, undo=_take_back)
+        self.learn, self.lock, asked = None, threading.Lock(), dict(answer=_answer_photo)
+        if _can_explain(self): asked["why"] = _answer_why
+        if dataset: asked |= dict(feedback=_answer_feedback, undo=_answer_undo)
         facts = dict(why="why" in asked, dataset=self.dataset and self.dataset.name)
         files = page_files(ModelFolder(model), served=True, **facts)
         routes = [Route(f"/{name}", partial(f, self), methods=["POST"]) for name, f in asked.items()]

@@ -20,14 +20,14 @@ from pathlib import Path
 import numpy as np
 
 from .backbone import SIZES
-from .card import attribution, model_card, slices, write_attribution
+from .card import attribution, errors_by_slice, model_card, write_attribution
 from .core import BirdornotError, cores, in_words, put_in_place
 from .duplicates import sessions
 from .embed import one_core_session
 from .evaluate import Evaluation
 from .head import class_prior
 from .ledger import content_hash
-from .model import LARGEST, SCHEMA, ModelError, ModelFolder, load_graph, note_sound
+from .model import FILE_LIMITS, SCHEMA, ModelError, ModelFolder, load_graph, note_sound
 from .novelty import ood_embeddings
 from .picture import MAX_SIZE, model_input, open_upright
 from birdornot.probe import (
@@ -46,14 +46,14 @@ from .split import dataset_folder, ledger_rows, origin_groups
 
 # %% ../nbs/73_export.ipynb #8678815c
 def _pixel_facts(graph, facts):
-    "Mean and standard deviation by which the graph shifts and scales each colour: of a learner, or of a probe's body"
+    "Find mean and standard deviation by which the graph scales each colour: of a learner, or of a probe's body"
     props = {p.key: p.value for p in graph.metadata_props}
     body = json.loads(props.get("birdornot", "{}"))
     return {k: facts.get(k) or body.get(k) for k in ("mean", "std")}
 
 
-def _describe(graph, trained, facts):
-    "What a reader must know to use the graph"
+def _graph_facts(graph, trained, facts):
+    "Collect what a reader must know to use the graph"
     size, head = graph.graph.input[0].type.tensor_type.shape.dim[-1].dim_value, trained.head
     return dict(schema=SCHEMA, labels=list(head.labels), backbone=trained.backbone, size=size, max_size=MAX_SIZE,
                 resize="squish, bilinear", input="pixels: float32 N×3×size×size, RGB, 0–1",
@@ -64,8 +64,8 @@ def _describe(graph, trained, facts):
 _OLDEST = 13  # before it, operations such as Softmax meant something else under the same description
 
 
-def _as_it_is(kind, domain, version):
-    "How an operator set describes an operation: names of what goes in, comes out and can be set; None: it is not there"
+def _operation(kind, domain, version):
+    "Look up an operation in an operator set: names of its inputs, outputs and attributes; None: it is not there"
     from onnx import defs
     try: said = defs.get_schema(kind, version, domain)
     except defs.SchemaError: return None
@@ -80,12 +80,12 @@ def _oldest_set(graph):
         kinds, now = {n.op_type for n in graph.graph.node if n.domain == used.domain}, used.version
         if used.domain not in ("", "ai.onnx"): continue
         used.version = next(v for v in range(min(_OLDEST, now), now + 1) if all(
-            _as_it_is(kind, used.domain, v) == _as_it_is(kind, used.domain, now) for kind in kinds))
+            _operation(kind, used.domain, v) == _operation(kind, used.domain, now) for kind in kinds))
     graph.ir_version = min(graph.ir_version, helper.find_min_ir_version_for(graph.opset_import, ignore_unknown=True))
 
 
 def _write_graph(graph, info, file):
-    "The graph with `info` in its metadata"
+    "Write the graph with `info` in its metadata"
     import onnx
     _oldest_set(graph)
     onnx.helper.set_model_props(graph, {"birdornot": json.dumps(info, ensure_ascii=False)})
@@ -101,7 +101,7 @@ def onnx_logits(
     photos: list,  # paths of pictures
     size: int  # side of the square the model sees, pixels
 ) -> np.ndarray:  # logits N×labels
-    """What the graph says, one picture on each core, by ONNX Runtime
+    """Compute the logits of a graph by ONNX Runtime, one picture on each core
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ COMPARED = 4  # held-out pictures on which graph and trained model are compared
 
 
 def _check_parity(trained, said, limit=1e-4):
-    "Largest difference from the trained model in `said`, the graph's logits M×K for the first held-out pictures"
+    "Compare `said`, the graph's logits M×K for the first held-out pictures, with the trained model's"
     wanted = trained.logits(trained.valid_files[:len(said)])
     diff = np.abs(wanted - said)
     if not (diff <= limit*np.maximum(1, np.abs(wanted))).all():
@@ -137,8 +137,8 @@ def _check_parity(trained, said, limit=1e-4):
     return float(diff.max())
 
 # %% ../nbs/73_export.ipynb #548a768f
-def _make_probe(folder):
-    "Make the probe picture, of all shades and many edges"
+def _make_check_picture(folder):
+    "Make the check picture, of all shades and many edges"
     from PIL import Image
     edges = Image.effect_mandelbrot((256, 256), (-2, -1.5, 1, 1.5), 100)
     Image.merge("RGB", (edges, Image.radial_gradient("L"), Image.linear_gradient("L"))).save(folder/"probe.png")
@@ -146,7 +146,7 @@ def _make_probe(folder):
 
 # %% ../nbs/73_export.ipynb #62733e7d
 def _timm_config(info):
-    "What timm wants to know of a model folder"
+    "Describe a model folder for timm"
     k, size = len(info["labels"]), info["size"]
     about = dict(input_size=[3, size, size], pool_size=[-(-size//32)]*2, interpolation="bilinear", crop_pct=1.0,
                  crop_mode="squash", mean=info["mean"], std=info["std"], num_classes=k, first_conv="conv_stem",
@@ -194,44 +194,44 @@ def check_replaceable(
 
 # %% ../nbs/73_export.ipynb #baebe535
 def _is_model_zip(file):
-    "Whether `file` is a zip that `export_model` may have written"
+    "Tell whether `file` is a zip that `export_model` may have written"
     if file.suffix != ".zip" or not zipfile.is_zipfile(file): return False
-    with zipfile.ZipFile(file) as z: return {Path(n).name for n in z.namelist()} <= set(LARGEST)
+    with zipfile.ZipFile(file) as z: return {Path(n).name for n in z.namelist()} <= set(FILE_LIMITS)
 
 
-def _zip(folder, file):
-    "One file of the folder; weights do not get smaller, so they are stored as they are"
+def _pack_zip(folder, file):
+    "Pack the folder into one file; weights do not get smaller, so they are stored as they are"
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as z:
         for f in sorted(folder.iterdir()): z.write(f, f"{file.stem}/{f.name}")
     return file
 
 # %% ../nbs/73_export.ipynb #ad230659
 def _trained_on(trained):
-    "The beginnings of the hashes of the pictures trained on: of the files, and of the originals they are copies of"
+    "List the beginnings of the hashes of the pictures trained on: of the files, and of their originals"
     files = trained.train_files + (trained.valid_files if trained.solved_on_all else [])
     originals = [r["sha256"] for r in ledger_rows(trained.dataset, files) if r and r["sha256"]]
     return sorted({h[:12] for h in [*map(content_hash, files), *originals]})
 
 
-def _shown(label, multilabel):
-    "The things that a picture of a class shows"
+def _labels_shown(label, multilabel):
+    "List what a picture of a class shows"
     return split_label(label) if multilabel else [label]
 
 
-def _facts(trained, facts, info, result, rows, more):
-    "What is worth knowing about a model and not needed to run it"
-    pictures = Counter(label for r in rows for label in _shown(r["label"], info["multilabel"]))
+def _model_facts(trained, facts, info, result, rows, more):
+    "Collect what is worth knowing about a model and not needed to run it"
+    pictures = Counter(label for r in rows for label in _labels_shown(r["label"], info["multilabel"]))
     known = sessions([r for r in ledger_rows(trained.dataset, trained.train_files + trained.valid_files) if r])
     more = (dict(sessions=known) if known else {}) | more
     return facts | dict(
         info, created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), pictures=dict(pictures),
         licences=dict(Counter(r["code"] for r in rows)), error=result.as_dict(),
-        slices=slices(result, trained.dataset) if result.files else [], head=head_facts(trained.head),
+        slices=errors_by_slice(result, trained.dataset) if result.files else [], head=head_facts(trained.head),
         trained_on=_trained_on(trained), solved_on_all=bool(trained.solved_on_all)) | more
 
 # %% ../nbs/73_export.ipynb #d4392505
-def _settled(trained, result):
-    "What is to be written, and by which answers it was judged: found here where training has left it open"
+def _settle(trained, result):
+    "Settle the head that is to be written, and the answers it was judged by, where training has left that open"
     if hasattr(trained, "dls"):
         from birdornot.learner import settle_head, solve_on_all
         if not trained.head.unsure:
@@ -245,7 +245,7 @@ def _settled(trained, result):
 
 
 def _write_judged(trained, result, by, file):
-    "The table of all pictures that the model knows, and how it was judged"
+    "Write the table of all pictures that the model knows, and how it was judged"
     train, valid = trained.train_files, trained.valid_files
     files = train + valid
     held = range(len(train), len(files))
@@ -261,26 +261,26 @@ def _write_exam(trained, file):
     from safetensors.numpy import save_file
     layout, facts, x = layout_of(trained.dataset), trained.facts, trained.embed(trained.files)
     others = ood_embeddings(trained.head.labels, "choose", trained.backbone, facts["asked_size"])
-    told = {k: facts[k] for k in ("multilabel", "coverage", "prior", "seed")}
-    told |= dict(names=[label_of(layout, f) for f in trained.files], groups=list(map(str, trained.groups)),
+    deal = {k: facts[k] for k in ("multilabel", "coverage", "prior", "seed")}
+    deal |= dict(names=[label_of(layout, f) for f in trained.files], groups=list(map(str, trained.groups)),
                  train=list(map(int, trained.train)), valid=list(map(int, trained.valid)))
     save_file(dict(embeddings=x, ood=np.asarray(others, np.float32),
-                   told=np.frombuffer(json.dumps(told).encode(), np.uint8)), file)
+                   told=np.frombuffer(json.dumps(deal).encode(), np.uint8)), file)
     return dict(pictures=len(x), numbers=x.shape[1])
 
 # %% ../nbs/73_export.ipynb #15b623db
 def _write_folder(trained, new, result, exam, more, name):
     "Write and check all files of a model into the empty folder `new`"
     graph, train, valid, facts = trained.graph(), trained.train_files, trained.valid_files, trained.describe()
-    info = _describe(graph, trained, facts)
+    info = _graph_facts(graph, trained, facts)
     _write_graph(graph, info, new/"model.onnx")
-    photos = [_make_probe(new), *valid[:COMPARED]]
+    photos = [_make_check_picture(new), *valid[:COMPARED]]
     probe, *said = onnx_logits(new/"model.onnx", photos, info["size"])
     diff = _check_parity(trained, np.array(said))
     _write_weights(trained, info, new)
     rows = attribution(trained.dataset, train + valid)
     write_attribution(rows, new/"ATTRIBUTION.csv")
-    info = _facts(trained, facts, info, result, rows, more)
+    info = _model_facts(trained, facts, info, result, rows, more)
     _write_judged(trained, result, info.get("by"), new/JUDGED)
     if exam: info["exam"] = _write_exam(trained, new/EXAM)
     small = write_int8(new, info, train, valid, _targets(valid, info))
@@ -298,9 +298,9 @@ def _write_folder(trained, new, result, exam, more, name):
 
 
 def _targets(files, info):
-    "What files are by the name of their folder, N×K booleans"
+    "Read off what files show from the names of their folders, N×K booleans"
     layout = layout_of(dataset_folder(files))
-    shown = [set(_shown(label_of(layout, f), info["multilabel"])) for f in files]
+    shown = [set(_labels_shown(label_of(layout, f), info["multilabel"])) for f in files]
     return np.array([[lbl in s for lbl in info["labels"]] for s in shown])
 
 # %% ../nbs/73_export.ipynb #f075b095
@@ -333,21 +333,21 @@ def export_model(
     """
     dest = Path(dest)
     if exam and not isinstance(trained, Probe):
-        raise ExportError("a learner's network has seen the pictures of its training, so they are no exam; leave exam "
-                          "out, or train with how='probe'")
-    check_replaceable(dest, LARGEST)
+        raise ExportError("a learner's network has seen the pictures of its training, so they cannot be an exam; leave "
+                          "exam out, or train with how='probe'")
+    check_replaceable(dest, FILE_LIMITS)
     dest.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=dest.parent, prefix=f".{dest.name}.") as d:
         new = Path(d)/dest.stem
         new.mkdir()
-        result = _settled(trained, result)
+        result = _settle(trained, result)
         _write_folder(trained, new, result, exam, more, dest.name)
-        put_in_place(_zip(new, Path(d)/dest.name) if dest.suffix == ".zip" else new, dest)
+        put_in_place(_pack_zip(new, Path(d)/dest.name) if dest.suffix == ".zip" else new, dest)
     return dest
 
 # %% ../nbs/73_export.ipynb #0b134412
 def _judge_again(arrays):
-    "The answers to the pictures of an exam by heads that have not seen them"
+    "Have heads that have not seen the pictures of an exam answer them"
     facts = json.loads(arrays["told"].tobytes())
     (labels, y), several = class_targets(facts["names"], facts["multilabel"]), facts["multilabel"]
     ood = arrays["ood" if "ood" in arrays else "strangers"]  # its name until 0.1
@@ -395,7 +395,7 @@ def to_learner(
     path: str | Path,  # folder written by `export_model`, or a zip of it
     dls  # DataLoaders with the model's labels, from `dataloaders`
 ):  # fastai `Learner`, as `vision_learner` makes; raises `ModelError` where model and data do not fit
-    """A learner with the weights of a model folder, to be trained on
+    """Make a learner with the weights of a model folder, to be trained on
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ from birdornot.core import BirdornotError
 
 SCHEMA: int
 MB: int
-LARGEST: dict[str, Incomplete]
+FILE_LIMITS: dict[str, Incomplete]
 NEEDED: tuple[str, str, str]
 class ModelError(BirdornotError):
     ...

@@ -43,21 +43,21 @@ def check_licences(
     for r in rows:
         if r["code"] not in wanted | set(LICENCES["free"].split()): problems[r["code"]].append(r)
     if not problems: return
-    told = ", ".join(f"{len(rs)} {code} ({_some(rs)})" for code, rs in sorted(problems.items()))
+    named = ", ".join(f"{len(rs)} {code} ({_first_few(rs)})" for code, rs in sorted(problems.items()))
     n = sum(map(len, problems.values()))
-    raise LicenceError(f"{n} of {len(rows)} pictures have no licence that lets everybody use them: {told}; "
+    raise LicenceError(f"{n} of {len(rows)} pictures have no licence that lets everybody use them: {named}; "
                        f"search with licences='free', or, if you may, pass allow={','.join(sorted(problems))!r}")
 
 # %% ../nbs/78_publish.ipynb #1b245c1c
-def _some(rows, most=3):
-    "The first few pictures, with the site they came from"
+def _first_few(rows, most=3):
+    "Name the first few pictures, and the site they came from"
     def _site(r): return split_url(r["page_url"] or r["image_url"]).netloc or r["source"] or "nowhere known"
     names = [f"{r['file']} from {_site(r)}" for r in rows[:most]]
     return ", ".join(names) + (", …" if len(rows) > most else "")
 
 # %% ../nbs/78_publish.ipynb #c7d79903
 def _readme(info, card):
-    "README.md of a Space: the head that the hub reads, and the model card without its own"
+    "Write the README.md of a Space: the head that the hub reads, and the model card without its own"
     head = dict(title=page_title(info["labels"])[:60], emoji="🐦", colorFrom="green", colorTo="blue", sdk="static",
                 app_file="index.html", pinned=False, license="other")
     lines = "".join(f"{k}: {json.dumps(v, ensure_ascii=False)}\n" for k, v in head.items())

@@ -1,4 +1,4 @@
-"""Numbers of eight bits instead of thirty-two, written only after an exam
+"""Numbers of eight bits instead of thirty-two, written only if a comparison shows no loss
 
 Docs: https://birdornot.github.io/birdornot/quantise.html.md"""
 
@@ -21,8 +21,8 @@ from .head import probabilities
 from .picture import model_input, open_upright
 
 # %% ../nbs/72_quantise.ipynb #8c82ef09
-def _pixels(file, info):
-    "Model input 1×3×size×size"
+def _file_pixels(file, info):
+    "Prepare the model input, 1×3×size×size"
     return model_input(open_upright(file, max_size=info["max_size"]), info["size"])[None]
 
 
@@ -53,7 +53,7 @@ def quantise(
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     class _Reader(CalibrationDataReader):
-        inputs = (_pixels(f, info) for f in files)
+        inputs = (_file_pixels(f, info) for f in files)
         def get_next(self): return next(({"pixels": x} for x in self.inputs), None)
     net = onnx.load(graph)
     kinds = ["Conv", "Clip", "Relu", "Add", "Mul", "GlobalAveragePool"]
@@ -70,11 +70,11 @@ def quantise(
 # %% ../nbs/72_quantise.ipynb #f4e75546
 SCALED_BY = 8  # training pictures by which the scales are chosen; sixteen or a hundred choose no better ones
 MOST_CHANGED = 0.05  # upper end of the 95 % interval of the share of answers that change
-_ENOUGH = next(n for n in range(1, 1000) if wilson(0, n)[1] <= MOST_CHANGED)
+_ENOUGH_COMPARED = next(n for n in range(1, 1000) if wilson(0, n)[1] <= MOST_CHANGED)
 
 
-def _said(out, info):
-    "Outputs of a graph for N pictures → N×(K+1) booleans, the labels it gives and whether it is unsure"
+def _labels_and_doubt(out, info):
+    "Turn outputs of a graph for N pictures into N×(K+1) booleans: the labels it gives, and whether it is unsure"
     probs = probabilities(out["logits"], info["temperature"], info["multilabel"])
     said = probs >= 0.5 if info["multilabel"] else np.eye(probs.shape[1], dtype=bool)[probs.argmax(1)]
     unsure, limits = np.zeros(len(said), bool), info["unsure"] or {}
@@ -84,30 +84,30 @@ def _said(out, info):
     return np.column_stack([said, unsure])
 
 
-def _answers(graphs, files, info):
-    "What each of some graphs says to the same pictures, which are opened once"
+def _graph_answers(graphs, files, info):
+    "Ask several graphs about the same pictures, which are opened once"
     sessions = [one_core_session(g) for g in graphs]
     names = [o.name for o in sessions[0].get_outputs() if o.name in ("logits", "novelty")]
     def _ask(file):
-        pixels = _pixels(file, info)
+        pixels = _file_pixels(file, info)
         return [s.run(names, {"pixels": pixels}) for s in sessions]
     with ThreadPoolExecutor(cores()) as pool: runs = list(pool.map(_ask, files))
-    return [_said(dict(zip(names, map(np.concatenate, zip(*told)))), info) for told in zip(*runs)]
+    return [_labels_and_doubt(dict(zip(names, map(np.concatenate, zip(*outs)))), info) for outs in zip(*runs)]
 
 # %% ../nbs/72_quantise.ipynb #e85adcc6
 def examine(
-    big: np.ndarray,  # what the graph says to the held-out pictures, N×(K+1) booleans: each label, and unsure
-    small: np.ndarray,  # what the small one says to the same pictures
+    big: np.ndarray,  # answers of the large graph to the held-out pictures, N×(K+1) booleans: each label, and unsure
+    small: np.ndarray,  # answers of the small one to the same pictures
     targets: np.ndarray  # what is right, N×K booleans
 ) -> dict:  # passed, why, of, changed, wrong, wrong_before
-    """Whether a small graph loses nothing that can be measured
+    """Test whether a small graph loses nothing that can be measured
 
     Parameters
     ----------
     big
-        what the graph says to the held-out pictures, N×(K+1) booleans: each label, and unsure
+        answers of the large graph to the held-out pictures, N×(K+1) booleans: each label, and unsure
     small
-        what the small one says to the same pictures
+        answers of the small one to the same pictures
     targets
         what is right, N×K booleans
 
@@ -153,11 +153,11 @@ def write_int8(
         the verdict: passed, why, and the counts
     """
     folder = Path(folder)
-    if len(valid) < _ENOUGH:
+    if len(valid) < _ENOUGH_COMPARED:
         return dict(passed=False, why=f"{len(valid)} held-out pictures are too few to show that nothing is lost; "
-                                      f"{_ENOUGH} are needed")
+                                      f"{_ENOUGH_COMPARED} are needed")
     step = max(1, len(train)//SCALED_BY)
     small = quantise(folder/"model.onnx", folder/"model-int8.onnx", train[::step][:SCALED_BY], info)
-    verdict = examine(*_answers((folder/"model.onnx", small), valid, info), targets)
+    verdict = examine(*_graph_answers((folder/"model.onnx", small), valid, info), targets)
     if not verdict["passed"]: small.unlink()
     return verdict

@@ -64,7 +64,7 @@ def thumb(
     alt: str,  # what it shows, for people who cannot see it
     size: int = 150  # longest side, pixels
 ) -> FT:  # an `img` element that carries its bytes, or its text where the picture cannot be opened
-    """A small picture to put into a page
+    """Make a small picture to put into a page
 
     Parameters
     ----------
@@ -87,8 +87,8 @@ def thumb(
                height=img.height)
 
 # %% ../nbs/74_report.ipynb #1c018b4a
-def _named(text, row):
-    "A text, with the user's own file that a picture was read from"
+def _with_own_file(text, row):
+    "Add to a text the user's own file that a picture was read from"
     return f"{text} ({own.parent.name}/{own.name})" if row and (own := own_file(row)) else text
 
 
@@ -96,12 +96,12 @@ def _figure(file, text, size=150): return Figure(thumb(file, text, size), Figcap
 
 # %% ../nbs/74_report.ipynb #6304ddd0
 def _table(head, rows, right=True):
-    "A table; all columns but the first are numbers unless `right` is false"
+    "Make a table; all columns but the first are numbers unless `right` is false"
     return Div(NotStr(html_table(rows, head, right)), cls="wide")
 
 # %% ../nbs/74_report.ipynb #73753a49
 def _counts(path, rows):
-    "Label by status"
+    "Count labels by status"
     have = defaultdict(Counter)
     for r in rows: have[r["label"]][r["status"]] += 1
     order = [s for s in ("clean", "quarantined", "failed", "downloaded", "found") if any(c[s] for c in have.values())]
@@ -109,7 +109,7 @@ def _counts(path, rows):
 
 # %% ../nbs/74_report.ipynb #7d2c918f
 def _looks(path, rows, most=12):
-    "Pictures of each label, evenly from first to last"
+    "Show pictures of each label, evenly from first to last"
     out = []
     for lbl in sorted({r["label"] for r in rows}):
         mine = [r for r in rows if r["label"] == lbl and r["status"] == "clean"]
@@ -119,8 +119,8 @@ def _looks(path, rows, most=12):
     return out
 
 # %% ../nbs/74_report.ipynb #8c2e31d6
-def _refused(path, rows):
-    "Reasons of failed and quarantined pictures, by label, and the files of the user's own among them"
+def _refusals(path, rows):
+    "Count the reasons of failed and quarantined pictures by label, and list the user's own files among them"
     def reason(r):
         return "exact duplicate" if r["reason"].startswith("exact duplicate") else r["reason"]
     why = Counter((r["label"], reason(r)) for r in rows if r["status"] in ("failed", "quarantined"))
@@ -131,8 +131,8 @@ def _refused(path, rows):
             *([_table(["your file", "label", "reason"], own, right=False)] if own else [])]
 
 # %% ../nbs/74_report.ipynb #26f58296
-def _alike(rows):
-    "Groups of clean pictures that look the same, largest first"
+def _look_alike_groups(rows):
+    "Group clean pictures that look the same, largest first"
     groups = defaultdict(list)
     for r in rows:
         kept = r["status"] == "clean" and r.get("dup_group") is not None and r.get("group_kind") != "session"
@@ -141,7 +141,7 @@ def _alike(rows):
 
 # %% ../nbs/74_report.ipynb #55c62527
 def _side_by_side(path, groups, most):
-    "Each group in a box of its own"
+    "Show each group in a box of its own"
     boxes = [Div(*[_figure(path/r["file"], f"{r['label']}, {r['width']}×{r['height']}") for r in g[:6]], cls="group")
              for g in groups[:most]]
     more = [P(f"… and {len(groups) - most} groups more.")] if len(groups) > most else []
@@ -149,17 +149,17 @@ def _side_by_side(path, groups, most):
 
 # %% ../nbs/74_report.ipynb #9b428acf
 def _duplicates(path, rows, most=12):
-    "Look-alikes of one label, side by side"
-    groups = [g for g in _alike(rows) if len({r["label"] for r in g}) == 1]
+    "Show look-alikes of one label side by side"
+    groups = [g for g in _look_alike_groups(rows) if len({r["label"] for r in g}) == 1]
     n = sum(r["status"] == "quarantined" and r["reason"].startswith("exact duplicate") for r in rows)
     head = P(f"{n} exact copies were put aside; {sum(map(len, groups))} pictures look alike, in {len(groups)} groups. "
              "Copies that are kept never lie on both sides of the split.")
     return [head, *_side_by_side(path, groups, most)] if groups else [head]
 
 # %% ../nbs/74_report.ipynb #ce595d7a
-def _conflicts(path, rows, most=12):
-    "The same picture, or one that looks the same, under two labels"
-    groups = [g for g in _alike(rows) if len({r["label"] for r in g}) > 1]
+def _two_labels(path, rows, most=12):
+    "Show pictures that lie under two labels, or look the same as one under another"
+    groups = [g for g in _look_alike_groups(rows) if len({r["label"] for r in g}) > 1]
     same = defaultdict(list)
     for r in rows:
         if r["status"] == "quarantined" and r["reason"].startswith(TWO_LABELS):
@@ -170,7 +170,7 @@ def _conflicts(path, rows, most=12):
 
 # %% ../nbs/74_report.ipynb #d12df7f5
 def _licences(path, rows, most=15):
-    "Clean pictures by licence, and by the site they come from"
+    "Count clean pictures by licence, and by the site they come from"
     clean = [r for r in rows if r["status"] == "clean"]
     licences = Counter((r.get("licence") or "unknown", "yes" if r.get("author") else "no") for r in clean)
     def host(r):
@@ -183,7 +183,7 @@ def _licences(path, rows, most=15):
 
 # %% ../nbs/74_report.ipynb #06201a55
 def _confusion(result):
-    "The confusion matrix, mistakes coloured; with many labels the most frequent mistakes instead"
+    "Show the confusion matrix, mistakes coloured; with many labels the most frequent mistakes instead"
     m, labels = np.asarray(result.confusion), list(result.labels)
     if result.multilabel: return _yes_and_no(result)
     if len(labels) > 12:
@@ -199,7 +199,7 @@ def _confusion(result):
 
 # %% ../nbs/74_report.ipynb #51ce0012
 def _yes_and_no(result):
-    "Where a picture can show several things, one yes or no a label: nothing is taken for another"
+    "Count yes and no for each label, where a picture can show several things"
     there, named = np.asarray(result.targets, bool), result.said
     counts = [m.sum(0) for m in (there & named, there & ~named, ~there & named, ~there & ~named)]
     rows = [[lbl, *(int(c[k]) for c in counts)] for k, lbl in enumerate(result.labels)]
@@ -207,19 +207,19 @@ def _yes_and_no(result):
                _table(["label", "shown and named", "shown, not named", "named, not shown", "neither"], rows))
 
 # %% ../nbs/74_report.ipynb #0d503a0a
-def _mistakes(result, most=24, rows=()):
-    "The wrong answers with their pictures, surest mistake first"
+def _wrong_answers(result, most=24, rows=()):
+    "Show the wrong answers with their pictures, the most confident mistake first"
     wrong = [r for r in result.top_losses(result.n) if not result.right[r["number"]]]
-    if not wrong: return [P("None on the pictures held back.")]
+    if not wrong: return [P("None on the held-out pictures.")]
     known = {str(r["file"]): r for r in rows}
-    texts = [_named(f"is {r['is']}, called {r['called']} at {r['confidence']:.0%}",
+    texts = [_with_own_file(f"is {r['is']}, called {r['called']} at {r['confidence']:.0%}",
                     known.get(os.path.abspath(r["file"] or ""))) for r in wrong[:most]]
     more = [P(f"… and {len(wrong) - most} more.")] if len(wrong) > most else []
     return [Div(*[_figure(r["file"], t) if r["file"] else P(t) for r, t in zip(wrong, texts)], cls="figures"), *more]
 
 # %% ../nbs/74_report.ipynb #f76e963a
 def _per_class(result):
-    "Precision, recall and F1 of each class"
+    "List precision, recall and F1 of each class"
     def share(v):
         return "—" if v is None else f"{v:.1%}"
     rows = [[r["label"], r["pictures"], share(r["precision"]), share(r["recall"]),
@@ -228,7 +228,7 @@ def _per_class(result):
 
 # %% ../nbs/74_report.ipynb #490499c1
 def _chart(points, x_name, y_name, alt, top=1, diagonal=False):
-    "A line through `points`, x 0–1 and y 0 to `top`, as a drawing inside the page"
+    "Draw a line through `points`, x 0–1 and y 0 to `top`, inside the page"
     def at(x, y):
         return (46 + 244*x, 210 - 190*y/top)
     def line(ps, **kw):
@@ -247,7 +247,7 @@ def _chart(points, x_name, y_name, alt, top=1, diagonal=False):
 
 # %% ../nbs/74_report.ipynb #f078cc75
 def _trust(result):
-    "Calibration, and what is gained by leaving the doubtful pictures to a person"
+    "Show calibration, and what is gained by leaving the doubtful pictures to a person"
     curve = result.coverage_error()
     curve = curve[np.unique(np.linspace(0, len(curve) - 1, 100).astype(int))]
     calibration = _chart(result.reliability()[:, :2].tolist(), "confidence", "share right",
@@ -267,22 +267,22 @@ def _trust(result):
 
 # %% ../nbs/74_report.ipynb #27835343
 def _suspects(path, rows, most=24):
-    "Labels that the model disagrees with, and the strangest pictures"
+    "Show labels that are probably wrong, and the most novel pictures"
     clean = [r for r in rows if r["status"] == "clean" and None not in (r.get("suspicion"), r.get("novelty"))]
     if not clean: return [P(f"Not ranked yet: {command_line('suspects', path)} does it.")]
     wrong = sorted((r for r in clean if r["likely_wrong"]), key=lambda r: -r["suspicion"])
     odd = sorted(clean, key=lambda r: -r["novelty"])[:8]
     def words(r):
-        return _named(f"{r['label']}? looks like {r['suggested']}", r)
+        return _with_own_file(f"{r['label']}? looks like {r['suggested']}", r)
     return [P(f"{len(wrong)} of {len(clean)} labels are probably wrong: a model that had not seen the picture gave its "
               f"label a probability under 10 %; {how_to_fix_labels(path)}"),
             Div(*[_figure(path/r["file"], words(r)) for r in wrong[:most]], cls="figures"),
-            P("Least like all others:"), Div(*[_figure(path/r["file"], _named(r["label"], r), 120) for r in odd],
-                                         cls="figures")]
+            P("Least like all others:"),
+            Div(*[_figure(path/r["file"], _with_own_file(r["label"], r), 120) for r in odd], cls="figures")]
 
 # %% ../nbs/74_report.ipynb #ea99831b
 def _decisions(path, rows):
-    "How often people have kept, moved and discarded pictures, and taken it back"
+    "Count how often people kept, moved and discarded pictures, and took it back"
     if not layout_of(path).ledger.exists(): return [P("There is no ledger.")]
     sql = "SELECT who, action, count(*) AS n, max(at) AS last FROM decisions GROUP BY 1, 2"
     with Ledger(path) as ledger:
@@ -322,8 +322,8 @@ svg{width:100%;max-width:26rem;height:auto}footer{margin-top:3rem;color:var(--so
 @media print{nav{display:none}h2{break-after:avoid}figure,.group{break-inside:avoid}}"""
 
 # %% ../nbs/74_report.ipynb #3492b08f
-def _page(title, head, sections):
-    "The document: `sections` are pairs of a heading and a list of elements"
+def _document(title, head, sections):
+    "Build the document: `sections` are pairs of a heading and a list of elements"
     ids = {name: name.lower().replace(" ", "-").replace(",", "") for name, _ in sections}
     csp = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
     return Html(
@@ -333,8 +333,8 @@ def _page(title, head, sections):
              Main(*[Section(H2(name, id=ids[name]), *parts) for name, parts in sections])), lang="en")
 
 # %% ../nbs/74_report.ipynb #057ff66c
-def _rows(path):
-    "The ledger's rows, or for a folder without a ledger a row a file"
+def _report_rows(path):
+    "Read the ledger's rows, or for a folder without a ledger make a row a file"
     files, layout = [f.absolute() for f in picture_files(path)], layout_of(path)
     if not layout.ledger.exists():
         more = dict(status="clean", reason="", sha256="")
@@ -345,14 +345,14 @@ def _rows(path):
 
 # %% ../nbs/74_report.ipynb #c4c6ac86
 def _how_judged(result):
-    "In a sentence, how the number at the top came about"
+    "Say in a sentence how the number at the top came about"
     groups = len(set(result.groups)) if result.groups is not None else result.n
     files = f"{result.n} pictures"
     if groups < result.n: files += f" ({groups} without copies and others that belong together)"
     if result.judged: return f"Each of {files} was judged by models that had not seen it or a copy of it, in turn."
     few = (" These are few, so the interval is wide; only where a probe is trained, every picture judges in turn."
            if groups < ENOUGH_HELD_OUT else "")
-    return f"Judged on {files} held back from training.{few}"
+    return f"Judged on {files} held out from training.{few}"
 
 # %% ../nbs/74_report.ipynb #cb0046e9
 def write_report(
@@ -379,7 +379,7 @@ def write_report(
     Path
         the file written
     """
-    path, rows = Path(path), _rows(Path(path))
+    path, rows = Path(path), _report_rows(Path(path))
     file = Path(file or home_of(path).report)
     labels = result.labels if result is not None else sorted({r["label"] for r in rows if r["status"] == "clean"})
     head = [P(str(result), cls="big")] if result is not None else []
@@ -388,20 +388,20 @@ def write_report(
     head.append(P(f"{n} pictures in use. Written {now}."))
     if known := sessions(rows): head.append(P(f"{session_note(known)}."))
     sections = [] if result is None else [("Errors", [_confusion(result), _per_class(result)]),
-                                          ("Mistakes", _mistakes(result, rows=rows)), ("Trust", _trust(result))]
+                                          ("Mistakes", _wrong_answers(result, rows=rows)), ("Trust", _trust(result))]
     sections += [(name, _extra(v)) for name, v in (more or {}).items()]
-    sections += [(name, part(path, rows)) for name, part in _PARTS.items()]
-    page = _page(" or ".join(labels[:4]) + (" …" if len(labels) > 4 else "") + "?", head, sections)
+    sections += [(name, part(path, rows)) for name, part in _SECTIONS.items()]
+    page = _document(" or ".join(labels[:4]) + (" …" if len(labels) > 4 else "") + "?", head, sections)
     with atomic_file(file) as part:
         part.write_text("<!doctype html>\n" + to_xml(page), encoding="utf-8", errors="backslashreplace")
     return file
 
 # %% ../nbs/74_report.ipynb #ab89ac03
-_PARTS = {"Counts": _counts, "Pictures": _looks, "Suspects": _suspects, "Under two labels": _conflicts,
-          "Look-alikes": _duplicates, "Refused": _refused, "Decisions": _decisions, "Licences": _licences}
+_SECTIONS = {"Counts": _counts, "Pictures": _looks, "Suspects": _suspects, "Under two labels": _two_labels,
+          "Look-alikes": _duplicates, "Refused": _refusals, "Decisions": _decisions, "Licences": _licences}
 
 
 def _extra(v):
-    "A sentence, or a table of a list of dicts"
+    "Show a sentence, or a table of a list of dicts"
     if isinstance(v, str): return [P(v)]
     return [_table(list(v[0]), [list(r.values()) for r in v])] if v else [P("Nothing.")]

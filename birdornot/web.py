@@ -48,7 +48,7 @@ def _pack(folder):
 def web_runtime(
     cache: str | Path | None = None  # folder that keeps the package; None: the user's cache folder
 ) -> dict[str, bytes]:  # file name → contents; raises `WebError` where npm fails or the package is not the right one
-    """The files of ONNX Runtime for browsers, fetched by npm the first time
+    """Get the files of ONNX Runtime for browsers, fetched by npm the first time
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def web_runtime(
         return {name: tar.extractfile(f"package/dist/{name}").read() for name in _RUNTIME_FILES}
 
 # %% ../nbs/76_web.ipynb #617cbf01
-_PAGE = files("birdornot")/"page"
+_PAGE_FOLDER = files("birdornot")/"page"
 
 # %% ../nbs/76_web.ipynb #af57f623
 def label_words(
@@ -126,7 +126,8 @@ def example_pictures(
     return [(kind, sample_picture(kind, 9_000 + i)) for i, kind in enumerate(shown)]
 
 # %% ../nbs/76_web.ipynb #f2d0da5e
-_FACTS = "labels", "size", "max_size", "temperature", "multilabel", "unsure", "pictures", "error", "backbone", "created"
+_PAGE_FACTS = ("labels", "size", "max_size", "temperature", "multilabel", "unsure", "pictures", "error", "backbone",
+               "created")
 _IN_BROWSER = dict(
     lead="Show it a photo. It is looked at in your browser and never leaves this device.",
     how='Everything runs on this device, with <a href="ort/LICENSE.txt">ONNX Runtime Web</a>. The page can be saved, '
@@ -137,8 +138,8 @@ _ON_COMPUTER = dict(
         "write one that needs no Python: <code>birdornot export --web</code>.")
 
 
-def _fill(template, title, words):
-    "index.html as bytes: the title is text, the other words are ours"
+def _fill_template(template, title, words):
+    "Fill the template of index.html: the title is text, the other words are ours"
     words |= {k: html.escape(v) for k, v in dict(title=title, description=f"{title} {words['lead']}").items()}
     for k, v in words.items(): template = template.replace(f"{{{{{k}}}}}", v)
     return template.encode()
@@ -169,17 +170,18 @@ def page_files(
     dict[str, bytes]
         name, with slashes → contents; without the model and the runtime
     """
-    sources = {f.name: f.read_bytes() for f in _PAGE.iterdir()}
+    sources = {f.name: f.read_bytes() for f in _PAGE_FOLDER.iterdir()}
     page, asks, licence = (sources.pop(f) for f in ("index.html", "server.js", "ort-LICENSE.txt"))
     sources |= {"classifier.js": asks} if served else {"ort/LICENSE.txt": licence}
-    papers = {f: model.read(f) for f in ("MODEL_CARD.md", "ATTRIBUTION.csv") if f in model.files.names()}
+    documents = {f: model.read(f) for f in ("MODEL_CARD.md", "ATTRIBUTION.csv") if f in model.files.names()}
     labels = model.info["labels"]
     drawn = {f"examples/{i}.jpg": (what, data) for i, (what, data) in enumerate(example_pictures(labels))}
-    about = {k: model.info[k] for k in _FACTS if k in model.info} | facts | dict(
-        files=list(papers), examples=[dict(file=f, what=what) for f, (what, _) in drawn.items()])
+    about = {k: model.info[k] for k in _PAGE_FACTS if k in model.info} | facts | dict(
+        files=list(documents), examples=[dict(file=f, what=what) for f, (what, _) in drawn.items()])
     words = _ON_COMPUTER if served else _IN_BROWSER
-    return sources | papers | {f: data for f, (_, data) in drawn.items()} | {
-        "index.html": _fill(page.decode(), title or page_title(labels), words), "page.json": json.dumps(about).encode()}
+    return sources | documents | {f: data for f, (_, data) in drawn.items()} | {
+        "index.html": _fill_template(page.decode(), title or page_title(labels), words),
+        "page.json": json.dumps(about).encode()}
 
 
 # %% ../nbs/76_web.ipynb #8c0e9fbe

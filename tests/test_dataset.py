@@ -155,7 +155,7 @@ def test_embeddings_lie_in_the_users_cache(tmp_path, monkeypatch):
 
 
 def test_a_moved_file_keeps_its_facts(here):
-    from birdornot.card import attribution, slices
+    from birdornot.card import attribution, errors_by_slice
     from birdornot.evaluate import Evaluation
     from birdornot.report import write_report
     split_files(here)
@@ -169,7 +169,7 @@ def test_a_moved_file_keeps_its_facts(here):
     assert split_files(here)[0] and ledger_rows(here, [dragged])[0]["split"] in ("train", "valid")
     files = picture_files(here)
     result = Evaluation(["bird", "forest"], np.zeros(16, int), np.tile([.9, .1], (16, 1)), files)
-    assert {"found by folder"} <= {s["slice"] for s in slices(result, here)}
+    assert {"found by folder"} <= {s["slice"] for s in errors_by_slice(result, here)}
     page = write_report(here).read_text(encoding="utf-8")
     assert page.count("<img") >= 16 and 'class="lost"' not in page
 

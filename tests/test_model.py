@@ -216,7 +216,7 @@ def test_the_format_of_the_runtime_poses_as_onnx(tmp_path):
 
 
 def test_a_picture_may_not_say_how_much_memory_is_taken(tmp_path):
-    "Harmless for the probe picture, which is all that a trial sees"
+    "Harmless for the check picture, which is all that a trial sees"
     net = tinymodel.graph()
     net.graph.node.extend([helper.make_node("Cast", ["logits"], ["n"], to=TensorProto.INT64),
                            helper.make_node("ConstantOfShape", ["n"], ["all"])])
@@ -332,7 +332,7 @@ def test_a_script_without_a_guard_is_not_started_again(tmp_path, unknown):
 def test_another_models_graph(tmp_path):
     "Right sums, right shape, other weights: only the probe tells"
     net = tinymodel.graph(weight=((-8., 8.), (0., 0.), (8., -8.))).SerializeToString()
-    refused(tinymodel.folder(tmp_path/"model", net, known=True), "probe picture")
+    refused(tinymodel.folder(tmp_path/"model", net, known=True), "check picture")
 
 
 def test_labels_swapped_in_the_json(tmp_path):

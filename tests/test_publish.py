@@ -5,7 +5,7 @@ import pytest
 import tinymodel
 from browser import chromium, needs_chromium, static_server, watched
 
-from birdornot.card import COLUMNS
+from birdornot.card import ATTRIBUTION_COLUMNS as COLUMNS
 from birdornot.publish import LicenceError, write_space
 from birdornot.web import WebError, web_runtime
 
