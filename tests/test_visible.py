@@ -27,7 +27,9 @@ def code(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_visible_cell_uses_what_a_hidden_one_makes(name): assert to_type_along(code(name))[1] == {}
+def test_no_visible_cell_uses_what_a_hidden_one_makes(name):
+    lines, missing = to_type_along(code(name))
+    assert missing == {} and compile("\n".join(lines), name, "exec")
 
 
 def test_a_hidden_name_is_found():

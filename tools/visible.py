@@ -5,8 +5,10 @@ import ast
 import builtins
 import re
 import symtable
+import sys
 from functools import cache
 from pathlib import Path
+from textwrap import wrap
 
 from IPython.core.inputtransformer2 import TransformerManager
 
@@ -65,16 +67,18 @@ def module_names(module: str) -> set[str]:
     return {s.get_name() for s in top.get_symbols() if s.is_assigned() and not s.is_imported()} - patched
 
 
-def import_lines(wanted: dict[str, tuple[str, str]]) -> list[str]:
-    "Import statements, sorted, those of one module in one, in lines of at most 120 characters"
-    lines, parts = sorted({f"import {module}" for module, name in wanted.values() if not name}), {}
-    for module, name in wanted.values():
-        if name: parts.setdefault(module, set()).add(name)
-    for module, some in sorted(parts.items(), key=lambda part: (part[0].startswith("birdornot"), part)):
-        line = f"from {module} import {', '.join(sorted(some))}"
-        if len(line) > 120:
-            line = f"from {module} import (\n    " + ",\n    ".join(sorted(some)) + ")"
-        lines.append(line)
+def import_lines(wanted: dict[str, tuple[str, str]], width: int = 80) -> list[str]:
+    "Import statements, no wider than a page: of Python itself, then of others, then of ours"
+    parts = {}
+    for module, name in wanted.values(): parts.setdefault((module, bool(name)), set()).add(name)
+    def order(part):
+        first = re.match(r"\w+", part[0])[0]
+        return first == "birdornot", first not in sys.stdlib_module_names, part[1], part[0]
+    lines = []
+    for module, named in sorted(parts, key=order):
+        line = f"from {module} import {', '.join(sorted(parts[module, named]))}" if named else f"import {module}"
+        lines += [line] if len(line) <= width else wrap(
+            line.replace(" import ", " import (") + ")", width, subsequent_indent="    ", break_long_words=False)
     return lines
 
 
