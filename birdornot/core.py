@@ -233,6 +233,8 @@ def check_numbers(
     """
     for name, v in numbers.items():
         low, high = RANGES[name.lstrip("-").replace("-", "_")]
+        if v is not None and not hasattr(v, "__float__"):
+            raise BirdornotError(f"{name} is {v!r}, not a number; give one from {low:,} to {high:,}")
         if v is not None and not low <= v <= high:
             raise BirdornotError(f"{name} is {v}; give a number from {low:,} to {high:,}")
 

@@ -124,6 +124,8 @@ class ModelFolder:
     def __init__(self,
                  path: str | Path  # folder written by `export_model`, or a zip of it; raises `ModelError`
                  ):
+        if not isinstance(path, (str, os.PathLike)):
+            raise ModelError(f"a model is a folder or a zip, and this is {type(path).__name__}; name it")
         self.path, self.name = Path(path), repr(str(path))
         if not self.path.exists():
             raise ModelError(f"there is no model folder at {self.name}; `birdornot make` or `export` writes one")

@@ -366,6 +366,8 @@ def _read_source(src):
     "Read the bytes of a path, bytes or an open file"
     try:
         if isinstance(src, (bytes, bytearray, memoryview)): return bytes(src)
+        if not isinstance(src, (str, os.PathLike)) and not hasattr(src, "read"):
+            raise BadPicture(f"{type(src).__name__} is no picture; give a path, bytes, a file or a Pillow picture")
         data = src.read(MAX_BYTES+1) if hasattr(src, "read") else _read_file(src)
     except (OSError, ValueError) as e:  # ValueError: a name with a NUL, a closed file
         why = getattr(e, "strerror", None) or e
@@ -724,7 +726,7 @@ def camera_facts(
 
 # %% ../nbs/01_picture.ipynb #5816856c
 def contact_sheet(
-    pictures,  # paths, bytes or PIL images; one that cannot be opened becomes a grey square
+    pictures,  # paths, bytes or PIL images, or one of them; what cannot be opened becomes a grey square
     captions=(),  # a text for each picture
     cols: int = 6,  # pictures in a row
     size: int = 110,  # side of each square, pixels
@@ -734,7 +736,7 @@ def contact_sheet(
     Parameters
     ----------
     pictures
-        paths, bytes or PIL images; one that cannot be opened becomes a grey square
+        paths, bytes or PIL images, or one of them; what cannot be opened becomes a grey square
     captions
         a text for each picture
     cols
@@ -747,7 +749,8 @@ def contact_sheet(
     Image.Image
         RGB
     """
-    pictures, captions = list(pictures), list(captions)
+    one = isinstance(pictures, (str, Path, bytes, Image.Image))
+    pictures, captions = [pictures] if one else list(pictures), list(captions)
     high = size + (48 if captions else 4)
     sheet = Image.new("RGB", (min(cols, len(pictures) or 1)*(size+6), -(-len(pictures)//cols)*high or 1), "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
