@@ -27,7 +27,17 @@ import numpy as np
 from fastcore.basics import patch
 from threadpoolctl import threadpool_limits
 
-from .core import BACKBONE, DatasetError, atomic_file, command_line, csv_cell, csv_text, html_table, printable
+from birdornot.core import (
+    BACKBONE,
+    DatasetError,
+    atomic_file,
+    check_numbers,
+    command_line,
+    csv_cell,
+    csv_text,
+    html_table,
+    printable,
+)
 from .embed import Embedder, backbone_onnx, embed_files
 from .evaluate import Evaluation, effective_n, twins
 from .head import calibrate, class_prior, cross_calibrate, probabilities, solve_head
@@ -645,6 +655,7 @@ def fit_probe(
     DatasetError
         where there is too little to learn from
     """
+    check_numbers(seed=seed)
     start = time.perf_counter()
     files, names, train, valid = split_files(dest, valid_pct, seed, by)
     (labels, y), groups = class_targets(names, multilabel), origin_groups(dest, files, by)

@@ -11,11 +11,13 @@ __all__ = ['RUNTIME', 'WebError', 'web_runtime', 'label_words', 'page_title', 'e
 import base64
 import hashlib
 import html
+import io
 import json
 import shutil
 import subprocess
 import sysconfig
 import tarfile
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -44,6 +46,18 @@ def _pack(folder):
                           text=True, timeout=600)
     if done.returncode: raise WebError(f"npm could not fetch {spec} ({done.stderr.strip()[:200]}); try again, {hand}")
 
+
+@lru_cache(1)
+def _unpacked(data):
+    "Our files of the package, found in one pass: going back in what is compressed means to begin again"
+    found = {}
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r|gz") as tar:
+        for member in tar:
+            name = member.name.removeprefix("package/dist/")
+            if name in _RUNTIME_FILES: found[name] = tar.extractfile(member).read()
+            if len(found) == len(_RUNTIME_FILES): break
+    return found
+
 # %% ../nbs/76_web.ipynb #1bace814
 def web_runtime(
     cache: str | Path | None = None  # folder that keeps the package; None: the user's cache folder
@@ -63,10 +77,10 @@ def web_runtime(
     cache = Path(cache or cache_dir())
     tarball = cache/f"{RUNTIME}.tgz"
     if not tarball.exists(): _pack(cache)
-    if base64.b64encode(hashlib.sha512(tarball.read_bytes()).digest()).decode() != _SHA512:
+    data = tarball.read_bytes()
+    if base64.b64encode(hashlib.sha512(data).digest()).decode() != _SHA512:
         raise WebError(f"{str(tarball)!r} is not the package that we know; delete it and try again")
-    with tarfile.open(tarball) as tar:
-        return {name: tar.extractfile(f"package/dist/{name}").read() for name in _RUNTIME_FILES}
+    return dict(_unpacked(data))
 
 # %% ../nbs/76_web.ipynb #617cbf01
 _PAGE_FOLDER = files("birdornot")/"page"

@@ -126,7 +126,9 @@ MATRIX = [(BIRD, c) for c in (
      "dataloaders(path, size=128)": "dataloaders(path, size=128, seed=7)", "set_seed(42)": "set_seed(7)"},
     OWN)] + [(WORDS, c) for c in (
     {"bird=60, forest=30, thing=10), 50": "bird=20, thing=10, forest=8), 15"}, {"seed=42": "seed=1"},
-    {"bird=60, forest=30, thing=10), 50": "bird=30, thing=10), 30"})]
+    {"bird=60, forest=30, thing=10), 50": "bird=30, thing=10), 30"})] + [
+    ("tutorials/05_lots", {"N, N_TEST = 92, 60": "N, N_TEST = 40, 30"}),
+    ("tutorials/03_backbones", {"dict(bird=60, forest=30, thing=10)": "dict(bird=20, thing=12)"})]
 
 
 @pytest.mark.slow
@@ -169,3 +171,8 @@ def test_what_the_texts_say_of_the_numbers_shown():
     few, more = re.findall(r"(\d+) of (\d+) thing pictures were called something else, and (\d+) of the (\d+)", words)
     assert int(few[0])/int(few[1]) > 2*int(few[2])/int(few[3]), "the class that is a tenth makes most of the mistakes"
     assert int(more[0])/int(more[1]) < int(few[0])/int(few[1]), "with more of them, fewer are wrong"
+    curve = re.findall(r"^ *(\d+) +([\d.]+)% +([\d.]+)%$", shown("tutorials/05_lots"), re.M)
+    assert all(float(by_embedding) < float(by_pixels) for n, by_embedding, by_pixels in curve if int(n) > 1)
+    assert float(dict((n, e) for n, e, _ in curve)["16"]) < 5, "right nineteen times in twenty"
+    right, all_of_them = map(int, re.search(r"(\d+) of (\d+) others are right", shown("tutorials/06_layers")).groups())
+    assert right > .8*all_of_them
