@@ -517,7 +517,7 @@ def _relabel(ledger, row, label, dry_run):
     ledger.update(row["id"], **(new := new | dict(original=back, file=back)))
     return row | new
 
-
+# %% ../nbs/31_clean.ipynb #6c1dafc9
 def _settle_twins(ledger, rows, multilabel, max_size, dry_run):
     "Settle what the bytes of the files alone decide; update `rows`, by number; return how many were refused"
     n = 0
@@ -834,7 +834,7 @@ def _clean_jobs(ledger, rows, parts, max_size, min_size, dry_run, **limits):
     return [(path(r["original"]), copy, str(parts), max_size, min_size, bool(r["kept"]), limits)
             for r, copy in zip(rows, copies)]
 
-
+# %% ../nbs/31_clean.ipynb #666f6051
 def clean_images(
     dest: str | Path,  # dataset folder that `download_images` has filled
     max_size: int = MAX_SIZE,  # longest side of a working copy, pixels

@@ -718,7 +718,7 @@ def _file_chunks(path):
         raise Refused(*(_NO_FILES, "short", True) if _is_scarce(e) else
                       (f"the file cannot be opened ({e.strerror})", "unasked")) from None
 
-
+# %% ../nbs/21_download.ipynb #23fd9d8b
 _UNNAMED = "a file of this computer; name its folder by --folder to have it read"
 
 

@@ -76,7 +76,7 @@ def perceptual_hashes(
 # %% ../nbs/30_duplicates.ipynb #f44da8d2
 BIT_CHANCE = 1/(2 + np.add.outer(np.arange(16), np.arange(16)).ravel())**2  # chance of each bit of a pHash
 
-# %% ../nbs/30_duplicates.ipynb #a5b9684d
+
 def sorting_bits(
     chance: np.ndarray | None,  # 256 numbers, how often to sort by each bit; None: all equally often
     tables: int,  # how many times to sort
@@ -461,7 +461,7 @@ def confirmed_pairs(
             keep[some] = same_look(thumbs[i[some]], thumbs[j[some]], mirrored)
     return node, np.stack([i, j], 1)[keep]
 
-
+# %% ../nbs/30_duplicates.ipynb #88fdc37f
 def alike_pairs(
     rows: list,  # dicts with `phash` and `phash_mirror` and, for a closer look, `thumb`
     most: int = 70,  # largest number of bits in which pictures that look alike may differ

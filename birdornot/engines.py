@@ -534,6 +534,8 @@ def ddgs_hits(
 # %% ../nbs/11_engines.ipynb #9c9a4e5c
 LICENCES = dict(any="by by-sa by-nc by-nd by-nc-sa by-nc-nd cc0 pdm", public="cc0 pdm",
     commercial="by by-sa by-nd cc0 pdm", modify="by by-sa by-nc by-nc-sa cc0 pdm", free="by by-sa cc0 pdm")
+_DDG_GROUPS = dict(any="any", public="Public", commercial="ShareCommercially", modify="Modify",
+                   free="ModifyCommercially")
 
 
 def licence_code(
@@ -556,10 +558,6 @@ def licence_code(
     if "cc0" in name or "zero" in name: return "cc0"
     if m := re.search(r"\bby((?:[ -](?:nc|nd|sa))*)\b", name): return "by" + m[1].replace(" ", "-")
     return "pdm" if re.search(r"public domain|\bpdm?\b|no restrictions", name) else "other"
-
-# %% ../nbs/11_engines.ipynb #aaf5d7e6
-_DDG_GROUPS = dict(any="any", public="Public", commercial="ShareCommercially", modify="Modify",
-                   free="ModifyCommercially")
 
 # %% ../nbs/11_engines.ipynb #6d293e7e
 def licence_codes(

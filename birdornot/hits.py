@@ -20,6 +20,8 @@ from html import unescape
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from fastcore.basics import patch
+
 from .core import PICTURE_SUFFIXES, BirdornotError, atomic_file, html_table, path_of, split_url
 from .picture import find_pictures, left_out_line
 from .project import class_folders, has_pictures, label_key, part_folders, part_name
@@ -219,14 +221,6 @@ class Hits(list[Hit]):
 
     def __repr__(self): return "\n  ".join([self.summary, *map(_report_line, self.report)])
 
-    def _repr_html_(self):
-        def size(h):
-            return f"{h.width or '?'} × {h.height or '?'}"
-        rows = [dict(title=h.title[:40], host=split_url(h.image_url).netloc, size=size(h), licence=h.licence,
-            author=h.author[:30], source=h.source, rank=h.rank) for h in self[:4]]
-        more = f"<p>and {len(self)-4} more</p>" if len(self) > 4 else ""
-        return f"<p><b>{self.summary}</b></p>" + html_table(self.report) + html_table(rows) + more
-
     def save(self,
         path: str | Path,  # file to write, with one JSON object per line
     ) -> Path:  # the file
@@ -268,6 +262,16 @@ class Hits(list[Hit]):
             the same hits
         """
         return cls(_saved_hit(path, line, row, folder) for line, row in read_rows(path, "jsonl"))
+
+# %% ../nbs/10_hits.ipynb #e9dc82a7
+@patch
+def _repr_html_(self: Hits):
+    def size(h):
+        return f"{h.width or '?'} × {h.height or '?'}"
+    rows = [dict(title=h.title[:40], host=split_url(h.image_url).netloc, size=size(h), licence=h.licence,
+        author=h.author[:30], source=h.source, rank=h.rank) for h in self[:4]]
+    more = f"<p>and {len(self)-4} more</p>" if len(self) > 4 else ""
+    return f"<p><b>{self.summary}</b></p>" + html_table(self.report) + html_table(rows) + more
 
 # %% ../nbs/10_hits.ipynb #4a8e0a98
 def read_rows(
@@ -531,7 +535,7 @@ _COLUMN_NAMES = dict(
     licence="licence license", author="author creator", thumbnail_url="thumbnail_url thumbnail",
     label="label term class category species target", group_name="group_name group", part="part split subset")
 
-# %% ../nbs/10_hits.ipynb #99178c04
+
 def known_columns(
     row: dict[str, object],  # row of a table, with the column names that its author chose
 ) -> dict[str, object]:  # image_url, label, group_name, part, page_url, title, width, height, licence, author, …

@@ -101,7 +101,7 @@ def _open_to_write(file, wait=2):
         raise
     return db
 
-
+# %% ../nbs/20_ledger.ipynb #84b1af3a
 def _has_content(file): return file.exists() and file.stat().st_size > 0
 
 
@@ -957,7 +957,7 @@ def _rows_for_file(name, sha256, copies, labels):
     if not copies: return [row | dict(label=label(folder), status="downloaded", file=name, copy_sha256=None)]
     return [row | dict(label=label(c.split("/")[1]), status="clean", file=c) for c in copies]
 
-
+# %% ../nbs/20_ledger.ipynb #e915bf84
 def _adopt_files(layout, db):
     "Make rows for files without one, and correct the paths in the others; return the number of new rows"
     copies, n = _working_copies(layout), 0
@@ -1005,7 +1005,7 @@ def _recognised(db, id, label, image_url, sha256):
     db.execute(f"INSERT INTO pictures ({','.join(row)}) VALUES ({','.join('?'*len(row))})", [*row.values()])
     return db.execute("SELECT last_insert_rowid() AS id").fetchall()[0]["id"]
 
-
+# %% ../nbs/20_ledger.ipynb #ecc6554e
 def _repeat_decisions(file, db, copied, read):
     "Repeat the decisions that are not `copied`, except on rows `read` from the file; return how many were new"
     made, n = {r["id"] for r in db.execute("SELECT id FROM decisions").fetchall()}, 0

@@ -208,7 +208,7 @@ def _compared_row(ledger, row, locked, lost):
     if row["id"] not in lost: return row | dict(fate="same")
     return row | (dict(fate="gone", reason=lost[row["id"]]) if lost[row["id"]] else dict(fate="changed"))
 
-
+# %% ../nbs/22_lock.ipynb #2e64e7f1
 _NOT_FOR_FETCHER = ("workers", "per_host", "retry_failed", "tries", "max_wait", "progress")  # not for `Fetcher`
 
 

@@ -99,7 +99,7 @@ MAX_SIDE, MAX_SCANS = 65_535, 100  # longest side that a JPEG can have, pixels; 
 MEGABYTES, SECONDS = 500, 20  # limits on decoding one picture
 _BYTES_A_PIXEL = dict(jpg=8, webp=20)  # memory a decoder takes for a pixel; other kinds take at most 10
 
-# %% ../nbs/01_picture.ipynb #fb485d29
+
 MAX_PARTS = 100_000  # most parts of a file; a photo has a few dozen
 
 
@@ -568,7 +568,7 @@ def decoding_failure(
 _TURNS = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE", 6: "ROTATE_270", 7: "TRANSVERSE",
     8: "ROTATE_90"}
 
-# %% ../nbs/01_picture.ipynb #6625f613
+
 def _as_viewed(im, up, profile, max_size, lower=None):
     "Decode an image as a viewer shows it: no side longer than `max_size`, RGB, upright, without metadata"
     def shrink(im):  # HAMMING is as sharp as BICUBIC here, in two thirds of the time

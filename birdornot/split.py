@@ -415,7 +415,7 @@ def close_in_time(
 # %% ../nbs/40_split.ipynb #5e1f1f71
 MIN_GROUPS = 5  # least number of different pictures in a class: of fewer, a fifth is less than one
 
-# %% ../nbs/40_split.ipynb #50d6bd0b
+
 def check_classes(
     labels: list[str],  # label of every picture
     groups: list[str],  # group of every picture
