@@ -7,7 +7,7 @@ Docs: https://birdornot.github.io/birdornot/picture.html.md"""
 # %% auto #0
 __all__ = ['MAX_SIZE', 'MAX_BYTES', 'MAX_SIDE', 'MAX_SCANS', 'MEGABYTES', 'SECONDS', 'MAX_PARTS', 'BadPicture', 'sniff', 'Cut',
            'cut_out', 'heif_plugin', 'decoding_failure', 'decode_upright', 'open_upright', 'camera_facts',
-           'contact_sheet', 'upright_copy', 'is_by_the_way', 'why_no_picture', 'find_pictures', 'left_out_line',
+           'contact_sheet', 'upright_copy', 'is_side_file', 'why_no_picture', 'find_pictures', 'left_out_line',
            'limit_memory', 'SafeReader', 'model_input']
 
 # %% ../nbs/01_picture.ipynb #58944910
@@ -52,7 +52,7 @@ class BadPicture(BirdornotError):
     def __str__(self): return f"{self.file}: {self.reason}" if self.file else self.reason
 
     @property
-    def told(self) -> str:
+    def with_option(self) -> str:
         "Give the reason, without the file's name, together with the option that allows the picture"
         return f"{self.reason}, or allow it: {self.option}" if self.option else self.reason
 
@@ -833,7 +833,7 @@ def _copied_file(src, dest):
     return {}
 
 # %% ../nbs/01_picture.ipynb #a680c3c7
-def is_by_the_way(
+def is_side_file(
     name: str,  # name of a file
 ) -> bool:
     """Check whether a file is one that a system or a photo program puts beside photos
@@ -897,7 +897,7 @@ def find_pictures(
                 seen.add(real)
                 folders[:] = (d for d in folders if d[0] != "." and not skip(where/d))
                 links += (where/d for d in folders if (where/d).is_symlink())
-                files += (where/f for f in names if f[0] != "." and not is_by_the_way(f))
+                files += (where/f for f in names if f[0] != "." and not is_side_file(f))
     left_out |= {f: why for f in files if (why := why_no_picture(f))}
     return sorted(f for f in files if f not in left_out), left_out
 

@@ -48,7 +48,7 @@ from birdornot.picture import (
     SECONDS,
     BadPicture,
     find_pictures,
-    is_by_the_way,
+    is_side_file,
     left_out_line,
     model_input,
     open_upright,
@@ -357,7 +357,7 @@ def _answer(clf, photos):
     read = []
     for photo in photos:
         try: read.append((clf.pixels(photo), ""))
-        except BadPicture as e: read.append((None, e.told))
+        except BadPicture as e: read.append((None, e.with_option))
     good = [(x, _name(photo)) for photo, (x, _) in zip(photos, read) if x is not None]
     out = clf.run(np.stack([x for x, _ in good])) if good else None
     found = iter(make_predictions(out, clf.info, [name for _, name in good]) if good else [])
@@ -397,7 +397,7 @@ def find_photos(
         else:
             some = [Path(f) for f in sorted(glob.glob(str(name), recursive=True)) if not os.path.isdir(f)]
             if not some: missing.append(Path(name))
-        found += [f for f in some if is_address(f) or not is_by_the_way(Path(f).name)]
+        found += [f for f in some if is_address(f) or not is_side_file(Path(f).name)]
     if missing and not found:
         raise BirdornotError(f"there is no file or folder {str(missing[0])!r}; name photos, folders of them, or lists")
     return found + missing

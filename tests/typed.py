@@ -115,7 +115,7 @@ def divided(path: Path) -> None:
     assert_type(split.ledger_rows(path, files), list[Row | None])
     assert_type(split.name_groups(split.islands([[1], [1, 2]]).tolist(), groups), list[str])
     assert_type(split.time_and_camera(files[0]), tuple[datetime | None, str | None])
-    assert_type(split.close_in_time(path, files, groups, split.SESSION.total_seconds()), float)
+    assert_type(split.close_in_time(path, files, groups, split.SESSION_BREAK.total_seconds()), float)
     if len(set(groups)) >= split.MIN_GROUPS: split.check_classes(labels, groups)
     print(split.classes_aside(path), split.stratified_folds(labels, groups).max())
     train, valid = split.split_by_group(labels, groups)
