@@ -196,7 +196,7 @@ def exam(
     model: Path,  # model folder, or a zip of one
     photos: Annotated[Path, {"nargs": "?", "opt": False}] = None,  # your own photos, a folder for each label
 ):
-    "Judge a model that somebody gave you: by the embeddings and labels it carries, or on photos of your own"
+    "Judge a model that you were given: by the embeddings and labels it carries, or on photos of your own"
     from birdornot import make as whole
     print(whole.exam(model, photos).as_text())
 

@@ -150,7 +150,7 @@ def overview() -> str:
 # %% ../nbs/89_command.ipynb #942c5ee4
 @contextmanager
 def _heard():
-    "Inside, whoever reads our lines may have seen enough, as `| head` does, and the name of a file may be no text"
+    "Let a reader of our lines leave early, as `| head` does, and print names of files that are not valid text"
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"): stream.reconfigure(errors="backslashreplace")
     try:
@@ -161,7 +161,7 @@ def _heard():
 
 @contextmanager
 def _warnings_as_lines(stage):
-    "Inside, a warning for the user is a line like any other"
+    "Print warnings for the user as lines like any other"
     def _show(message, category, *where, **more):
         if issubclass(category, UserWarning): say(stage, message)
         else: plain(message, category, *where, **more)
@@ -189,7 +189,7 @@ def _call(name, words):
                 from birdornot.follow import refresh
                 refresh(args["dest"])
             return COMMANDS[name][0](**args) or 0
-    except KeyboardInterrupt as e:  # whoever was stopped may know better what is kept
+    except KeyboardInterrupt as e:  # the step that was stopped may know better what is kept
         print(file=sys.stderr)
         _complain(f"stopped; {str(e) or COMMANDS[name][3]}")
     except BrokenPipeError: raise
@@ -199,7 +199,7 @@ def _call(name, words):
     return 1
 
 # %% ../nbs/89_command.ipynb #18f71a40
-def _run(name, *words):
+def _run_command(name, *words):
     if name in ("-h", "--help", "help"): return print(overview()) or 0
     if name == "--version": return print(f"birdornot {__version__}") or 0
     if name in COMMANDS: return _call(name, words)
@@ -211,7 +211,7 @@ def _run(name, *words):
 def run(
     argv: list | None = None  # the command and what is typed after it; by default the words of this process
 ) -> int:  # 0 done, 1 failed, 2 wrong usage
-    """Run the command that was typed; what a user can mend is told in one line
+    """Run the command that was typed; what a user can fix is reported in one line
 
     Parameters
     ----------
@@ -223,5 +223,5 @@ def run(
     int
         0 done, 1 failed, 2 wrong usage
     """
-    with _heard(): return _run(*(sys.argv[1:] if argv is None else argv) or ["--help"])
+    with _heard(): return _run_command(*(sys.argv[1:] if argv is None else argv) or ["--help"])
     return 1

@@ -21,47 +21,47 @@ _SIZES = ((640, 427), (640, 480), (600, 400), (600, 450), (480, 640), (427, 640)
 
 
 def _rng(seed, kind, i):
-    "The generator of picture `i` of `kind`."
+    "Make the generator of picture `i` of `kind`"
     if kind not in KINDS: raise ValueError(f'kind {kind!r} is not known; choose from {", ".join(KINDS)}')
     if seed < 0 or i < 0: raise ValueError(f"seed={seed}, i={i} draws nothing; give whole numbers from 0")
     return np.random.default_rng([seed, zlib.crc32(kind.encode()), i])
 
 
-def _size(rng): return _SIZES[rng.integers(len(_SIZES))]
+def _picture_size(rng): return _SIZES[rng.integers(len(_SIZES))]
 
 # %% ../nbs/98_drawing.ipynb #4f968374
-_named = lru_cache(None)(lambda colour: np.array(ImageColor.getrgb(colour), dtype=np.float32))
+_named_colour = lru_cache(None)(lambda colour: np.array(ImageColor.getrgb(colour), dtype=np.float32))
 
 
-def _rgb(colour):
-    "`colour` ('#rrggbb' or three numbers) as an array of three floats, 0 to 255."
-    return _named(colour) if isinstance(colour, str) else np.asarray(colour, dtype=np.float32)
+def _colour(colour):
+    "Read `colour` ('#rrggbb' or three numbers) as an array of three floats, 0 to 255"
+    return _named_colour(colour) if isinstance(colour, str) else np.asarray(colour, dtype=np.float32)
 
 
 def _vary(rng, colour, by=10):
-    "`colour`, a little lighter or darker, warmer or colder."
-    return np.clip(_rgb(colour) + rng.normal(0, by) + rng.normal(0, by/2, 3), 0, 255)
+    "Vary `colour` a little: lighter or darker, warmer or colder"
+    return np.clip(_colour(colour) + rng.normal(0, by) + rng.normal(0, by/2, 3), 0, 255)
 
 
 def _planes(im, dtype=np.uint8):
-    "The picture `im` as an array, colour × height × width."
+    "Turn the picture `im` into an array, colour × height × width"
     rows = np.frombuffer(im.tobytes("raw", f"{im.mode};L"), np.uint8).reshape(im.height, -1, im.width)
     return rows.swapaxes(0, 1).astype(dtype, order="C")
 
 
-def _image(planes):
+def _to_image(planes):
     bands = [Image.fromarray(np.clip(plane, 0, 255).astype(np.uint8)) for plane in planes]
     return Image.merge("RGBA"[:len(bands)], bands)
 
 
 def _blend(a, colour, share):
-    "Move the picture `a` towards `colour`, by `share` of the way."
+    "Move the picture `a` towards `colour`, by `share` of the way"
     for plane, c in zip(a, colour): plane += (c - plane)*share
 
 
-def _mix(a, b, share): return _rgb(a) + (_rgb(b) - _rgb(a))*share
+def _mix(a, b, share): return _colour(a) + (_colour(b) - _colour(a))*share
 
-def _one(rng, colours): return _vary(rng, rng.choice(colours.split()))
+def _one_of(rng, colours): return _vary(rng, rng.choice(colours.split()))
 
 def _floats(im): return _planes(im, np.float32)
 
@@ -69,7 +69,7 @@ def _scaled(a, w, h): return np.asarray(Image.fromarray(a).resize((w, h), Image.
 
 
 def _noise(rng, w, h, cells=3, rough=.5, finest=3, stretch=1.):
-    "Fractal noise, `h` × `w`, mean 0, deviation 1: `cells` blobs from top to bottom, finer ones down to `finest` px."
+    "Make fractal noise, `h` × `w`, mean 0, deviation 1: `cells` blobs high, finer ones down to `finest` px"
     gw, gh, size = max(2, round(cells*w/h/stretch)), max(2, round(cells)), 1.
     a = rng.standard_normal((gh, gw), dtype=np.float32)
     while gh*2 < h/finest and gw*2 < w/finest:
@@ -82,7 +82,7 @@ def _noise(rng, w, h, cells=3, rough=.5, finest=3, stretch=1.):
 
 # %% ../nbs/98_drawing.ipynb #5c2290bb
 def _sheet(pictures, captions=(), cols=4, side=150):
-    "Small versions of `pictures` side by side."
+    "Lay small versions of `pictures` side by side"
     pictures, high = list(pictures), side*3//4 + (16 if len(captions) else 2)
     sheet = Image.new("RGB", (cols*(side + 2), -(-len(pictures)//cols)*high), "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
@@ -106,7 +106,7 @@ _WEATHER = {  # sky above, halfway, at the horizon; cloud in light, in shade; th
 
 
 class _Air:
-    "The weather of one picture: colours of the sky, the haze and the light."
+    "The weather of one picture: colours of the sky, the haze and the light"
     def __init__(self, rng, names=""):
         self.name = str(rng.choice(names.split() or list(_WEATHER)))
         colours, self.cover = _WEATHER[self.name]
@@ -114,12 +114,12 @@ class _Air:
         self.light, self.side = light/255, rng.choice([-1, 1])  # `side`: the light comes from the left or the right
 
     def on(self, colour, distance=0.):
-        "How `colour` looks in this light from a `distance` of 0 (near) to 1 (lost in haze)."
-        return _mix(_rgb(colour)*self.light, self.haze, distance)
+        "Light `colour` as seen from a `distance` of 0 (near) to 1 (lost in haze)"
+        return _mix(_colour(colour)*self.light, self.haze, distance)
 
 # %% ../nbs/98_drawing.ipynb #9d2bcc99
 def _sky(rng, w, h, air, horizon=1.):
-    "A sky with clouds that gets hazy towards the `horizon` (a share of the height)."
+    "Paint a sky with clouds that gets hazy towards the `horizon` (a share of the height)"
     w2, h2 = w//2, h//2  # a sky is soft: half the size is enough
     t = np.linspace(0, 1/horizon, h2, dtype=np.float32).clip(0, 1)
     bend, colours = t**rng.uniform(.7, 1.3), zip(air.above, air.middle, air.haze)
@@ -134,16 +134,16 @@ def _sky(rng, w, h, air, horizon=1.):
     cover = np.clip((n - rng.normal(.9 - 1.8*air.cover, .25))*1.1, 0, 1)*np.clip(1.15 - t**3, .25, 1)[:, None]*.92
     a = [row + (lit - row)*glow for row, lit in zip(rows, air.lit)]
     _blend(a, (shade + (lit - shade)*relief for lit, shade in zip(air.lit, air.shade)), cover)
-    return _image(a).resize((w, h), Image.Resampling.BICUBIC)
+    return _to_image(a).resize((w, h), Image.Resampling.BICUBIC)
 
 # %% ../nbs/98_drawing.ipynb #cff501e4
 def _ridge(rng, w, base, height, cells=2.):
-    "A skyline: one y for each of `w` columns, around `base`, with about `cells` hills `height` px high."
+    "Make a skyline: one y for each of `w` columns, around `base`, with about `cells` hills `height` px high"
     return base + height*_noise(rng, w, 64, 1, .5, 1, w/64/cells)[32]
 
 
 def _wooded(rng, base, size, n, kind):
-    "The skyline `base` with `n` trees about `size` px high on it: 'conifers' or 'crowns'."
+    "Plant `n` trees about `size` px high on the skyline `base`: 'conifers' or 'crowns'"
     x, w = np.arange(len(base)), len(base)
     mid = rng.uniform(-.05*w, 1.05*w, n)[:, None]
     foot, d = np.interp(mid, x, base), np.abs(x - mid)
@@ -159,7 +159,7 @@ def _wooded(rng, base, size, n, kind):
 
 
 def _fill(a, top, near, far=None, texture=None):
-    "Paint all below the skyline `top` into the float picture `a`: colour `far` at the skyline, `near` at the bottom."
+    "Paint all below the skyline `top` into the float picture `a`: colour `far` at the skyline, `near` at the bottom"
     h = a.shape[1]
     y0 = int(np.clip(top.min() - 1, 0, h - 1))
     y = np.arange(y0, h, dtype=np.float32)[:, None]
@@ -173,7 +173,7 @@ _FIELDS = ("#8fa254", "#b7a860", "#7d9a4b", "#c2b172", "#9caa6c", "#6f8c45")
 
 
 def _hills(rng, a, air, horizon, layers=3, kind=None):
-    "Hills one behind the other from the row `horizon` down: fields, or wooded."
+    "Paint hills one behind the other from the row `horizon` down: fields, or wooded"
     _, h, w = a.shape
     texture = _noise(rng, w, h, 8, .6, 2, 2.5)*.10
     for k in range(layers):
@@ -187,7 +187,7 @@ def _hills(rng, a, air, horizon, layers=3, kind=None):
 
 
 def _water(rng, im, y0, air):
-    "Turn all below the row `y0` into water that mirrors what is above."
+    "Turn all below the row `y0` into water that mirrors what is above"
     a = _floats(im)
     _, h, w = a.shape
     n = h - y0
@@ -196,18 +196,18 @@ def _water(rng, im, y0, air):
     y = y0 - np.arange(n)[:, None]*min(1, y0/n) + waves*(2 + 22*near)  # waves look taller towards the camera
     x = np.arange(w)[None] + waves*(1 + 5*near)
     place = y.clip(0, y0 - 1).astype(int)*w + x.clip(0, w - 1).astype(int)
-    deep = air.on(_one(rng, "#2f5561 #35586b #3d5a50 #2b4a66 #4d6a6a"))
+    deep = air.on(_one_of(rng, "#2f5561 #35586b #3d5a50 #2b4a66 #4d6a6a"))
     share, glints = np.clip(.25 + .35*near + .12*waves, .1, .9), np.clip(waves - 1, 0, 2)*18
     for plane, c, light in zip(a, deep, air.light):
         mirror = plane.take(place)
         plane[y0:] = mirror + (c - mirror)*share
         plane[y0:] += glints*light
-    return _image(a)
+    return _to_image(a)
 
 # %% ../nbs/98_drawing.ipynb #a42dcfa4
 @lru_cache(None)
 def _rounded(n, times):
-    "The weights of `n` corners in the points of a curve: the corners are cut, again and again."
+    "Calculate the weights of `n` corners in the points of a curve: the corners are cut, again and again"
     p = np.eye(n)
     for _ in range(times):
         q = np.roll(p, -1, 0)
@@ -217,7 +217,7 @@ def _rounded(n, times):
 
 @lru_cache(None)
 def _bent(n):
-    "The weights of `n` points in a curve through them (Catmull-Rom) and in its direction; how far along it is."
+    "Calculate the weights of `n` points in a curve through them (Catmull-Rom), in its direction, and how far along"
     p, t = np.eye(n), np.linspace(0, n - 1, 8*n)
     k = np.minimum(t.astype(int), n - 2)
     f, p = (t - k)[:, None], np.concatenate([[2*p[0] - p[1]], p, [2*p[-1] - p[-2]]])
@@ -230,11 +230,11 @@ def _smooth(points, times=3): return _rounded(len(points), times) @ points
 
 def _curve(points): return _bent(len(points))[0] @ points
 
-def _fill_of(colour, alpha=255): return (*[min(255, max(0, int(v))) for v in _rgb(colour).tolist()], int(alpha))
+def _fill_of(colour, alpha=255): return (*[min(255, max(0, int(v))) for v in _colour(colour).tolist()], int(alpha))
 
 # %% ../nbs/98_drawing.ipynb #7d7e99ab
 class _Pen:
-    "Draws shapes, in units of `unit` px around (`x`, `y`), on a clear layer `fine` times as fine as the picture."
+    "A pen for shapes, in units of `unit` px around (`x`, `y`), on a clear layer `fine` times as fine as the picture"
     circle = np.array([f(np.linspace(0, 2*np.pi, 28)[:-1]) for f in (np.cos, np.sin)]).T
     def __init__(self, size, x=0., y=0., unit=1., flip=1, turn=0., fine=2):
         self.layer, self.fine, self.unit = Image.new("RGBA", (size[0]*fine, size[1]*fine)), fine, float(unit)
@@ -247,14 +247,14 @@ class _Pen:
     def box(self, x0, y0, x1, y1, fill, alpha=255): self.poly([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], fill, alpha)
     def oval(self, x, y, rx, ry, fill, alpha=255): self.poly(self.circle*(rx, ry) + (x, y), fill, alpha)
     def line(self, points, width, fill, end=None, alpha=255):
-        "A curve through `points`, `width` thick where it starts and `end` where it ends."
+        "Draw a curve through `points`, `width` thick where it starts and `end` where it ends"
         place, direction, along = _bent(len(points))
         p, (dx, dy) = place @ points, (direction @ points).T
         half = (width if end is None else width + (end - width)*along)/2/(np.hypot(dx, dy) + 1e-9)
         v = np.array([-dy*half, dx*half]).T
         self.poly(np.concatenate([p + v, (p - v)[::-1]]), fill, alpha)
     def soften(self, by, outline=None):
-        "Let colours run into each other over `by` units, and round off the outline (or keep to `outline`, a mask)."
+        "Let colours run into each other over `by` units, and round off the outline (or keep to `outline`, a mask)"
         r = by*self.unit*self.fine
         k, limits, grow = max(1, int(r/3)), (*self.layer.size,)*2, (-1, -1, 1, 1)
         box = tuple(min(m, max(0, int(v + 2*r*g))) for v, g, m in zip(self.layer.getbbox(), grow, limits))
@@ -264,14 +264,14 @@ class _Pen:
         self.layer.paste(soft, box[:2])
         if outline: self.layer.putalpha(outline)
     def done(self):
-        "What was drawn, at the picture's size, cut to its edges, and where it belongs."
+        "Finish: what was drawn, at the picture's size, cut to its edges, and where it belongs"
         x0, y0, x1, y1 = (v/self.fine for v in self.layer.getbbox() or (0, 0, 2, 2))
         x0, y0, x1, y1 = int(x0), int(y0), math.ceil(max(x1, x0 + 4)), math.ceil(max(y1, y0 + 4))
         return self.layer.crop([v*self.fine for v in (x0, y0, x1, y1)]).reduce(self.fine), (x0, y0)
 
 # %% ../nbs/98_drawing.ipynb #c5a95d4d
 def _lit(rng, sprite, air, depth=.5, distance=0., grain=.03):
-    "A flat `sprite` made round: light from above, shade below, a little texture, and haze."
+    "Make a flat `sprite` round: light from above, shade below, a little texture, and haze"
     (w, h), alpha = sprite.size, sprite.getchannel("A")
     r = max(1.5, min(w, h)*.09)
     k = max(1, min(int(r/4), w//4, h//4))  # the relief is smooth: work it out small
@@ -280,18 +280,18 @@ def _lit(rng, sprite, air, depth=.5, distance=0., grain=.03):
     shade = _scaled(shade, w, h) + grain*_noise(rng, w, h, max(24, h/6), .8, 1.2)
     rgb = [plane*shade*light for plane, light in zip(_floats(sprite), air.light)]
     if distance: _blend(rgb, air.haze, distance)
-    return _image([*rgb, np.asarray(alpha)])
+    return _to_image([*rgb, np.asarray(alpha)])
 
 
 def _put(im, sprite, at, alpha=1.):
-    "Lay `sprite` on the picture `im` with its corner at `at`."
+    "Lay `sprite` on the picture `im` with its corner at `at`"
     mask = sprite if alpha == 1 else sprite.getchannel("A").point(lambda v: v*alpha)
     im.paste(sprite, tuple(map(int, at)), mask)
     return im
 
 
 def _shadow(im, air, x, y, r):
-    "A shadow on the ground, `r` px to each side of (`x`, `y`)."
+    "Cast a shadow on the ground, `r` px to each side of (`x`, `y`)"
     pen = _Pen(im.size)
     pen.oval(x - air.side*r*.3, y, r*1.15, r*.16, "#101418", 130)
     sprite, at = pen.done()
@@ -299,7 +299,7 @@ def _shadow(im, air, x, y, r):
 
 
 def _set(rng, im, pen, air, depth=.35, shadow=None):
-    "Lay on `im` what `pen` drew, lit; `shadow`: x, y and half width of its shadow on the ground."
+    "Lay on `im` what `pen` drew, lit; `shadow`: x, y and half width of its shadow on the ground"
     if shadow: _shadow(im, air, *shadow)
     sprite, at = pen.done()
     return _put(im, _lit(rng, sprite, air, depth), at)
@@ -319,7 +319,7 @@ _COS, _SIN = (np.array([[[f(k*.785 + .3)]] for k in range(4)]) for f in (math.co
 
 
 def _scatter(rng, a, x, y, colours, long, wide):
-    "Small ovals in four directions at the places (`x`, `y`), later ones on top of earlier ones."
+    "Scatter small ovals in four directions at the places (`x`, `y`), later ones on top of earlier ones"
     (_, h, w), r = a.shape, int(long + 1)
     dx, dy = np.arange(-r, r + 1), np.arange(-r, r + 1)[:, None]
     ok = (x >= r) & (x < w - r - 1) & (y >= r) & (y < h - r - 1)
@@ -335,7 +335,7 @@ def _scatter(rng, a, x, y, colours, long, wide):
 
 
 def _foliage(rng, a, cx, cy, spread, n, leaves, leaf=2.5, air=None, distance=0.):
-    "`n` leaves in a clump around each of the places (`cx`, `cy`): dark ones below and behind, light ones above."
+    "Scatter `n` leaves around each of the places (`cx`, `cy`): dark ones below and behind, light ones above"
     cx, cy = np.atleast_1d(cx), np.atleast_1d(cy)
     ux, uy = rng.standard_normal((2, len(cx), n), dtype=np.float32)
     up = np.clip(.5 - .28*uy + (.12*air.side*ux if air else 0) + rng.normal(0, .16, uy.shape), 0, 1)
@@ -348,7 +348,7 @@ def _foliage(rng, a, cx, cy, spread, n, leaves, leaf=2.5, air=None, distance=0.)
 
 # %% ../nbs/98_drawing.ipynb #e0f6f99d
 def _branch(rng, pen, x, y, angle, long, width, colour, forks, twigs):
-    "A branch that forks into smaller ones; where its twigs end goes to `twigs`."
+    "Draw a branch that forks into smaller ones; where its twigs end goes to `twigs`"
     x1, y1 = x + long*math.cos(angle), y - long*math.sin(angle)
     pen.d.line([(x, y), (x1, y1)], _fill_of(colour*rng.uniform(.85, 1.1)), max(1, round(width)))
     if forks <= 2: twigs.append((x1, y1))
@@ -358,16 +358,16 @@ def _branch(rng, pen, x, y, angle, long, width, colour, forks, twigs):
 
 
 def _broadleaf(rng, size, leaves, bark="#4d4338", air=None):
-    "A tree as a sprite `size` px wide and high; without `leaves` it is bare."
+    "Draw a tree as a sprite `size` px wide and high; without `leaves` it is bare"
     pen, twigs, s = _Pen((size, size)), [], size*2
-    _branch(rng, pen, s/2, s, math.pi/2 + rng.normal(0, .05), s*.24, s*.05, _rgb(bark), 4 if leaves else 5, twigs)
+    _branch(rng, pen, s/2, s, math.pi/2 + rng.normal(0, .05), s*.24, s*.05, _colour(bark), 4 if leaves else 5, twigs)
     a = _planes(pen.layer)
     if leaves: _foliage(rng, a, *np.array(twigs).T, s*.055, 4000//len(twigs), leaves, max(1.6, s/170), air)
-    return _image(a).reduce(2)
+    return _to_image(a).reduce(2)
 
 # %% ../nbs/98_drawing.ipynb #eab1f637
 def _conifer(rng, size, colour, snow=0., air=None):
-    "A spruce as a sprite `size` px high and half as wide, with `snow` on that share of its branches."
+    "Draw a spruce as a sprite `size` px high and half as wide, with `snow` on that share of its branches"
     w, h, pen = size, size*2, _Pen((size//2, size))
     pen.d.line([(w/2, h*.04), (w/2, h)], _fill_of("#4a382c"), max(2, h//60))
     wide, levels = rng.uniform(.3, .46), int(rng.integers(26, 38))
@@ -377,7 +377,7 @@ def _conifer(rng, size, colour, snow=0., air=None):
     reach, y = side*w*(.015 + wide*t**.85)*(.35 + .73*reach), h*(.03 + .9*t)
     drop, thick = np.abs(reach)*(.15 + .35*drop), np.round(h/100*(1.2 - .3*t)).clip(2).astype(int).tolist()
     lit = .62 + .42*np.abs(reach)/(w*wide + 1) + .15*side*(air.side if air else 0) + .08*lit
-    colours = _rgb(_rgb(colour)*lit[:, None]).clip(0, 255).astype(int).tolist()
+    colours = _colour(_colour(colour)*lit[:, None]).clip(0, 255).astype(int).tolist()
     places = np.stack([0*t + w/2, y, w/2 + reach*.6, y + drop*.45, w/2 + reach, y + drop], 1).tolist()
     for place, c, n, grey in zip(places, colours, thick, white.tolist()):
         pen.d.line(place, (*c, 255), n)
@@ -388,7 +388,7 @@ def _conifer(rng, size, colour, snow=0., air=None):
 
 
 def _plant(rng, im, air, sprites, spots):
-    "Plant trees at `spots` (x and y of the foot, height in px, distance), the far ones first and in haze."
+    "Plant trees at `spots` (x and y of the foot, height in px, distance), the far ones first and in haze"
     sprites = [s.convert("RGBa") for s in sprites]
     for x, y, high, far in sorted(spots, key=lambda s: -s[3]):
         s = sprites[rng.integers(len(sprites))]
@@ -405,13 +405,13 @@ _BARKS = {"pine": "#6b4a38", "oak": "#4d4338", "beech": "#86837a", "birch": "#e3
 
 
 def _bark(rng, kind):
-    "The brightness of a strip of bark, 160 px wide."
+    "Make the brightness of a strip of bark, 160 px wide"
     if kind != "birch": return 1 + .22*_noise(rng, 160, 700, 7, .8, 1.5, .16).clip(-2, 2)
     return 1 - .75*np.clip((_noise(rng, 160, 700, 34, .75, 1.5, 5) - 1.25)*2.5, 0, 1)
 
 
 def _trunk(rng, a, x, foot, width, air, bark, colour, distance=0., lean=0., top=0.):
-    "A trunk from the row `top` down to the row `foot`, where it is `width` px thick, into the float picture `a`."
+    "Paint a trunk from the row `top` down to the row `foot`, where it is `width` px thick, into the float picture `a`"
     _, h, w = a.shape
     rows = np.arange(int(max(0, top)), int(np.clip(foot, top + 2, h)))
     up = ((foot - rows)/h)[:, None].astype(np.float32)
@@ -423,20 +423,20 @@ def _trunk(rng, a, x, foot, width, air, bark, colour, distance=0., lean=0., top=
     across = ((u + 1)/2*width.clip(8, 158)).clip(0, 159).astype(int)
     strip = bark.take(((rows + rng.integers(0, 4000)) % len(bark))[:, None]*160 + across)
     shade = (.42 + .62*np.sqrt(np.clip(1 - u*u, 0, 1)) + .22*air.side*u)*strip
-    colour = [c*shade for c in _rgb(colour)*air.light]
+    colour = [c*shade for c in _colour(colour)*air.light]
     _blend(colour, air.haze, distance)
     _blend(a[:, rows[0]:rows[-1] + 1, x0:x1], colour, np.clip((1 - np.abs(u))*half + .5, 0, 1))
 
 # %% ../nbs/98_drawing.ipynb #07d76fbb
 def _floor(rng, a, air, y0, dark, light, litter=None):
-    "Ground from the row `y0` down, strewn with leaves or flowers of the colours `litter`."
+    "Paint ground from the row `y0` down, strewn with leaves or flowers of the colours `litter`"
     _, h, w = a.shape
     n = h - int(y0)
     t = np.linspace(0, 1, n, dtype=np.float32)[:, None]
     rough = _noise(rng, w, n, 6, .75, 1.5, 4)[(t.ravel()**.6*(n - 1)).astype(int)]
     share = np.clip(.5 + .28*rough, 0, 1)
     back = a[:, max(0, h - n - 6):h - n].transpose(1, 2, 0).copy().mean((0, 1))  # the colour of what lies behind
-    colour = [(c + (d - c)*share)*light for c, d, light in zip(_rgb(dark), _rgb(light), air.light)]
+    colour = [(c + (d - c)*share)*light for c, d, light in zip(_colour(dark), _colour(light), air.light)]
     _blend(colour, back, .8*(1 - t)**3)
     _blend(a[:, -n:], colour, np.clip(t*14, 0, 1))
     for size, near, far in ((1., 0, .45), (1.7, .4, .8), (2.6, .75, 1)) if litter else ():
@@ -448,17 +448,17 @@ def _floor(rng, a, air, y0, dark, light, litter=None):
 
 
 def _blurry(rng, w, h, air, leaves, holes=None):
-    "A background out of focus: blots of two colours and bright holes."
+    "Paint a background out of focus: blots of two colours and bright holes"
     w2, h2, (dark, light) = w//4, h//4, _pair(rng, leaves)
     n, m = (_noise(rng, w2, h2, rng.uniform(*size), .6, 2, rng.uniform(.7, 1.4)) for size in ((2, 4.5), (4, 8)))
-    a = np.moveaxis(_mix(_rgb(dark)*.9, light, np.clip(.42 + .30*n, 0, 1)[..., None])*air.light, -1, 0)
+    a = np.moveaxis(_mix(_colour(dark)*.9, light, np.clip(.42 + .30*n, 0, 1)[..., None])*air.light, -1, 0)
     bright = np.clip((.6*n + m - 1.1)*.8, 0, 1)*np.linspace(1, .15, h2)[:, None]
     _blend(a, air.haze if holes is None else holes, bright)
-    return _image(a).filter(ImageFilter.GaussianBlur(2.2)).resize((w, h), Image.Resampling.BICUBIC)
+    return _to_image(a).filter(ImageFilter.GaussianBlur(2.2)).resize((w, h), Image.Resampling.BICUBIC)
 
 # %% ../nbs/98_drawing.ipynb #d90fa88d
 def _stand(rng, a, air, horizon, kind, n, nearest, leaves, gap=None):
-    "`n` trunks from far to near with foliage between them; `gap` (x, half width) stays clear: a path."
+    "Plant `n` trunks from far to near with foliage between them; `gap` (x, half width) stays clear: a path"
     _, h, w = a.shape
     bark, colour, slant = _bark(rng, kind), _vary(rng, _BARKS[kind], 8), rng.normal(0, .015)
     for near in np.sort(rng.beta(1, 2.2, n)):
@@ -478,15 +478,15 @@ def _stand(rng, a, air, horizon, kind, n, nearest, leaves, gap=None):
     return a
 
 
-def _path(rng, a, air, horizon, x):
-    "A path that winds from the point `x` on the horizon to the camera."
+def _winding_path(rng, a, air, horizon, x):
+    "Paint a path that winds from the point `x` on the horizon to the camera"
     _, h, w = a.shape
     n = h - int(horizon)
     t = np.linspace(0, 1, n, dtype=np.float32)[:, None]
     mid = x + w*rng.normal(0, .18)*np.sin(t*rng.uniform(1.5, 3.2))*(1 - t*.3)
     half = w*(.012 + rng.uniform(.16, .3)*t**1.3)*(1 + .1*_noise(rng, 4, n, 20)[:, :1])
     mask = np.clip((half - np.abs(np.arange(w)[None] - mid))/(2 + 8*t), 0, .9)
-    colour = air.on(_one(rng, "#b59a78 #a88c68 #8f8378"))
+    colour = air.on(_one_of(rng, "#b59a78 #a88c68 #8f8378"))
     rough, far = 1 + .10*_noise(rng, w, n, 8, .8, 1.5, 5), .6*(1 - t)**2
     _blend(a[:, -n:], (c*rough + (haze - c*rough)*far for c, haze in zip(colour, air.haze)), mask)
 
@@ -497,14 +497,14 @@ def _woods(rng, w, h, kinds="birch", air="summer golden overcast mist", path=Fal
     a = _floats(_blurry(rng, w, h, air, leaves, air.lit if rays else None))
     if rays: glow = _sun(rng, a, air)
     _floor(rng, a, air, horizon, *(("#5a4424", "#b5873c") if season == "autumn" else ("#2f4a22", "#6d8c40")), leaves)
-    if path: _path(rng, a, air, horizon, x)
+    if path: _winding_path(rng, a, air, horizon, x)
     gap, kind = (x, w*.22) if path else None, str(rng.choice(kinds.split()))
     _stand(rng, a, air, horizon, kind, int(rng.integers(14, 30)), rng.uniform(.07, .17), leaves, gap)
-    return _image((plane + (c - plane)*glow for plane, c in zip(a, air.lit)) if rays else a)
+    return _to_image((plane + (c - plane)*glow for plane, c in zip(a, air.lit)) if rays else a)
 
 
 def _sun(rng, a, air):
-    "A low sun into `a`; returns the share of light its rays add."
+    "Paint a low sun into `a`; → the share of light its rays add"
     _, h, w = a.shape
     y, x = h*rng.uniform(-.1, .35), w*rng.uniform(.15, .85)
     dy, dx = np.mgrid[0:h, 0:w].astype(np.float32) - np.array([y, x], dtype=np.float32)[:, None, None]
@@ -524,7 +524,7 @@ def _light_between_trunks(rng, w, h): return _woods(rng, w, h, "dark pine", "gol
 
 # %% ../nbs/98_drawing.ipynb #66f276bb
 def _trees(rng, w, h, air, ground, sprites, litter=None, hills="conifers"):
-    "Single trees on open ground, with hills and sky behind."
+    "Paint single trees on open ground, with hills and sky behind"
     horizon = h*rng.uniform(.3, .6)
     a = _floats(_sky(rng, w, h, air, horizon/h))
     _hills(rng, a, air, horizon*.85, 2, hills)
@@ -532,11 +532,11 @@ def _trees(rng, w, h, air, ground, sprites, litter=None, hills="conifers"):
     near = rng.random(int(rng.integers(16, 40)))**1.4
     spots = [(rng.uniform(-.05, 1.05)*w, horizon + h*(.03 + .6*n), h*(.18 + .5*n)*rng.uniform(.7, 1.2), .6*(1 - n)**2)
              for n in near]
-    return _plant(rng, _image(a), air, sprites, spots)
+    return _plant(rng, _to_image(a), air, sprites, spots)
 
 
 def _spruces_on_a_slope(rng, w, h):
-    air, colour = _Air(rng, "clear summer overcast mist golden storm"), _one(rng, "#2c5238 #35583a #23463c #3f5f3a")
+    air, colour = _Air(rng, "clear summer overcast mist golden storm"), _one_of(rng, "#2c5238 #35583a #23463c #3f5f3a")
     trees = [_conifer(rng, 280, _vary(rng, colour), 0, air) for _ in range(3)]
     return _trees(rng, w, h, air, ("#2f4a22", "#6d8c40"), trees)
 
@@ -567,11 +567,11 @@ def _misty_hills(rng, w, h):
     air, horizon, n = _Air(rng, "mist dusk golden clear storm"), h*rng.uniform(.1, .4), int(rng.integers(4, 7))
     a, colour, fog = _floats(_sky(rng, w, h, air, horizon/h + .1)), rng.choice(_WOODS), _noise(rng, w, h, 2.5, .5, 4, 3)
     for near in (np.arange(n) + 1)/n:
-        base, dim = horizon + (h - horizon)*.95*(near - 1/n)**1.1, _rgb(colour)*(1.15 - .75*near)
+        base, dim = horizon + (h - horizon)*.95*(near - 1/n)**1.1, _colour(colour)*(1.15 - .75*near)
         top = _ridge(rng, w, base, h*rng.uniform(.025, .07), rng.uniform(.8, 2))
         top = _wooded(rng, top, h*(.015 + .15*near**2), int(220 - 130*near), "conifers")
         _fill(a, top, air.on(dim, min(.95, 1.37 - 1.15*near)), air.on(dim, .92*(1 - near)), fog*.06)
-    return _image(a)
+    return _to_image(a)
 
 
 def _wooded_shore(rng, w, h):
@@ -589,7 +589,7 @@ def _wooded_shore(rng, w, h):
              _conifer(rng, 260, _vary(rng, "#2f5540"), 0, air) for _ in range(3)]
     spots = [(rng.uniform(0, w), shore + 2, h*rng.uniform(.12, .34), rng.uniform(.05, .3))
              for _ in range(int(rng.integers(10, 26)))]
-    return _water(rng, _plant(rng, _image(a), air, trees, spots), shore, air)
+    return _water(rng, _plant(rng, _to_image(a), air, trees, spots), shore, air)
 
 # %% ../nbs/98_drawing.ipynb #707a146f
 def _looking_up_into_the_crowns(rng, w, h):
@@ -611,9 +611,9 @@ def _looking_up_into_the_crowns(rng, w, h):
         for _ in range(5):
             b = p + (q - p)*rng.uniform(.03, .35)
             pen.line([b, b + (n*rng.choice([-1, 1]) - u*.5)*far*rng.uniform(.03, .1)], far*.004, bark*.9, 1)
-    a = _floats(_set(rng, _image(a), pen, air, .8))
+    a = _floats(_set(rng, _to_image(a), pen, air, .8))
     crowns(14, 4.5, 0)
-    return _image(a)
+    return _to_image(a)
 
 
 _FORESTS = (_spruces_on_a_slope, _birch_trunks, _autumn_trees, _misty_hills, _path_through_the_woods, _wooded_shore,
@@ -651,7 +651,7 @@ _PERCHING, _WADING, _SWIMMING = list(_BIRDS)[:13], list(_BIRDS)[14:19], list(_BI
 
 # %% ../nbs/98_drawing.ipynb #b40fd8cf
 def _side_bird(rng, pen, name, legs=True):
-    "A bird from the side, its body two units long; returns where its foot and its head are."
+    "Draw a bird from the side, its body two units long; → where its foot and its head are"
     *colours, plump, neck, head, blen, bhigh, tail, leg, tilt = _BIRDS[name].split()
     back, wing, belly, breast, face, cap, beak, feet = (_vary(rng, c, 7) for c in colours)
     sizes = np.array([plump, neck, head, blen, bhigh, tail, leg], dtype=float)
@@ -746,7 +746,7 @@ _FLYERS = {  # back, wing, its tip, belly, head, beak | span, chord, fingers, ne
 
 
 def _turned(yaw, pitch, roll):
-    "The rotation of a bird whose x points forward, y to its right, z up."
+    "Make the rotation of a bird whose x points forward, y to its right, z up"
     out = np.eye(3)
     for t, axes in ((yaw, (0, 1)), (pitch, (0, 2)), (roll, (1, 2))):
         m = np.eye(3)
@@ -756,7 +756,7 @@ def _turned(yaw, pitch, roll):
 
 # %% ../nbs/98_drawing.ipynb #5ef5db16
 def _wing(pen, see, side, back, wing, tip, span, chord, fingers, flap):
-    "A spread wing, feather by feather from the tip inwards; `see` turns points in space into points of the picture."
+    "Draw a spread wing, feather by feather from the tip; `see` turns points in space into points of the picture"
     def at(t, behind, out=0.):  # `t` along the arm, `behind` its front edge
         y, hand = .12 + t*span + out, max(0, t - .45)
         x = .38 + .42*math.sin(min(t*1.9, 1)*math.pi/2) - hand**1.5*(1.1 - .5*fingers) - behind
@@ -774,7 +774,7 @@ def _wing(pen, see, side, back, wing, tip, span, chord, fingers, flap):
 
 # %% ../nbs/98_drawing.ipynb #a2fcbca0
 def _flying_bird(rng, pen, name):
-    "A flying bird seen from any side, its body about two units long."
+    "Draw a flying bird seen from any side, its body about two units long"
     *colours, span, chord, fingers, neck, tail, fork, legs = _FLYERS[name].split()
     back, wing, tip, belly, head, beak = (_vary(rng, c, 6) for c in colours)
     sizes = np.array([span, chord, fingers, neck, tail, fork, legs], dtype=float)
@@ -808,7 +808,7 @@ def _flying_bird(rng, pen, name):
 
 # %% ../nbs/98_drawing.ipynb #af1aa182
 def _bird(rng, air, name, unit, legs=True, turn=0.):
-    "A bird from the side as a sprite, and where its foot and its head are on it."
+    "Draw a bird from the side as a sprite; → it, and where its foot and its head are on it"
     size, fine = (int(unit*5.4), int(unit*7)), 2 if unit < 100 else 1
     pen = _Pen(size, size[0]/2, size[1]*.52, unit, rng.choice([-1, 1]), turn, fine)
     foot, head = _side_bird(rng, pen, name, legs)
@@ -818,21 +818,21 @@ def _bird(rng, air, name, unit, legs=True, turn=0.):
 
 
 def _behind(rng, w, h, air):
-    "What lies out of focus behind a bird: leaves, sky, hills, water or a forest."
+    "Paint what lies out of focus behind a bird: leaves, sky, hills, water or a forest"
     what = rng.choice("leaves leaves sky hills water forest forest".split())
     if what == "leaves": return _blurry(rng, w, h, air, _LEAVES[str(rng.choice(list(_LEAVES)))])
     w2, h2 = w//2, h//2
     horizon = h2*rng.uniform(.35, .8)
     if what == "forest": im = _FORESTS[rng.integers(len(_FORESTS))](rng, w2, h2)
     else: im = _sky(rng, w2, h2, air, 1 if what == "sky" else horizon/h2)
-    if what in ("hills", "water"): im = _image(_hills(rng, _floats(im), air, horizon, 2))
+    if what in ("hills", "water"): im = _to_image(_hills(rng, _floats(im), air, horizon, 2))
     if what == "water": im = _water(rng, im, int(horizon + h2*.08), air)
     return im.filter(ImageFilter.GaussianBlur(h2*rng.uniform(.004, .02))).resize((w, h), Image.Resampling.BICUBIC)
 
 
 def _twigs(rng, pen, p, q, width):
-    "A branch from `p` to `q` with twigs; returns places for leaves."
-    p, q, colour = np.array(p), np.array(q), _one(rng, "#5a4634 #6d5a48 #4a3f36 #7a6a58")
+    "Draw a branch from `p` to `q` with twigs; → places for leaves"
+    p, q, colour = np.array(p), np.array(q), _one_of(rng, "#5a4634 #6d5a48 #4a3f36 #7a6a58")
     n, spots = (q - p)[::-1]*(-1, 1), [p + (q - p)*t for t in rng.random(5)]
     pen.line([p, *(p + (q - p)*t + n*rng.normal(0, .015) for t in (.25, .5, .75)), q], width, colour, width*.45)
     for t in rng.uniform(.05, .95, int(rng.integers(2, 6))):
@@ -843,7 +843,7 @@ def _twigs(rng, pen, p, q, width):
 
 # %% ../nbs/98_drawing.ipynb #d752cab0
 def _perched(rng, im, air, name, unit):
-    "A branch across the picture, sometimes with leaves, and a bird on it."
+    "Paint a branch across the picture, sometimes with leaves, and a bird on it"
     (w, h), side, lean, pen = im.size, rng.choice([-1, 1]), rng.normal(0, .18), _Pen(im.size)
     x, y, width = w*rng.uniform(.3, .7), h*rng.uniform(.5, .8), unit*rng.uniform(.16, .36)
     x0, x1 = (w*.5 - side*w*.55), x + side*w*rng.uniform(.15, .6)
@@ -855,7 +855,7 @@ def _perched(rng, im, air, name, unit):
         leaf = max(3, min(9, unit*rng.uniform(.08, .14)))
         _foliage(rng, a, *spots.T, unit*.32, int(rng.integers(4, 14)), leaves, leaf, air)
     sprite, foot, _ = _bird(rng, air, name, unit)
-    return _put(_image(a), sprite, (x - foot[0], y - width*.3 - foot[1]))
+    return _put(_to_image(a), sprite, (x - foot[0], y - width*.3 - foot[1]))
 
 
 def _bird_on_a_branch(rng, w, h):
@@ -883,11 +883,11 @@ def _bird_close_up(rng, w, h):
 def _birds_on_the_ground(rng, w, h):
     air, horizon = _Air(rng, "clear summer golden overcast snow"), h*rng.uniform(.12, .5)
     a = _hills(rng, _floats(_sky(rng, w, h, air, horizon/h)), air, horizon*.9, 2)
-    a = _floats(_image(a).filter(ImageFilter.GaussianBlur(3)))
+    a = _floats(_to_image(a).filter(ImageFilter.GaussianBlur(3)))
     *ground, litter = (("#3f5f28", "#8fae4c", ["#3f5f28 #a9c95a"]), ("#b59a70", "#e6d3a8", ["#8a7a60 #c9b890"]),
                        ("#7a6a58", "#b3a48c", ["#5a4a3a #c9b890"]))[rng.integers(3)]
     if air.name == "snow": ground, litter = ("#c6d3e2", "#f4f7fa"), None
-    im, n = _image(_floor(rng, a, air, horizon, *ground, litter)), int(rng.choice([1, 1, 2, 3, 5]))
+    im, n = _to_image(_floor(rng, a, air, horizon, *ground, litter)), int(rng.choice([1, 1, 2, 3, 5]))
     name = rng.choice("robin sparrow crow pigeon blackbird gull goose sandpiper jay stork duck".split())
     for near in np.sort(rng.uniform(.35, .85, n)):
         unit = h*(.05 + .2*near)*rng.uniform(.7, 1)/(1 + .12*n)/(1.6 if name in ("stork", "goose") else 1)
@@ -899,18 +899,18 @@ def _birds_on_the_ground(rng, w, h):
 
 # %% ../nbs/98_drawing.ipynb #6663fe3e
 def _shore(rng, w, h, air, y0):
-    "Water below the row `y0`, and what lies beyond it."
+    "Paint water below the row `y0`, and what lies beyond it"
     a, beyond = _floats(_sky(rng, w, h, air, y0/h)), rng.choice("hills crowns conifers reeds nothing".split())
     if beyond in ("hills", "crowns", "conifers"):
         _hills(rng, a, air, y0*rng.uniform(.55, .9), 2, None if beyond == "hills" else beyond)
     if beyond == "reeds":
         top, blades = _ridge(rng, w, y0*rng.uniform(.6, .9), h*.02, 3), _noise(rng, w, h, 40, .8, 1.2, .12)*.16
         _fill(a, top, air.on("#7a7a42", .15), air.on("#a9a865", .35), blades)
-    return _water(rng, _image(a), y0, air)
+    return _water(rng, _to_image(a), y0, air)
 
 
 def _reflect(rng, im, sprite, x, y):
-    "`sprite` standing on the row `y`, and under it its mirror image, broken by ripples."
+    "Stand `sprite` on the row `y`, and under it its mirror image, broken by ripples"
     mirror = np.array(ImageOps.flip(sprite))
     n, m = mirror.shape[:2]
     shift = np.sin(np.arange(n)*rng.uniform(.25, .5) + 6*rng.random())*np.linspace(.5, 5, n)*m/300
@@ -921,7 +921,7 @@ def _reflect(rng, im, sprite, x, y):
 
 # %% ../nbs/98_drawing.ipynb #fca9de74
 def _water_birds(rng, w, h, names, y0, n, size, sink):
-    "Some birds of one kind on the water, `sink` units of them below its surface."
+    "Paint some birds of one kind on the water, `sink` units of them below its surface"
     air, name = _Air(rng), rng.choice(names)
     im = _shore(rng, w, h, air, y0)
     for near in np.sort(rng.uniform(.2, .8, n)):
@@ -955,11 +955,11 @@ def _wading_birds(rng, w, h):
 
 # %% ../nbs/98_drawing.ipynb #11faac8e
 def _open_sky(rng, w, h, air):
-    "A sky, with land or water at its foot in some pictures."
+    "Paint a sky, with land or water at its foot in some pictures"
     y, what = h*rng.uniform(.6, .9), rng.choice("sky sky hills shore".split())
     if what == "shore": return _shore(rng, w, h, air, int(y))
     im = _sky(rng, w, h, air, rng.uniform(.8, 1.6) if what == "sky" else y/h)
-    return im if what == "sky" else _image(_hills(rng, _floats(im), air, y, 3))
+    return im if what == "sky" else _to_image(_hills(rng, _floats(im), air, y, 3))
 
 
 def _bird_in_flight(rng, w, h):
@@ -1014,11 +1014,11 @@ _BIRD_SCENES = (_bird_on_a_branch, _bird_in_flight, _birds_on_the_water, _bird_i
 
 # %% ../nbs/98_drawing.ipynb #3c17e475
 def _meadow(rng, w, h, air):
-    "A place for a thing: the picture, and the row where the grass begins."
+    "Paint a place for a thing; → the picture, and the row where the grass begins"
     y = int(h*rng.uniform(.42, .66))
     a = _hills(rng, _floats(_sky(rng, w, h, air, y/h)), air, y*rng.uniform(.7, .95), 2)
     grass, flowers = _vary(rng, rng.choice(_FIELDS)), ["#6f8c3a #d6c85a"] if rng.random() < .6 else None
-    return _image(_floor(rng, a, air, y, grass*.75, grass*1.15, flowers)), y
+    return _to_image(_floor(rng, a, air, y, grass*.75, grass*1.15, flowers)), y
 
 
 def _window(pen, x, y, s, glass):
@@ -1032,8 +1032,8 @@ def _house(rng, w, h):
     im, y = _meadow(rng, w, h, air)
     u, x, foot = h*rng.uniform(.09, .16), w*rng.uniform(.3, .6), y + (h - y)*rng.uniform(.2, .5)
     pen = _Pen((w, h), x, foot, u, rng.choice([-1, 1]))
-    wall = _one(rng, "#e9dfc8 #d8b88c #b9574a #f2f0ea #9fb4bd #c98f6a")
-    roof, glass = _one(rng, "#8c3f32 #5a5f68 #6b4a38"), "#ffd98a" if air.name in ("dusk", "storm") else "#38495a"
+    wall = _one_of(rng, "#e9dfc8 #d8b88c #b9574a #f2f0ea #9fb4bd #c98f6a")
+    roof, glass = _one_of(rng, "#8c3f32 #5a5f68 #6b4a38"), "#ffd98a" if air.name in ("dusk", "storm") else "#38495a"
     high, wide, deep = rng.uniform(1.3, 2.3), rng.uniform(1.4, 2), rng.uniform(1, 2.4)
     peak = high + rng.uniform(.8, 1.4)
     pen.box(wide, -high*.98, wide + deep, -.05, wall*.8)
@@ -1052,8 +1052,8 @@ def _sailing_boat(rng, w, h):
     air, y = _Air(rng), int(h*rng.uniform(.35, .6))
     u, im = h*rng.uniform(.08, .13), _shore(rng, w, h, air, y)
     pen = _Pen((w, h), w/2, h*.6, u, rng.choice([-1, 1]), rng.normal(0, .06))
-    hull = _one(rng, "#f2f0ea #27405f #8f2f2a #3f5a4a")
-    sail = _one(rng, "#f6f3ea #e8dcc0 #c9492f #e9b64a")
+    hull = _one_of(rng, "#f2f0ea #27405f #8f2f2a #3f5a4a")
+    sail = _one_of(rng, "#f6f3ea #e8dcc0 #c9492f #e9b64a")
     pen.line([(0, -.4), (0, -4.3)], .1, "#6a5238")
     pen.poly(_smooth([(.1, -4.2), (.1, -4.1), (1.2, -2.4), (2.1, -.75), (2.1, -.7), (.1, -.75)], 2), sail)
     pen.poly(_smooth([(-.12, -3.9), (-.12, -3.8), (-.7, -2), (-1.6, -.62), (-1.5, -.6), (-.12, -.75)], 2), sail*.9)
@@ -1067,7 +1067,7 @@ def _lighthouse(rng, w, h):
     a = _floats(_shore(rng, w, h, air, y))
     rock = np.interp(np.arange(w), [x - w*.4, x - w*.1, x + w*.12, x + w*.42], [h*1.05, y + h*.04, y + h*.03, h*1.05])
     _fill(a, _ridge(rng, w, rock, h*.02, 6), air.on("#4a443c"), air.on("#8a8274"), _noise(rng, w, h, 14, .8, 1.2)*.18)
-    pen, red = _Pen((w, h), x, y + h*.06, h*rng.uniform(.08, .115)), _one(rng, "#c43a2e #2f4a6a #2a2a2e")
+    pen, red = _Pen((w, h), x, y + h*.06, h*rng.uniform(.08, .115)), _one_of(rng, "#c43a2e #2f4a6a #2a2a2e")
     for k in range(6):
         low, high = .75 - .05*k, .70 - .05*k
         ring = [(-low, -k*.75), (low, -k*.75), (high, -(k + 1)*.75), (-high, -(k + 1)*.75)]
@@ -1076,7 +1076,7 @@ def _lighthouse(rng, w, h):
     pen.box(-.32, -5.2, .32, -4.65, "#ffe9a8")
     pen.poly([(-.42, -5.2), (.42, -5.2), (0, -5.75)], red)
     for k in (1, 3): pen.box(-.1, -k*1.1 - .3, .1, -k*1.1, "#2d3440")
-    return _set(rng, _image(a), pen, air, .6)
+    return _set(rng, _to_image(a), pen, air, .6)
 
 # %% ../nbs/98_drawing.ipynb #6c93080d
 def _car(rng, w, h):
@@ -1085,7 +1085,7 @@ def _car(rng, w, h):
     a, x, foot, u = _floats(im), w*rng.uniform(.35, .65), y + (h - y)*rng.uniform(.4, .65), w*rng.uniform(.08, .14)
     road = foot - h*.07 + np.linspace(-1, 1, w)*h*rng.normal(0, .02)
     _fill(a, road, air.on("#55565a"), air.on("#77787a", .2), _noise(rng, w, h, 20, .8, 1.2)*.07)
-    c, top = _one(rng, "#c22f2a #2f5fa8 #e8b83a #e9e9e6 #3f7a4f #8fb4c0"), rng.uniform(1.25, 1.7)
+    c, top = _one_of(rng, "#c22f2a #2f5fa8 #e8b83a #e9e9e6 #3f7a4f #8fb4c0"), rng.uniform(1.25, 1.7)
     pen = _Pen((w, h), x, foot, u, rng.choice([-1, 1]))
     pen.blob([(-1.3, -.9), (-1, -top), (-.4, -top - .12), (.4, -top - .1), (.95, -top + .15), (1.5, -.85), (.5, -.6)],
              c*.95)
@@ -1096,7 +1096,7 @@ def _car(rng, w, h):
     for wheel in (-1.2, 1.25):
         for r, colour in ((.46, "#17181a"), (.27, "#b9bdc0"), (.1, "#55585c")): pen.oval(wheel, -.22, r, r, colour)
     pen.oval(2.02, -.58, .12, .1, "#fff2c0")
-    return _set(rng, _image(a), pen, air, .4, (x, foot + u*.2, u*2.1))
+    return _set(rng, _to_image(a), pen, air, .4, (x, foot + u*.2, u*2.1))
 
 
 def _balloons(rng, w, h):
@@ -1122,10 +1122,11 @@ def _mug(rng, w, h):
     room = ["#6a5a4a #c9b49a", "#4a5a66 #b4c2c8", "#7a5a48 #d9b890", "#3f4a44 #a8b4a4", "#5f4a5a #c8a8b4"]
     a = _floats(_blurry(rng, w, h, air, room))
     grain = _noise(rng, w, h, 30, .8, 1.2, 14)*.06 + _noise(rng, w, h)*.04
-    table = _one(rng, "#8a5f3c #b98d5c #5a3f30 #d8c8ae #6a6f74")
+    table = _one_of(rng, "#8a5f3c #b98d5c #5a3f30 #d8c8ae #6a6f74")
     _fill(a, y + np.linspace(-1, 1, w)*h*top, air.on(table), air.on(table*.85, .15), grain)
     u, x, foot = h*rng.uniform(.1, .2), w*rng.uniform(.3, .7), y + (h - y)*rng.uniform(.35, .6)
-    pen, c = _Pen((w, h), x, foot, u, rng.choice([-1, 1])), _one(rng, "#e9e4d8 #b8432f #2f5f7a #d9a53a #3f6a4a #2d2d30")
+    pen = _Pen((w, h), x, foot, u, rng.choice([-1, 1]))
+    c = _one_of(rng, "#e9e4d8 #b8432f #2f5f7a #d9a53a #3f6a4a #2d2d30")
     tall, lip = rng.uniform(1.7, 2.3), rng.uniform(.16, .3)
     pen.line([(.85, -tall*.85), (1.55, -tall*.75), (1.5, -tall*.3), (.85, -tall*.22)], .26, c*.92)
     pen.poly([(-1, -tall), (1, -tall), (.92, -.05), (.6, .12), (-.6, .12), (-.92, -.05)], c)
@@ -1135,7 +1136,7 @@ def _mug(rng, w, h):
     for k in (-.3, .1, .4):  # steam
         curl = [(k, -tall - .3), (k + .15, -tall - .8), (k - .1, -tall - 1.3), (k + .1, -tall - 1.8)]
         pen.line(curl, .12, "#ffffff", .02, 40)
-    return _set(rng, _image(a), pen, air, .7, (x, foot + u*.05, u*1.2))
+    return _set(rng, _to_image(a), pen, air, .7, (x, foot + u*.05, u*1.2))
 
 # %% ../nbs/98_drawing.ipynb #e2ffe191
 def _bicycle(rng, w, h):
@@ -1143,12 +1144,12 @@ def _bicycle(rng, w, h):
     im, y = _meadow(rng, w, h, air)
     if rng.random() < .6:  # a wall behind it
         a, rows = _floats(im), int(y + (h - y)*.3)
-        c, rough = _one(rng, "#a8604a #d8c8a8 #8a9a9a #c49a6a"), _noise(rng, w, rows, 40, .8, 1.2, 2)*.07
+        c, rough = _one_of(rng, "#a8604a #d8c8a8 #8a9a9a #c49a6a"), _noise(rng, w, rows, 40, .8, 1.2, 2)*.07
         bricks = .06*(np.arange(rows)[:, None] % 14 < 2)
         a[:, :rows] = (c*air.light)[:, None, None]*(1 + rough + bricks + .1*_noise(rng, w, rows, 2))
-        im = _image(a)
+        im = _to_image(a)
     u, x, foot = w*rng.uniform(.08, .12), w*rng.uniform(.35, .65), y + (h - y)*rng.uniform(.45, .65)
-    pen, c = _Pen((w, h), x, foot - u, u, rng.choice([-1, 1])), _one(rng, "#c2332c #2f6a9a #3a3a3e #3f8a6a #e0b23a")
+    pen, c = _Pen((w, h), x, foot - u, u, rng.choice([-1, 1])), _one_of(rng, "#c2332c #2f6a9a #3a3a3e #3f8a6a #e0b23a")
     t = np.linspace(0, 2*np.pi, 25)
     for hub in (-1.6, 1.6):
         pen.line(np.stack([hub + np.cos(t), np.sin(t)], 1), .1, "#1d1d20")
@@ -1175,20 +1176,20 @@ def _mountains(rng, w, h):
         face = .55 + air.side*(gx*h*.028 + .25*np.gradient(smooth(top))) - gy*h*.014 + .06*rough
         face = np.clip(face, .12, 1.1)
         snow = np.clip((base*.72 - y + 26*rough)/14, 0, 1)*np.clip(face*1.8 - .2, .2, 1)
-        rock = [c*(.4 + .8*face) for c in air.on(_one(rng, "#6a6660 #5a5f6a #7a6a5a"))]
+        rock = [c*(.4 + .8*face) for c in air.on(_one_of(rng, "#6a6660 #5a5f6a #7a6a5a"))]
         _blend(rock, (c*(.55 + .5*face) for c in air.on("#f4f7fb")), snow)
         rock = np.clip(rock, 0, 255)
         _blend(rock, air.haze, .5*(1 - k/n)*np.clip(.35 + (y/base)**2, 0, 1))
         _blend(a, rock, np.clip(y - top[None] + .5, 0, 1))
-    if rng.random() < .5: return _water(rng, _image(a), int(base), air)
-    return _image(_hills(rng, a, air, base, 2, "fields"))
+    if rng.random() < .5: return _water(rng, _to_image(a), int(base), air)
+    return _to_image(_hills(rng, a, air, base, 2, "fields"))
 
 
 def _aeroplane(rng, w, h):
     air, u = _Air(rng), min(w, h)*rng.uniform(.08, .16)
-    im, tail = _open_sky(rng, w, h, air), _one(rng, "#c4302a #2f5f9f #e8a52e #2a7a6a")
+    im, tail = _open_sky(rng, w, h, air), _one_of(rng, "#c4302a #2f5f9f #e8a52e #2a7a6a")
     pen = _Pen((w, h), w*rng.uniform(.3, .7), h*rng.uniform(.25, .6), u, rng.choice([-1, 1]), rng.normal(-.15, .2))
-    c = _one(rng, "#f0f2f4 #d8dde2 #e8c23a #c4392f")
+    c = _one_of(rng, "#f0f2f4 #d8dde2 #e8c23a #c4392f")
     pen.poly([(-.1, -.1), (.5, -.15), (-.75, -1), (-1, -1)], c*.8)
     pen.blob([(-2.3, -.25), (-2.2, .05), (-1, .3), (1.6, .3), (2.3, .12), (2.35, -.05), (1.8, -.28), (0, -.32),
               (-1.5, -.3)], c)
@@ -1205,7 +1206,7 @@ _THINGS = (_house, _sailing_boat, _mug, _car, _mountains, _balloons, _lighthouse
 
 # %% ../nbs/98_drawing.ipynb #76be5362
 def _framed(rng, im):
-    "`im` held a little askew and a little closer, as cameras are."
+    "Hold `im` a little askew and a little closer, as cameras are held"
     (w, h), tilt = im.size, rng.normal(0, .02)
     zoom = 1/(1 + 1.8*abs(tilt) + rng.uniform(0, .12))
     c, s, slack = zoom*math.cos(tilt), zoom*math.sin(tilt), max(0, 1 - zoom - 1.6*abs(tilt))/2
@@ -1215,7 +1216,7 @@ def _framed(rng, im):
 
 
 def _finish(rng, im):
-    "What a camera adds: its frame, uneven light, a colour cast, contrast, grain."
+    "Add what a camera adds: its frame, uneven light, a colour cast, contrast, grain"
     a, (w, h) = _floats(_framed(rng, im)), im.size
     y, x = (np.linspace(-1, 1, n, dtype=np.float32) - np.float32(rng.normal(0, .2)) for n in (h, w))
     y = y[:, None]
@@ -1225,7 +1226,7 @@ def _finish(rng, im):
     contrast = rng.uniform(.95, 1.12)
     cast = rng.uniform(.96, 1.04, 3).astype(np.float32)*np.float32(contrast)
     grain += np.float32(128*(1 - contrast))
-    return _image(plane*(light*c) + grain for plane, c in zip(a, cast))
+    return _to_image(plane*(light*c) + grain for plane, c in zip(a, cast))
 
 # %% ../nbs/98_drawing.ipynb #6733f78f
 _SCENES = dict(bird=_BIRD_SCENES, forest=_FORESTS, thing=_THINGS)
@@ -1239,7 +1240,7 @@ def draw(
     i: int,  # which picture of that kind, 0 or more
     seed: int = 42,  # another seed, another collection
 ) -> Image.Image:  # RGB, the longer side 560 to 720 px
-    """Picture `i` of `kind`: always the same for the same arguments.
+    """Draw picture `i` of `kind`, always the same for the same arguments
 
     Parameters
     ----------
@@ -1256,7 +1257,7 @@ def draw(
         RGB, the longer side 560 to 720 px
     """
     rng = _rng(seed, kind, i)
-    return _finish(rng, _scene(kind, i)(rng, *_size(rng)))
+    return _finish(rng, _scene(kind, i)(rng, *_picture_size(rng)))
 
 
 def describe(
@@ -1264,7 +1265,7 @@ def describe(
     i: int,  # which picture of that kind
     seed: int = 42,  # which collection
 ) -> dict:  # title, width, height
-    """What is known of a picture without drawing it.
+    """Describe a picture without drawing it
 
     Parameters
     ----------
@@ -1280,5 +1281,5 @@ def describe(
     dict
         title, width, height
     """
-    width, height = _size(_rng(seed, kind, i))
+    width, height = _picture_size(_rng(seed, kind, i))
     return dict(title=_scene(kind, i).__name__.replace("_", " ").strip().capitalize(), width=width, height=height)

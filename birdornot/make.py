@@ -175,8 +175,8 @@ def find_pictures(
     source = "folder" if folder else "table" if table else source
     n = n or (sys.maxsize if folder or table else WANTED)
     hits = search_images(term, n=n, source=source, folder=folder, table=table, **more)
-    told = [f"{r['source']} {r['hits']}" + (f" ({r['problem']})" if r["problem"] else "") for r in hits.report]
-    say("search", f"{term}: {hits.summary}, {', '.join(told)}")
+    gave = [f"{r['source']} {r['hits']}" + (f" ({r['problem']})" if r["problem"] else "") for r in hits.report]
+    say("search", f"{term}: {hits.summary}, {', '.join(gave)}")
     return hits
 
 # %% ../nbs/80_make.ipynb #f43f440c
@@ -234,8 +234,8 @@ def class_labels(
     return labels
 
 # %% ../nbs/80_make.ipynb #de9dcdae
-def _alone(terms):
-    "The words of which terms like bird+forest are made, and the terms that are one word"
+def _words_apart(terms):
+    "List the words that terms such as bird+forest are made of, and the terms that are one word"
     return sorted({w for t in terms for w in (t.split("+") if all(t.split("+")) else [t])})
 
 
@@ -268,7 +268,7 @@ def class_words(
         raise BirdornotError("no words were given; type a word for each class, such as: bird forest, "
                              "or name pictures of your own: --folder photos, --table labels.csv")
     found, where = folder_terms(folder) if folder else table_terms(table), str(folder or table)
-    found = _alone(found) if multilabel else found
+    found = _words_apart(found) if multilabel else found
     if len(found) > 1: return found
     what = "sub-folders with pictures in them" if folder else "labels in a column 'label'"
     raise BirdornotError(f"{where!r} has {len(found)} classes ({', '.join(found) or 'none'}); two or more {what} are "
@@ -278,7 +278,7 @@ def class_words(
 def classes_of(
     dest: str | Path  # dataset folder, which need not be there
 ) -> set[str]:  # labels
-    """The classes of which a dataset has pictures in use
+    """List the classes of which a dataset has pictures in use
 
     Parameters
     ----------
@@ -347,52 +347,52 @@ def combined_terms(
     return [name for name in names if len(parts := split_label(name)) > 1 and {*map(label_key, parts)} <= known]
 
 # %% ../nbs/80_make.ipynb #3d6d46a3
-def _rows_of(dest, label):
-    "The rows that earlier runs got for this label"
+def _label_rows(dest, label):
+    "Read the rows that earlier runs got for this label"
     if not layout_of(dest).ledger.exists(): return []
     with Ledger(dest) as ledger: return [r for r in ledger.rows() if own_label(r) == label]
 
 
-def _found(dest, label, n):
-    "How many pictures earlier runs got for this label; a line says where more were found than are wanted now"
-    there = sum(r["status"] != "failed" for r in _rows_of(dest, label))
+def _already_found(dest, label, n):
+    "Count the pictures that earlier runs got for this label; a line says where there are more than wanted now"
+    there = sum(r["status"] != "failed" for r in _label_rows(dest, label))
     if n and there > n: say("search", f"{label}: {there} were found before, and all of them are used; "
                                       f"for {n} name another folder with --out")
     return there
 
 
 def _to_find(dest, label, n):
-    "How many hits to ask for: none where `n` were found and half of them came, or the class got another name"
-    rows, there, n = _rows_of(dest, label), _found(dest, label, n), n or WANTED
+    "Calculate how many hits to ask for: none where `n` were found and half of them came, or the class was renamed"
+    rows, there, n = _label_rows(dest, label), _already_found(dest, label, n), n or WANTED
     renamed = there and f"renamed:{label}" in read_about(layout_of(dest).ledger)
     if renamed or there >= n or (len(rows) >= n and 2*there >= n): return 0
     return n + sum(r["status"] == "failed" and reason_kind(r["reason"]) != "moment" for r in rows)
 
 
 def _find_more(term, dest, **asked):
-    "Hits for a term; none, and the reason told, where a source is refused and earlier rows may come now"
+    "Find hits for a term; none, and a line with the reason, where a source fails and earlier rows may come now"
     try: return find_pictures(term, **asked)
     except (NoHits, SourceFailed) as e:
-        if not _rows_of(dest, clean_label(term)): raise
+        if not _label_rows(dest, clean_label(term)): raise
         say("search", f"{term}: {e}")
     return []
 
 
-def _keep(dest, hits):
+def _keep_hits(dest, hits):
     "Write down what was found, before the rest is refused"
     with Ledger(fillable(dest)) as ledger: ledger.add(hits)
     say("search", f"what was found of {', '.join(dict.fromkeys(h.term for h in hits))} is kept")
 
 
 def _find_together(term, **asked):
-    "Hits for bird+forest: pictures found for the words bird forest; none, and the reason told, where there are none"
+    "Find hits for bird+forest by the words bird forest; none, and a line with the reason, where there are none"
     try: return find_pictures(term, phrases=[term.replace("+", " ")], **asked)
     except (NoHits, SourceFailed) as e: say("search", f"{term}: left out: {e}")
     return []
 
 
 def _only_together(words, folder, table):
-    "The words that are no class of a folder or table by themselves, only as a part of others, such as bird+forest"
+    "List the words that are classes of a folder or table only as parts of others, such as bird+forest"
     found = {label_key(t) for t in (folder_terms(folder) if folder else table_terms(table) if table else ())}
     parts = {part for t in found if len(split_label(t)) > 1 for part in split_label(t)}
     return {w for w in words if label_key(w) in parts - found}
@@ -427,7 +427,7 @@ def find_in_folder(
         with Ledger(dest) as ledger: have.update(map(own_label, ledger.rows(source="folder")))
     if outside := outside_classes(folder, terms): say("search", left_out_line(outside))
     for t in terms:
-        _found(dest, clean_label(t), n)  # says where more are there than are wanted now
+        _already_found(dest, clean_label(t), n)  # says where more are there than are wanted now
         try: found[clean_label(t)] = find_pictures(t, folder=folder)
         except BirdornotError as e:
             if not have[clean_label(t)]: raise
@@ -488,7 +488,7 @@ def find_missing(
     if folder: hits = find_in_folder([*words_apart, *together], dest, folder, n)
     else:
         found = (_find_more(t, dest, n=k, **asked) for t, k in _missing(words_apart).items())
-        hits = keep_found(found, lambda some: _keep(dest, some))
+        hits = keep_found(found, lambda some: _keep_hits(dest, some))
         hits += [h for t, k in _missing(together).items() for h in _find_together(t, n=k, **asked)]
     if any(h.part == "valid" for h in hits): say("search", _POOLED)
     return Hits(hits)
@@ -506,7 +506,7 @@ _WAYS = "auto", "probe", "both", "finetune"
 
 
 def _solves(how, minutes):
-    "Whether nothing but the head is trained"
+    "Tell whether only the head is trained"
     return how == "probe" or (how == "auto" and not (has_fastai() and (minutes or which("nvidia-smi"))))
 
 
@@ -534,7 +534,7 @@ def check_training(
     BirdornotError
     """
     check_numbers(**numbers)
-    if how not in _WAYS: raise BirdornotError(f"{how!r} is no way to train; choose {', '.join(_WAYS)}")
+    if how not in _WAYS: raise BirdornotError(f"{how!r} is not a way to train; choose {', '.join(_WAYS)}")
     if how in ("both", "finetune"): need_fastai(f"--how {how}")
     if prior not in (None, "trained") and not _solves(how, numbers.get("minutes")):
         raise BirdornotError(f"a prior ({prior}) is for a probe; leave it out, and give it when you ask for answers: "
@@ -543,7 +543,7 @@ def check_training(
 
 # %% ../nbs/80_make.ipynb #30f79b2a
 def _train_probe(dest, wanted, why):
-    "A probe, without importing torch"
+    "Train a probe, without importing torch"
     if wanted.items() <= saved_facts(dest).items() and unchanged(dest):
         say("train", "nothing new: the probe of the last run is taken")
         return restore_probe(dest)
@@ -559,14 +559,14 @@ def _train_probe(dest, wanted, why):
 # %% ../nbs/80_make.ipynb #ba21a624
 @contextmanager
 def _begins_anew():
-    "Inside, Ctrl-C says what is kept and what is not"
+    "Have Ctrl-C say what is kept and what is not"
     try: yield
     except KeyboardInterrupt:
         raise KeyboardInterrupt("the pictures are kept; the training that was going on begins anew") from None
 
 
 def _train_learner(dest, backbone, size, settings, began, after):
-    "A learner of fastai, or why there is time for no more than a probe"
+    "Train a learner of fastai, or say why there is only time for a probe"
     from birdornot import learner
     from birdornot.datablock import dataloaders
     from birdornot.finetune import Deadline, fit, measure_speed, plan_fit
@@ -619,7 +619,7 @@ def _say_together(dest, multilabel):
 
 
 def _project_of(dest, out):
-    "The dataset whose project takes the results of a training: `dest`, or the project `out` for its photos"
+    "Find the dataset whose project takes the results of a training: `dest`, or the project `out` for its photos"
     layout = layout_of(dest)
     if out:
         if layout.kind != "beside":
@@ -633,7 +633,7 @@ def _project_of(dest, out):
 # %% ../nbs/80_make.ipynb #74bf0845
 @contextmanager
 def _holding(dest, what):
-    "A context in which nobody moves the pictures of a dataset; a folder of your own is not ours to hold"
+    "Keep the pictures of a dataset from being moved; a folder of your own is not ours to hold"
     layout = layout_of(dest)
     ours = layout.kind == "project" and layout.ledger.exists() and os.access(layout.home, os.W_OK)
     with disk_full_errors(layout.home), at_work(layout, what) if ours else nullcontext(): yield
@@ -643,7 +643,7 @@ EPOCHS = 4  # of training after the probe, at most, unless another number is giv
 
 
 def _after_training(valid, speed):
-    "Seconds for what comes after training: the pictures held back, and those of no class, are looked at"
+    "Estimate the seconds after training, when held-out and OOD pictures are looked at"
     return (valid + 60)*speed.look
 
 
@@ -657,8 +657,8 @@ _WITHOUT = ("solving the head takes seconds; `pip install 'birdornot[fastai]'` a
             "blocks, too, which helps where your photos look unlike others")
 
 
-def _train(dest, how, backbone, size, epochs, seed, minutes, multilabel, by=None, prior=None, after=_after_training):
-    "`Probe` or learner, by the way that was asked for, in the time there is"
+def _trained(dest, how, backbone, size, epochs, seed, minutes, multilabel, by=None, prior=None, after=_after_training):
+    "Train a `Probe` or learner as asked for, in the time there is, or take up the last one"
     _say_together(dest, multilabel)
     began, wanted = time.monotonic(), dict(asked=how, backbone=backbone, asked_size=size, seed=seed, by=by,
                                            multilabel=multilabel, prior=None if prior == "trained" else prior)
@@ -670,16 +670,16 @@ def _train(dest, how, backbone, size, epochs, seed, minutes, multilabel, by=None
         settings = dict(asked=how, epochs=epochs, seed=seed, minutes=minutes, multilabel=multilabel, valid_pct=0.2,
                         by=by)
         learn, why = _train_learner(dest, backbone, size, settings, began, after)
-        if learn: return _warned(learn)
+        if learn: return _say_warnings(learn)
         wanted = timed
     probe = _train_probe(dest, wanted, why)
     if minutes and (took := (time.monotonic() - began)/60) > 1.2*minutes:
         say("train", f"it took {took:.1f} minutes instead of {minutes:g}; nothing is shorter than a probe")
-    return _warned(probe)
+    return _say_warnings(probe)
 
 
-def _warned(trained):
-    "What was trained, after a line for each reason why its number may not mean what it seems to"
+def _say_warnings(trained):
+    "Return what was trained, after a line for each reason why its error may mislead"
     for said in trained.result.warnings: say("beware", said)
     return trained
 
@@ -737,7 +737,7 @@ def train(
         refresh(dest)
         if multilabel: _join_classes(dest)
         _say_classes(dest)
-        trained = _train(dest, how, backbone, size, epochs, seed, minutes, multilabel, by, prior)
+        trained = _trained(dest, how, backbone, size, epochs, seed, minutes, multilabel, by, prior)
         if exam: _say_test(trained, exam)
     model = layout_of(dest).model
     say_outdated(model)
@@ -748,7 +748,7 @@ def train(
 def last_trained(
     dest: str | Path  # dataset folder
 ) -> Probe | object:  # or fastai `Learner`; raises `DatasetError` where there is none, or pictures have changed since
-    """Give back what was trained last in a dataset folder
+    """Restore what was trained last in a dataset folder
 
     Parameters
     ----------
@@ -839,7 +839,7 @@ def export(
 
 
 def _export(trained, result, dest, out, exam=False):
-    "Model folder, with what is known of shortcuts"
+    "Write the model folder, with what is known of shortcuts"
     known, facts = kept_shortcuts(dest), saved_facts(dest)
     if not known:
         say("shortcuts", f"not measured: {command_line('report', dest)} does it, "
@@ -893,7 +893,7 @@ def exam(
     model: str | Path,  # model folder, or a zip of one
     photos: str | Path | None = None  # photos of your own, a folder for each label; by default what the model carries
 ) -> Evaluation:
-    """Judge a model that somebody gave you: by the embeddings and labels it carries, or on photos of your own
+    """Judge a model that you were given: by the embeddings and labels it carries, or on photos of your own
 
     Parameters
     ----------
@@ -905,8 +905,8 @@ def exam(
     return evaluate(photos, model) if photos else sit_exam(model)
 
 # %% ../nbs/80_make.ipynb #082675e2
-def _trained_sections(trained, result, dest, limit=60):
-    "Sections of the report: what was said about pictures of none of the classes, and the test for shortcuts"
+def _model_sections(trained, result, dest, limit=60):
+    "Write the sections of the report on OOD pictures and on shortcuts"
     met = [dict(kind=r["kind"], pictures=r["pictures"], unsure=r["unsure"],
                 called=", ".join(f"{n} {c}" for c, n in r["called"].items()))
            for r in saved_facts(dest).get("ood", [])]
@@ -943,13 +943,13 @@ def report(
         except DatasetError as e: say("report", f"says nothing of errors: {e}")
         else:
             result = trained.result
-            sections = _trained_sections(trained, result, dest)
+            sections = _model_sections(trained, result, dest)
         if leak: sections["Leak"] = str(leak_report(dest))
         return write_report(dest, result, out, sections)
 
 # %% ../nbs/80_make.ipynb #607f5726
 def _probe_answer(dest, photo):
-    "What the probe that was trained last says of a photo"
+    "Ask the probe that was trained last about a photo"
     facts, head = saved_facts(dest), saved_head(dest)
     x = Embedder(facts["backbone"], facts["asked_size"]).one(photo)[None]
     out = dict(logits=head_logits(head, x)) | (dict(novelty=head.novelty(x)) if head.novelty else {})
@@ -993,11 +993,11 @@ class Explanation:
     Attributes
     ----------
     answer
-        None where there is none; a line has told why
+        None where there is none; a line has said why
     nearest
         dicts of file, label and similarity, the nearest first
     """
-    answer: Prediction | None  # None where there is none; a line has told why
+    answer: Prediction | None  # None where there is none; a line has said why
     nearest: list[dict[str, object]]  # dicts of file, label and similarity, the nearest first
 
     def __str__(self):
@@ -1047,12 +1047,12 @@ def explain(
 
 # %% ../nbs/80_make.ipynb #91aa4260
 def _folder_pictures(folder):
-    "Pairs of photo and label of a folder with a folder for each class"
+    "Pair photos and labels of a folder with a folder for each class"
     return [(f, f.relative_to(folder).parts[0]) for t in folder_terms(folder) for f in find_photos(Path(folder)/t)]
 
 
 def _table_pictures(table):
-    "Pairs of photo and label of the rows of a table that are its test part"
+    "Pair photos and labels of the rows of a table that are its test part"
     rows = [r for _, r in table_rows(table) if part_name(r.get("part")) == "test" and "label" in r]
     found = [(picture_address(Path(table).parent, r.get("image_url", "")), str(r["label"])) for r in rows]
     return [(path_of(a) if a.startswith("file:") else a, lbl) for a, lbl in found if a]
@@ -1108,7 +1108,7 @@ class Made:
     trained
         `Probe`, or fitted learner
     result
-        on the pictures held back
+        on the held-out pictures
     model
         model folder
     report
@@ -1124,7 +1124,7 @@ class Made:
     downloaded: object  # what `download_images` says
     cleaned: object  # what `clean_images` says
     trained: object  # `Probe`, or fitted learner
-    result: Evaluation  # on the pictures held back
+    result: Evaluation  # on the held-out pictures
     model: Path  # model folder
     report: Path  # HTML file
     seconds: dict[str, float]  # stage → wall time
@@ -1139,7 +1139,7 @@ class Made:
                           f"try it    {command_line('predict', self.model, self.trained.valid_files[-1])}"])
 
     def as_dict(self) -> dict[str, object]:  # model, error, error_low, error_high, seconds, pictures, test; JSON values
-        """What a program may want to know
+        """Describe it for a program
 
         Returns
         -------
@@ -1154,7 +1154,7 @@ class Made:
 
 # %% ../nbs/80_make.ipynb #6f4ae7b0
 def _picture_row(result, n=6):
-    "The held-out pictures a model finds hardest, with its answers, as an HTML image"
+    "Show the held-out pictures a model finds hardest, with its answers, as an HTML image"
     worst = [r for r in result.top_losses(n) if r["file"]]
     sheet = contact_sheet([r["file"] for r in worst], [f"{r['called']} {r['confidence']:.0%}" for r in worst], cols=n)
     sheet.convert("RGB").save(data := BytesIO(), "JPEG", quality=75)
@@ -1166,33 +1166,34 @@ def _picture_row(result, n=6):
 def _repr_html_(self: Made):
     found = ", ".join(f"{n} {t}" for t, n in Counter(h.term for h in self.hits).items()) or "nothing new was needed"
     fit = saved_facts(self.dataset).get("fit", {})
-    told = dict(search=found, download=self.downloaded, clean=self.cleaned,
+    did = dict(search=found, download=self.downloaded, clean=self.cleaned,
                 train=f"{fit.get('how')} ({fit.get('why')})", export=f"{self.model}, {self.report}")
-    steps = html_table([[k, v, f"{self.seconds[k]:.1f}"] for k, v in told.items()], ["step", "what it did", "seconds"])
+    steps = html_table([[k, v, f"{self.seconds[k]:.1f}"] for k, v in did.items()], ["step", "what it did", "seconds"])
     title = f"<b>{escape(' or '.join(self.words))}?</b> {escape(str(self.result))}"
     return f"<p>{title}</p>{steps}{_picture_row(self.result)}"
 
 # %% ../nbs/80_make.ipynb #f26617c1
-def _tested(model, pictures, **limits):
-    "The `Evaluation` of a finished model on the pictures kept for the test, or None; lines say what is left out"
+def _judge_on_test(model, pictures, **limits):
+    "Judge a finished model on the pictures kept for the test, if there are any; lines say what is left out"
     if not pictures: return None
     clf = Classifier(model, **limits)
-    with warnings.catch_warnings(record=True, action="always", category=UserWarning) as told:
+    with warnings.catch_warnings(record=True, action="always", category=UserWarning) as warned:
         photos, labels = zip(*pictures)
         try: result = judge(clf, list(photos), list(labels), "the test pictures")
         except BirdornotError as e: return say("test", f"not judged: {e}")
-    for w in told: say("test", w.message)
+    for w in warned: say("test", w.message)
     return result
 
 
 def _say_test(trained, pictures):
     "Say how often what was trained is wrong on the pictures kept for the test, as the model that will be exported"
-    with TemporaryDirectory() as d: result = _tested(export_model(trained, Path(d)/"model", trained.result), pictures)
+    with TemporaryDirectory() as d:
+        result = _judge_on_test(export_model(trained, Path(d)/"model", trained.result), pictures)
     if result: say("test", result)
 
 
 @contextmanager
-def _turn(layout):
+def _wait_turn(layout):
     "Wait until no other `make` is at work in a dataset; a folder in which nothing came about is not left behind"
     home, lock = layout.ledger.parent, layout.ledger.with_suffix(".make")
     try: home.mkdir(parents=True, exist_ok=True)
@@ -1279,7 +1280,7 @@ def make(
     layout = fillable(dest)
     limits = dict(min_size=min_size, min_contrast=min_contrast, megabytes=megabytes, seconds=seconds)
     if folder: check_apart(folder, layout)
-    with _turn(layout):
+    with _wait_turn(layout):
         refresh(layout)
         check_words(words, dest, multilabel)
         with _clock("search", took): hits = find_missing(words, dest, n, source, folder, table, multilabel)
@@ -1292,14 +1293,15 @@ def make(
                 if not (multilabel and {*split_label(label)} <= before): record_added(dest, label)
         with _holding(layout, "make"):
             with _clock("train", took):
-                trained = _train(dest, how, backbone, None, EPOCHS, seed, minutes, multilabel, by, prior, _after_making)
+                trained = _trained(dest, how, backbone, None, EPOCHS, seed, minutes, multilabel, by, prior,
+                                   _after_making)
                 result = trained.result
             with _clock("export", took):
                 late = minutes and took["train"] > 60*minutes
                 limit = 0 if late else 24 if source == "sample" else 60  # the tour is a quick one
-                sections = _trained_sections(trained, result, dest, limit)
+                sections = _model_sections(trained, result, dest, limit)
                 model = _export(trained, result, dest, layout.model)
-                tested = _tested(model, exam, megabytes=megabytes, seconds=seconds)
+                tested = _judge_on_test(model, exam, megabytes=megabytes, seconds=seconds)
                 if tested: sections = {"Test": f"On the pictures kept for the test: {tested}."} | sections
                 page = write_report(dest, result, layout.report, sections)
     return Made(words, dest, hits, downloaded, cleaned, trained, result, model, page, took, tested)

@@ -36,22 +36,22 @@ FAULTS = ("exact_duplicate", "near_duplicate", "wrong_label", "truncated", "html
 NEAR_DUPLICATES = ("quality_60", "half_size", "crop_5_percent", "darker", "brighter", "mirrored")
 
 # %% ../nbs/99_sample.ipynb #2cab8561
-def _jpeg(im, quality=88, **kwargs):
-    "`im` as the bytes of a JPEG file."
+def _as_jpeg(im, quality=88, **kwargs):
+    "Write `im` as the bytes of a JPEG file"
     out = io.BytesIO()
     im.save(out, "JPEG", quality=quality, **kwargs)
     return out.getvalue()
 
 
 def _near(im, variant):
-    "`im` changed as `variant` says, as the bytes of a JPEG file."
+    "Change `im` as `variant` says; → the bytes of a JPEG file"
     w, h = im.size
-    if variant == "quality_60": return _jpeg(im, 60)
+    if variant == "quality_60": return _as_jpeg(im, 60)
     if variant == "half_size": im = im.resize((w//2, h//2), Image.Resampling.LANCZOS)
     elif variant == "crop_5_percent": im = im.crop((w//40, h//40, w - w//40, h - h//40))
     elif variant == "mirrored": im = ImageOps.mirror(im)
     else: im = ImageEnhance.Brightness(im).enhance(.8 if variant == "darker" else 1.2)
-    return _jpeg(im)
+    return _as_jpeg(im)
 
 # %% ../nbs/99_sample.ipynb #2b14f1e1
 def _pick(choices, i): return choices[(i + i//len(choices)) % len(choices)]
@@ -60,7 +60,7 @@ def _pick(choices, i): return choices[(i + i//len(choices)) % len(choices)]
 def near_duplicate_variant(
     i: int,  # number of the picture
 ) -> str:  # one of `NEAR_DUPLICATES`
-    """How the near duplicate of picture `i` differs from it.
+    """Name how the near duplicate of picture `i` differs from it
 
     Parameters
     ----------
@@ -76,15 +76,15 @@ def near_duplicate_variant(
 
 # %% ../nbs/99_sample.ipynb #d6e30d03
 def _rotated(im, i):
-    "`im` turned, with the EXIF orientation that turns it back."
+    "Turn `im`, with the EXIF orientation that turns it back"
     turns = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
     orientation, exif = _pick(list(turns), i), Image.Exif()
     exif[0x0112] = orientation
-    return _jpeg(im.transpose(turns[orientation]), 95, exif=exif)
+    return _as_jpeg(im.transpose(turns[orientation]), 95, exif=exif)
 
 
 def _transparent(im):
-    "`im` cut out by a soft oval: a PNG with nothing in its corners."
+    "Cut `im` out by a soft oval: a PNG with nothing in its corners"
     im = ImageOps.contain(im, (320, 320))
     (w, h), mask = im.size, Image.new("L", im.size)
     ImageDraw.Draw(mask).ellipse((w*.04, h*.04, w*.96, h*.96), fill=255)
@@ -96,7 +96,7 @@ def _transparent(im):
 
 
 def _animated(im):
-    "`im` as a GIF of three frames, each a little closer."
+    "Animate `im`: a GIF of three frames, each a little closer"
     im, out = ImageOps.contain(im, (300, 300)), io.BytesIO()
     frames = [im.crop((k, k, im.width - k, im.height - k)).resize(im.size) for k in (0, 4, 8)]
     frames = [o.quantize(64, Image.Quantize.FASTOCTREE) for o in frames]
@@ -104,12 +104,12 @@ def _animated(im):
     return out.getvalue()
 
 # %% ../nbs/99_sample.ipynb #834df521
-_PAGE = """<!doctype html>
+_NOT_HERE = """<!doctype html>
 <html><head><title>Not here</title></head>
 <body><h1>No hotlinking</h1><p>Picture {i} is only shown on our own pages.</p></body></html>
 """
 
-_OTHER = 1_000_000  # wrong labels show pictures from this number on: they appear nowhere else
+_OTHER_FROM = 1_000_000  # wrong labels show pictures from this number on: they appear nowhere else
 
 
 def _other(kind, i): return _pick([o for o in KINDS if o != kind], i)
@@ -121,7 +121,7 @@ def sample_picture(
     seed: int = 42,  # another seed, another collection
     fault: str = "",  # one of `FAULTS` to plant in picture `i`, or '' for none
 ) -> bytes:  # the content of a JPEG, PNG, GIF or (for `html`) text file
-    """The file of picture `i` of `kind`, with `fault` planted.
+    """Make the file of picture `i` of `kind`, with `fault` planted
 
     Parameters
     ----------
@@ -140,16 +140,16 @@ def sample_picture(
         the content of a JPEG, PNG, GIF or (for `html`) text file
     """
     if fault not in ("", *FAULTS): raise ValueError(f'fault {fault!r} is not known; choose from {", ".join(FAULTS)}')
-    if fault == "wrong_label": return sample_picture(_other(kind, i), i + _OTHER, seed)
-    if fault == "html": return _PAGE.format(i=i).encode()
+    if fault == "wrong_label": return sample_picture(_other(kind, i), i + _OTHER_FROM, seed)
+    if fault == "html": return _NOT_HERE.format(i=i).encode()
     im = draw(kind, i, seed)
     if fault == "near_duplicate": return _near(im, near_duplicate_variant(i))
     if fault == "exif_rotated": return _rotated(im, i)
-    if fault == "cmyk": return _jpeg(im.convert("CMYK"))
+    if fault == "cmyk": return _as_jpeg(im.convert("CMYK"))
     if fault == "transparent": return _transparent(im)
     if fault == "animated": return _animated(im)
-    if fault == "tiny": return _jpeg(ImageOps.contain(im, (24, 24)))
-    data = _jpeg(im, 84 + i % 9)
+    if fault == "tiny": return _as_jpeg(ImageOps.contain(im, (24, 24)))
+    data = _as_jpeg(im, 84 + i % 9)
     return data[:len(data)*3//5] if fault == "truncated" else data
 
 # %% ../nbs/99_sample.ipynb #bba77c87
@@ -159,7 +159,7 @@ def sample_name(
     seed: int = 42,  # which collection
     fault: str = "",  # one of `FAULTS`, or ''
 ) -> str:  # seed/kind/number-fault.extension
-    """The name of a sample picture.
+    """Name a sample picture
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ def sample_name(
 def parse_sample_name(
     name: str,  # what `sample_name` returned
 ) -> dict:  # kind, i, seed, fault: the arguments of `sample_picture`
-    """The way back from a name to the picture.
+    """Read from a name which picture it stands for
 
     Parameters
     ----------
@@ -262,24 +262,24 @@ class _Studio:
 _COPIES = ("exact_duplicate", "near_duplicate")
 
 
-def _answer(label, i, seed, fault):
-    "What is true of a sample picture."
+def _true_answer(label, i, seed, fault):
+    "Say what is true of a sample picture"
     truth = None if fault == "html" else _other(label, i) if fault == "wrong_label" else label
     return dict(name=sample_name(label, i, seed, fault), kind=label, truth=truth, fault=fault,
                 original=sample_name(label, i, seed) if fault in _COPIES else "")
 
 
 def _plan(n, kinds, seed, faults):
-    "The answers for a folder: first the good pictures, then the faults, each spread over the kinds."
+    "Yield the answers for a folder: first the good pictures, then the faults, each spread over the kinds"
     for kind in kinds:
         if kind not in KINDS: raise ValueError(f'kind {kind!r} is not known; choose from {", ".join(KINDS)}')
-        yield from (_answer(kind, i, seed, "") for i in range(n))
+        yield from (_true_answer(kind, i, seed, "") for i in range(n))
     for fault, count in faults.items():
         if fault not in FAULTS: raise ValueError(f'fault {fault!r} is not known; choose from {", ".join(FAULTS)}')
         if fault in _COPIES and count > n:
             raise ValueError(f"n={n} good pictures are too few for {count} of {fault}; make n at least {count}")
         for j in range(count):
-            yield _answer(kinds[j % len(kinds)], j if fault in _COPIES else n + j, seed, fault)
+            yield _true_answer(kinds[j % len(kinds)], j if fault in _COPIES else n + j, seed, fault)
 
 # %% ../nbs/99_sample.ipynb #5866592e
 def make_sample(
@@ -289,7 +289,7 @@ def make_sample(
     seed: int = 42,  # which collection
     faults: int | dict = 0,  # how many of each of `FAULTS`, spread over `kinds`; or a dict fault → how many
 ) -> list:  # a dict for each file: path and original (in `dest`), kind (its label), truth (what it shows), fault
-    """Write sample pictures into a folder a kind; returns what is true of each.
+    """Write sample pictures into a folder for each kind; → what is true of each
 
     Parameters
     ----------
@@ -324,19 +324,19 @@ def make_sample(
 
 # %% ../nbs/99_sample.ipynb #7b17c006
 def _hits(kind, n, seed, faults):
-    "The answers behind a search for `kind`: `n` of them, a share of `faults` with a fault."
+    "Yield the answers behind a search for `kind`: `n` of them, a share of `faults` with a fault"
     every, start = round(1/faults) if faults else n + 1, KINDS.index(kind)*5
     for rank in range(n):
         fault = FAULTS[(start + rank//every) % len(FAULTS)] if rank % every == every - 1 else ""
         i = rank - every//2 if fault in _COPIES else rank  # a copy of a good hit shortly before
-        yield _answer(kind, i, seed, fault)
+        yield _true_answer(kind, i, seed, fault)
 
 # %% ../nbs/99_sample.ipynb #64607686
 _CC0 = "https://creativecommons.org/publicdomain/zero/1.0/"
 
 
-def _work(answer):
-    "A sample picture as one entry of `results` in an Openverse reply."
+def _openverse_entry(answer):
+    "Describe a sample picture as one entry of `results` in an Openverse reply"
     name, about = answer["name"], parse_sample_name(answer["name"])
     known = describe(about["kind"], about["i"], about["seed"])
     number = uuid.uuid5(uuid.NAMESPACE_URL, f"sample://pictures/{name}")
@@ -358,8 +358,8 @@ def _work(answer):
 _CODES = {"cc0", "pdm", "by", "by-sa", "by-nc", "by-nd", "by-nc-sa", "by-nc-nd", "sampling+", "nc-sampling+"}
 
 
-def _ask(query, answers):
-    "Status and reply of an Openverse search: `query` is a dict of texts, `answers(kind)` says what there is."
+def _search_reply(query, answers):
+    "Answer an Openverse search, status and reply: `query` is a dict of texts, `answers(kind)` says what there is"
     wrong, numbers = {}, {}
     for name, default in (("page", "1"), ("page_size", "20")):
         try: numbers[name] = int(query.get(name, default))
@@ -371,7 +371,7 @@ def _ask(query, answers):
     page, size, kind = numbers["page"], numbers["page_size"], query.get("q", "").strip().lower()
     if size > 20: return 401, dict(detail="page_size may not exceed 20 for anonymous requests")
     if page*size > 240: return 401, dict(detail="pagination depth may not exceed 240 for anonymous requests")
-    found = [_work(o) for o in answers(kind)][:240] if kind in KINDS and "cc0" in codes else []
+    found = [_openverse_entry(o) for o in answers(kind)][:240] if kind in KINDS and "cc0" in codes else []
     return 200, dict(result_count=len(found), page_count=-(-len(found)//size), page_size=size, page=page,
                      results=found[(page - 1)*size:page*size])
 
@@ -392,49 +392,50 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *args): pass  # a practice web has nothing to report
 
 
-class _Server(ThreadingHTTPServer):
+class _WebServer(ThreadingHTTPServer):
     daemon_threads, block_on_close, request_queue_size = True, False, 256
 
     def handle_error(self, request, client_address): pass  # a client that hangs up is its own affair
 
 # %% ../nbs/99_sample.ipynb #dc84ebef
-_TYPES = dict(jpg="image/jpeg", png="image/png", gif="image/gif")  # by extension: HTML named .jpg passes for a JPEG
-_LIMITS = {"X-RateLimit-Limit-anon_burst": "20/min", "X-RateLimit-Available-anon_burst": 19,
+_MEDIA_TYPES = dict(jpg="image/jpeg", png="image/png", gif="image/gif")  # HTML named .jpg passes for a JPEG
+_RATE_HEADERS = {"X-RateLimit-Limit-anon_burst": "20/min", "X-RateLimit-Available-anon_burst": 19,
            "X-RateLimit-Limit-anon_sustained": "200/day", "X-RateLimit-Available-anon_sustained": 199}
 
 
 def _thumbnail(answer):
-    "A small JPEG of what a hit shows."
+    "Make a small JPEG of what a hit shows"
     about = parse_sample_name(answer["name"])
-    if answer["fault"] == "wrong_label": about |= dict(kind=answer["truth"], i=about["i"] + _OTHER)
+    if answer["fault"] == "wrong_label": about |= dict(kind=answer["truth"], i=about["i"] + _OTHER_FROM)
     del about["fault"]
-    return _jpeg(ImageOps.contain(draw(**about), (600, 600)), 75)
+    return _as_jpeg(ImageOps.contain(draw(**about), (600, 600)), 75)
 
 
 def _api(web, url):
-    "What Openverse's API replies to `url`: status, content type, body, headers."
+    "Reply to `url` as Openverse's API does: status, content type, body, headers"
     number, _, what = url.path.removeprefix("/v1/images/").rstrip("/").partition("/")
     answer, status, reply = web.works.get(number), 404, dict(detail="Not found.")
     if answer and what == "thumb": return 200, "image/jpeg", _thumbnail(answer), {}
-    if not number: status, reply = _ask({k: v[0] for k, v in parse_qs(url.query).items()}, web.answers)
-    elif answer and what == "related": status, reply = _ask(dict(q=answer["kind"], page_size="10"), web.answers)
-    elif answer and not what: status, reply = 200, _work(answer)
-    return status, "application/json", json.dumps(reply).encode(), _LIMITS
+    if not number: status, reply = _search_reply({k: v[0] for k, v in parse_qs(url.query).items()}, web.answers)
+    elif answer and what == "related":
+        status, reply = _search_reply(dict(q=answer["kind"], page_size="10"), web.answers)
+    elif answer and not what: status, reply = 200, _openverse_entry(answer)
+    return status, "application/json", json.dumps(reply).encode(), _RATE_HEADERS
 
 
 def _reply(web, path):
-    "What the web replies to a request for `path`: status, content type, body, headers."
+    "Reply to a request for `path`: status, content type, body, headers"
     url = urlsplit(path)
     if url.path.startswith("/v1/images/"): return _api(web, url)
     room, _, name = unquote(url.path).lstrip("/").partition("/")
     try:
         if room != "pictures": raise ValueError(f"nothing is kept at {url.path}; pictures are below /pictures/")
-        return 200, _TYPES[name[-3:]], web.picture(name), {}
+        return 200, _MEDIA_TYPES[name[-3:]], web.picture(name), {}
     except (ValueError, KeyError) as e: return 404, "text/plain; charset=utf-8", str(e).encode(), {}
 
 # %% ../nbs/99_sample.ipynb #71cfc047
 class SampleWeb:
-    "Drawn pictures on a web server of this computer, found as on Openverse: `with SampleWeb() as web: web.url`."
+    "Drawn pictures on a web server of this computer, found as on Openverse: `with SampleWeb() as web: web.url`"
     def __init__(
         self,
         seed: int = 42,  # which collection
@@ -442,7 +443,7 @@ class SampleWeb:
         faults: float = .1,  # share of hits that are planted faults, which go through `FAULTS` in turn
     ):
         if not 0 <= faults <= .5:
-            raise ValueError(f"faults={faults} is no share of the hits; give 0 to 0.5 (.1: every tenth hit)")
+            raise ValueError(f"faults={faults} is not a share of the hits; give 0 to 0.5 (.1: every tenth hit)")
         self.seed, self.n, self.faults = seed, n, faults
         self.studio = _Studio()
         self.picture = lru_cache(maxsize=64)(self.studio)
@@ -451,7 +452,7 @@ class SampleWeb:
         self,
         kind: str,  # one of `KINDS`
     ) -> list:  # dicts with name, kind (its label), truth (what it shows), fault, original (a name or '')
-        """What is true of each hit of a search for `kind`, in the order of the hits.
+        """List what is true of each hit of a search for `kind`, in the order of the hits
 
         Parameters
         ----------
@@ -466,8 +467,8 @@ class SampleWeb:
         return list(_hits(kind, self.n, self.seed, self.faults))
 
     def __enter__(self):
-        self.works = {_work(o)["id"]: o for kind in KINDS for o in self.answers(kind)}
-        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self.works = {_openverse_entry(o)["id"]: o for kind in KINDS for o in self.answers(kind)}
+        self._server = _WebServer(("127.0.0.1", 0), _Handler)
         self._server.reply, self.url = partial(_reply, self), f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(.05,), daemon=True)
         self._thread.start()

@@ -30,7 +30,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None: ...
     def log_message(self, *args: Incomplete) -> None: ...
     do_HEAD = do_GET
-class _Server(ThreadingHTTPServer):
+class _WebServer(ThreadingHTTPServer):
     daemon_threads: bool
     block_on_close: bool
     request_queue_size: int

@@ -63,7 +63,7 @@ from .project import label_of, layout_of
 
 # %% ../nbs/81_scale.ipynb #911ef99e
 def _pyarrow():
-    "pyarrow, or an error with the remedy"
+    "Import pyarrow, or raise an error with the remedy"
     try:
         import pyarrow.parquet
     except ImportError as e:
@@ -72,13 +72,13 @@ def _pyarrow():
 
 # %% ../nbs/81_scale.ipynb #49a0502c
 def _parquet_rows(path):
-    "The rows of a Parquet file, as they are read"
+    "Yield the rows of a Parquet file as they are read"
     pa = _pyarrow()
     try:
         with pa.parquet.ParquetFile(path) as f:
             for batch in f.iter_batches(1000): yield from batch.to_pylist()
     except (pa.ArrowException, OSError) as e:
-        said = f"{str(path)!r} is no Parquet file ({str(e)[:80]}); give .parquet, .csv, .jsonl or .txt"
+        said = f"{str(path)!r} is not a Parquet file ({str(e)[:80]}); give .parquet, .csv, .jsonl or .txt"
         raise BirdornotError(said) from e
 
 
@@ -92,7 +92,7 @@ def _folder_rows(folder):
         yield dict(image_url=f.resolve().as_uri(), title=f.name, label=label)
 
 
-def _table_rows(path):
+def _source_rows(path):
     "Yield a dict for each row of a table, under our names"
     path = Path(path)
     if path.is_dir() and layout_of(path).kind == "beside": return _folder_rows(path)
@@ -106,8 +106,8 @@ def _table_rows(path):
 _TEXTS = ("image_url", "label", "title", "licence", "author", "page_url", "source")
 
 
-def _place(table, row, files):
-    "Where the picture of a row lies; paths are read from where the table lies, if `files` are permitted"
+def _picture_place(table, row, files):
+    "Find where the picture of a row lies; paths are read from where the table lies, if `files` are permitted"
     text = row.get("image_url")
     if not isinstance(text, str): return ""
     return (not text.startswith("file:") and picture_address(Path(table).parent, text)) or text if files else text
@@ -115,21 +115,21 @@ def _place(table, row, files):
 
 def _numbered_rows(table, files=False):
     "Yield the rows of a table as a run keeps them"
-    own, rows = files or (Path(table).is_dir() and layout_of(table).kind == "beside"), _table_rows(table)
+    own, rows = files or (Path(table).is_dir() and layout_of(table).kind == "beside"), _source_rows(table)
     if not (head := list(islice(rows, 1000))):
         raise BirdornotError(f"{str(table)!r} has no rows; put one address on each line")
     if not any("image_url" in r for r in head):  # the first may well have none
         raise BirdornotError(f"{str(table)!r} has no column of addresses; name it url, and give one address a row")
     for i, r in enumerate(chain(head, rows)):
         row = dict(row=i, **{k: v if isinstance(v := r.get(k), str) else None for k in _TEXTS})
-        row["image_url"] = _place(table, r, files)
+        row["image_url"] = _picture_place(table, r, files)
         if row["image_url"].startswith("file:"): row["source"] = "table" if own else ""  # may be read, and may not
         yield row
 
 # %% ../nbs/81_scale.ipynb #36240cf5
 @contextmanager
 def _writer(file, schema):
-    "A writer of a Parquet file that is there, whole and on the disk, at the end; a damaged page is noticed when read"
+    "Open a Parquet file for writing, which at the end is on the disk and whole; damage to a page shows when it is read"
     file.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(file) as part, part.open("wb") as f:
         how = dict(compression="zstd", write_page_checksum=True)
@@ -139,11 +139,11 @@ def _writer(file, schema):
 
 
 def _give_back():
-    "Give memory that is free back to the system, which the C library of Linux else keeps: 20 MB a process here"
+    "Return free memory to the system, which the C library of Linux would keep: 20 MB a process here"
     if trim := getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None: trim(0)
 
 
-def _write(rows, file, schema):
+def _write_parquet(rows, file, schema):
     "Write rows into a Parquet file, a few at a time, so that no more of them are in memory"
     rows, table = iter(rows), _pyarrow().Table
     some = list(islice(rows, 50))
@@ -154,8 +154,8 @@ def _write(rows, file, schema):
             some = list(islice(rows, 50))
 
 
-def _sound(file, n):
-    "Is a Parquet file there, with `n` rows, and can all of it be read?"
+def _is_whole(file, n):
+    "Tell whether a Parquet file is there, with `n` rows, all of which can be read"
     pa = _pyarrow()
     try:
         with pa.parquet.ParquetFile(file, page_checksum_verification=True) as f:
@@ -165,29 +165,29 @@ def _sound(file, n):
 
 @contextmanager
 def _readable(file):
-    "Inside, what goes wrong with a file of a run is told with its name and the remedy"
+    "Report what goes wrong with a file of a run with its name and the remedy"
     pa = _pyarrow()
     try: yield pa.parquet
     except (pa.ArrowException, OSError) as e:
-        said = f"{str(file)!r} is damaged ({in_words(e, 60)}); run the same `birdornot scale` again, which mends it"
+        said = f"{str(file)!r} is damaged ({in_words(e, 60)}); run the same `birdornot scale` again, which repairs it"
         raise BirdornotError(said) from None
 
 
 def _table_of(file, columns=None):
-    "The rows of a file of a run as a table, each page of it checked"
+    "Read the rows of a file of a run as a table, each page of it checked"
     with _readable(file) as pq, pq.ParquetFile(file, page_checksum_verification=True) as f: return f.read(columns)
 
 
-def _rows_of(file, columns=None):
+def _rows_in(file, columns=None):
     "Yield the rows of a file of a run"
     yield from _table_of(file, columns).to_pylist()
 
 # %% ../nbs/81_scale.ipynb #6651a6d9
-_OTHER = "{!r} was begun with another {}; give the same again, or another folder"
+_BEGUN_OTHERWISE = "{!r} was begun with another {}; give the same again, or another folder"
 
 
-def _digest(rows, began=0):
-    "Digest of the first `began` rows, and of all, with their number; a short table has None for the first"
+def _hash_rows(rows, began=0):
+    "Hash the first `began` rows, and all, and count them; a shorter table has None for the first"
     sha, n, first = sha256(), 0, None
     for row in rows:
         sha.update(json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass"))
@@ -197,7 +197,7 @@ def _digest(rows, began=0):
 
 
 def _parts(rows, shard):
-    "Name → number of rows, of the files that a table is cut into"
+    "List the files that a table is cut into: name → number of rows"
     return {f"{i//shard:06}.parquet": min(shard, rows - i) for i in range(0, rows, shard)}
 
 
@@ -207,37 +207,37 @@ def _cut(table, folder, shard, files=False):
     schema, rows = pa.schema([("row", pa.int64()), *((k, pa.string()) for k in _TEXTS)]), _numbered_rows(table, files)
     while some := list(islice(rows, shard)):
         file = folder/f"{number:06}.parquet"
-        if not _sound(file, len(some)) or [*_rows_of(file)] != some: _write(some, file, schema)
+        if not _is_whole(file, len(some)) or [*_rows_in(file)] != some: _write_parquet(some, file, schema)
         number += 1
     return number
 
 # %% ../nbs/81_scale.ipynb #026e89cc
 @lru_cache(maxsize=1)
-def _fetcher(limits): return Fetcher(**json.loads(limits))
+def _kept_fetcher(limits): return Fetcher(**json.loads(limits))
 
 @lru_cache(maxsize=1)
-def _classifier(folder):
+def _kept_classifier(folder):
     from birdornot.predict import Classifier
     return Classifier(folder, threads=1)
 
 
 @lru_cache(maxsize=1)
-def _embedder(backbone):
+def _kept_embedder(backbone):
     from birdornot.embed import Embedder
     return Embedder(backbone, threads=1)
 
 
 def _model_info(folder):
-    "What a model folder says of its model, which is not loaded for that"
+    "Read what a model folder says of its model, without loading that"
     from birdornot.model import ModelFolder
     return ModelFolder(folder).info
 
 
-def _answer(im, s):
-    "What the model of the settings says to a picture: embedding, label, probabilities, unsure, novelty"
-    if not s["model"]: return dict(embedding=_embedder(s["backbone"]).one(im)) if s["backbone"] else {}
+def _ask_model(im, s):
+    "Ask the model of the settings about a picture: embedding, label, probabilities, unsure, novelty"
+    if not s["model"]: return dict(embedding=_kept_embedder(s["backbone"]).one(im)) if s["backbone"] else {}
     from birdornot.predict import make_predictions
-    clf = _classifier(s["model"])
+    clf = _kept_classifier(s["model"])
     out = clf.run(clf.pixels(im)[None])
     p = make_predictions(out, clf.info, [""])[0]
     probs = {f"p_{k}": v for k, v in p.probabilities.items()}
@@ -245,29 +245,29 @@ def _answer(im, s):
     return dict(embedding=vector, prediction=p.label, answer=p.answer, unsure=p.unsure, novelty=p.novelty, **probs)
 
 # %% ../nbs/81_scale.ipynb #1faadeda
-def _look(data, s):
+def _measure(data, s):
     "Decode and measure the bytes of a picture: pixels H×W×3 or None, and the measures with a reason"
     im, seen = examine_picture(data, s["max_size"], s["min_size"])
     return dict(seen, pixels=None if "reason" in seen else np.asarray(im))
 
 
-def _look_from_afar(data, s):
-    "The same in a process that may die of it"
-    with closing(run_in_workers(_look, [(data, s)], 1)) as found: return next(found)
+def _measure_apart(data, s):
+    "Do the same in a process that may die of it"
+    with closing(run_in_workers(_measure, [(data, s)], 1)) as found: return next(found)
 
 
-def _refusal(row, got, s):
-    "Why there is no picture; of what is no web address, also what to do"
+def _why_no_picture(row, got, s):
+    "Say why there is no picture; where the address is not one on the web, also what to do"
     if not row["image_url"] or http_url(row["image_url"]) or row["source"] == "table": return got.reason
     if s.get("files"): return "there is no such file; paths are read from the folder of the table"
     return f"{got.reason}; --files permits paths and file: addresses"
 
 
-def _result(row, got, s, careful):
-    "The row of the result for a row of the table and what was fetched for it"
-    if isinstance(got, Refused): return row | dict(status="failed", reason=_refusal(row, got, s))
+def _result_row(row, got, s, careful):
+    "Make the row of the result for a row of the table and what was fetched for it"
+    if isinstance(got, Refused): return row | dict(status="failed", reason=_why_no_picture(row, got, s))
     data, known = got
-    seen = _look_from_afar(data, s) if careful else _look(data, s)
+    seen = _measure_apart(data, s) if careful else _measure(data, s)
     pixels = seen.pop("pixels", None)
     status = "quarantined" if pixels is None else "clean"
     row = row | dict(status=status, reason="", sha256=known["sha256"], bytes=len(data)) | seen
@@ -276,11 +276,11 @@ def _result(row, got, s, careful):
     if s["copies"]:
         im.save(out := io.BytesIO(), "JPEG", quality=92)
         row["picture"] = out.getvalue()
-    return row | _answer(im, s)
+    return row | _ask_model(im, s)
 
 # %% ../nbs/81_scale.ipynb #66b3b9ea
 def _schema(s):
-    "The columns of a result"
+    "List the columns of a result"
     pa = _pyarrow()
     Image.effect_noise((64, 64), 50).save(noise := io.BytesIO(), "PNG")
     found = examine_picture(noise.getvalue())[1]
@@ -305,14 +305,15 @@ def _in_order(results, numbers):
 
 def _results(source, s, careful):
     "Yield the rows of the result, in the order of those in `source`"
-    fetcher = _fetcher(json.dumps(s["fetch"]))
+    fetcher = _kept_fetcher(json.dumps(s["fetch"]))
     with _pyarrow().parquet.ParquetFile(source) as f:
         for batch in f.iter_batches(2000):
             rows = batch.to_pylist()
             fetcher.named = {r["image_url"] for r in rows if r["source"] == "table"}  # what `_cut` has permitted
             with closing(fetch_in_memory(rows, fetcher, s["in_flight"])) as fetched:
                 if careful: fetched = iter(list(fetched))  # no threads while processes are forked
-                yield from _in_order((_result(row, got, s, careful) for row, got in fetched), [r["row"] for r in rows])
+                results = (_result_row(row, got, s, careful) for row, got in fetched)
+                yield from _in_order(results, [r["row"] for r in rows])
 
 
 def do_shard(
@@ -341,13 +342,13 @@ def do_shard(
     """
     target, s = Path(target), settings
     if not target.exists():
-        with disk_full_errors(target.parent): _write(_results(source, s, careful), target, _schema(s))
-    return dict(Counter(r["status"] for r in _rows_of(target, ["status"])))
+        with disk_full_errors(target.parent): _write_parquet(_results(source, s, careful), target, _schema(s))
+    return dict(Counter(r["status"] for r in _rows_in(target, ["status"])))
 
 # %% ../nbs/81_scale.ipynb #11c3c740
 def _settings(model=None, backbone=None, copies=True, max_size=None, min_size=32, in_flight=64, processes=1,
               per_host=8, files=False, **fetch):
-    "What a shard has to know, as plain data"
+    "Collect what a shard has to know, as plain data"
     if model:
         info = _model_info(model)
         if max_size not in (None, info["max_size"]):
@@ -433,7 +434,7 @@ class _Ray:
 
 # %% ../nbs/81_scale.ipynb #616bb0e9
 def _engine(cluster, workers, patience):
-    "Who does the work"
+    "Choose who does the work"
     return _Ray(cluster, patience) if cluster else _Home(workers or cores(), patience)
 
 # %% ../nbs/81_scale.ipynb #aa6fc3e0
@@ -442,12 +443,12 @@ _DIED = "the process that worked on it died three times: run it on a machine wit
 
 def _give_up(source, target, s):
     "Write the result of a shard that cannot be done"
-    rows = [row | dict(status="failed", reason=_DIED) for row in _rows_of(source)]
-    _write(rows, Path(target), _schema(s))
+    rows = [row | dict(status="failed", reason=_DIED) for row in _rows_in(source)]
+    _write_parquet(rows, Path(target), _schema(s))
     return dict(failed=len(rows))
 
 
-def _run(engine, fn, jobs, arguments, give_up):
+def _run_jobs(engine, fn, jobs, arguments, give_up):
     "Yield `fn(*arguments(job, tries))` for each job, as they are done, and `give_up(job)` for what dies three times"
     waiting, running, tries = deque(jobs), {}, Counter()
     while waiting or running:
@@ -463,8 +464,8 @@ def _run(engine, fn, jobs, arguments, give_up):
                 else: yield give_up(job)
 
 # %% ../nbs/81_scale.ipynb #5cead3b1
-def _asked(shard, s):
-    "What a run is known by, but for its table"
+def _run_identity(shard, s):
+    "Collect what a run is known by, except its table"
     wanted = dict(shard=shard, settings={k: v for k, v in s.items() if k not in ("fetch", "in_flight")})
     if not s["model"]: return wanted
     info = _model_info(s["model"])
@@ -473,7 +474,7 @@ def _asked(shard, s):
 
 
 def _begun(dest):
-    "What a run was begun with; empty where there is none, and what lies there is of one that was killed at once"
+    "Read what a run was begun with; empty where nothing was written before it was killed"
     try: began = json.loads((dest/"run.json").read_text(encoding="utf-8"))
     except FileNotFoundError: return {}
     except ValueError: began = None
@@ -481,11 +482,11 @@ def _begun(dest):
     raise BirdornotError(f"{str(dest/'run.json')!r} is damaged; run it into another folder")
 
 
-def _content(began, dest):
-    "The digest of the table that a run was begun with; one of an earlier birdornot did not write it down"
+def _begun_digest(began, dest):
+    "Find the digest of the table that a run was begun with; an earlier birdornot did not write it down"
     if "content" in began or not began: return began.get("content")
     parts = _parts(began["rows"], began["shard"])
-    return _digest(r for name in parts for r in _rows_of(dest/"todo"/name))[1]
+    return _hash_rows(r for name in parts for r in _rows_in(dest/"todo"/name))[1]
 
 
 def _drop_leftovers(dest):
@@ -495,16 +496,16 @@ def _drop_leftovers(dest):
 
 
 def _begin(table, dest, shard, s):
-    "The pairs of files that are to be done with their number of rows; what is missing of the table is cut"
-    dest, wanted, began = Path(dest), _asked(shard, s), _begun(Path(dest))
-    first, content, rows = _digest(_numbered_rows(table, s.get("files")), began.get("rows", 0))
-    wanted, known = wanted | dict(content=first), dict(content=_content(began, dest)) if began else {}
+    "List the pairs of files to be done, with their number of rows, after what is missing of the table was cut"
+    dest, wanted, began = Path(dest), _run_identity(shard, s), _begun(Path(dest))
+    first, content, rows = _hash_rows(_numbered_rows(table, s.get("files")), began.get("rows", 0))
+    wanted, known = wanted | dict(content=first), dict(content=_begun_digest(began, dest)) if began else {}
     for k, v in (began | known).items():
         if k not in wanted or wanted[k] == v: continue
-        raise BirdornotError(_OTHER.format(str(dest), "table" if k == "content" else k))
+        raise BirdornotError(_BEGUN_OTHERWISE.format(str(dest), "table" if k == "content" else k))
     _drop_leftovers(dest)
     parts = _parts(rows, shard)
-    if began.get("content") != content or not all(_sound(dest/"todo"/name, n) for name, n in parts.items()):
+    if began.get("content") != content or not all(_is_whole(dest/"todo"/name, n) for name, n in parts.items()):
         _cut(table, dest/"todo", shard, s.get("files"))
         now = wanted | dict(table=Path(table).name, rows=rows, content=content)
         with atomic_file(dest/"run.json") as part:
@@ -513,9 +514,9 @@ def _begin(table, dest, shard, s):
 
 
 def _answered(source, target, n):
-    "Whether the results of a shard are there, can be read, and are those for its rows"
-    if not _sound(target, n): return False
-    asked, answers = (_rows_of(f, ["row", "image_url"]) for f in (source, target))
+    "Tell whether the results of a shard are there, can be read, and are those for its rows"
+    if not _is_whole(target, n): return False
+    asked, answers = (_rows_in(f, ["row", "image_url"]) for f in (source, target))
     return [*asked] == [*answers]
 
 # %% ../nbs/81_scale.ipynb #d18bc384
@@ -533,7 +534,7 @@ class Scaled:
     def table(self,
               columns=None  # names of columns; None: all but the pictures and embeddings
               ):  # DataFrame, one row a picture, in the order of the table
-        """The results for pandas
+        """Read the results as a DataFrame
 
         Parameters
         ----------
@@ -552,7 +553,7 @@ class Scaled:
         for file in self.files: yield _table_of(file, columns)
 
     def _columns(self):
-        "Names of the columns, but for the pictures and embeddings"
+        "List the columns, but for the pictures and embeddings"
         with _readable(self.files[0]) as pq: names = pq.read_schema(self.files[0]).names
         return [c for c in names if c not in ("picture", "embedding")]
 
@@ -570,16 +571,16 @@ class Scaled:
         with atomic_file(file) as part, open(part, "w", newline="", encoding="utf-8", errors="backslashreplace") as f:
             out = csv_files.DictWriter(f, columns, lineterminator=os.linesep)
             out.writeheader()
-            for file in self.files: out.writerows(_rows_of(file, columns))
+            for file in self.files: out.writerows(_rows_in(file, columns))
 
     def _tally(self, column):
-        "How often each value of a column occurs, the most frequent first"
+        "Count how often each value of a column occurs, the most frequent first"
         if column not in self._columns(): return {}
         return dict(Counter(v for t in self._read([column]) for v in t[column].to_pylist() if v).most_common())
 
     @property
     def counts(self) -> dict:  # status → how many
-        """How many pictures have each status
+        """Count pictures by status
 
         Returns
         -------
@@ -590,7 +591,7 @@ class Scaled:
 
     @property
     def reasons(self) -> dict:  # reason → how many
-        """Why pictures are missing
+        """Count the reasons why pictures are missing
 
         Returns
         -------
@@ -601,7 +602,7 @@ class Scaled:
 
     @property
     def answers(self) -> dict:  # answer → how many; empty where no model was asked
-        """How many pictures have each answer
+        """Count pictures by answer
 
         Returns
         -------
@@ -682,7 +683,8 @@ def scale(
         shards = _begin(table, dest, shard, s)
         todo, n = [pair for pair, rows in shards.items() if not _answered(*pair, rows)], sum(shards.values())
         for _, target in todo: Path(target).unlink(missing_ok=True)  # damaged, or the table has grown
-        found = _run(engine, do_shard, todo, lambda pair, tries: (*pair, s, tries > 0), lambda pair: _give_up(*pair, s))
+        def arguments(pair, tries): return *pair, s, tries > 0
+        found = _run_jobs(engine, do_shard, todo, arguments, lambda pair: _give_up(*pair, s))
         with disk_full_errors(dest), closing(found), progress_bar(n, "scale", progress) as bar:
             bar.update(n - sum(shards[pair] for pair in todo))
             failed = 0
@@ -704,7 +706,7 @@ def _ranges(n, most_rows):
 
 
 def _pairs_in_range(folder, table, low, high, most, window=8):
-    "Look-alikes among the rows whose key in sort `table` is from `low` to `high`, as a file in `folder`"
+    "Find look-alikes among the rows whose key in sort `table` is from `low` to `high`; → a file in `folder`"
     file, pick = Path(folder)/f"{table:02}-{low:010}.npy", sorting_bits(BIT_CHANCE, 64)[table]
     if file.exists(): return str(file)
     codes = np.load(Path(folder)/"codes.npy", mmap_mode="r")
@@ -724,14 +726,14 @@ def _died_searching(job):
 
 
 def _search(codes, mirror, most, dest, rows_at_once, workers, cluster, progress):
-    "What `near_pairs` finds, by jobs that a cluster can do"
+    "Find what `near_pairs` finds, by jobs that a cluster can do"
     np.save(dest/"codes.npy", np.concatenate([codes, mirror]))
     jobs = [(table, *r) for table in range(64) for r in _ranges(2*len(codes), rows_at_once)]
     with closing(_engine(cluster, workers, 3600)) as engine, progress_bar(len(jobs), "near", progress, " sorts") as bar:
         found, n = np.empty(0, "int64"), len(codes)
         def task(job, tries):
             return (str(dest), *job, most)
-        for file in _run(engine, _pairs_in_range, jobs, task, _died_searching):
+        for file in _run_jobs(engine, _pairs_in_range, jobs, task, _died_searching):
             i, j = np.sort(np.load(file) % n, 1).T
             found = np.union1d(found, (i*n + j)[i < j])
             bar.update()
@@ -739,18 +741,18 @@ def _search(codes, mirror, most, dest, rows_at_once, workers, cluster, progress)
 
 
 def _thumbnails(run, dest, n):
-    "Thumbnails of the clean pictures, in a file, as they may be more than there is memory; which of them have one"
+    "Write thumbnails of the clean pictures to a file, as memory may not hold them; → them, and which pictures have one"
     at, have = 0, np.zeros(n, bool)
     thumbs = np.lib.format.open_memmap(dest/"thumbs.npy", "w+", "uint8", (max(n, 1), GRID**2*3//2))
     for f in run.files if "thumb" in run._columns() else ():
-        for thumb in (r["thumb"] for r in _rows_of(f, ["status", "thumb"]) if r["status"] == "clean"):
+        for thumb in (r["thumb"] for r in _rows_in(f, ["status", "thumb"]) if r["status"] == "clean"):
             if thumb: thumbs[at], have[at] = np.frombuffer(b64decode(thumb), "uint8"), True
             at += 1
     return thumbs, have
 
 # %% ../nbs/81_scale.ipynb #2e3309ed
-def _groups(node, pairs, session, names):
-    "For each picture the first of its group: of a session a block of names, of the others those like a centre"
+def _first_of_group(node, pairs, session, names):
+    "Find for each picture the first of its group: in sessions a block of names, otherwise those like a centre"
     out, first, blocks = np.arange(len(node)), {}, {}
     for i in np.flatnonzero(~session).tolist(): first.setdefault(node[i], i)
     mine = [(first[a], first[b]) for a, b in pairs.tolist() if a in first and b in first]
@@ -771,7 +773,7 @@ def near_duplicates(
     cluster: str | None = None,  # address of a Ray cluster; None: this machine
     progress: bool = True  # show a progress bar at a terminal or in a notebook
 ):  # DataFrame, a clean picture a row: `row`, `group` (its first row), `group_kind`; kept in DEST/near.parquet
-    """Which pictures of a run look alike, mirrored or not, over all its shards; grouped as `clean_images` does
+    """Group the pictures of a run that look alike, mirrored or not, over all its shards, as `clean_images` does
 
     Parameters
     ----------
@@ -802,7 +804,7 @@ def near_duplicates(
     node, pairs = confirmed_pairs(codes, mirror, *_thumbnails(run, near, len(t)), most, search)
     labels = t.label.fillna("").tolist()
     session = np.array(session_members(node, pairs, labels, [*zip(t.width, t.height)]), bool)
-    group = _groups(node, pairs, session, [*zip(labels, t.image_url, t.row)])
+    group = _first_of_group(node, pairs, session, [*zip(labels, t.image_url, t.row)])
     t = t[["row"]].assign(group=t.row.to_numpy()[group], group_kind=np.where(session, "session", "copy"))
     found = _pyarrow().Table.from_pandas(t, preserve_index=False)
     with _writer(dest/"near.parquet", found.schema) as out: out.write_table(found)

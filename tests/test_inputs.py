@@ -196,7 +196,7 @@ def test_a_table_all_the_way_with_a_test_part_groups_and_a_file_that_is_not_ther
 
 @pytest.mark.parametrize("words,says", [
     (["--n", "0"], "--n is 0; give a number from 1"), (["--n", "-5"], "--n is -5"),
-    (["--how", "magic"], "'magic' is no way to train; choose auto, probe, both, finetune"),
+    (["--how", "magic"], "'magic' is not a way to train; choose auto, probe, both, finetune"),
     (["--minutes", "0"], "--minutes is 0")])
 def test_what_cannot_be_done_is_refused_before_any_work(run, words, says):
     fill("photos", 2)
