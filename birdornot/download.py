@@ -911,17 +911,19 @@ def _failed_values(got):
 
 
 def _check_hits(dest, hits, limits):
-    "Raise `BirdornotError` for what is no folder, are no hits, or is no limit: the lesson's function takes addresses"
+    "Return the hits; raise `BirdornotError` for what is no folder, hit or limit: the lesson's function takes addresses"
     if isinstance(hits, (str, Path)) and not isinstance(dest, (str, Path)):
         raise BirdornotError(f"folder and hits are the wrong way round; call download_images({str(hits)!r}, hits)")
     if isinstance(hits, (str, Path, Hit)) or not hasattr(hits, "__iter__"):
         raise BirdornotError(f"the hits are {hits!r:.80}, not a list of hits; give what search_images returns")
-    if wrong := next((h for h in hits if not isinstance(h, Hit)), None):
-        raise BirdornotError(f"{wrong!r:.80} is no hit; give what search_images returns, which reads addresses from a "
-                             "file with table='addresses.txt', or use download_images of birdornot.lesson")
+    hits = list(hits)  # they are looked at twice
+    if wrong := [h for h in hits if not isinstance(h, Hit)]:
+        raise BirdornotError(f"{wrong[0]!r:.80} is no hit; give what search_images returns, which reads addresses from "
+                             "a file with table='addresses.txt', or use download_images of birdornot.lesson")
     if unknown := sorted({*limits} - {*signature(Fetcher).parameters}):
         raise BirdornotError(f"download_images knows no {unknown[0]}; give hits of search_images, and limits by the "
                              f"names {', '.join(signature(Fetcher).parameters)}")
+    return hits
 
 # %% ../nbs/21_download.ipynb #92ab2c33
 def download_images(
@@ -963,8 +965,8 @@ def download_images(
     Downloads
         what became of each picture
     """
-    check_numbers(workers=workers)
-    _check_hits(dest, hits, kwargs)
+    check_numbers(workers=workers, per_host=per_host, tries=tries, max_wait=max_wait)
+    hits = _check_hits(dest, hits, kwargs)
     layout, rows, failed = fillable(dest), [], 0
     with (disk_full_errors(dest), Ledger(layout, who="download", whole=True) as ledger,
           unfinished_files(ledger.layout) as parts, Fetcher(per_host=per_host, **kwargs) as fetcher):
