@@ -16,6 +16,7 @@ import random
 import re
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 from itertools import count
@@ -115,11 +116,17 @@ def _hit_of(url, label):
     return replace(hit, term=label) if hit else Hit(label, str(url).strip(), source="address")
 
 
-def _addresses(urls, url_file, max_pics):
+def _addresses(dest, urls, url_file, max_pics):
     "The addresses that a call of fastai's `download_images` means"
-    if urls is not None: return list(urls)
-    if url_file is None: raise BirdornotError("urls and url_file are None; type download_images(dest, urls=urls)")
-    return Path(url_file).read_text(encoding="utf-8").strip().split("\n")[:max_pics]
+    given = [(dest, (str, Path)), (url_file, (str, Path, type(None))), (urls, (Iterable, type(None)))]
+    if (urls is None and url_file is None) or not all(isinstance(v, kinds) for v, kinds in given):
+        raise BirdornotError("dest is a class folder, urls are addresses and url_file is a text file of them; type "
+                             "download_images(dest, urls=urls)")
+    if urls is None: return Path(url_file).read_text(encoding="utf-8").strip().split("\n")[:max_pics]
+    urls = [urls] if isinstance(urls, str) else list(urls)
+    if wrong := [url for url in urls if not isinstance(url, str)]:
+        raise BirdornotError(f"{wrong[0]!r:.60} is not an address; give what search_images of birdornot.lesson returns")
+    return urls
 
 
 def _layout_for(dest):
@@ -201,7 +208,7 @@ def download_images(
     preserve_filename
         call the files as their addresses do? otherwise by their content
     """
-    dest, urls = Path(dest).absolute(), _addresses(urls, url_file, max_pics)
+    urls, dest = _addresses(dest, urls, url_file, max_pics), Path(dest).absolute()
     layout, label = _layout_for(dest), clean_label(dest.name)
     dest.mkdir(parents=True, exist_ok=True)
     hits = [_hit_of(url, label) for url in urls]
@@ -465,6 +472,8 @@ def vision_learner(
     WeightsUnavailable
         where weights cannot be had
     """
+    if not hasattr(dls, "train_ds"):
+        raise BirdornotError(f"{dls!r:.60} is not DataLoaders; type vision_learner(dls, arch)")
     if why := _why_theirs(dls, arch, normalize, n_out, kwargs):
         say("learner", f"made by fastai's vision_learner, as {why}; it cannot be exported as a model folder")
         own = dict(normalize=normalize, n_out=n_out, weights=weights, metrics=metrics)
