@@ -434,7 +434,7 @@ def _has_files(folder):
     "Check whether there are files in or below a folder, also in linked folders; hidden ones do not count"
     return has_pictures(folder) or any(find_pictures(folder))
 
-# %% ../nbs/10_hits.ipynb #2fa019c3
+
 def folder_terms(
     folder: str | Path,  # folder with a folder for each class, perhaps divided into train, valid and test
 ) -> list[str]:  # names of folders, sorted

@@ -354,7 +354,7 @@ _SPECIAL = {stat.S_ISDIR: "a folder", stat.S_ISFIFO: "a named pipe", stat.S_ISSO
             stat.S_ISCHR: "a device", stat.S_ISBLK: "a device"}
 
 
-def _read_file(file, most=MAX_BYTES+1):
+def _stored_bytes(file, most=MAX_BYTES+1):
     "Read the first bytes of a file, without opening what is not a regular file"
     seen = os.stat(file)
     for is_odd, what in _SPECIAL.items():
@@ -368,7 +368,7 @@ def _read_source(src):
         if isinstance(src, (bytes, bytearray, memoryview)): return bytes(src)
         if not isinstance(src, (str, os.PathLike)) and not hasattr(src, "read"):
             raise BadPicture(f"{type(src).__name__} is no picture; give a path, bytes, a file or a Pillow picture")
-        data = src.read(MAX_BYTES+1) if hasattr(src, "read") else _read_file(src)
+        data = src.read(MAX_BYTES+1) if hasattr(src, "read") else _stored_bytes(src)
     except (OSError, ValueError) as e:  # ValueError: a name with a NUL, a closed file
         why = getattr(e, "strerror", None) or e
         raise BadPicture(f"the file cannot be opened ({why}); check its name and permissions", retry=True) from None
@@ -862,7 +862,7 @@ def why_no_picture(
         '' for a picture
     """
     if file.suffix.lower() in PICTURE_SUFFIXES: return ""
-    try: return sniff(_read_file(file, 512))[1]
+    try: return sniff(_stored_bytes(file, 512))[1]
     except BadPicture as e: return e.reason
     except OSError as e: return f"it cannot be opened ({e.strerror})"
 
