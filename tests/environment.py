@@ -18,10 +18,10 @@ def _with_what_it_needs(name):
 
 
 def importable_with(*extras):
-    "Top-level names that can be imported where birdornot is installed with some of its extras, of those installed here"
+    "Top-level names that can be imported beside birdornot, some of its extras and JupyterLab, of those installed here"
     ini = ConfigParser(delimiters=("=",), interpolation=None)
     ini.read(Path(__file__).parents[1]/"settings.ini", encoding="utf-8")
-    there, todo = {"birdornot"}, ["pip", "ipykernel"]
+    there, todo = {"birdornot"}, ["pip", "jupyterlab"]
     for key in ("requirements", *(f"{extra}_requirements" for extra in extras)):
         todo += [Requirement(line).name for line in ini["DEFAULT"][key].strip().splitlines()]
     while todo:

@@ -181,7 +181,7 @@ def test_tutorials_have_one_order_in_file_browser_sidebar_readme_and_on_their_pa
 def test_the_readme_says_how_to_open_the_notebooks():
     "And installs the extra of which test_visible holds that no notebook imports more"
     readme = (ROOT/"README.md").read_text(encoding="utf-8")
-    assert ".venv/bin/pip install '.[notebooks]'\n.venv/bin/jupyter lab nbs" in readme
+    assert ".venv/bin/pip install jupyterlab '.[notebooks]'\n.venv/bin/jupyter lab nbs" in readme
     assert (ROOT/"nbs"/"tutorials"/re.search(r"`(01_\w+\.ipynb)`", readme)[1]).exists()
 
 
