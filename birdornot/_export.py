@@ -101,7 +101,7 @@ def _function(fn, indent="") -> list[str]:
         asked = {k.arg for k in getattr(d, "keywords", [])}
         if _name(d) == "patch": heads += ["property"]*("as_prop" in asked) + ["classmethod"]*("cls_method" in asked)
         elif _name(d) in KEPT or _name(d) in ("setter", "overload"): heads.append(ast.unparse(d))
-    wider = "  # type: ignore[override]" if fn.name == "__add__" else ""  # a list's own takes lists of anything
+    wider = "  # type: ignore[override]" if fn.name in ("__add__", "__iadd__") else ""  # a list's own takes lists of anything
     kind = "async def" if isinstance(fn, ast.AsyncFunctionDef) else "def"
     return [f"{indent}@{h}" for h in heads] + [f"{indent}{kind} {fn.name}{signature(fn)}: ...{wider}"]
 
