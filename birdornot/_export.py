@@ -101,7 +101,7 @@ def _function(fn, indent="") -> list[str]:
         asked = {k.arg for k in getattr(d, "keywords", [])}
         if _name(d) == "patch": heads += ["property"]*("as_prop" in asked) + ["classmethod"]*("cls_method" in asked)
         elif _name(d) in KEPT or _name(d) in ("setter", "overload"): heads.append(ast.unparse(d))
-    wider = "  # type: ignore[override]" if fn.name in ("__add__", "__iadd__") else ""  # a list's own takes lists of anything
+    wider = "  # type: ignore[override]" if fn.name in ("__add__", "__iadd__") else ""  # a list's takes any
     kind = "async def" if isinstance(fn, ast.AsyncFunctionDef) else "def"
     return [f"{indent}@{h}" for h in heads] + [f"{indent}{kind} {fn.name}{signature(fn)}: ...{wider}"]
 
@@ -226,7 +226,8 @@ def described(node, comments: dict[int, str]) -> list[str]:
     lines = _section("Parameters", [(name, text) for name, text in said.items() if name != "return"])
     if "return" not in said: return lines
     kind = [ast.unparse(node.returns)] if node.returns else []
-    if kind != ["None"] and (kind or not said["return"].startswith("raises ")): lines += ["", "Returns", "-------", *kind]
+    if kind != ["None"] and (kind or not said["return"].startswith("raises ")):
+        lines += ["", "Returns", "-------", *kind]
     if error := re.match(r"raises `(\w+)`\s*(.*)", said["return"]):
         return [*lines, "", "Raises", "------", error[1], *([f"    {error[2]}"] if error[2] else [])]
     return [*lines, "    "*len(kind) + said["return"]]
