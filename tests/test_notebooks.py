@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import sys
+import tempfile
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -49,7 +50,8 @@ def nbs(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", sorted(NAMES, key=lambda name: name.removesuffix(".ipynb") not in LONG))
-def test_notebook(name, nbs):
+def test_notebook(name, nbs, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # what a page leaves for its reader to use goes afterwards
     if not has_fastai() and name in WITH_FASTAI: pytest.skip("the whole page needs fastai, as its head says")
     done, _ = run_notebook(nbs/name, basepath=NBS.parent, profile=False)
     gc.freeze()  # what is left are modules: the shell collects garbage at its end, and need not look at them each time
