@@ -93,3 +93,15 @@ def package_source(tmp_path_factory):
     for name in ("setup.py", "settings.ini", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in"):
         shutil.copy(root/name, copy)
     return copy
+
+
+@pytest.fixture(scope="module")
+def nbs(tmp_path_factory):
+    "A copy of the notebooks, in which they may leave what they make"
+    root = Path(__file__).parents[1]
+    home = tmp_path_factory.mktemp("notebooks")
+    made = shutil.ignore_patterns("made", ".ipynb_checkpoints")
+    shutil.copytree(root/"nbs", home/"nbs", symlinks=True, ignore=made)
+    (home/"birdornot").symlink_to(root/"birdornot")  # where chapters find the pages that stand beside the code
+    yield home/"nbs"
+    shutil.rmtree(home)

@@ -2,7 +2,6 @@
 and counted like any other test. What a flagged cell needs is found by `can_run`; BIRDORNOT_FLAGS may overrule it."""
 import gc
 import os
-import shutil
 import socket
 import sys
 import tempfile
@@ -39,16 +38,6 @@ def no_more_than_was_asked(monkeypatch):
     if "net" not in flags.split(): exec(OFFLINE, {})
 
 
-@pytest.fixture(scope="module")
-def nbs(tmp_path_factory):
-    "A copy of the notebooks, in which they may leave what they make"
-    home = tmp_path_factory.mktemp("notebooks")
-    shutil.copytree(NBS, home/"nbs", symlinks=True, ignore=shutil.ignore_patterns("made", ".ipynb_checkpoints"))
-    (home/"birdornot").symlink_to(NBS.parent/"birdornot")  # where chapters find the pages that stand beside the code
-    yield home/"nbs"
-    shutil.rmtree(home)
-
-
 @pytest.mark.parametrize("name", sorted(NAMES, key=lambda name: name.removesuffix(".ipynb") not in LONG))
 def test_notebook(name, nbs, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # what a page leaves for its reader to use goes afterwards
@@ -65,28 +54,26 @@ def test_a_page_about_fastai_ends_well_without_it(name, nbs, monkeypatch):
     assert done
 
 
-def run_all(name, first, out):
+def run_all(notebook, first):
     "What Jupyter puts out when all cells of a notebook are run, after a cell `first`; raises for one that fails"
     nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
-    nb = nbformat.read(NBS/name, as_version=4)
+    nb = nbformat.read(notebook, as_version=4)
     nb.cells.insert(0, nbformat.v4.new_code_cell(first))
-    shutil.copytree(NBS, out/"nbs", symlinks=True)
-    (out/"birdornot").symlink_to(NBS.parent/"birdornot")  # where chapters find the pages that stand beside the code
-    nbclient.NotebookClient(nb, timeout=600, resources=dict(metadata=dict(path=str((out/"nbs"/name).parent)))).execute()
+    nbclient.NotebookClient(nb, timeout=600, resources=dict(metadata=dict(path=str(notebook.parent)))).execute()
     return [o for cell in nb.cells for o in cell.get("outputs", [])]
 
 
-def test_a_notebook_runs_in_jupyter(tmp_path): assert run_all("00_core.ipynb", OFFLINE, tmp_path)
+def test_a_notebook_runs_in_jupyter(nbs): assert run_all(nbs/"00_core.ipynb", OFFLINE)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("extras", [("notebooks",), ("notebooks", "fastai", "scale")], ids=" ".join)
 @pytest.mark.parametrize("name", NAMES)
-def test_every_notebook_runs_in_jupyter(name, extras, tmp_path, monkeypatch):
+def test_every_notebook_runs_in_jupyter(name, extras, nbs, monkeypatch):
     monkeypatch.setenv("BIRDORNOT_FLAGS", "")
     hidden = {*packages_distributions()} - importable_with(*extras)
     first = OFFLINE + NO_MORE.format(names=sorted(hidden))
-    said = [o.text for o in run_all(name, first, tmp_path) if o.get("name") == "stderr"]
+    said = [o.text for o in run_all(nbs/name, first) if o.get("name") == "stderr"]
     assert not [text for text in said if "IProgress" in text or "it/s]" in text]
 
 

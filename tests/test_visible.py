@@ -2,7 +2,6 @@
 import ast
 import json
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -17,7 +16,7 @@ sys.path.insert(0, str(ROOT/"tools"))
 from visible import is_visible, plain_python, to_type_along  # noqa: E402
 
 NAMES = sorted(f.relative_to(ROOT/"nbs").as_posix() for f in (ROOT/"nbs").rglob("*.ipynb")
-               if ".ipynb_checkpoints" not in f.parts)
+               if not {"made", ".ipynb_checkpoints"} & {*f.parts})
 
 
 def code(name):
@@ -64,7 +63,7 @@ def test_what_the_notebooks_import_is_installed_for_them():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_a_page_can_be_typed_along(name, tmp_path, monkeypatch):
+def test_a_page_can_be_typed_along(name, nbs, monkeypatch):
     "Its visible cells run in order, after its imports, in the notebook's folder"
     if not has_fastai() and "needs the extra `fastai`:*" in (ROOT/"nbs"/name).read_text(encoding="utf-8"):
         pytest.skip("the whole page needs fastai, as its head says")
@@ -74,8 +73,6 @@ def test_a_page_can_be_typed_along(name, tmp_path, monkeypatch):
     typed = ["\n".join(to_type_along(sources)[0]), *filter(is_visible, sources)]
     nb["cells"] = [dict(cell_type="code", id=f"c{n}", metadata={}, outputs=[], execution_count=None, source=source)
                    for n, source in enumerate(typed)]
-    shutil.copytree(ROOT/"nbs", tmp_path/"nbs")
-    (tmp_path/"birdornot").symlink_to(ROOT/"birdornot")  # where chapters find the pages that stand beside the code
-    page = tmp_path/"nbs"/name
+    page = (nbs/name).with_name(f"typed_{Path(name).name}")
     page.write_text(json.dumps(nb), encoding="utf-8")
     assert run_notebook(page, basepath=ROOT, profile=False)[0]
