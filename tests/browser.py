@@ -17,9 +17,9 @@ needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="no Chromium here")
 
 @contextmanager
 def chromium():
-    "A browser with a profile of its own"
-    from playwright.sync_api import sync_playwright
-    with sync_playwright() as p:
+    "A browser with a profile of its own; a test that has no Playwright is skipped"
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as p:
         browser = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         try: yield browser
         finally: browser.close()
@@ -27,11 +27,12 @@ def chromium():
 
 @contextmanager
 def watched(browser, url, **options):
-    "A new page at `url`; at the end it must have asked nobody else, and complained of nothing"
+    "A new page at `url`; at the end it must have asked nobody else, complained of nothing and run no script of others"
     page, asked, said = browser.new_page(**options), set(), []
     page.on("request", lambda r: asked.add(r.url.split("/")[2]) if r.url.startswith("http") else None)
     page.on("console", lambda m: said.append(m.text) if m.type == "error" else None)
     page.on("pageerror", lambda e: said.append(str(e)))
+    page.on("dialog", lambda d: (said.append(f"a script ran: {d.message}"), d.dismiss()))
     page.goto(url)
     try: yield page
     finally: page.close()

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 PROGRAM = [sys.executable, "-c", "import sys; from birdornot.cli import main; sys.exit(main())"]
+UNCACHED = [PROGRAM[0], "-B", *PROGRAM[1:]]  # under a limit of file sizes half a module would be cached
 WARM = """
 import json, os, signal, sys
 connects = sys.argv[1]
@@ -63,5 +64,4 @@ def birdornot(*words, cwd=".", **kwargs):
     words = list(map(str, words))
     if sys.platform == "linux" and not kwargs:
         return subprocess.CompletedProcess(words, *_forked(words, Path(cwd).resolve()))
-    command = [PROGRAM[0], "-B", *PROGRAM[1:], *words]  # under a limit of file sizes half a module would be cached
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=300, **kwargs)
+    return subprocess.run([*UNCACHED, *words], capture_output=True, text=True, cwd=cwd, timeout=300, **kwargs)

@@ -39,6 +39,14 @@ SAME = picture(12345)  # now: asked for three times at once it would be three pi
 
 
 @lru_cache(maxsize=1)
+def draw(file, seed):
+    "Write a picture that looks like no other; the file"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    squares = np.random.default_rng(seed).integers(0, 256, (8, 10, 3), np.uint8)
+    Image.fromarray(squares).resize((80, 64), Image.Resampling.NEAREST).save(file)
+    return file
+
+
 def gzip_bomb(megabytes=300) -> bytes:
     "A gzip stream of some hundred kilobytes that becomes `megabytes` of a JPEG that never ends"
     packer, out = zlib.compressobj(9, zlib.DEFLATED, 31), [b""]

@@ -8,9 +8,8 @@ import urllib.error
 import urllib.request
 from contextlib import closing
 
-import numpy as np
 import pytest
-from PIL import Image
+from roughpictures import draw
 
 from birdornot.clean import clean_images
 from birdornot.cli import main
@@ -19,13 +18,6 @@ from birdornot.decide import decide
 from birdornot.download import download_images
 from birdornot.review import ReviewServer
 from birdornot.search import search_images
-
-
-def draw(file, seed):
-    "A picture that looks like no other"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    squares = np.random.default_rng(seed).integers(0, 256, (8, 10, 3), np.uint8)
-    Image.fromarray(squares).resize((80, 64), Image.Resampling.NEAREST).save(file)
 
 
 @pytest.fixture(scope="module")

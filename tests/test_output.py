@@ -5,10 +5,11 @@ import shutil
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 import tinymodel
 from PIL import Image
+from program import PROGRAM
+from roughpictures import draw
 
 from birdornot.clean import clean_images
 from birdornot.cli import main
@@ -19,14 +20,6 @@ from birdornot.search import search_images
 
 if sys.platform != "linux": pytest.skip("names that are no text are Linux's", allow_module_level=True)
 ODD = os.fsdecode(b"V\xf6gel.jpg")  # as a zip from an old Windows brings it
-
-
-def draw(file, seed):
-    "A picture that looks like no other"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    squares = np.random.default_rng(seed).integers(0, 256, (8, 10, 3), np.uint8)
-    Image.fromarray(squares).resize((80, 64), Image.Resampling.NEAREST).save(file)
-    return file
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +43,7 @@ def test_a_name_that_is_no_text_is_answered(model, photos, tmp_path, capfd):
 
 @pytest.mark.parametrize("more", [[], ["--json"]])
 def test_it_is_printed_where_the_terminal_is_strict(model, photos, more):
-    code = "import sys; from birdornot.cli import main; sys.exit(main())"
-    done = subprocess.run([sys.executable, "-c", code, "predict", model, photos, *more], capture_output=True,
+    done = subprocess.run([*PROGRAM, "predict", model, photos, *more], capture_output=True,
                           env=os.environ | dict(PYTHONIOENCODING="utf-8:strict"))
     said = done.stdout.decode("utf-8")
     assert done.returncode == 0 and said.count("\n") == 3 and r"V\udcf6gel.jpg" in said, done.stderr

@@ -11,6 +11,7 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from browser import CHROMIUM, chromium, watched
 from program import PROGRAM, birdornot
 
 from birdornot.clean import clean_images
@@ -20,10 +21,6 @@ from birdornot.review import ReviewServer, decide, decisions, undo_decision
 from birdornot.sample import make_sample
 from birdornot.search import search_images
 from birdornot.split import picture_files
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = ("--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-         "--disable-component-update --disable-sync").split()
 
 
 @pytest.fixture(scope="module")
@@ -63,29 +60,16 @@ def seen(dataset): return sorted(f.relative_to(dataset).as_posix() for f in pict
 @pytest.fixture(scope="module")
 def browser():
     if not CHROMIUM: pytest.skip("no Chromium here")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
+    with chromium() as b: yield b
 
 
 @pytest.fixture
 def page(browser, dataset):
-    "The open page; at the end it must have asked nobody else, and complained of nothing"
-    with ReviewServer(dataset, who="tester") as server:
-        page = browser.new_page(viewport=dict(width=1200, height=900))
-        asked, complaints = set(), []
-        page.on("request", lambda r: asked.add(r.url.split("/")[2]) if r.url.startswith("http") else None)
-        page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
-        page.on("pageerror", lambda e: complaints.append(str(e)))
-        page.on("dialog", lambda d: complaints.append(f"a script ran: {d.message}"))
-        page.goto(server.url)
+    "The open page"
+    with (ReviewServer(dataset, who="tester") as server,
+          watched(browser, server.url, viewport=dict(width=1200, height=900)) as page):
         page.wait_for_selector(".card")
         yield page
-        page.close()
-        assert asked == {server.url.split("/")[2]}
-        assert not complaints
 
 
 def card_ids(page): return [int(c.get_attribute("data-id")) for c in page.query_selector_all(".card:not(.done)")]

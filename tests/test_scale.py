@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import tinymodel
 from PIL import Image
+from program import PROGRAM
 from roughpictures import RoughWeb, picture
 
 from birdornot.core import BirdornotError
@@ -383,14 +384,13 @@ def test_a_folder_of_pictures_is_a_table_too_and_answers_are_counted_and_written
 
 def test_from_the_command_line(web, model, tmp_path):
     table(web, tmp_path/"t.txt", 30)
-    program = [sys.executable, "-c", "import sys; from birdornot.cli import main; sys.exit(main())"]
-    done = subprocess.run([*program, "scale", "t.txt", "run", "--model",
+    done = subprocess.run([*PROGRAM, "scale", "t.txt", "run", "--model",
                            "model", "--near", "--shard", "10", "--allow-hosts", web.host],
                           cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 and done.stdout == "run/done\n", done.stderr
     assert "30 rows: 25 clean, 5 failed" in done.stderr and "look like an earlier one" in done.stderr
     assert (tmp_path/"run/near.parquet").exists()
-    again = subprocess.run([*program, "scale", "no.csv", "other"], cwd=tmp_path,
+    again = subprocess.run([*PROGRAM, "scale", "no.csv", "other"], cwd=tmp_path,
                            capture_output=True, text=True, timeout=60)
     assert again.returncode == 1 and "there is no file" in again.stderr and "Traceback" not in again.stderr
 

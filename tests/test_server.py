@@ -6,13 +6,13 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 
 import pytest
 import tinymodel
 from PIL import Image
+from program import PROGRAM
 from starlette.responses import Response
 from starlette.routing import Route
 from test_clean import HOSTILE, saved
@@ -302,9 +302,6 @@ def test_a_hostile_original_is_not_shown(servers, made, tmp_path):
 def test_a_good_photo_is_answered_after_all_of_that(servers):
     got, _, body = send(servers["serve"], request(servers["serve"], "answer", "POST", PHOTO), wait=60)
     assert got == 200 and json.loads(body)["labels"] == ["sunset"]
-
-
-PROGRAM = [sys.executable, "-c", "import sys; from birdornot.cli import main; sys.exit(main())"]
 
 
 @pytest.mark.parametrize("words", [["serve", "model"], ["review", "."]], ids=["serve", "review"])

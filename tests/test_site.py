@@ -1,16 +1,13 @@
 """The site as a reader gets it: built by the one command, then opened page by page in Chromium."""
 import re
-import shutil
 import subprocess
 import sys
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from browser import chromium, needs_chromium, static_server
 
 ROOT = Path(__file__).parents[1]
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 MODES = dict(light=dict(color_scheme="light", viewport=dict(width=1280, height=900)),
              dark=dict(color_scheme="dark", viewport=dict(width=1280, height=900)),
              phone=dict(color_scheme="light", viewport=dict(width=390, height=844), has_touch=True))
@@ -30,14 +27,7 @@ def site():
 @pytest.fixture(scope="module")
 def address(site):
     "The site on a server of its own"
-    class Quiet(SimpleHTTPRequestHandler):
-        def __init__(self, *args): super().__init__(*args, directory=str(site))
-        def log_message(self, *args): pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with static_server(site) as url: yield url.rstrip("/")
 
 
 def test_every_notebook_has_its_page(site):
@@ -89,10 +79,8 @@ def test_sidebar_folds_its_parts_and_opens_the_one_read(site):
 
 def complaints(site, address, mode, every=1) -> list[str]:
     "What the browser says of the pages: console errors, requests elsewhere, failed pictures, pages too wide"
-    playwright = pytest.importorskip("playwright.sync_api")
     pages, faults, seen = sorted(f.relative_to(site).as_posix() for f in site.rglob("*.html")), [], []
-    with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-quic"])
+    with chromium() as browser:
         tab = browser.new_context(**MODES[mode]).new_page()
         tab.on("console", lambda m: m.type in ("error", "warning") and seen.append(m.text))
         tab.on("pageerror", lambda e: seen.append(str(e)))
@@ -109,11 +97,10 @@ def complaints(site, address, mode, every=1) -> list[str]:
             if dark != (mode == "dark"): seen.append("has the other mode's background")
             faults += [f"{page}, {mode}: {what}" for what in seen]
             seen.clear()
-        browser.close()
     return faults
 
 
-@pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine")
+@needs_chromium
 @pytest.mark.parametrize("mode", MODES)
 def test_pages_in_the_browser(site, address, mode):
     "Every third page of the site in each mode; the next test takes all"
@@ -121,22 +108,19 @@ def test_pages_in_the_browser(site, address, mode):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine")
+@needs_chromium
 @pytest.mark.parametrize("mode", MODES)
 def test_every_page_in_the_browser(site, address, mode): assert complaints(site, address, mode) == []
 
 
-@pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine")
+@needs_chromium
 def test_search_and_copy_work(site, address):
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+    with chromium() as browser:
         tab = browser.new_page()
         tab.goto(f"{address}/datablock.html")
         tab.get_by_placeholder("Search").first.fill("quarantine")
         tab.wait_for_selector("a[href*='clean.html']:visible")
         assert tab.locator("button.code-copy-button").count() > 10
-        browser.close()
 
 
 BAD = """<a href="gone.html">x</a> <a href="other.html#nowhere">x</a> <a href="#here">x</a>

@@ -11,9 +11,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from browser import chromium, needs_chromium
 
 NBS = Path(__file__).parents[1]/"nbs"
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 def test_nbconvert_makes_the_slides():
@@ -56,11 +56,9 @@ def lab(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine")
+@needs_chromium
 def test_rise_shows_the_slides_offline(lab):
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+    with chromium() as browser:
         tab = browser.new_page()
         tab.route(re.compile(r"^https?://(?!127\.0\.0\.1)"), lambda route: route.abort())
         tab.goto(f"{lab}/rise/04_slides.ipynb")
@@ -69,4 +67,3 @@ def test_rise_shows_the_slides_offline(lab):
         for _ in range(2): tab.keyboard.press("ArrowRight")
         tab.wait_for_selector("section.present h2:has-text('Samuel')")
         tab.wait_for_selector("section.present :is(img, svg)")
-        browser.close()

@@ -15,6 +15,7 @@ import time
 from collections import Counter
 
 import pytest
+from program import UNCACHED
 from roughpictures import RoughWeb
 
 from birdornot.core import BirdornotError
@@ -26,7 +27,6 @@ from birdornot.split import picture_files
 
 SEED = int(os.environ.get("BIRDORNOT_SOAK_SEED", time.time()))
 MINUTES = float(os.environ.get("BIRDORNOT_SOAK_MINUTES", 15))
-PROGRAM = [sys.executable, "-B", "-c", "import sys; from birdornot.cli import main; sys.exit(main())"]
 
 
 def addresses(web, n=60):
@@ -55,7 +55,7 @@ class Soak:
             import resource
             resource.setrlimit(resource.RLIMIT_FSIZE, (self.limit, self.limit))
         self.limit = self.rng.choice([0, 4_000, 40_000, 400_000])
-        command = (["unshare", "-rn"] if fault == "no network" else []) + PROGRAM + self.words[name]
+        command = (["unshare", "-rn"] if fault == "no network" else []) + UNCACHED + self.words[name]
         out = open(self.where/f"{self.n['started']}.txt", "w")
         self.n["started"] += 1
         return subprocess.Popen(command, cwd=self.where, stdout=out, stderr=out, text=True,
@@ -99,7 +99,7 @@ class Soak:
     def calm(self, *commands):
         "Commands without faults, one after the other"
         for words in commands:
-            done = subprocess.run([*PROGRAM, *words], cwd=self.where, capture_output=True, text=True, timeout=300)
+            done = subprocess.run([*UNCACHED, *words], cwd=self.where, capture_output=True, text=True, timeout=300)
             assert "Traceback" not in done.stderr, (words, done.stderr)
 
 
