@@ -105,3 +105,25 @@ def nbs(tmp_path_factory):
     (home/"birdornot").symlink_to(root/"birdornot")  # where chapters find the pages that stand beside the code
     yield home/"nbs"
     shutil.rmtree(home)
+
+
+@pytest.fixture
+def memory(tmp_path):
+    "What a search remembers of refusals, in a file of its own"
+    from birdornot.search import Memory
+    return Memory(tmp_path/"refused.json")
+
+
+@pytest.fixture
+def search(memory):
+    "`search_images` on the taped engines, by a clock that moves only when somebody sleeps"
+    from taped import Clock, Engines
+
+    from birdornot.engines import Web
+    from birdornot.search import search_images
+
+    def _search(term="bird", engines=None, clock=None, **kw):
+        clock = clock or Clock()
+        return search_images(term, web=Web(engines or Engines(), clock=clock, sleep=clock.sleep), memory=memory, **kw)
+
+    return _search
