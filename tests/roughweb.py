@@ -57,7 +57,7 @@ class _Handler(BaseHTTPRequestHandler):
         mood = web._mood(source)
         if mood == "ok":
             return self._send(*getattr(web, f"_{source}")(parts.path, query, self.headers))
-        self._misbehave(mood)
+        (replies(mood, "text/html", PAGE) if isinstance(mood, int) else MOODS[mood])(self)
 
     def _send(self, status, kind, body, headers=()):
         self.send_response(status)
@@ -66,53 +66,69 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def _misbehave(self, mood):
-        page = b"<!DOCTYPE html><html><body><h1>Welcome</h1></body></html>"
-        if isinstance(mood, int):
-            self._send(mood, "text/html", page)
-        elif mood == "limited":
-            self._send(429, "text/plain", b"slow down", {"Retry-After": 1})
-        elif mood == "limited for long":
-            self._send(503, "text/plain", b"slow down", {"Retry-After": 3600})
-        elif mood == "html":
-            self._send(200, "text/html", page)
-        elif mood == "captcha":
-            self._send(200, "text/html", page.replace(b"Welcome", b"Please solve the captcha"))
-        elif mood == "empty":
-            self._send(200, "text/html", b"")
-        elif mood == "huge":
-            self._send(200, "application/json", b'{"results": "' + b"x" * 8_000_000 + b'"}')
-        elif mood == "bomb":
-            self._send(200, "application/json", gzip.compress(b"x" * 60_000_000, 1), {"Content-Encoding": "gzip"})
-        elif mood == "nested":
-            self._send(200, "application/json", b"[" * 100_000)
-        elif mood == "truncated":
-            self._send(200, "application/json", b'{"results": [', {"Content-Length": 5000})
-            self._hang_up()
-        elif mood == "reset":
-            self._hang_up()
-        elif mood == "hang":
-            self.server.web._closing.wait(20)
-            self._hang_up()
-        elif mood == "drip":
-            self._drip()
-        elif mood == "driphead":
-            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-            while not self.server.web._closing.wait(0.1):
-                self.wfile.write(b"z")
-        else:
-            raise ValueError(mood)
-
     def _hang_up(self):
         self.close_connection = True
         self.connection.close()
 
-    def _drip(self):
-        self.send_response(200)
-        self.send_header("Content-Length", "100000")
-        self.end_headers()
-        while not self.server.web._closing.wait(0.1):
-            self.wfile.write(b" ")
+    def _wait(self, seconds):
+        "Whether the test ended in these seconds"
+        return self.server.web._closing.wait(seconds)
+
+
+PAGE = b"<!DOCTYPE html><html><body><h1>Welcome</h1></body></html>"
+
+
+def replies(status, kind, body, headers=()):
+    "A server that answers like this"
+    return lambda handler: handler._send(status, kind, body, headers)
+
+
+def bomb(handler):
+    "Some kilobytes that become sixty megabytes"
+    handler._send(200, "application/json", gzip.compress(b"x" * 60_000_000, 1), {"Content-Encoding": "gzip"})
+
+
+def truncated(handler):
+    handler._send(200, "application/json", b'{"results": [', {"Content-Length": 5000})
+    handler._hang_up()
+
+
+def hang(handler):
+    handler._wait(20)
+    handler._hang_up()
+
+
+def drip(handler):
+    "A byte ten times a second"
+    handler.send_response(200)
+    handler.send_header("Content-Length", "100000")
+    handler.end_headers()
+    while not handler._wait(0.1):
+        handler.wfile.write(b" ")
+
+
+def drip_head(handler):
+    "A header that does not end"
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    while not handler._wait(0.1):
+        handler.wfile.write(b"z")
+
+
+MOODS = {  # how a server misbehaves → what it does then with a request
+    "limited": replies(429, "text/plain", b"slow down", {"Retry-After": 1}),
+    "limited for long": replies(503, "text/plain", b"slow down", {"Retry-After": 3600}),
+    "html": replies(200, "text/html", PAGE),
+    "captcha": replies(200, "text/html", PAGE.replace(b"Welcome", b"Please solve the captcha")),
+    "empty": replies(200, "text/html", b""),
+    "huge": replies(200, "application/json", b'{"results": "' + b"x" * 8_000_000 + b'"}'),
+    "nested": replies(200, "application/json", b"[" * 100_000),
+    "bomb": bomb,
+    "truncated": truncated,
+    "reset": _Handler._hang_up,
+    "hang": hang,
+    "drip": drip,
+    "driphead": drip_head,
+}
 
 
 class RoughEngines:
@@ -121,7 +137,7 @@ class RoughEngines:
     def __init__(
         self,
         n=130,  # pictures each engine has
-        **moods,  # source → 'ok', a status, or what `_misbehave` knows; a list is used up in order, its last stays
+        **moods,  # source → 'ok', a status, or one of `MOODS`; a list is used up in order, its last stays
     ):
         self.n, self.moods, self.log = n, {k: list(v) if isinstance(v, list) else [v] for k, v in moods.items()}, []
         self._closing, self._ca, self._contexts, self._lock = threading.Event(), trustme.CA(), {}, threading.Lock()
