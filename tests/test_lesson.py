@@ -20,7 +20,7 @@ def dls(tmp_path_factory):
     from birdornot.datablock import dataloaders
     from birdornot.sample import make_sample
     path = tmp_path_factory.mktemp("lesson")/"bird_or_forest"
-    make_sample(path, n=20, kinds=("bird", "forest"), seed=3)
+    make_sample(path, n=20, kinds=("bird", "forest"))
     return dataloaders(path, size=64)
 
 
@@ -154,8 +154,8 @@ def test_imbalanced_classes_each_have_their_say(tmp_path):
     from birdornot.datablock import dataloaders
     from birdornot.learner import evaluate, probe_learner, vision_learner
     from birdornot.sample import make_sample
-    make_sample(tmp_path, n=40, kinds=("forest",), seed=3)
-    make_sample(tmp_path, n=12, kinds=("bird",), seed=3)
+    make_sample(tmp_path, n=40, kinds=("forest",))
+    make_sample(tmp_path, n=12, kinds=("bird",))
     learn = vision_learner(dataloaders(tmp_path, size=128, valid_pct=0.33))
     probe_learner(learn)
     recall = {r["label"]: r["recall"] for r in evaluate(learn).per_class}
@@ -168,7 +168,7 @@ def test_why_prints_the_training_pictures_most_like_a_photo(tmp_path, capsys):
     from birdornot.cli import main
     from birdornot.drawing import draw
     from birdornot.sample import make_sample
-    make_sample(tmp_path/"set", n=6, kinds=("bird", "forest"), seed=3)
+    make_sample(tmp_path/"set", n=6, kinds=("bird", "forest"))
     draw("bird", 40).save(tmp_path/"photo.jpg")
     assert main(["why", str(tmp_path/"set"), str(tmp_path/"photo.jpg"),
                  "--k", "3", "--out", str(tmp_path/"why.jpg")]) == 0
