@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy
 import PIL
 import pytest
+from filelock import FileLock
 from xdist.scheduler import LoadFileScheduling
 
 FLAGS = ("net", "slow", "gpu", "fastai")
@@ -86,6 +87,13 @@ class _Scheduler(LoadFileScheduling):
 
 
 def pytest_xdist_make_scheduler(config, log): return _Scheduler(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    "Have one worker rewrite a module's assertions, which takes longer than to import it, and the others read these"
+    if not isinstance(collector, pytest.Module) or not hasattr(collector.config, "cache"): return (yield)
+    with FileLock(collector.config.cache.mkdir("locks")/collector.path.stem): return (yield)
 
 
 @pytest.fixture(autouse=True, scope="session")
