@@ -1,0 +1,79 @@
+"""A processed notebook becomes the source of a page: front matter, top line, card, thumbnail, links."""
+import base64
+import io
+import re
+from pathlib import Path
+from urllib.parse import quote
+
+import yaml
+from fastcore.nbio import mk_cell, read_nb, write_nb
+from logo import card
+from outline import PAGES, REPO, URL, front_matter, kind_of, plain_types
+from PIL import Image, ImageOps
+from processors import page_of
+
+OPEN = {  # where a notebook can be run without installing anything
+    "Colab": f"https://colab.research.google.com/github/{REPO}/blob/main/nbs/{{}}",
+    "Kaggle": f"https://kaggle.com/kernels/welcome?src=https://github.com/{REPO}/blob/main/nbs/{{}}",
+    "Binder": f"https://mybinder.org/v2/gh/{REPO}/main?labpath=nbs%2F{{}}",
+}
+
+
+def top_line(name: str, meta: dict) -> str:
+    "The line above a page's text: what kind of page it is and where it can be run"
+    links = [f'<a class="open-in" href="{url.format(quote(name))}">{place}</a>' for place, url in OPEN.items()]
+    how = f'<a href="{"../"*page_of(name).count("/")}tutorials/index.html#run">Run it</a>'
+    run = f'<span>{how} in {" ".join(links)}</span>' if meta.get("badges", True) else ""
+    return f'<p class="top-line"><span class="kind">{kind_of(name).capitalize()}</span> {run}</p>'
+
+
+def relink(text: str, page: str) -> str:
+    "Links to notebooks and to our own site as links between pages; no links to private names, which have no anchor"
+    up = "../"*page.count("/")
+    text = re.sub(rf"\[(`[^`\]]+`)\]\({URL}/[\w/]+\.html#_\w+\)", r"\1", text)
+    text = re.sub(rf"{URL}/([\w/-]+\.html)", rf"{up}\1", text)
+    return re.sub(r"(?<=\]\()(?!https?:)([\w./-]+\.ipynb)", lambda m: page_of(m[1]), text)
+
+
+def thumbnail(nb, file: Path) -> None:
+    "The notebook's richest picture, small, for the listings; nothing if it has none"
+    shown = [out["data"][kind] for cell in nb.cells for out in cell.get("outputs", [])
+             for kind in ("image/jpeg", "image/png") if kind in out.get("data", {})]
+    if not shown: return
+    picture = Image.open(io.BytesIO(base64.b64decode("".join(max(shown, key=len))))).convert("RGB")
+    whole = 1.2 < picture.width/picture.height < 3  # such as a plot, of which nothing may be cut off
+    small = (ImageOps.pad(picture, (480, 240), color="white") if whole else
+             ImageOps.fit(picture, (480, 240), centering=(0, 0)))
+    small.save(file, quality=80)
+
+
+def as_in_a_terminal(text: str) -> str:
+    "What stays of `text` on a terminal, where a carriage return goes back to the line's beginning: no progress bars"
+    lines = [line.rsplit("\r", 1)[-1].rstrip() for line in text.removesuffix("\n").split("\n")]
+    return "\n".join(lines).strip("\n")
+
+
+def stage(name: str) -> None:
+    "Give a processed notebook its front matter, top line, card and links"
+    page = page_of(name)
+    nb = read_nb(PAGES/page)
+    meta = front_matter(nb.cells[0])
+    meta.pop("output-file", None)
+    above = "birdornot" if name == "index.ipynb" else f"birdornot · {kind_of(name)}"
+    picture = Path(page).with_suffix(".card.png")
+    card(PAGES/picture, *(re.sub(r"[`*]", "", meta.get(k, d)) for k, d in (("title", name), ("description", ""))),
+         above)
+    thumbnail(nb, PAGES/Path(page).with_suffix(".thumb.jpg"))
+    meta = {"image": picture.name, "image-alt": f"A picture from {meta.get('title', name)}", **meta}
+    nb.cells[0].source = f"---\n{yaml.safe_dump(meta, allow_unicode=True, sort_keys=False)}---"
+    if name != "index.ipynb": nb.cells.insert(1, mk_cell(top_line(name, meta), "markdown"))
+    for cell in nb.cells:
+        if cell.cell_type == "markdown": cell.source = relink(cell.source, page)
+        for out in [*cell.get("outputs", [])]:
+            if "\r" in (text := "".join(out.get("text", ""))):
+                out["text"] = as_in_a_terminal(text)
+                if not out["text"]: cell.outputs.remove(out)
+            for kind in ("text/markdown", "text/html"):
+                if kind in out.get("data", {}):
+                    out["data"][kind] = relink(plain_types("".join(out["data"][kind])), page)
+    write_nb(nb, PAGES/page)
