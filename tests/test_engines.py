@@ -53,7 +53,7 @@ def test_every_failure_is_named_and_the_others_step_in(search, source, answer, t
     ],
 )
 def test_rubbish_json(search, source, text):
-    with pytest.raises(SourceFailed, match="no JSON|unknown"):
+    with pytest.raises(SourceFailed, match="not JSON|unknown"):
         search(source=source, engines=Engines(**{source: Reply(200, text)}))
 
 

@@ -151,7 +151,7 @@ def test_tables(tmp_path, search, name, text):
         ("a.csv", "url,label\nhttps://example.org/1.jpg,forest\n", "labels: 'forest'"),
         ("a.txt", "file:///etc/passwd", "no http(s)"),
         ("a.csv", b"url\nhttp://example.org/\xe9.jpg\n", "not UTF-8"),
-        ("a.csv", 'url\n"' + "x" * 200_000, "no row"),
+        ("a.csv", 'url\n"' + "x" * 200_000, "cannot be read"),
     ],
 )
 def test_malformed_tables(tmp_path, search, name, text, says):
@@ -185,7 +185,7 @@ def test_hits_load_errors(tmp_path):
     for text, says in (
         ('{"term": "bird"}\n', "no term or no image_url"),
         ('{"term": "bird", "image_url": 5}\n', "no term"),
-        ("x\n", "no JSON"),
+        ("x\n", "not a JSON"),
     ):
         (tmp_path / "h.jsonl").write_text(text)
         with pytest.raises(BirdornotError, match=says):

@@ -83,7 +83,7 @@ def test_the_same_again_from_croissant(web, tmp_path):
     assert Counter(r["fate"] for r in done.rows) == {"same": 4, "changed": 1}
     for i in (len(text)//2, len(text) - 3):  # cut on its way
         about.write_text(text[:i])
-        with pytest.raises(DatasetError, match="no birdornot lockfile"): rebuild(about, tmp_path/"g")
+        with pytest.raises(DatasetError, match="not a birdornot lockfile"): rebuild(about, tmp_path/"g")
     about.write_text(text.replace("pictures/sha256", "pictures/md5"))
     with pytest.raises(DatasetError, match="without the address and hash"): rebuild(about, tmp_path/"g")
     assert not (tmp_path/"g").exists()
@@ -101,7 +101,7 @@ ODD |= {f"{k} is {v!r:.20}": HEAD + json.dumps(ROW | {k: v}) for k, v in (
 @pytest.mark.parametrize("text", ODD.values(), ids=ODD)
 def test_what_is_no_lockfile(tmp_path, text):
     (tmp_path/"x.lock").write_text(text)
-    with pytest.raises(DatasetError, match="no birdornot lockfile"): rebuild(tmp_path/"x.lock", tmp_path/"d")
+    with pytest.raises(DatasetError, match="not a birdornot lockfile"): rebuild(tmp_path/"x.lock", tmp_path/"d")
     assert not (tmp_path/"d").exists()
 
 
@@ -141,7 +141,7 @@ def test_a_lockfile_that_was_cut_or_changed_is_refused(lock, tmp_path):
         with pytest.raises(DatasetError, match=f"says that it lists 14 pictures, and lists {len(some) - 1}; it was"):
             rebuild(tmp_path/"x.lock", tmp_path/"x")
     (tmp_path/"x.lock").write_text("\n".join(lines)[:-30])
-    with pytest.raises(DatasetError, match="no birdornot lockfile"): rebuild(tmp_path/"x.lock", tmp_path/"x")
+    with pytest.raises(DatasetError, match="not a birdornot lockfile"): rebuild(tmp_path/"x.lock", tmp_path/"x")
     assert not (tmp_path/"x").exists()
 
 

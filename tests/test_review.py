@@ -307,4 +307,4 @@ def test_stopped_while_the_browser_opens(dataset, monkeypatch):
 
 def test_review_needs_a_dataset(tmp_path):
     done = birdornot("review", tmp_path)
-    assert done.returncode == 1 and "no birdornot dataset" in done.stderr and "Traceback" not in done.stderr
+    assert done.returncode == 1 and "not a birdornot dataset" in done.stderr and "Traceback" not in done.stderr
