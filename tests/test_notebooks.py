@@ -18,7 +18,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]/"tools"))
 from rerun import OFFLINE  # noqa: E402
 
 NO_MORE = """import sys
-for name in {names}: sys.modules.setdefault(name, None)
+from importlib.machinery import PathFinder
+class Fewer(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name in {names} else super().find_spec(name, path, target)
+sys.meta_path[sys.meta_path.index(PathFinder)] = Fewer
 """
 NBS = Path(__file__).parents[1]/"nbs"
 NAMES = sorted(f.relative_to(NBS).as_posix() for f in NBS.rglob("*.ipynb")
