@@ -93,19 +93,19 @@ def _is_here(need):
 
 
 def can_run(
-    *needs: str,  # of a cell: net, slow, gpu, fastai
-) -> bool:  # False after saying what is missing
-    """Tell whether a cell of a notebook has what it needs on this computer
+    *needs: str,  # what the cell needs: net, slow, gpu, fastai
+) -> bool:  # False if something is missing
+    """Check whether this computer has what a cell of a notebook needs, and say what is missing
 
     Parameters
     ----------
     needs
-        of a cell: net, slow, gpu, fastai
+        what the cell needs: net, slow, gpu, fastai
 
     Returns
     -------
     bool
-        False after saying what is missing
+        False if something is missing
     """
     if unknown := set(needs) - set(_NEEDS):
         raise BirdornotError(f"{min(unknown)!r} is nothing a cell can need; choose from {', '.join(_NEEDS)}")
@@ -115,12 +115,12 @@ def can_run(
 
 # %% ../nbs/00_core.ipynb #15f8758f
 def _unless_missing(lines):
-    "An input transformer of IPython: no cell is run while fastai is missing, but for magics such as %pip"
+    "Transform the input of IPython so that no cell runs while fastai is missing, except magics such as %pip"
     return lines if has_fastai() or "".join(lines).lstrip()[:1] in ("%", "!") else []
 
 
 def page_needs_fastai():
-    "Have a notebook pass over its cells while fastai is not installed, and say so once"
+    "Make a notebook skip its cells while fastai is not installed, and say so once"
     from fastcore.imports import ipython_shell
     if has_fastai(): return
     transformers = ipython_shell().input_transformers_cleanup

@@ -125,7 +125,7 @@ class _Protocol(H11Protocol):
         super().connection_lost(exc)
 
 # %% ../nbs/02_server.ipynb #9fc028fd
-_MEDIA_TYPES = dict(html="text/html", css="text/css", js="text/javascript", svg="image/svg+xml", jpg="image/jpeg",
+_PAGE_TYPES = dict(html="text/html", css="text/css", js="text/javascript", svg="image/svg+xml", jpg="image/jpeg",
               json="application/json", md="text/plain", csv="text/csv")  # kinds of files that our pages consist of
 
 
@@ -147,7 +147,7 @@ def serve_files(
     def _answer(request):
         name = request.path_params["name"] or "index.html"
         if name not in files: raise HTTPException(404, "there is nothing of that name; reload the page")
-        return Response(files[name], media_type=_MEDIA_TYPES[name.rpartition(".")[2].lower()])
+        return Response(files[name], media_type=_PAGE_TYPES[name.rpartition(".")[2].lower()])
     return Route("/{name:path}", _answer)
 
 # %% ../nbs/02_server.ipynb #a7495d4b
