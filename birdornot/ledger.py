@@ -983,6 +983,28 @@ def _adopt_files(layout, db):
             n += db.execute(sql, [*r.values()]).rowcount
     return n
 
+# %% ../nbs/20_ledger.ipynb #f4440e99
+def read_changes(
+    text: str,  # changes of a decision, as stored in the ledger
+) -> list:  # for each row its number, its values before and its values after; raises `DatasetError`
+    """Read what a decision has changed
+
+    Parameters
+    ----------
+    text
+        changes of a decision, as stored in the ledger
+
+    Returns
+    -------
+    list
+        for each row its number, its values before and its values after; raises `DatasetError`
+    """
+    try: changes = json.loads(text)
+    except (TypeError, ValueError, RecursionError): changes = None
+    if isinstance(changes, list) and all(isinstance(c, list) and [*map(type, c)] == [int, dict, dict] for c in changes):
+        return changes
+    raise DatasetError("the ledger has a decision that cannot be read; do not use this dataset")
+
 # %% ../nbs/20_ledger.ipynb #eed6409d
 def _read_decisions(file):
     "Yield the decisions in the log that can be read"
@@ -1059,28 +1081,6 @@ def _repair_ledger(layout, why):
     say("ledger", f"{str(file)!r} was damaged ({why}) and is repaired: {n} pictures ({len(read)} read from it, "
                   f"{len(copied)} in its copy, {adopted} known by their files only), {decided} decisions from their "
                   f"list; the damaged one is kept as {aside.name}")
-
-# %% ../nbs/20_ledger.ipynb #f4440e99
-def read_changes(
-    text: str,  # changes of a decision, as stored in the ledger
-) -> list:  # for each row its number, its values before and its values after; raises `DatasetError`
-    """Read what a decision has changed
-
-    Parameters
-    ----------
-    text
-        changes of a decision, as stored in the ledger
-
-    Returns
-    -------
-    list
-        for each row its number, its values before and its values after; raises `DatasetError`
-    """
-    try: changes = json.loads(text)
-    except (TypeError, ValueError, RecursionError): changes = None
-    if isinstance(changes, list) and all(isinstance(c, list) and [*map(type, c)] == [int, dict, dict] for c in changes):
-        return changes
-    raise DatasetError("the ledger has a decision that cannot be read; do not use this dataset")
 
 # %% ../nbs/20_ledger.ipynb #68a43727
 def _new_name(name):
