@@ -4,6 +4,7 @@ import io
 import json
 import os
 import random
+import shutil
 import signal
 import struct
 import subprocess
@@ -314,11 +315,16 @@ def run(dest):
     return p
 
 
-@pytest.fixture
-def many(tmp_path):
+@pytest.fixture(scope="module")
+def downloaded(tmp_path_factory):
+    "A hundred and fifty photos, some cut off, one of them twice"
     files = {("bird" if i % 2 else "forest", f"{i}"): saved(photo(i, (900, 700)))[:9000 if i % 9 == 0 else None]
              for i in range(150)}
-    return dataset(tmp_path, files | {("bird", "again"): files["bird", "1"]})
+    return dataset(tmp_path_factory.mktemp("many"), files | {("bird", "again"): files["bird", "1"]})
+
+
+@pytest.fixture
+def many(downloaded, tmp_path): return shutil.copytree(downloaded, tmp_path/"d")
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
