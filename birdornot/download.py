@@ -174,7 +174,7 @@ def _sample_session(watch, size):
     class Adapter(HTTPAdapter):
         def send(self, request, **kwargs):
             request.url = f"{web.url}/{request.url.removeprefix('sample://')}"
-            return super().send(request, **kwargs)
+            return super().send(request, **kwargs | dict(timeout=30))  # on a busy computer, drawing takes a while
         def close(self):
             super().close()
             web.__exit__(None, None, None)

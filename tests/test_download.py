@@ -74,6 +74,21 @@ def test_retry_after_is_respected(web, tmp_path):
     assert web.asked["/busy/1"] == 2
 
 
+def test_our_own_drawings_are_waited_for_longer_than_a_site(monkeypatch):
+    from requests.adapters import HTTPAdapter
+    patience = []
+
+    def send(self, request, timeout=None, **kwargs):
+        patience.append(timeout)
+        raise ConnectionError
+
+    monkeypatch.setattr(HTTPAdapter, "send", send)
+    with Fetcher(allow_hosts=["localhost"]) as fetcher:
+        for address in ("sample://bird/1/0.jpg", "http://localhost/1.jpg"):
+            with pytest.raises(ConnectionError): fetcher.get(address)
+    assert patience == [30, (6, 6)]
+
+
 def test_what_only_opening_can_tell_is_told_then(web, tmp_path):
     "A body longer than it was announced, and a picture of 20,000 x 20,000 pixels in 50 kB"
     from birdornot.clean import clean_images
