@@ -99,43 +99,6 @@ def _name_as_text(layout):
                 os.rename(os.path.join(folder, name), os.path.join(folder, new))
                 say("follow", f"{name} is called {new} now")
 
-# %% ../nbs/42_follow.ipynb #2a9d0c7c
-def follow_files(
-    path: str | Path | Layout,  # dataset folder
-    who: str | None = None,  # who made the changes; by default your user name on this computer
-) -> Followed:  # the changes; new files are now originals, to be cleaned by `clean_images`
-    """Adopt what was moved, deleted, replaced or added by hand in the photos of a project
-
-    Parameters
-    ----------
-    path
-        dataset folder
-    who
-        who made the changes; by default your user name on this computer
-
-    Returns
-    -------
-    Followed
-        the changes; new files are now originals, to be cleaned by `clean_images`
-    """
-    layout, done = up_to_date(path), Followed()
-    if layout.kind != "project" or not layout.ledger.exists(): return done
-    with Ledger(layout, whole=True) as ledger:
-        if ledger.read_only: return done
-    with decision_ledger(layout, who, "by hand") as ledger, at_work(layout, "follow"):
-        _name_as_text(layout)
-        rows = ledger.rows(status="clean")
-        moved, gone, new = _compare_photos(layout, rows, picture_files(layout.home))
-        done.lost = sorted(_whole_classes(rows, gone))
-        _follow_moved(ledger, moved, done)
-        _follow_gone(ledger, [r for r in gone if r["label"] not in done.lost], done)
-        half_done = {copy_name(r) for r in ledger.rows(status="downloaded")}  # left by a cleaning that was killed
-        for file in new:
-            if f"photos/{place_of(layout, file)}" not in half_done: _follow_new(ledger, file, done)
-        _note_renamed(ledger, rows, moved)
-        drop_empty_folders(ledger)
-    return done
-
 # %% ../nbs/42_follow.ipynb #9239c5b3
 def _follow_moved(ledger, moved, done):
     "Record that files have moved, within their class or to another one"
@@ -175,6 +138,43 @@ def _follow_new(ledger, file, done):
     back = dict(status="clean", kept=1, verdict="keep", likely_wrong=0, reason="brought back by hand",
                 file=f"photos/{place_of(ledger.layout, file)}")
     carry_out(ledger, [(row, back)], "follow", row["id"], why="brought back by hand")
+
+# %% ../nbs/42_follow.ipynb #2a9d0c7c
+def follow_files(
+    path: str | Path | Layout,  # dataset folder
+    who: str | None = None,  # who made the changes; by default your user name on this computer
+) -> Followed:  # the changes; new files are now originals, to be cleaned by `clean_images`
+    """Adopt what was moved, deleted, replaced or added by hand in the photos of a project
+
+    Parameters
+    ----------
+    path
+        dataset folder
+    who
+        who made the changes; by default your user name on this computer
+
+    Returns
+    -------
+    Followed
+        the changes; new files are now originals, to be cleaned by `clean_images`
+    """
+    layout, done = up_to_date(path), Followed()
+    if layout.kind != "project" or not layout.ledger.exists(): return done
+    with Ledger(layout, whole=True) as ledger:
+        if ledger.read_only: return done
+    with decision_ledger(layout, who, "by hand") as ledger, at_work(layout, "follow"):
+        _name_as_text(layout)
+        rows = ledger.rows(status="clean")
+        moved, gone, new = _compare_photos(layout, rows, picture_files(layout.home))
+        done.lost = sorted(_whole_classes(rows, gone))
+        _follow_moved(ledger, moved, done)
+        _follow_gone(ledger, [r for r in gone if r["label"] not in done.lost], done)
+        half_done = {copy_name(r) for r in ledger.rows(status="downloaded")}  # left by a cleaning that was killed
+        for file in new:
+            if f"photos/{place_of(layout, file)}" not in half_done: _follow_new(ledger, file, done)
+        _note_renamed(ledger, rows, moved)
+        drop_empty_folders(ledger)
+    return done
 
 # %% ../nbs/42_follow.ipynb #caeafc6e
 def refresh(

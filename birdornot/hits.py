@@ -273,34 +273,6 @@ def _repr_html_(self: Hits):
     more = f"<p>and {len(self)-4} more</p>" if len(self) > 4 else ""
     return f"<p><b>{self.summary}</b></p>" + html_table(self.report) + html_table(rows) + more
 
-# %% ../nbs/10_hits.ipynb #4a8e0a98
-def read_rows(
-    path: str | Path,  # text, CSV, TSV or JSON lines file
-    kind: str | None = None,  # 'txt', 'csv', 'tsv' or 'jsonl'; None: as the file's suffix says
-) -> Iterator[tuple[int, dict[str, object]]]:  # line number and row; raises `BirdornotError` if it cannot be read
-    """Yield the rows of a file of addresses one by one
-
-    Parameters
-    ----------
-    path
-        text, CSV, TSV or JSON lines file
-    kind
-        'txt', 'csv', 'tsv' or 'jsonl'; None: as the file's suffix says
-
-    Returns
-    -------
-    Iterator[tuple[int, dict[str, object]]]
-        line number and row; raises `BirdornotError` if it cannot be read
-    """
-    path = Path(path)
-    if not path.is_file(): raise BirdornotError(f"there is no file {str(path)!r}; give a .csv, .jsonl or .txt file")
-    kind = kind or path.suffix.lower().lstrip(".")
-    read = _rows_of_table if kind in ("csv", "tsv") else _rows_of_lines
-    try:
-        newline = "" if kind in ("csv", "tsv") else None
-        with path.open(encoding="utf-8-sig", newline=newline) as f: yield from read(path, f, kind)
-    except UnicodeDecodeError: raise BirdornotError(f"{str(path)!r} is not UTF-8 text; save it as UTF-8") from None
-
 # %% ../nbs/10_hits.ipynb #9915a7eb
 def _first_row(f):
     "Read the cells of the first line, and the separator that gives most cells: comma, semicolon or tab"
@@ -367,6 +339,34 @@ def _saved_hit(path, line, row, folder):
         raise BirdornotError(f"{where} names a file of this computer, {url!r:.200}; name its folder by folder='DIR' "
                              "to have it read")
     return make_hit(term, url, rank=rank, **row)
+
+# %% ../nbs/10_hits.ipynb #4a8e0a98
+def read_rows(
+    path: str | Path,  # text, CSV, TSV or JSON lines file
+    kind: str | None = None,  # 'txt', 'csv', 'tsv' or 'jsonl'; None: as the file's suffix says
+) -> Iterator[tuple[int, dict[str, object]]]:  # line number and row; raises `BirdornotError` if it cannot be read
+    """Yield the rows of a file of addresses one by one
+
+    Parameters
+    ----------
+    path
+        text, CSV, TSV or JSON lines file
+    kind
+        'txt', 'csv', 'tsv' or 'jsonl'; None: as the file's suffix says
+
+    Returns
+    -------
+    Iterator[tuple[int, dict[str, object]]]
+        line number and row; raises `BirdornotError` if it cannot be read
+    """
+    path = Path(path)
+    if not path.is_file(): raise BirdornotError(f"there is no file {str(path)!r}; give a .csv, .jsonl or .txt file")
+    kind = kind or path.suffix.lower().lstrip(".")
+    read = _rows_of_table if kind in ("csv", "tsv") else _rows_of_lines
+    try:
+        newline = "" if kind in ("csv", "tsv") else None
+        with path.open(encoding="utf-8-sig", newline=newline) as f: yield from read(path, f, kind)
+    except UnicodeDecodeError: raise BirdornotError(f"{str(path)!r} is not UTF-8 text; save it as UTF-8") from None
 
 # %% ../nbs/10_hits.ipynb #b4fff3ef
 def term_slug(

@@ -151,6 +151,36 @@ def _why_not_asked(name, names, wanted, memory):
     until, text = memory.read().get(name, (0, ""))
     return text and f"left alone for {duration_text(until-memory.now())} more, as it {text.partition(';')[0]}"
 
+# %% ../nbs/12_search.ipynb #df8aac31
+def _note_failure(error, row, memory):
+    "Record in the report and in the memory why a source failed"
+    row["problem"] = getattr(error, "text", str(error))
+    if getattr(error, "kind", "") in ("blocked", "limited"): memory.write(row["source"], error)
+    return error
+
+
+def _error_of_none_asked(term, rows, why):
+    "Return the error for sources of which none could be asked, by the name under which they were chosen"
+    name = "auto" if {*AUTO} <= {*rows} else " and ".join(rows)
+    if name != "auto" and len(all_same := {r["problem"] for r in rows.values()}) == 1: [why] = all_same
+    return SourceFailed(name, "unreachable", f"no source could be asked for {term!r} ({why}); run `birdornot doctor`, "
+                        "use a folder of your own, or practise on drawn pictures: source 'sample'")
+
+
+def _error_of_no_hits(term, rows, failed):
+    "Return the error that best explains why there are no hits at all"
+    if len(rows) == 1 and failed: return next(iter(failed.values()))
+    why = {}
+    for r in rows.values():
+        if r["problem"]: why.setdefault(r["problem"], []).append(r["source"])
+    why = ". ".join(f"{', '.join(names)}: {text}" for text, names in why.items())
+    answered = [m for m, r in rows.items() if not r["problem"]]
+    if not answered: return _error_of_none_asked(term, rows, why)
+    if dropped := sum(r["left_out"] for r in rows.values()):
+        return NoHits(f"none of {dropped} pictures of {term!r} has a wanted licence; allow more, or add 'unknown'")
+    said = ". ".join(filter(None, [f"{', '.join(answered)}: nothing", why]))
+    return NoHits(f"no pictures of {term!r} ({said}); check the spelling, or use a more common word")
+
 # %% ../nbs/12_search.ipynb #a4a71b5e
 def _take_hits(name, found, ask, until, hits, seen, row, bar):
     "Take hits from one source until there are `until`, counting them in `row`"
@@ -264,36 +294,6 @@ def search_images(
     if len(hits) < n < 10**9: hits.wanted = n
     if not hits: raise _error_of_no_hits(term, rows, failed)
     return hits
-
-# %% ../nbs/12_search.ipynb #df8aac31
-def _note_failure(error, row, memory):
-    "Record in the report and in the memory why a source failed"
-    row["problem"] = getattr(error, "text", str(error))
-    if getattr(error, "kind", "") in ("blocked", "limited"): memory.write(row["source"], error)
-    return error
-
-
-def _error_of_none_asked(term, rows, why):
-    "Return the error for sources of which none could be asked, by the name under which they were chosen"
-    name = "auto" if {*AUTO} <= {*rows} else " and ".join(rows)
-    if name != "auto" and len(all_same := {r["problem"] for r in rows.values()}) == 1: [why] = all_same
-    return SourceFailed(name, "unreachable", f"no source could be asked for {term!r} ({why}); run `birdornot doctor`, "
-                        "use a folder of your own, or practise on drawn pictures: source 'sample'")
-
-
-def _error_of_no_hits(term, rows, failed):
-    "Return the error that best explains why there are no hits at all"
-    if len(rows) == 1 and failed: return next(iter(failed.values()))
-    why = {}
-    for r in rows.values():
-        if r["problem"]: why.setdefault(r["problem"], []).append(r["source"])
-    why = ". ".join(f"{', '.join(names)}: {text}" for text, names in why.items())
-    answered = [m for m, r in rows.items() if not r["problem"]]
-    if not answered: return _error_of_none_asked(term, rows, why)
-    if dropped := sum(r["left_out"] for r in rows.values()):
-        return NoHits(f"none of {dropped} pictures of {term!r} has a wanted licence; allow more, or add 'unknown'")
-    said = ". ".join(filter(None, [f"{', '.join(answered)}: nothing", why]))
-    return NoHits(f"no pictures of {term!r} ({said}); check the spelling, or use a more common word")
 
 # %% ../nbs/12_search.ipynb #b728ab3a
 def queries(
