@@ -495,6 +495,9 @@ def file_labels(
     layout = layout_of(path)
     labels = [label_of(layout, f) for f in files]
     if len({*labels}) < 2 and (said := classes_aside(path)): raise DatasetError(said)
+    if not labels:
+        raise DatasetError(f"{str(path)!r} should hold a folder of pictures for each class (found none); put the "
+                           "pictures of each class into a folder of its own")
     return labels
 
 # %% ../nbs/40_split.ipynb #51ce0020
