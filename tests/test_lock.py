@@ -148,7 +148,7 @@ def test_a_lockfile_that_was_cut_or_changed_is_refused(lock, tmp_path):
 def test_an_empty_dataset_does_not_replace_a_lockfile(lock, tmp_path):
     before = lock.read_bytes()
     with Ledger(tmp_path/"new") as ledger: ledger.add([Hit("bird", "http://x/")])
-    with pytest.raises(DatasetError, match="has no downloaded picture to be locked; download some first"):
+    with pytest.raises(DatasetError, match="has no downloaded pictures to lock; download some first"):
         write_lock(tmp_path/"new", lock)
     assert lock.read_bytes() == before
 
