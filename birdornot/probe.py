@@ -6,9 +6,9 @@ Docs: https://birdornot.github.io/birdornot/probe.html.md"""
 
 # %% auto #0
 __all__ = ['ENOUGH_HELD_OUT', 'DEALS', 'BURSTS', 'JUDGED', 'Head', 'head_logits', 'evaluate_head', 'attach_head', 'Probe',
-           'data_fingerprint', 'class_targets', 'ood_answers', 'set_limits', 'build_head', 'solve_and_judge',
-           'enough_held_out', 'error_without_twins', 'warn_of_bursts', 'warn_of_help', 'fit_probe', 'training_folder',
-           'head_arrays', 'head_facts', 'make_head', 'judged_rows', 'write_judged', 'read_judged', 'judged_result',
+           'data_fingerprint', 'class_targets', 'set_limits', 'build_head', 'ood_answers', 'enough_held_out',
+           'solve_and_judge', 'error_without_twins', 'warn_of_bursts', 'warn_of_help', 'fit_probe', 'head_arrays',
+           'head_facts', 'make_head', 'judged_rows', 'write_judged', 'read_judged', 'judged_result', 'training_folder',
            'save_probe', 'saved_facts', 'trained_multilabel', 'saved_head', 'saved_judged', 'unchanged',
            'restore_probe', 'cross_validate']
 
@@ -230,6 +230,7 @@ class Probe:
     facts
         backbone, size, labels, data, seed, versions, fit, seconds
     """
+    solved_on_all = True  # once it has been judged; a learner that was fine-tuned knows its training part alone
     head: Head  # solved on all pictures: the one to use
     judge: Head  # solved on the training part, without novelty: it has not seen the held-out part
     backbone: str  # name of the network that makes the embeddings
@@ -261,9 +262,6 @@ class Probe:
             float32, N×C
         """
         return embed_files(files, self.backbone, self.facts["asked_size"])
-
-# %% ../nbs/55_probe.ipynb #881046f7
-Probe.solved_on_all = True  # once it has been judged; a learner that was fine-tuned knows its training part alone
 
 # %% ../nbs/55_probe.ipynb #99d7168c
 def data_fingerprint(
@@ -318,36 +316,6 @@ def class_targets(
     shown = [set(split_label(lbl)) for lbl in labels]
     classes = sorted(set().union(*shown))
     return classes, np.array([[c in s for c in classes] for s in shown])
-
-# %% ../nbs/55_probe.ipynb #21614691
-def ood_answers(
-    head: Head,  # a head with thresholds
-    x: np.ndarray,  # embeddings N×C of OOD pictures
-    files: list  # their files, the kind in front of the name's first hyphen
-) -> list[dict]:  # per kind: `kind`, `pictures`, `unsure` (how many), `called` (label → how many of the others)
-    """Count, kind by kind, what a classifier says to OOD pictures
-
-    Parameters
-    ----------
-    head
-        a head with thresholds
-    x
-        embeddings N×C of OOD pictures
-    files
-        their files, the kind in front of the name's first hyphen
-
-    Returns
-    -------
-    list[dict]
-        per kind: `kind`, `pictures`, `unsure` (how many), `called` (label → how many of the others)
-    """
-    nothing = np.zeros((len(x), len(head.labels)), bool) if head.multilabel else np.zeros(len(x), int)
-    result = evaluate_head(head, x, nothing)
-    names = ["+".join(np.array(head.labels)[s]) or "none" if head.multilabel else head.labels[s] for s in result.said]
-    kinds, unsure = [Path(f).name.split("-")[0] for f in files], np.asarray(result.unsure)
-    return [dict(kind=kind, pictures=kinds.count(kind), unsure=int(sum(u for k, u in zip(kinds, unsure) if k == kind)),
-                 called=dict(Counter(n for k, n, u in zip(kinds, names, unsure) if k == kind and not u)))
-            for kind in dict.fromkeys(kinds)]
 
 # %% ../nbs/55_probe.ipynb #bee8ff71
 def set_limits(
@@ -433,6 +401,53 @@ def _solved(x, y, labels, folds, prior):
     return Head(list(labels), weight, (bias + offset).astype(np.float32), temperature, several, prior=shares), logits
 
 
+# %% ../nbs/55_probe.ipynb #21614691
+def ood_answers(
+    head: Head,  # a head with thresholds
+    x: np.ndarray,  # embeddings N×C of OOD pictures
+    files: list  # their files, the kind in front of the name's first hyphen
+) -> list[dict]:  # per kind: `kind`, `pictures`, `unsure` (how many), `called` (label → how many of the others)
+    """Count, kind by kind, what a classifier says to OOD pictures
+
+    Parameters
+    ----------
+    head
+        a head with thresholds
+    x
+        embeddings N×C of OOD pictures
+    files
+        their files, the kind in front of the name's first hyphen
+
+    Returns
+    -------
+    list[dict]
+        per kind: `kind`, `pictures`, `unsure` (how many), `called` (label → how many of the others)
+    """
+    nothing = np.zeros((len(x), len(head.labels)), bool) if head.multilabel else np.zeros(len(x), int)
+    result = evaluate_head(head, x, nothing)
+    names = ["+".join(np.array(head.labels)[s]) or "none" if head.multilabel else head.labels[s] for s in result.said]
+    kinds, unsure = [Path(f).name.split("-")[0] for f in files], np.asarray(result.unsure)
+    return [dict(kind=kind, pictures=kinds.count(kind), unsure=int(sum(u for k, u in zip(kinds, unsure) if k == kind)),
+                 called=dict(Counter(n for k, n, u in zip(kinds, names, unsure) if k == kind and not u)))
+            for kind in dict.fromkeys(kinds)]
+
+# %% ../nbs/55_probe.ipynb #a8ae2fce
+ENOUGH_HELD_OUT = 50  # held-out groups; with fewer, all pictures are judged in turn
+DEALS = 5  # times that the pictures are dealt into folds for that
+
+
+def enough_held_out(
+    groups: list  # the group of every held-out picture
+) -> bool:
+    """Tell whether the held-out pictures are enough to judge by alone
+
+    Parameters
+    ----------
+    groups
+        the group of every held-out picture
+    """
+    return effective_n(groups) >= ENOUGH_HELD_OUT
+
 # %% ../nbs/55_probe.ipynb #7f68d25d
 def solve_and_judge(
     x: np.ndarray,  # embeddings of all pictures N×C
@@ -492,29 +507,6 @@ def solve_and_judge(
     judge.novelty = judge.unsure = None  # it was needed for its answers alone
     return head, judge, result, judged
 
-# %% ../nbs/55_probe.ipynb #864bd384
-def _ood_halves(labels, backbone, size):
-    "Embed the OOD pictures, those to choose limits by and those to judge by, and name the latter"
-    halves = [ood_embeddings(labels, half, backbone, size) for half in ("choose", "judge")]
-    return halves, ood_names(labels, "judge")
-
-# %% ../nbs/55_probe.ipynb #a8ae2fce
-ENOUGH_HELD_OUT = 50  # held-out groups; with fewer, all pictures are judged in turn
-DEALS = 5  # times that the pictures are dealt into folds for that
-
-
-def enough_held_out(
-    groups: list  # the group of every held-out picture
-) -> bool:
-    """Tell whether the held-out pictures are enough to judge by alone
-
-    Parameters
-    ----------
-    groups
-        the group of every held-out picture
-    """
-    return effective_n(groups) >= ENOUGH_HELD_OUT
-
 # %% ../nbs/55_probe.ipynb #1cf9ed10
 BURSTS = 0.25  # share of pictures with a twin, or taken within a minute of another, that makes bursts likely
 
@@ -561,7 +553,7 @@ def _wrong_without(x, y, names, marks, seed):
     logits = solve_head(x, y, folds, None if np.ndim(y) == 2 else y.max() + 1)[2]
     return ~Evaluation([*range(logits.shape[1])], y, cross_calibrate(logits, y, folds)).right
 
-
+# %% ../nbs/55_probe.ipynb #ce1ce4e8
 def warn_of_bursts(
     without_twins: tuple | None,  # from `error_without_twins`
     at_once: float = 0.0  # share of pictures that were taken within a minute of another
@@ -610,6 +602,17 @@ def warn_of_help(
     if not n: return []
     return [f"{n} pictures were discarded or moved after a model had doubted them, so hard ones may be missing: "
             "expect more errors than this says, and test on photos that were not sorted with its help."]
+
+# %% ../nbs/55_probe.ipynb #864bd384
+def _ood_halves(labels, backbone, size):
+    "Embed the OOD pictures, those to choose limits by and those to judge by, and name the latter"
+    halves = [ood_embeddings(labels, half, backbone, size) for half in ("choose", "judge")]
+    return halves, ood_names(labels, "judge")
+
+
+def _side_seen(backbone, size):
+    "Find the side of the square a backbone sees: `size`, or its own"
+    return size or (224 if backbone == BACKBONE else Embedder(backbone).size)
 
 # %% ../nbs/55_probe.ipynb #98fcc8d4
 def fit_probe(
@@ -679,11 +682,6 @@ def fit_probe(
     return Probe(head, judge, backbone, facts["size"], Path(dest), files, train, valid, groups, result,
                  ood_answers(head, judging, judging_files), facts)
 
-# %% ../nbs/55_probe.ipynb #b49ae644
-def _side_seen(backbone, size):
-    "Find the side of the square a backbone sees: `size`, or its own"
-    return size or (224 if backbone == BACKBONE else Embedder(backbone).size)
-
 # %% ../nbs/55_probe.ipynb #33e2af93
 @patch
 def _repr_html_(self: Probe):
@@ -692,28 +690,10 @@ def _repr_html_(self: Probe):
     return (f"{self.result._repr_html_()}<p>answers {self.result.coverage:.0%} of the pictures judged; "
             f"of pictures of none of its classes:</p>{html_table(rows)}<p>{took}</p>")
 
-# %% ../nbs/55_probe.ipynb #cd36efb4
-def training_folder(
-    dest: str | Path  # dataset folder
-) -> Path:  # it need not exist
-    """Name the folder in which a dataset keeps what was trained on it last
-
-    Parameters
-    ----------
-    dest
-        dataset folder
-
-    Returns
-    -------
-    Path
-        it need not exist
-    """
-    return layout_of(dest).training
-
 # %% ../nbs/55_probe.ipynb #12b80f56
 _ARRAYS = ("mean", "scale", "centre", "axes", "less")
 
-# %% ../nbs/55_probe.ipynb #3590c9a2
+
 def head_arrays(
     head: Head  # a head
 ) -> dict:  # name → float32 array; the rest of a head is in `head_facts`
@@ -819,7 +799,7 @@ def judged_rows(
         rows.append(row)
     return rows
 
-
+# %% ../nbs/55_probe.ipynb #b41e3cc1
 def write_judged(
     rows: list[dict],  # from `judged_rows`
     labels: list,  # the K classes
@@ -866,7 +846,7 @@ def read_judged(
     head, *rows = csv.reader(text.splitlines(keepends=True))
     return [dict(zip(map(csv_text, head), map(csv_text, row))) for row in rows]
 
-
+# %% ../nbs/55_probe.ipynb #0b67c89c
 def _files_of(rows, photos):
     "Find the files of rows; a name that is not valid text has escapes in the table"
     odd = any("\\" in r["file"] for r in rows)
@@ -904,6 +884,24 @@ def judged_result(
     return Evaluation(labels, shown if several else shown.argmax(1), probs, _files_of(rows, Path(photos)),
                       _all("unsure", lambda v: v == "1"), _all("novelty", float), [r["group"] for r in rows],
                       facts["result"]["judged"] or "", facts["result"]["warnings"], facts["result"]["known"])
+
+# %% ../nbs/55_probe.ipynb #cd36efb4
+def training_folder(
+    dest: str | Path  # dataset folder
+) -> Path:  # it need not exist
+    """Name the folder in which a dataset keeps what was trained on it last
+
+    Parameters
+    ----------
+    dest
+        dataset folder
+
+    Returns
+    -------
+    Path
+        it need not exist
+    """
+    return layout_of(dest).training
 
 # %% ../nbs/55_probe.ipynb #e25f8080
 def save_probe(

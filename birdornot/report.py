@@ -181,7 +181,16 @@ def _licences(path, rows, most=15):
             _table(["found by", "site", "pictures"], [[*k, n] for k, n in sites.most_common(most)] +
                    ([["others", "", rest]] if rest else []), right=False)]
 
-# %% ../nbs/74_report.ipynb #06201a55
+# %% ../nbs/74_report.ipynb #51ce0012
+def _yes_and_no(result):
+    "Count yes and no for each label, where a picture can show several things"
+    there, named = np.asarray(result.targets, bool), result.said
+    counts = [m.sum(0) for m in (there & named, there & ~named, ~there & named, ~there & ~named)]
+    rows = [[lbl, *(int(c[k]) for c in counts)] for k, lbl in enumerate(result.labels)]
+    return Div(P("A picture can show several of the labels. It counts as right when all of them are right."),
+               _table(["label", "shown and named", "shown, not named", "named, not shown", "neither"], rows))
+
+
 def _confusion(result):
     "Show the confusion matrix, mistakes coloured; with many labels the most frequent mistakes instead"
     m, labels = np.asarray(result.confusion), list(result.labels)
@@ -196,15 +205,6 @@ def _confusion(result):
     return Div(Table(Thead(Tr(Th(""), *[Th(f"called {c}", scope="col", cls="n") for c in labels])),
                      Tbody(*[Tr(Th(f"is {c}", scope="row"), *[cell(i, j) for j in range(len(m))])
                              for i, c in enumerate(labels)])), cls="wide")
-
-# %% ../nbs/74_report.ipynb #51ce0012
-def _yes_and_no(result):
-    "Count yes and no for each label, where a picture can show several things"
-    there, named = np.asarray(result.targets, bool), result.said
-    counts = [m.sum(0) for m in (there & named, there & ~named, ~there & named, ~there & ~named)]
-    rows = [[lbl, *(int(c[k]) for c in counts)] for k, lbl in enumerate(result.labels)]
-    return Div(P("A picture can show several of the labels. It counts as right when all of them are right."),
-               _table(["label", "shown and named", "shown, not named", "named, not shown", "neither"], rows))
 
 # %% ../nbs/74_report.ipynb #0d503a0a
 def _wrong_answers(result, most=24, rows=()):
@@ -332,6 +332,16 @@ def _document(title, head, sections):
         Body(Header(H1(title), *head), Nav(*[A(name, href=f"#{i}") for name, i in ids.items()], aria_label="Contents"),
              Main(*[Section(H2(name, id=ids[name]), *parts) for name, parts in sections])), lang="en")
 
+# %% ../nbs/74_report.ipynb #ab89ac03
+_SECTIONS = {"Counts": _counts, "Pictures": _looks, "Suspects": _suspects, "Under two labels": _two_labels,
+          "Look-alikes": _duplicates, "Refused": _refusals, "Decisions": _decisions, "Licences": _licences}
+
+
+def _extra(v):
+    "Show a sentence, or a table of a list of dicts"
+    if isinstance(v, str): return [P(v)]
+    return [_table(list(v[0]), [list(r.values()) for r in v])] if v else [P("Nothing.")]
+
 # %% ../nbs/74_report.ipynb #057ff66c
 def _report_rows(path):
     "Read the ledger's rows, or for a folder without a ledger make a row a file"
@@ -395,13 +405,3 @@ def write_report(
     with atomic_file(file) as part:
         part.write_text("<!doctype html>\n" + to_xml(page), encoding="utf-8", errors="backslashreplace")
     return file
-
-# %% ../nbs/74_report.ipynb #ab89ac03
-_SECTIONS = {"Counts": _counts, "Pictures": _looks, "Suspects": _suspects, "Under two labels": _two_labels,
-          "Look-alikes": _duplicates, "Refused": _refusals, "Decisions": _decisions, "Licences": _licences}
-
-
-def _extra(v):
-    "Show a sentence, or a table of a list of dicts"
-    if isinstance(v, str): return [P(v)]
-    return [_table(list(v[0]), [list(r.values()) for r in v])] if v else [P("Nothing.")]
