@@ -147,7 +147,7 @@ def _answer_feedback(desk, request):
         id=id, said=f"Saved as {said} in {desk.dataset.name}, where the next clean and train take it up."))
 
 
-def _answer_undo(desk, request):
+def _answer_take_back(desk, request):
     undo_feedback(desk.dataset, json_values(request, id=int)["id"])
     return JSON(dict(said="Taken back."))
 
@@ -191,7 +191,7 @@ class AppServer(LocalServer):
         self.outputs = [o.name for o in self.clf.session.get_outputs()]
         self.learn, self.lock, asked = None, threading.Lock(), dict(answer=_answer_photo)
         if _can_explain(self): asked["why"] = _answer_why
-        if dataset: asked |= dict(feedback=_answer_feedback, undo=_answer_undo)
+        if dataset: asked |= dict(feedback=_answer_feedback, undo=_answer_take_back)
         facts = dict(why="why" in asked, dataset=self.dataset and self.dataset.name)
         files = page_files(ModelFolder(model), served=True, **facts)
         routes = [Route(f"/{name}", partial(f, self), methods=["POST"]) for name, f in asked.items()]

@@ -234,7 +234,7 @@ class _Graph:
                                        [info(*o) for o in outputs.items()], self.constants)
         return self.helper.make_model(graph, ir_version=9, opset_imports=[self.helper.make_opsetid("", 20)])
 
-
+# %% ../nbs/50_backbone.ipynb #84fdecc1
 def efficientnet_onnx(
     weights: dict,  # name of the tensor in timm's network → array, as of `packaged_weights`
     backbone: str = BACKBONE,  # one of `PACKAGES`

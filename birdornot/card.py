@@ -182,34 +182,48 @@ def _how_judged(e):
             f"{e['wrong']} answers were wrong")
 
 # %% ../nbs/71_card.ipynb #a419c4dc
+def _training_sentences(info):
+    "Yield what to know of how the model was trained"
+    if info.get("solved_on_all"): yield "The model in this folder was then solved on all pictures."
+    if info.get("by"): yield f"Pictures of one {info['by']} were kept together."
+    if info.get("prior"): yield f"How common the labels are was not learned but given: {info['prior']}."
+    if info.get("multilabel"): yield "A picture is right when all of its labels are."
+
+
+def _caution_sentences(info):
+    "Yield what to know before the error is believed, and how to measure it again"
+    e = info["error"]
+    if e.get("unbalanced"):
+        yield (f"Balanced error, as if all labels were equally common: {e['balanced_error']:.1%} "
+               f"({e['balanced_low']:.1%} to {e['balanced_high']:.1%}). Always saying {e['commonest']} would have "
+               f"an error of {e['baseline_error']:.1%}.")
+    if info.get("sessions"): yield f"{session_note(info['sessions'])}."
+    yield from (f"**{said}**" for said in e.get("warnings") or ())
+    if exam := info.get("exam"):
+        yield (f"Judge it again: `birdornot exam` does so from `exam.safetensors`, which holds {exam['numbers']:,} "
+               f"numbers, the label and the group of each of {exam['pictures']} pictures, and none of the pictures.")
+
+
+def _trust_sentences(info):
+    "Yield how far confidence can be trusted, and when the model says unsure"
+    e, limits = info["error"], info.get("unsure") or {}
+    if e.get("ece") is not None:
+        yield f"Expected calibration error: {e['ece']:.1%} ({e['ece_low']:.1%} to {e['ece_high']:.1%})."
+    if e.get("coverage", 1) < 1:
+        yield f"It answered {e['coverage']:.0%} of them; among those the error was {_percent(e['answered_error'])}."
+    if limits.get("coverage") is not None:
+        yield (f"It says *unsure* under {_percent(limits['min_confidence'])} confidence, and of a photo more than "
+               f"{limits['max_novelty']:.2f} times as novel as a typical one. With these limits it answered "
+               f"{_percent(limits['coverage'])} of the training pictures while they were left out, "
+               f"{_percent(limits['error'])} of those wrong.")
+
+# %% ../nbs/71_card.ipynb #cbf27e1d
 def _errors_section(info):
     "Write the section on errors"
     e = info.get("error")
     if not e: return "Nothing was held out, so nothing is known about its errors. Test it before you use it."
-    text = f"{_how_judged(e)}: **error {e['error']:.1%}, 95 % interval {e['low']:.1%} to {e['high']:.1%}**."
-    if info.get("solved_on_all"): text += " The model in this folder was then solved on all pictures."
-    if info.get("by"): text += f" Pictures of one {info['by']} were kept together."
-    if info.get("prior"): text += f" How common the labels are was not learned but given: {info['prior']}."
-    if info.get("multilabel"): text += " A picture is right when all of its labels are."
-    if e.get("unbalanced"):
-        text += (f" Balanced error, as if all labels were equally common: {e['balanced_error']:.1%} "
-                 f"({e['balanced_low']:.1%} to {e['balanced_high']:.1%}). Always saying {e['commonest']} would have "
-                 f"an error of {e['baseline_error']:.1%}.")
-    if info.get("sessions"): text += f" {session_note(info['sessions'])}."
-    text += "".join(f" **{said}**" for said in e.get("warnings") or ())
-    if exam := info.get("exam"):
-        text += (f" Judge it again: `birdornot exam` does so from `exam.safetensors`, which holds {exam['numbers']:,} "
-                 f"numbers, the label and the group of each of {exam['pictures']} pictures, and none of the pictures.")
-    if e.get("ece") is not None:
-        text += f" Expected calibration error: {e['ece']:.1%} ({e['ece_low']:.1%} to {e['ece_high']:.1%})."
-    if e.get("coverage", 1) < 1:
-        text += f" It answered {e['coverage']:.0%} of them; among those the error was {_percent(e['answered_error'])}."
-    limits = info.get("unsure") or {}
-    if limits.get("coverage") is not None:
-        text += (f" It says *unsure* under {_percent(limits['min_confidence'])} confidence, and of a photo more than "
-                 f"{limits['max_novelty']:.2f} times as novel as a typical one. With these limits it answered "
-                 f"{_percent(limits['coverage'])} of the training pictures while they were left out, "
-                 f"{_percent(limits['error'])} of those wrong.")
+    first = f"{_how_judged(e)}: **error {e['error']:.1%}, 95 % interval {e['low']:.1%} to {e['high']:.1%}**."
+    text = " ".join([first, *_training_sentences(info), *_caution_sentences(info), *_trust_sentences(info)])
     classes = [[r["label"], r["pictures"], _percent(r["precision"]), _percent(r["recall"]),
                 f"{_percent(r['recall_low'])} to {_percent(r['recall_high'])}"] for r in e.get("per_class", [])]
     return f"{text}\n\n{markdown_table(classes, ['label', 'pictures', 'precision', 'recall', '95 % interval of it'])}"

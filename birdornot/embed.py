@@ -319,6 +319,19 @@ def _tidy(traced, file):
     onnx.save(graph, file)
     return graph
 
+# %% ../nbs/51_embed.ipynb #36f6646d
+def _check_body(model, file, limit=1e-4):
+    "Raise `BirdornotError` unless graph and torch agree, on another number of pictures than in the trace"
+    import torch
+    session = one_core_session(file)
+    size, rng = session.get_inputs()[0].shape[-1], np.random.default_rng(0)
+    x = rng.random((3, 3, size, size), dtype=np.float32)
+    with torch.inference_mode(): theirs = model(torch.from_numpy(x)).numpy()
+    diff = np.abs(session.run(None, {"pixels": x})[0] - theirs).max()
+    if diff > limit*max(1, np.abs(theirs).max()):
+        raise BirdornotError(f"this backbone as ONNX differs from torch by {diff:.2g} (limit {limit:g}); "
+                             f"use {BACKBONE!r}, and please report this one")
+
 # %% ../nbs/51_embed.ipynb #137b7333
 def _by_torch(backbone, config, size, file):
     "Have torch write the graph of a body, and check that both agree; → the graph, and its weights by name"
@@ -351,19 +364,6 @@ def _write_body(backbone, size, file):
     onnx.helper.set_model_props(graph, {"birdornot": json.dumps(about)})
     onnx.save(graph, file)
     save_file(arrays, file.with_suffix(".safetensors"))
-
-# %% ../nbs/51_embed.ipynb #36f6646d
-def _check_body(model, file, limit=1e-4):
-    "Raise `BirdornotError` unless graph and torch agree, on another number of pictures than in the trace"
-    import torch
-    session = one_core_session(file)
-    size, rng = session.get_inputs()[0].shape[-1], np.random.default_rng(0)
-    x = rng.random((3, 3, size, size), dtype=np.float32)
-    with torch.inference_mode(): theirs = model(torch.from_numpy(x)).numpy()
-    diff = np.abs(session.run(None, {"pixels": x})[0] - theirs).max()
-    if diff > limit*max(1, np.abs(theirs).max()):
-        raise BirdornotError(f"this backbone as ONNX differs from torch by {diff:.2g} (limit {limit:g}); "
-                             f"use {BACKBONE!r}, and please report this one")
 
 # %% ../nbs/51_embed.ipynb #9cac6a22
 _MADE = "-2"  # increased with every change in how graphs are written

@@ -283,7 +283,7 @@ def _write_folder(trained, new, result, exam, more, name):
     info = _model_facts(trained, facts, info, result, rows, more)
     _write_judged(trained, result, info.get("by"), new/JUDGED)
     if exam: info["exam"] = _write_exam(trained, new/EXAM)
-    small = write_int8(new, info, train, valid, _targets(valid, info))
+    small = write_int8(new, info, train, valid, _folder_targets(valid, info))
     info |= dict(largest_logit_difference=diff, int8=small, maps="maps" in [o.name for o in graph.graph.output],
                  probe=dict(file=photos[0].name, logits=probe.tolist()))
     if (small_graph := new/"model-int8.onnx").exists():
@@ -297,7 +297,7 @@ def _write_folder(trained, new, result, exam, more, name):
         load_graph(ModelFolder(new), graph.name)
 
 
-def _targets(files, info):
+def _folder_targets(files, info):
     "Read off what files show from the names of their folders, N×K booleans"
     layout = layout_of(dataset_folder(files))
     shown = [set(_labels_shown(label_of(layout, f), info["multilabel"])) for f in files]

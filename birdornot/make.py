@@ -656,7 +656,7 @@ _SECONDS = "no GPU and no --minutes: solving the head takes seconds"
 _WITHOUT = ("solving the head takes seconds; `pip install 'birdornot[fastai]'` and --minutes would train the last "
             "blocks, too, which helps where your photos look unlike others")
 
-
+# %% ../nbs/80_make.ipynb #08a20522
 def _trained(dest, how, backbone, size, epochs, seed, minutes, multilabel, by=None, prior=None, after=_after_training):
     "Train a `Probe` or learner as asked for, in the time there is, or take up the last one"
     _say_together(dest, multilabel)
@@ -683,7 +683,7 @@ def _say_warnings(trained):
     for said in trained.result.warnings: say("beware", said)
     return trained
 
-
+# %% ../nbs/80_make.ipynb #1638b53b
 def train(
     dest: str | Path,  # dataset folder, cleaned, or a folder of your own with a sub-folder for each class
     how: str = "auto",  # auto, probe (seconds), both (then the last blocks, minutes) or finetune (all of it, longest)

@@ -167,7 +167,7 @@ def _first_bytes(self, name, most):
         raise ModelError(f"{name} in {self.name} cannot be read ({in_words(e)}); copy the model again") from e
 
 
-def _read_file(self, name):
+def _read_limited(self, name):
     "Read the bytes of a file, if they are not too many"
     most = FILE_LIMITS[name]
     data = self._first_bytes(name, most + 1) if self.files.size(name) <= most else None
@@ -178,7 +178,7 @@ def _read_file(self, name):
 
 
 ModelFolder._first_bytes = _first_bytes
-ModelFolder.read = _read_file
+ModelFolder.read = _read_limited
 
 # %% ../nbs/70_model.ipynb #7ada26b7
 def _deep(value, left=20):

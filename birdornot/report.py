@@ -157,7 +157,7 @@ def _duplicates(path, rows, most=12):
     return [head, *_side_by_side(path, groups, most)] if groups else [head]
 
 # %% ../nbs/74_report.ipynb #ce595d7a
-def _two_labels(path, rows, most=12):
+def _label_conflicts(path, rows, most=12):
     "Show pictures that lie under two labels, or look the same as one under another"
     groups = [g for g in _look_alike_groups(rows) if len({r["label"] for r in g}) > 1]
     same = defaultdict(list)
@@ -333,7 +333,7 @@ def _document(title, head, sections):
              Main(*[Section(H2(name, id=ids[name]), *parts) for name, parts in sections])), lang="en")
 
 # %% ../nbs/74_report.ipynb #ab89ac03
-_SECTIONS = {"Counts": _counts, "Pictures": _looks, "Suspects": _suspects, "Under two labels": _two_labels,
+_SECTIONS = {"Counts": _counts, "Pictures": _looks, "Suspects": _suspects, "Under two labels": _label_conflicts,
           "Look-alikes": _duplicates, "Refused": _refusals, "Decisions": _decisions, "Licences": _licences}
 
 
@@ -354,7 +354,7 @@ def _report_rows(path):
     return [r | dict(file=there.get(r["id"]) or r["file"] and layout.locate(r["file"]).absolute()) for r in rows]
 
 # %% ../nbs/74_report.ipynb #c4c6ac86
-def _how_judged(result):
+def _judgement_sentence(result):
     "Say in a sentence how the number at the top came about"
     groups = len(set(result.groups)) if result.groups is not None else result.n
     files = f"{result.n} pictures"
@@ -393,7 +393,7 @@ def write_report(
     file = Path(file or home_of(path).report)
     labels = result.labels if result is not None else sorted({r["label"] for r in rows if r["status"] == "clean"})
     head = [P(str(result), cls="big")] if result is not None else []
-    if result is not None: head += [P(_how_judged(result)), *(P(said, cls="warn") for said in result.warnings)]
+    if result is not None: head += [P(_judgement_sentence(result)), *(P(said, cls="warn") for said in result.warnings)]
     n, now = sum(r["status"] == "clean" for r in rows), time.strftime("%Y-%m-%d %H:%M")
     head.append(P(f"{n} pictures in use. Written {now}."))
     if known := sessions(rows): head.append(P(f"{session_note(known)}."))

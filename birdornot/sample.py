@@ -398,7 +398,7 @@ class _WebServer(ThreadingHTTPServer):
     def handle_error(self, request, client_address): pass  # a client that hangs up is its own affair
 
 # %% ../nbs/99_sample.ipynb #dc84ebef
-_MEDIA_TYPES = dict(jpg="image/jpeg", png="image/png", gif="image/gif")  # HTML named .jpg passes for a JPEG
+_SAMPLE_TYPES = dict(jpg="image/jpeg", png="image/png", gif="image/gif")  # HTML named .jpg passes for a JPEG
 _RATE_HEADERS = {"X-RateLimit-Limit-anon_burst": "20/min", "X-RateLimit-Available-anon_burst": 19,
            "X-RateLimit-Limit-anon_sustained": "200/day", "X-RateLimit-Available-anon_sustained": 199}
 
@@ -430,7 +430,7 @@ def _reply(web, path):
     room, _, name = unquote(url.path).lstrip("/").partition("/")
     try:
         if room != "pictures": raise ValueError(f"nothing is kept at {url.path}; pictures are below /pictures/")
-        return 200, _MEDIA_TYPES[name[-3:]], web.picture(name), {}
+        return 200, _SAMPLE_TYPES[name[-3:]], web.picture(name), {}
     except (ValueError, KeyError) as e: return 404, "text/plain; charset=utf-8", str(e).encode(), {}
 
 # %% ../nbs/99_sample.ipynb #71cfc047

@@ -162,7 +162,7 @@ def _is_whole(file, n):
             return f.metadata.num_rows == n and all(True for _ in f.iter_batches(100))
     except (pa.ArrowException, OSError): return False
 
-
+# %% ../nbs/81_scale.ipynb #53a14030
 @contextmanager
 def _readable(file):
     "Report what goes wrong with a file of a run with its name and the remedy"
@@ -494,7 +494,7 @@ def _drop_leftovers(dest):
     for part in [*dest.glob("todo/.*.part"), *dest.glob("done/.*.part")]:
         if time.time() - part.stat().st_mtime > 600: part.unlink(missing_ok=True)
 
-
+# %% ../nbs/81_scale.ipynb #9914619f
 def _begin(table, dest, shard, s):
     "List the pairs of files to be done, with their number of rows, after what is missing of the table was cut"
     dest, wanted, began = Path(dest), _run_identity(shard, s), _begun(Path(dest))

@@ -154,6 +154,19 @@ def _suspect(file, probs, k, classes, row, abstains):
                 label_quality=None if abstains else own, disagrees=open_ and bool(probs[other] > own),
                 likely_wrong=open_ and own < PROBABLY_WRONG, suspicion=None if abstains else 1 - own)
 
+# %% ../nbs/56_suspects.ipynb #cdccc681
+_RANK_COLUMNS = dict(suggested="TEXT", label_quality="REAL", likely_wrong="INTEGER", novelty="REAL", suspicion="REAL")
+
+
+def _record(path, rows):
+    "Write the ranking into the ledger, where there is one"
+    if not layout_of(path).ledger.exists(): return
+    with Ledger(path, who="suspects") as ledger:
+        if ledger.read_only: return
+        ledger.add_columns(**_RANK_COLUMNS)
+        for r in rows:
+            if r["id"] is not None: ledger.update(r["id"], **{k: r[k] for k in _RANK_COLUMNS})
+
 # %% ../nbs/56_suspects.ipynb #83f3a916
 def find_suspects(
     path: str | Path,  # dataset folder, labels are its sub-folders
@@ -194,19 +207,6 @@ def find_suspects(
             for f, p, k, t, r in zip(files, probs, y, far, ledger_rows(path, files))]
     _record(path, rows)
     return Suspects(sorted(rows, key=lambda r: (r["label_quality"] or 0, -r["novelty"])), abstains)
-
-# %% ../nbs/56_suspects.ipynb #cdccc681
-_RANK_COLUMNS = dict(suggested="TEXT", label_quality="REAL", likely_wrong="INTEGER", novelty="REAL", suspicion="REAL")
-
-
-def _record(path, rows):
-    "Write the ranking into the ledger, where there is one"
-    if not layout_of(path).ledger.exists(): return
-    with Ledger(path, who="suspects") as ledger:
-        if ledger.read_only: return
-        ledger.add_columns(**_RANK_COLUMNS)
-        for r in rows:
-            if r["id"] is not None: ledger.update(r["id"], **{k: r[k] for k in _RANK_COLUMNS})
 
 # %% ../nbs/56_suspects.ipynb #8c2e8c06
 @patch
