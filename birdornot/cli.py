@@ -21,7 +21,7 @@ from .core import command_line, printable, say, shell_words
 # %% ../nbs/90_cli.ipynb #666351de
 @command("birdornot search bird forest --n 200 --out hits.jsonl", "birdornot search bird --source openverse,commons",
          "birdornot search bird --licences public --vary", "birdornot search bird --negatives",
-         like="find_pictures")
+         like="find_hits")
 def search(
     terms: Annotated[str, {"nargs": "+"}],  # what to look for; quote several words: "barn owl"
     licences: str = None,  # groups or codes, separated by commas; pictures without a known licence are left out
@@ -33,9 +33,9 @@ def search(
     "Find pictures on the web and write down where they are"
     from birdornot.search import hard_negatives, queries
     if negatives: return print(*[w for term in terms for w in hard_negatives(term)], sep="\n")
-    from birdornot.make import find_pictures, keep_found
+    from birdornot.make import find_hits, keep_found
     def write(hits): return hits.save(out) if out else print(*[h.image_url for h in hits], sep="\n")
-    found = (find_pictures(t, licences=licences, phrases=vary and queries(t), **kwargs) for t in terms)
+    found = (find_hits(t, licences=licences, phrases=vary and queries(t), **kwargs) for t in terms)
     write(keep_found(found, write))
 
 # %% ../nbs/90_cli.ipynb #e6a47750

@@ -28,7 +28,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 from .core import cores, progress_bar
-from .drawing import KINDS, describe, draw
+from .drawing import KINDS, describe_drawing, draw
 
 # %% ../nbs/99_sample.ipynb #3cb52e7a
 FAULTS = ("exact_duplicate", "near_duplicate", "wrong_label", "truncated", "html",
@@ -338,7 +338,7 @@ _CC0 = "https://creativecommons.org/publicdomain/zero/1.0/"
 def _openverse_entry(answer):
     "Describe a sample picture as one entry of `results` in an Openverse reply"
     name, about = answer["name"], parse_sample_name(answer["name"])
-    known = describe(about["kind"], about["i"], about["seed"])
+    known = describe_drawing(about["kind"], about["i"], about["seed"])
     number = uuid.uuid5(uuid.NAMESPACE_URL, f"sample://pictures/{name}")
     title = f'{known["title"]} {about["i"]}'
     return dict(

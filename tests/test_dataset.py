@@ -509,7 +509,7 @@ def test_a_file_edited_in_place_is_not_lost(here):
 
 def test_a_class_is_renamed_merged_and_added_without_fetching(here, tmp_path, capsys, monkeypatch):
     asked = []
-    monkeypatch.setattr("birdornot.make.find_pictures", lambda term, *args, **kwargs: asked.append(term) or [])
+    monkeypatch.setattr("birdornot.make.find_hits", lambda term, *args, **kwargs: asked.append(term) or [])
     from birdornot.make import find_missing
     assert main(["rename", str(here), "bird", "fowl"]) == 0
     assert classes(here) == {"fowl": 8, "forest": 8}

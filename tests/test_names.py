@@ -79,10 +79,10 @@ def test_the_whole_way_in_other_scripts(drawn, tmp_path, monkeypatch, capsys, pa
 
 def test_a_dataset_is_found_by_the_names_it_was_made_with(drawn, tmp_path):
     "A folder called barn_owl is meant by Barn Owl, and one name never stands for another one"
-    from birdornot.make import find_pictures
+    from birdornot.make import find_hits
     folder = named(drawn, tmp_path, "barn_owl", "C")
-    assert len(find_pictures("Barn Owl", folder=folder)) == 6
-    with pytest.raises(BirdornotError, match="no folder for 'C#'"): find_pictures("C#", folder=folder)
+    assert len(find_hits("Barn Owl", folder=folder)) == 6
+    with pytest.raises(BirdornotError, match="no folder for 'C#'"): find_hits("C#", folder=folder)
 
 
 # ---- files are named as their owner knows them, and what is printed can be typed

@@ -208,7 +208,7 @@ def made() -> None:
     make.check_dataset(dest, "make it")
     make.check_words(["bird"], dest)
     make.check_training("probe", "tf_efficientnet_lite0", epochs=make.EPOCHS)
-    some = make.find_pictures("bird", n=10)
+    some = make.find_hits("bird", n=10)
     for more in (make.find_missing(["bird"], dest), make.find_in_folder(["bird"], dest, "photos")): some += more
     make.keep_found([some], print)
     words = make.class_labels(["bird"]) + make.class_words([], folder="photos") + make.combined_terms(["bird"])
