@@ -278,6 +278,21 @@ def _result_row(row, got, s, careful):
         row["picture"] = out.getvalue()
     return row | _ask_model(im, s)
 
+# %% ../nbs/81_scale.ipynb #11c3c740
+def _settings(model=None, backbone=None, copies=True, max_size=None, min_size=32, in_flight=64, processes=1,
+              per_host=8, files=False, **fetch):
+    "Collect what a shard has to know, as plain data"
+    if model:
+        info = _model_info(model)
+        if max_size not in (None, info["max_size"]):
+            raise BirdornotError(f"max_size={max_size} does not fit the model, which wants {info['max_size']}; "
+                                 "leave it out")
+        max_size = info["max_size"]
+    fetch = dict(fetch, per_host=max(1, per_host//processes), allow_hosts=sorted(fetch.get("allow_hosts", ())))
+    return dict(model=str(Path(model).resolve()) if model else None, backbone=None if model else backbone,
+                copies=copies, max_size=max_size or MAX_SIZE, min_size=min_size, in_flight=in_flight, fetch=fetch,
+                **(dict(files=True) if files else {}))
+
 # %% ../nbs/81_scale.ipynb #66b3b9ea
 def _schema(s):
     "List the columns of a result"
@@ -302,7 +317,7 @@ def _in_order(results, numbers):
         while number not in early: early.update([((r := next(results))["row"], r)])
         yield early.pop(number)
 
-
+# %% ../nbs/81_scale.ipynb #415d5706
 def _results(source, s, careful):
     "Yield the rows of the result, in the order of those in `source`"
     fetcher = _kept_fetcher(json.dumps(s["fetch"]))
@@ -344,21 +359,6 @@ def do_shard(
     if not target.exists():
         with disk_full_errors(target.parent): _write_parquet(_results(source, s, careful), target, _schema(s))
     return dict(Counter(r["status"] for r in _rows_in(target, ["status"])))
-
-# %% ../nbs/81_scale.ipynb #11c3c740
-def _settings(model=None, backbone=None, copies=True, max_size=None, min_size=32, in_flight=64, processes=1,
-              per_host=8, files=False, **fetch):
-    "Collect what a shard has to know, as plain data"
-    if model:
-        info = _model_info(model)
-        if max_size not in (None, info["max_size"]):
-            raise BirdornotError(f"max_size={max_size} does not fit the model, which wants {info['max_size']}; "
-                                 "leave it out")
-        max_size = info["max_size"]
-    fetch = dict(fetch, per_host=max(1, per_host//processes), allow_hosts=sorted(fetch.get("allow_hosts", ())))
-    return dict(model=str(Path(model).resolve()) if model else None, backbone=None if model else backbone,
-                copies=copies, max_size=max_size or MAX_SIZE, min_size=min_size, in_flight=in_flight, fetch=fetch,
-                **(dict(files=True) if files else {}))
 
 # %% ../nbs/81_scale.ipynb #6b3d663e
 class _NoPandas:
