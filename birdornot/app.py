@@ -118,8 +118,8 @@ def _sent_photo(request):
 def _why_unsure(p, limits):
     "Say why an answer is unsure; '' where it is not"
     if not p.unsure: return ""
-    strange = p.novelty is not None and p.novelty > ((limits or {}).get("max_novelty") or float("inf"))
-    return "unlike every picture it has learned from" if strange else "no answer is likely enough"
+    novel = p.novelty is not None and p.novelty > ((limits or {}).get("max_novelty") or float("inf"))
+    return "unlike every picture it has learned from" if novel else "no answer is likely enough"
 
 
 def _jpeg_bytes(im):

@@ -56,7 +56,7 @@ def command(
     decorator
     """
     stopped = "what is finished is kept, and the same command goes on from there" if resumes else \
-        "the same command begins anew"
+        "the same command starts over"
     def _register(f):
         COMMANDS[f.__name__] = f, examples, like, stopped
         if follows: FOLLOWING.add(f.__name__)

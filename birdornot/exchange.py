@@ -101,7 +101,7 @@ _FIELD_MEANS = dict(
     author="who made it", sha256="hash of the file that was downloaded", bytes="size of that file",
     status="clean, downloaded, or quarantined: refused", reason="why it was refused or kept",
     kept="1 where a person kept it although it was refused", file_name="where it lies, seen from this description",
-    decision="kept where a person looked at it and kept it", split="train, or valid: held back for judging")
+    decision="kept where a person looked at it and kept it", split="train, or valid: held out for judging")
 
 # %% ../nbs/66_exchange.ipynb #8a136ba0
 def _croissant_field(records, name, **more):

@@ -336,8 +336,8 @@ def export_model(
         raise ExportError("a learner's network has seen the pictures of its training, so they cannot be an exam; leave "
                           "exam out, or train with how='probe'")
     if isinstance(trained, (str, Path)) or trained is None:
-        raise ExportError(f"{str(trained)!r} is no trained classifier; give what fit_probe returns, a learner that was "
-                          "fitted, or last_trained(folder) of birdornot.make")
+        raise ExportError(f"{str(trained)!r} is not a trained classifier; give what fit_probe makes, a fitted learner "
+                          "or last_trained(folder) of birdornot.make")
     check_replaceable(dest, FILE_LIMITS)
     dest.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=dest.parent, prefix=f".{dest.name}.") as d:

@@ -439,7 +439,7 @@ def find_in_folder(
     return Hits(h for h, number in zip(hits, numbers) if number <= (n or sys.maxsize))
 
 # %% ../nbs/80_make.ipynb #d2a709c2
-_POOLED = "train and valid are put together; what is held back is chosen anew, so that no copy is in both"
+_POOLED = "train and valid are put together; what is held out is chosen again, so that no copy is in both"
 
 
 def find_missing(
@@ -562,7 +562,7 @@ def _begins_anew():
     "Have Ctrl-C say what is kept and what is not"
     try: yield
     except KeyboardInterrupt:
-        raise KeyboardInterrupt("the pictures are kept; the training that was going on begins anew") from None
+        raise KeyboardInterrupt("the pictures are kept; the training that was going on starts over") from None
 
 
 def _train_learner(dest, backbone, size, settings, began, after):
@@ -983,7 +983,7 @@ def answer(
     if facts["kind"] == "probe": return _probe_answer(dest, photo)
     clf = Classifier(model)
     if clf.info.get("fit") == facts["fit"]: return clf(photo)
-    raise DatasetError(f"{model} is of an earlier training; {command_line('export', dest)} writes it anew")
+    raise DatasetError(f"{model} is of an earlier training; {command_line('export', dest)} writes it again")
 
 # %% ../nbs/80_make.ipynb #73df93b9
 @dataclass

@@ -706,7 +706,7 @@ def say_outdated(
         model folder
     """
     if is_outdated(model):
-        say("model", f"{model} is of an earlier training; {command_line('export', Path(model).parent)} writes it anew")
+        say("model", f"{model} is of an earlier training; {command_line('export', Path(model).parent)} writes it again")
 
 # %% ../nbs/75_predict.ipynb #d5e43626
 def predict_photos(

@@ -141,8 +141,8 @@ def test_ctrl_c_says_what_is_kept(monkeypatch, capsys):
 
     monkeypatch.setattr(predict, "Classifier", stopped)
     kept = {"make": "what is finished is kept, and the same command goes on from there",
-            "train": "the pictures are kept; the training that was going on begins anew",
-            "predict": "the same command begins anew"}
+            "train": "the pictures are kept; the training that was going on starts over",
+            "predict": "the same command starts over"}
     for words in (["make", "bird", "forest"], ["train", "set"], ["predict", "model", "a.jpg"]):
         monkeypatch.setattr(make, "check_training", in_training if words[0] == "train" else stopped)
         assert cli.main(words) == 1

@@ -102,7 +102,7 @@ def test_a_divided_folder_is_trained_tested_and_never_mixed(run, valid):
     said, out, err = made(run, "--folder", "photos")
     assert said["pictures"] == dict(red=13, green=13) and said["test"]["of"] == 6
     assert "\ntest      error " in out and "6 photos are kept for the end" in err
-    assert "train and valid are put together; what is held back is chosen anew" in err
+    assert "train and valid are put together; what is held out is chosen again" in err
     assert not [name for name in labels_in("photos_dataset") if "2-" in name]
     with Ledger("photos_dataset") as ledger: parts = {r["title"]: r["part"] for r in ledger.rows()}
     assert {p for t, p in parts.items() if "1-" in t} == {"valid"}
@@ -218,7 +218,7 @@ def test_n_on_a_second_run_holds_or_it_is_said_why_not(run):
 def test_a_model_is_never_older_than_the_training_without_a_word(run):
     fill("photos", 8)
     made(run, "--folder", "photos")
-    old = "photos_dataset/model is of an earlier training; birdornot export photos_dataset writes it anew"
+    old = "photos_dataset/model is of an earlier training; birdornot export photos_dataset writes it again"
     photo = "photos/red/red0-1.png"
     assert old not in run("predict", "photos_dataset/model", photo)[2]
     for word, words in ((old, ["train", "photos_dataset", "--size", "96"]), (old, ["evaluate", "photos_dataset"]),
@@ -283,7 +283,7 @@ def test_serve_says_that_its_model_is_of_an_earlier_training(run, monkeypatch):
         Path(name).parent.mkdir(parents=True)
         Path(name).write_text(json.dumps(dict(data=data)))
     code, _, err = run("serve", "my birds/model", "--no-browser")
-    assert code == 0 and "my birds/model is of an earlier training; birdornot export 'my birds' writes it anew" in err
+    assert code == 0 and "my birds/model is of an earlier training; birdornot export 'my birds' writes it again" in err
 
 
 # ---- one photo in two class folders
@@ -370,7 +370,7 @@ def test_train_on_a_divided_folder_never_learns_its_test_and_judges_it(run):
     assert code == 0 and "classes   green 12, red 11" in err, err
     assert "6 photos are kept for the end, and never trained on" in err and "test      error " in err
     assert "of 5 wrong" in err and "1 of 6 photos are pictures it was trained on" in err
-    assert "train and valid are put together; what is held back is chosen anew" in err
+    assert "train and valid are put together; what is held out is chosen again" in err
     assert "2 files are left out: notes.txt (not a picture of a kind" in err and "; loose.png (it is not in a c" in err
     assert run("export", "photos")[0] == 0
     code, out, err = run("evaluate", "photos/test", "--model", "photos_birdornot/model", "--json")
