@@ -1,4 +1,4 @@
-"""Error, time and size side by side, on your pictures rather than on somebody's leaderboard
+"""Error, time and size side by side, on your pictures rather than on a leaderboard
 
 Docs: https://birdornot.github.io/birdornot/backbones.html.md"""
 
@@ -25,7 +25,7 @@ from .split import picture_files
 
 # %% ../nbs/62_backbones.ipynb #2c199a20
 def _milliseconds(embedder, files, rounds=3):
-    "Median milliseconds for one picture, decoded before"
+    "Measure the median milliseconds for one picture, already decoded"
     pictures = [open_upright(f, max_size=MAX_SIZE) for f in files[:8]]
     def _one(picture):
         start = time.perf_counter()
@@ -74,7 +74,7 @@ def compare_backbones(
     seed: int = 42,  # same seed, same folds
     multilabel: bool | None = None  # can a picture show several things at once? by default as trained last there
 ) -> BackboneTable:  # raises `WeightsUnavailable` where the weights of one cannot be had
-    """Error with its interval, seconds to train, milliseconds a picture and megabytes of some backbones
+    """Compare backbones by error with its interval, seconds to embed, milliseconds a picture and megabytes
 
     Parameters
     ----------

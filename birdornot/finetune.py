@@ -66,7 +66,7 @@ class CannotCut(BirdornotError):
 
 # %% ../nbs/61_finetune.ipynb #04893a0a
 class _Tracer(fx.Tracer):
-    "torch's tracer, which takes layers of timm that look at the size of a picture as a whole"
+    "torch's tracer, which takes as a whole those layers of timm that look at the size of a picture"
     def __init__(self): super().__init__(autowrap_functions=tuple(get_notrace_functions()))
 
     def is_leaf_module(self, m, name):
@@ -74,7 +74,7 @@ class _Tracer(fx.Tracer):
 
 # %% ../nbs/61_finetune.ipynb #26c5aa44
 def _trace(body):
-    "The steps of `body`; raises `CannotCut` where they depend on the picture"
+    "List the steps of `body`, or raise `CannotCut` where they depend on the picture"
     root = nn.Sequential(body)  # passes on a picture and nothing else, so that optional arguments keep their defaults
     try: return fx.GraphModule(root, _Tracer().trace(root))
     except Exception as e:  # the tracer raises whatever the network's own code raises
@@ -82,7 +82,7 @@ def _trace(body):
 
 # %% ../nbs/61_finetune.ipynb #cef026f8
 def _narrow_places(graph):
-    "The steps after which no result but their own is needed any more"
+    "Yield the steps after which no result but their own is needed any more"
     place, alive = {n: i for i, n in enumerate(graph.nodes)}, set()
     for n, i in place.items():
         alive = {m for m in (*alive, n) if m.op != "get_attr" and any(place[u] > i for u in m.users)}
@@ -90,7 +90,7 @@ def _narrow_places(graph):
 
 # %% ../nbs/61_finetune.ipynb #67c5b01c
 class _Work(fx.Interpreter):
-    "Runs the steps and notes for each its work and the shape of its result"
+    "An interpreter that notes for each step its work and the shape of its result"
     def run_node(self, n):
         before = self.counter.get_total_flops()
         out = super().run_node(n)
@@ -99,7 +99,7 @@ class _Work(fx.Interpreter):
 
 # %% ../nbs/61_finetune.ipynb #93d5b6b9
 def _place_to_cut(traced, size, share):
-    "The first step with at most `share` of the work behind it, and that share; None where there is no such place"
+    "Find the first step with at most `share` of the work behind it, and that share; None where there is none"
     work, done = _Work(traced), 0
     work.seen, picture = {}, torch.zeros(1, 3, size, size, device=next(traced.parameters()).device)
     with FlopCounterMode(display=False) as work.counter, torch.inference_mode(): work.run(picture)
@@ -113,7 +113,7 @@ def _place_to_cut(traced, size, share):
 
 # %% ../nbs/61_finetune.ipynb #bf974716
 def _halves(traced, node):
-    "Two modules that together do what `traced` does; they share its layers"
+    "Cut `traced` into two modules that together do the same; they share its layers"
     first, second, known = fx.Graph(), fx.Graph(), {}
     for n in traced.graph.nodes:
         known[n] = first.node_copy(n, known.__getitem__)
@@ -160,7 +160,7 @@ def cut_body(
 def cuts(
     body: nn.Module  # what `vision_learner` made
 ):  # pairs of modules: up to the cut, and from it on; raises `CannotCut`
-    """Both parts of a body at every place where it can be cut, the last place first
+    """Yield both parts of a body at every place where it can be cut, the last place first
 
     Parameters
     ----------
@@ -174,12 +174,9 @@ def cuts(
     traced = _trace(body.eval())
     for node in reversed(list(_narrow_places(traced.graph))): yield _halves(traced, node)
 
-# %% ../nbs/61_finetune.ipynb #ef4f7ce5
-MEMORY = 1 << 30  # bytes of kept activations; larger sets get fewer changed copies
-
 # %% ../nbs/61_finetune.ipynb #32bd475f
 def _by_onnx(frozen, size):
-    "The frozen part on ONNX Runtime, on each core a picture of its own"
+    "Put the frozen part on ONNX Runtime, with a picture of its own on each core"
     with tempfile.TemporaryDirectory() as d:
         write_onnx(frozen, size, f"{d}/frozen.onnx", "activations")
         session = one_core_session(f"{d}/frozen.onnx")
@@ -189,12 +186,15 @@ def _by_onnx(frozen, size):
     return _say
 
 # %% ../nbs/61_finetune.ipynb #32bd4760
+MEMORY = 1 << 30  # bytes of kept activations; larger sets get fewer changed copies
+
+
 def keep_activations(
     learn: Learner,  # its DataLoaders' training part is what is kept
     frozen: nn.Module,  # from `cut_body`
     copies: int = 4  # versions of every picture: as it is, mirrored, then changed at random
 ) -> torch.Tensor:  # half precision, copies×N×…; raises `CannotCut` where a single version is too much
-    """What the frozen part says about every training picture, in several versions
+    """Compute the activations of the frozen part for every training picture, in several versions
 
     Parameters
     ----------
@@ -225,11 +225,14 @@ def keep_activations(
         return torch.stack(kept + [v for _ in range(copies - 2) for v in _ask(_changed(), lambda x: x)])
 
 # %% ../nbs/61_finetune.ipynb #bf1683c8
+SMALL = 300  # training pictures below which they take turns in judging
+
+
 def inner_folds(
     learn: Learner,  # its training part is divided
     seed: int = 42  # same seed, same folds
 ) -> list[tuple[np.ndarray, np.ndarray]]:  # positions to learn from and to judge by; empty where there are too few
-    """Three folds of a small training part, one of five of a larger one; no duplicate group is in two
+    """Deal the training part into three folds, or take one of five of a larger part; no duplicate group is in two
 
     Parameters
     ----------
@@ -250,15 +253,12 @@ def inner_folds(
     whole = all(len(np.unique(y[rows], axis=0)) == len(np.unique(y, axis=0)) for rows, _ in parts)
     return parts[:turns] if whole else []
 
-# %% ../nbs/61_finetune.ipynb #6e954b8b
-SMALL = 300  # training pictures below which they take turns in judging
-
 # %% ../nbs/61_finetune.ipynb #6f95b728
 class Deadline:
     "The end of the time that there is for some work"
     def __init__(self,
                  seconds: float = math.inf,  # from now on; by default there is no end
-                 clock=time.monotonic  # function that tells the time, seconds
+                 clock=time.monotonic  # function that gives the time, seconds
                  ): self.clock, self.end = clock, clock() + seconds
 
     @property
@@ -303,7 +303,7 @@ class _Kept(torch.utils.data.Dataset):
 def balanced_loss(
     targets: torch.Tensor  # N class numbers, or N×K zeros and ones
 ):  # fastai loss
-    """Cross-entropy in which every class counts the same, however many pictures it has
+    """Make a cross-entropy in which every class counts the same, however many pictures it has
 
     Parameters
     ----------
@@ -320,7 +320,7 @@ def balanced_loss(
 
 # %% ../nbs/61_finetune.ipynb #11429a56
 class Answers(Callback):
-    "Notes after every whole epoch the answers on the pictures to judge by, and the weights; stops when it has to"
+    "Callback that notes the answers to the pictures to judge by, and the weights, after each epoch; stops in time"
     def __init__(self, last=None, until=None, keep=True):
         self.last, self.until, self.keep, self.logits, self.states = last, until or Deadline(), keep, [], []
 
@@ -338,14 +338,14 @@ class Answers(Callback):
 
 # %% ../nbs/61_finetune.ipynb #0f73a4d9
 def _silent(learn):
-    "A learner without bars and tables"
+    "Keep a learner from showing bars and tables"
     learn.remove_cbs([cb for cb in (getattr(learn, "progress", None),) if cb])
     learn.logger = lambda row: None
     return learn
 
 
 def _tail_learner(learn, model, kept, y, rows, judge, callbacks):
-    "A learner for tail and head on kept activations"
+    "Make a learner for tail and head on kept activations"
     targets = torch.from_numpy(y.astype(np.float32) if y.ndim == 2 else y)
     loaders = (DataLoader(_Kept(kept, targets, rows), bs=batch_size(len(rows), 32), shuffle=True),
                DataLoader(_Kept(kept[:1], targets, judge), bs=64))
@@ -358,7 +358,7 @@ def judged_loss(
     logits: np.ndarray,  # N×K, of pictures not trained on
     y: np.ndarray  # class numbers N, or N×K booleans
 ) -> float:  # mean cross-entropy, ≥ 0
-    """What is wrong with logits once they are calibrated: being too loud does not count, being wrong does
+    """Measure what is wrong with logits once they are calibrated: being too bold does not count, being wrong does
 
     Parameters
     ----------
@@ -378,12 +378,12 @@ def judged_loss(
 
 # %% ../nbs/61_finetune.ipynb #f030f4b5
 class _AsInAnswering(Callback):
-    "Trains with normalisation and dropout as they are when the model answers"
+    "Callback that trains with normalisation and dropout as they are when the model answers"
     def before_train(self): self.model.eval()
 
 # %% ../nbs/61_finetune.ipynb #856d8833
 def _embed_kept(learn, tail, version):
-    "What tail and pooling make of one version of the kept activations: N×C"
+    "Embed one version of the kept activations by tail and pooling: N×C"
     model = nn.Sequential(tail, *learn.model[1][:-1]).eval()
     with torch.inference_mode():
         return torch.cat([model(part.float().to(learn.dls.device)).cpu() for part in version.split(64)]).numpy()
@@ -402,7 +402,7 @@ class _Tail:
     def embed(self): return _embed_kept(self.learn, self.tail, self.kept[0])
 
     def train(self, rows, judge, epochs, lr, **stop):
-        "Logits on `judge` before training and after every epoch, and the weights after every epoch"
+        "Train a tail; → logits on `judge` before training and after every epoch, and the weights after every epoch"
         self.tail.load_state_dict(self.start)
         w, b, *_ = solve_head(self.x[rows], self.y[rows], self.folds[rows], len(self.layer.bias))
         set_head(self.learn, Head(list(self.learn.dls.vocab), w, b))
@@ -416,12 +416,12 @@ def judged_head(
     learn: Learner,  # its body and linear layer have been trained
     logits: np.ndarray,  # N×K, of pictures not trained on
     y: np.ndarray,  # their class numbers N, or N×K booleans
-    novelty: np.ndarray,  # how strange the last of these pictures are to a body that has not seen them
+    novelty: np.ndarray,  # how novel the last of these pictures are to a body that has not seen them
     x: np.ndarray,  # embeddings of the training part by the learner's body
     folds: np.ndarray,  # their folds
     coverage: float = 0.95  # share of good pictures that must be answered
 ) -> Head:  # calibrated, with thresholds
-    """What pictures not trained on say about the answers of a trained body
+    """Calibrate the head of a trained body by pictures not trained on, and choose its limits
 
     Parameters
     ----------
@@ -432,7 +432,7 @@ def judged_head(
     y
         their class numbers N, or N×K booleans
     novelty
-        how strange the last of these pictures are to a body that has not seen them
+        how novel the last of these pictures are to a body that has not seen them
     x
         embeddings of the training part by the learner's body
     folds
@@ -458,7 +458,7 @@ def judged_head(
 
 # %% ../nbs/61_finetune.ipynb #ea8ede5d
 def _judge_epochs(work, folds, epochs, lr, until):
-    "Logits of each fold after 0, 1, … epochs, as many as all have the time for, and the weights of the last fold"
+    "Train fold by fold; → logits of each after 0, 1, … epochs that all had time for, and the last fold's weights"
     said, states = [], []
     for i, (rows, judge) in enumerate(folds):
         if said and len(said[-1]) == 1: break
@@ -478,7 +478,7 @@ def train_tail(
     seed: int = 42,  # same seed, same machine, same result
     until: Deadline | None = None  # when training must be over
 ) -> tuple[int, list[float]]:  # epochs kept, and the loss on judged pictures after 0, 1, … epochs; raises `CannotCut`
-    """Probe, then train the last blocks on kept activations for as many epochs as help on pictures not trained on
+    """Solve the head, then train the last blocks on kept activations, as many epochs as help on pictures not trained on
 
     Parameters
     ----------
@@ -519,14 +519,14 @@ def train_tail(
     novelty = fit_novelty(x[rows], work.folds[rows])[0](x[judge])
     done, _ = work.train(whole, whole[:1], epochs, lr, last=kept, until=until, keep=False)
     if len(done) <= kept:
-        say("train", f"the time is over: the last blocks have learned from {len(rows)} of {len(whole)} pictures")
+        say("train", f"time is up: the last blocks have learned from {len(rows)} of {len(whole)} pictures")
         work.model.load_state_dict(states[kept - 1])
     set_head(learn, judged_head(learn, logits[kept], work.y[judged], novelty, work.embed(), work.folds))
     return kept, losses
 
 # %% ../nbs/61_finetune.ipynb #7e2af996
 class KeepBest(Callback):
-    "Keeps the weights, the first included, with the smallest loss on judged pictures; stops after `patience` worse"
+    "Callback that keeps the weights with the smallest loss on judged pictures; stops after `patience` worse epochs"
     order = 60  # after the recorder
 
     def __init__(self, best, patience=2, until=None):
@@ -546,10 +546,22 @@ class KeepBest(Callback):
 
     def after_fit(self): self.model.load_state_dict(self.kept)
 
+# %% ../nbs/61_finetune.ipynb #85a3a1d7
+def _for_gpu(learn):
+    "List what makes training faster on a GPU"
+    from fastai.callback.fp16 import MixedPrecision
+    return [MixedPrecision(), ChannelsLast()] if learn.dls.device.type == "cuda" else []
+
+
+@contextmanager
+def _silence(learn):
+    "Show no tables where the learner shows no bars"
+    with nullcontext() if hasattr(learn, "progress") else learn.no_logging(): yield
+
 # %% ../nbs/61_finetune.ipynb #0b74fe82
 @contextmanager
-def _instead(learn, rows, judge):
-    "Inside, `learn` trains on `rows` of its training part and judges by the others"
+def _train_on_part(learn, rows, judge):
+    "Have `learn` train on `rows` of its training part and judge by `judge`"
     whole, ds = learn.dls, learn.dls.train_ds
     def _part(idxs, i):
         return Datasets(tls=[tl._new(tl._get(list(idxs)), split_idx=i) for tl in ds.tls], n_inp=ds.n_inp)
@@ -566,7 +578,7 @@ def finetune(
     seed: int = 42,  # same seed, same machine, same result
     until: Deadline | None = None  # when training must be over
 ) -> int:  # epochs kept, one that was broken off included; 0: the probe was best
-    """Probe, then train the whole network; the best weights on pictures not trained on are kept
+    """Solve the head, then train the whole network; the best weights on pictures not trained on are kept
 
     Parameters
     ----------
@@ -594,7 +606,7 @@ def finetune(
     learn.probed = solved
     if not parts: return 0
     rows, judge = parts[0]
-    with _instead(learn, rows, judge), _silence(learn):
+    with _train_on_part(learn, rows, judge), _silence(learn):
         w, b, *_ = solve_head(x[rows], y[rows], folds[rows], len(solved.labels))
         set_head(learn, Head(solved.labels, w, b))
         keep = KeepBest(learn.validate()[0], until=until)
@@ -608,21 +620,9 @@ def finetune(
         set_head(learn, judged_head(learn, logits, y[judge], novelty, x, folds))
     return keep.epochs
 
-# %% ../nbs/61_finetune.ipynb #85a3a1d7
-def _for_gpu(learn):
-    "What makes training faster on a GPU"
-    from fastai.callback.fp16 import MixedPrecision
-    return [MixedPrecision(), ChannelsLast()] if learn.dls.device.type == "cuda" else []
-
-
-@contextmanager
-def _silence(learn):
-    "No bars where the learner has been told to show none"
-    with nullcontext() if hasattr(learn, "progress") else learn.no_logging(): yield
-
 # %% ../nbs/61_finetune.ipynb #f8198f34
 def _fastest(f):
-    "Seconds of the second call; the first one warms up"
+    "Time the second call, in seconds; the first one warms up"
     f()
     start = time.monotonic()
     f()
@@ -690,7 +690,7 @@ def estimate_seconds(
     copies: int = 4,  # versions of every picture for `both`
     speed: Speed | None = None  # what one picture takes; by default it is measured
 ) -> dict[str, float]:  # "probe", "both", "finetune" → seconds
-    """How long each way to fit would take, from a short measurement on this machine
+    """Estimate how long each way to fit would take, from a short measurement on this machine
 
     Parameters
     ----------
@@ -715,17 +715,17 @@ def estimate_seconds(
     return dict(probe=probe, both=probe + n*(keep + rounds*epochs*s.tail),
                 finetune=2*probe + epochs*rows*(s.read + s.train) + (epochs + 1)*(n - rows)*s.look)
 
-# %% ../nbs/61_finetune.ipynb #547456e2
+# %% ../nbs/61_finetune.ipynb #5340baa2
 ENOUGH = 500  # training pictures from which moving the whole body is worth the time on a GPU
 
-# %% ../nbs/61_finetune.ipynb #5340baa2
+
 def choose_fit(
     n_train: int,  # pictures in the training part
     gpu: bool,  # is there a GPU?
     minutes: float | None = None,  # time there is; None: no more than has to be
     seconds: dict | None = None  # what `estimate_seconds` says; needed for `minutes`
 ) -> tuple[str, str]:  # "probe", "both" or "finetune", and the reason in words
-    """How to fit, by device, number of pictures and time
+    """Choose how to fit, by device, number of pictures and time
 
     Parameters
     ----------
@@ -806,7 +806,7 @@ def plan_fit(
         what one picture takes; by default it is measured
     """
     if how not in ("auto", "probe", "both", "finetune"):
-        raise BirdornotError(f"{how!r} is no way to fit; choose auto, probe, both or finetune")
+        raise BirdornotError(f"{how!r} is not a way to fit; choose auto, probe, both or finetune")
     until, why = until or Deadline(60*minutes if minutes else math.inf), "as you asked"
     if minutes and how != "probe": speed = speed or measure_speed(learn)
     seconds = [estimate_seconds(learn, e, speed=speed) for e in range(1, epochs + 1)] if speed else []
@@ -821,7 +821,7 @@ def plan_fit(
 
 # %% ../nbs/61_finetune.ipynb #112a0e8f
 def _training_time(learn, plan):
-    "When training must be over, if the pictures are to be looked at once more for the head"
+    "Find when training must be over, if the pictures are to be looked at once more for the head"
     if not plan.speed: return plan.until
     judged = len(learn.dls.train_ds)/3  # of an epoch that is broken off
     return plan.until.before(estimate_seconds(learn, speed=plan.speed)["probe"] + judged*plan.speed.look)
@@ -873,7 +873,7 @@ def fit(
 # %% ../nbs/61_finetune.ipynb #f7480b17
 @contextmanager
 def _on_any_device():
-    "Inside, fastai shares the order of the pictures on the device of the batches, which need not be a GPU"
+    "Have fastai share the order of the pictures on the device of the batches, which need not be a GPU"
     from fastai.distributed import DistributedDL
     from torch import distributed
     def _broadcast(self, t, rank):
@@ -929,7 +929,7 @@ def train_distributed(
 
 # %% ../nbs/61_finetune.ipynb #8df8f6ad
 def main() -> None:
-    "What each process of `torchrun -m birdornot.finetune` does"
+    "Run one process of `torchrun -m birdornot.finetune`"
     command = "torchrun --standalone --nproc_per_node 2 -m birdornot.finetune DEST"
     p = argparse.ArgumentParser(description=f"Fine-tune on several processes: {command}")
     p.add_argument("dest", type=Path, help="dataset folder, cleaned")

@@ -23,9 +23,10 @@ from pathlib import Path
 import numpy as np
 from fastcore.basics import patch
 
-# %% ../nbs/60_learner.ipynb #f58134a7
+# %% ../nbs/60_learner.ipynb #382302c2
 from .core import need_fastai
 
+# %% ../nbs/60_learner.ipynb #f58134a7
 need_fastai("birdornot.learner")
 
 # %% ../nbs/60_learner.ipynb #2632a144
@@ -79,14 +80,14 @@ with warnings.catch_warnings():
 
 # %% ../nbs/60_learner.ipynb #6e218500
 def _linear_head(body, n_out, size):
-    "Average over the picture if the body leaves that to us, then one linear layer"
+    "Make the head: average over the picture if the body leaves that to us, then one linear layer"
     pool = pool_layers(body, size)
     with torch.inference_mode(): width = nn.Sequential(body, *pool)(torch.zeros(1, 3, size, size)).shape[1]
     return nn.Sequential(*pool, nn.Linear(width, n_out))
 
 # %% ../nbs/60_learner.ipynb #bafd4930
 def _missing_step(dls, backbone):
-    "The step, in a list, that shifts and scales batches as `backbone` expects; none where the DataLoaders have it"
+    "Make the step, in a list, that shifts and scales batches as `backbone` expects; none where the DataLoaders have it"
     config = backbone_config(backbone)
     there = dls.after_batch.fs.filter(lambda f: isinstance(f, Normalize))
     if not there: return [Normalize.from_stats(config["mean"], config["std"])]
@@ -117,7 +118,7 @@ def picture_side(
 def class_numbers(
     ds  # fastai `Datasets`: one part of a learner's data
 ) -> np.ndarray:  # class numbers N, or N×K booleans where a picture can show several things
-    """The labels of a part, without opening its pictures
+    """Read the labels of a part, without opening its pictures
 
     Parameters
     ----------
@@ -151,7 +152,7 @@ def build_learner(
     pretrained: bool = True,  # begin with ImageNet weights?
     **kwargs  # passed on to fastai's `vision_learner`
 ) -> Learner:  # with fastai's own head; raises `WeightsUnavailable` where weights cannot be had
-    """fastai's `vision_learner`, with weights from their package where they have one, and little patience with a hub
+    """Call fastai's `vision_learner`, with weights from their package where there is one, and little patience with a hub
 
     Parameters
     ----------
@@ -189,7 +190,7 @@ def vision_learner(
     seed: int = 42,  # for the first weights of the head
     **kwargs  # passed on to fastai's `vision_learner`
 ) -> Learner:  # body frozen, head one linear layer; raises `WeightsUnavailable` where weights cannot be had
-    """fastai's `vision_learner` with a linear head, and weights that need no hub for `BACKBONE`
+    """Make fastai's `vision_learner` with a linear head, and for `BACKBONE` with weights that need no hub
 
     Parameters
     ----------
@@ -228,7 +229,7 @@ def embed(
     learn: Learner,  # a learner made by `vision_learner`
     dl  # DataLoader with pictures N×3×H×W, not shuffled
 ) -> np.ndarray:  # N×C, float32
-    """What the body says about every picture, with all but the linear layer of the model
+    """Embed every picture, by all of the model but its linear layer
 
     Parameters
     ----------
@@ -299,7 +300,7 @@ def set_head(
 # %% ../nbs/60_learner.ipynb #ceeb5fe2
 @patch(as_prop=True)
 def head(self: Learner) -> Head:  # with temperature and thresholds, unless the layer was trained on since
-    """The linear layer of a learner made by `vision_learner`, and how to read its answers
+    """Read the linear layer of a learner made by `vision_learner`, and how to read its answers
 
     Returns
     -------
@@ -312,8 +313,8 @@ def head(self: Learner) -> Head:  # with temperature and thresholds, unless the 
     return Head(list(self.dls.vocab), w, b, multilabel=class_numbers(self.dls.valid_ds).ndim == 2)
 
 # %% ../nbs/60_learner.ipynb #7df4d316
-def _groups(learn, files):
-    "What belongs together of the pictures of a learner: copies, and what its DataLoaders were told to keep together"
+def _kept_together(learn, files):
+    "Group the pictures of a learner that belong together: copies, and what its DataLoaders keep together"
     return origin_groups(dataset_folder(files), files, getattr(learn.dls, "grouped_by", None))
 
 
@@ -322,7 +323,7 @@ def training_folds(
     n_folds: int = 5,  # at most
     seed: int = 42  # same seed, same folds
 ) -> np.ndarray:  # the fold of every picture of the training part
-    """Folds of the training part; copies of a photo are in the same one
+    """Deal the training part into folds; copies of a photo are in the same one
 
     Parameters
     ----------
@@ -340,7 +341,7 @@ def training_folds(
     """
     files = list(learn.dls.train_ds.items)
     labels = [str(y) for y in class_numbers(learn.dls.train_ds).tolist()]
-    return stratified_folds(labels, _groups(learn, files), n_folds, seed)
+    return stratified_folds(labels, _kept_together(learn, files), n_folds, seed)
 
 # %% ../nbs/60_learner.ipynb #f487c29f
 def probe_learner(
@@ -376,7 +377,7 @@ def probe_learner(
 def evaluate(
     learn: Learner,  # a fitted learner
     dl=None  # labelled DataLoader, not shuffled; by default the validation part
-) -> Evaluation:  # answers, error and its interval, and where it would rather not answer
+) -> Evaluation:  # answers, error and its interval, and the answers it withholds
     """Ask a learner about the validation part
 
     Parameters
@@ -389,7 +390,7 @@ def evaluate(
     Returns
     -------
     Evaluation
-        answers, error and its interval, and where it would rather not answer
+        answers, error and its interval, and the answers it withholds
     """
     judged_head, judged = getattr(learn, "judged", (None, None))
     if dl is None and judged_head is learn.head: return judged
@@ -397,44 +398,44 @@ def evaluate(
     files = list(part.items)
     result = evaluate_head(learn.head, embed(learn, part), class_numbers(part.dataset), files)
     if dl is not None: result.groups = duplicate_groups(dataset_folder(files), files)
-    else: result.groups, result.warnings = _known_twice(learn, files)
+    else: result.groups, result.warnings = _held_out_groups(learn, files)
     return result
 
 
-def _known_twice(learn, files):
-    "Groups of the pictures held back, and sentences: why the number may not mean what it seems to"
+def _held_out_groups(learn, files):
+    "Group the held-out pictures, and say in sentences why the number may mislead"
     every = list(learn.dls.train_ds.items) + files
     where = dataset_folder(every)
-    groups = _groups(learn, every)
+    groups = _kept_together(learn, every)
     mine, others = groups[-len(files):], set(groups[:-len(files)])
     said = warn_of_bursts(None, close_in_time(where, every, groups)) + warn_of_help(where)
     if n := sum(g in others for g in mine):
-        said.insert(0, f"{n} of the {len(files)} pictures held back have a copy in the training part, so the error is "
+        said.insert(0, f"{n} of the {len(files)} held-out pictures have a copy in the training part, so the error is "
                        "smaller than on new photos; split with GroupSplitter, or make the data with dataloaders(path).")
     return mine, said
 
 # %% ../nbs/60_learner.ipynb #f3273b35
 @patch(as_prop=True)
 def train_files(self: Learner) -> list:
-    "The pictures trained on"
+    "List the pictures of the training part"
     return list(self.dls.train_ds.items)
 
 
 @patch(as_prop=True)
 def valid_files(self: Learner) -> list:
-    "The pictures held back"
+    "List the held-out pictures"
     return list(self.dls.valid_ds.items)
 
 
 @patch(as_prop=True)
 def dataset(self: Learner) -> Path:
-    "The dataset folder: the one in which the folders of the labels lie"
+    "Find the dataset folder: the one in which the folders of the labels lie"
     return dataset_folder(self.train_files + self.valid_files)
 
 # %% ../nbs/60_learner.ipynb #c88e045e
 @patch(as_prop=True)
 def result(self: Learner) -> Evaluation:
-    "The answers to the pictures held back"
+    "Judge the learner on the held-out pictures"
     return evaluate(self)
 
 # %% ../nbs/60_learner.ipynb #e7037c2c
@@ -442,7 +443,7 @@ def result(self: Learner) -> Evaluation:
 def logits(self: Learner,
            files: list  # picture files
            ) -> np.ndarray:  # N×K
-    """Answer picture files
+    """Compute the logits of picture files
 
     Parameters
     ----------
@@ -481,7 +482,7 @@ def embed_pictures(self: Learner,
 
 # %% ../nbs/60_learner.ipynb #ba3b976e
 def _pixel_stats(learn):
-    "Mean and standard deviation of each channel, as pixels are shifted and scaled"
+    "Read off mean and standard deviation by which each channel is shifted and scaled"
     norm = next(f for f in learn.dls.after_batch.fs if isinstance(f, Normalize))
     return [t.flatten().tolist() for t in (norm.mean, norm.std)]
 
@@ -500,13 +501,13 @@ def graph(self: Learner):  # onnx ModelProto: outputs `logits`, `embedding`; whe
 
 
 def _written_by_hand(learn, size):
-    "The body as a graph, one of those whose layers we know"
+    "Write the body as a graph, where it is one whose layers we know"
     arrays = {k.removeprefix("model."): v.cpu().numpy() for k, v in learn.model[0].state_dict().items()}
     return efficientnet_onnx(arrays, learn.backbone, size, *_pixel_stats(learn))
 
 
 def _written_by_torch(learn, size):
-    "The body as a graph, whatever it is"
+    "Have torch write the body as a graph, whatever it is"
     from torchvision.transforms import Normalize as FirstNormalize
     body = nn.Sequential(FirstNormalize(*_pixel_stats(learn)), learn.model[0], *learn.model[1][:-1]).cpu().eval()
     with tempfile.TemporaryDirectory() as d: graph = write_onnx(body, size, f"{d}/body.onnx")
@@ -531,8 +532,8 @@ def settle_head(
     learn: Learner,  # trained by hand, such as with `learn.fine_tune`; its last layer is changed by the offsets found
     coverage: float = 0.95,  # share of good pictures that must be answered
     seed: int = 42  # for the folds
-) -> Evaluation:  # on the part held back, each fold by temperature and limits that the others have chosen
-    """Calibrate a learner, and choose where it says unsure
+) -> Evaluation:  # on the held-out part, each fold by temperature and limits that the others have chosen
+    """Calibrate a learner, and choose the limits beyond which it says unsure
 
     Parameters
     ----------
@@ -546,10 +547,10 @@ def settle_head(
     Returns
     -------
     Evaluation
-        on the part held back, each fold by temperature and limits that the others have chosen
+        on the held-out part, each fold by temperature and limits that the others have chosen
     """
     x, y, files = embed(learn, learn.dls.valid), class_numbers(learn.dls.valid_ds), list(learn.dls.valid_ds.items)
-    groups, warned = _known_twice(learn, files)
+    groups, warned = _held_out_groups(learn, files)
     folds = stratified_folds([str(v) for v in y.tolist()], groups, seed=seed)
     bare = learn.head
     logits = head_logits(bare, x)
@@ -572,7 +573,7 @@ def solve_on_all(
     seed: int = 42,  # for the folds of the cross-validation
     coverage: float = 0.95  # share of good pictures that must be answered
 ) -> bool:  # whether it was done
-    """Judge a probe on the part held back, then solve its head on all pictures
+    """Judge a probe on the held-out part, then solve its head on all pictures
 
     Parameters
     ----------
@@ -594,7 +595,7 @@ def solve_on_all(
     result.known = len(dls.train_ds)/len(files)
     x, ood = (embed(learn, dls.test_dl(some)) for some in (files, ood_files(dls.vocab, "choose")))
     y = np.concatenate([class_numbers(ds) for ds in (dls.train_ds, dls.valid_ds)])
-    folds = stratified_folds([str(v) for v in y.tolist()], _groups(learn, files), seed=seed)
+    folds = stratified_folds([str(v) for v in y.tolist()], _kept_together(learn, files), seed=seed)
     set_head(learn, build_head(x, y, list(dls.vocab), folds, ood, coverage)[0])
     learn.judged = learn.head, result
     return True
@@ -602,7 +603,7 @@ def solve_on_all(
 
 @patch(as_prop=True)
 def solved_on_all(self: Learner) -> bool:
-    "Whether the head knows the pictures held back, too"
+    "Tell whether the head knows the held-out pictures, too"
     judged_head, judged = getattr(self, "judged", (None, None))
     return judged_head is self.head and getattr(self, "probed", None) is not None
 
@@ -610,7 +611,7 @@ def solved_on_all(self: Learner) -> bool:
 def learner_fingerprint(
     dls: DataLoaders  # from `dataloaders`
 ) -> str:  # 64 hexadecimal digits (SHA-256)
-    """Changes when a picture, a label or the split changes, and only then
+    """Hash pictures, labels and split: the hash changes when one of them does, and only then
 
     Parameters
     ----------
@@ -628,7 +629,7 @@ def learner_fingerprint(
 
 # %% ../nbs/60_learner.ipynb #1eaf4c71
 def _ood_rows(learn, head):
-    "What a learner says about pictures it should not answer for; nothing where its head has no thresholds"
+    "Count what a learner says to OOD pictures; nothing where its head has no limits"
     if not head.unsure: return []
     now = id(head), sum(p.double().sum().item() for p in learn.model.parameters())  # it may be trained on later
     if getattr(learn, "met", (None,))[0] != now:
@@ -639,7 +640,7 @@ def _ood_rows(learn, head):
 
 @patch
 def describe(self: Learner) -> dict:  # backbone, size, labels, multilabel, data, ood, mean, std, …; JSON values
-    """Say what was learned from, with what, and what is said about pictures of none of its classes
+    """Describe what the learner learned from, with what, and what it says to OOD pictures
 
     Returns
     -------
@@ -695,7 +696,7 @@ def save_learner(
 def restore_learner(
     path: str | Path  # dataset folder
 ) -> Learner:  # the fitted learner; raises `DatasetError` where there is none or the data have changed
-    """The learner that `save_learner` kept, on the same data and the same split
+    """Restore the learner that `save_learner` kept, on the same data and the same split
 
     Parameters
     ----------

@@ -81,9 +81,9 @@ class Prediction:
     error
         the reason, if the photo could not be read
     unsure
-        too little confidence, or too strange a photo, to take `label` for an answer
+        too little confidence, or too novel a photo, to take `label` for an answer
     novelty
-        how strange the photo is to the model, if it can tell; higher is stranger
+        how novel the photo is to the model, if it can tell
     labels
         what applies: `label`, or any number of labels
     """
@@ -91,8 +91,8 @@ class Prediction:
     probabilities: dict[str, float] = field(default_factory=dict)  # label → probability, 0–1, most probable first
     path: str = ""  # the photo, as it was named
     error: str = ""  # the reason, if the photo could not be read
-    unsure: bool = False  # too little confidence, or too strange a photo, to take `label` for an answer
-    novelty: float | None = None  # how strange the photo is to the model, if it can tell; higher is stranger
+    unsure: bool = False  # too little confidence, or too novel a photo, to take `label` for an answer
+    novelty: float | None = None  # how novel the photo is to the model, if it can tell
     labels: list[str] = field(default_factory=list)  # what applies: `label`, or any number of labels
 
     @property
@@ -100,7 +100,7 @@ class Prediction:
 
     @property
     def answer(self) -> str:
-        "What to tell people: the label, several joined by +, none, unsure or refused"
+        "Say what to show people: the label, several joined by +, none, unsure or refused"
         return "refused" if self.error else "unsure" if self.unsure else "+".join(self.labels or ["none"])
 
     def as_dict(self) -> dict[str, object]:  # JSON values
@@ -125,7 +125,7 @@ class Prediction:
 
 # %% ../nbs/75_predict.ipynb #be3ffe04
 def _bars(p):
-    "An answer as a table of bars; labels may come from a stranger's model, so they are escaped"
+    "Draw an answer as a table of bars; labels may come from an untrusted model, so they are escaped"
     if p.error: return f"<p>⚠ {html.escape(str(p))}</p>"
     rows = "".join(f"<tr><td>{html.escape(lbl)}</td><td><div style='background:#4c9;height:.8em;width:{12*v:.2f}em'>"
                    f"</div></td><td>{v:.1%}</td></tr>" for lbl, v in islice(p.probabilities.items(), 10))
@@ -133,8 +133,8 @@ def _bars(p):
 
 # %% ../nbs/75_predict.ipynb #510594e7
 @lru_cache(maxsize=1)
-def _fetcher():
-    "The downloader, loaded only when an address is asked for"
+def _photo_fetcher():
+    "Load the downloader, once an address is asked for"
     try:
         from birdornot.download import Fetcher
     except ImportError as e:
@@ -143,15 +143,15 @@ def _fetcher():
     return Fetcher(optout=False)  # to look at a photo is not to train on it
 
 
-def _fetch(url):
-    "The bytes at an address"
-    try: return _fetcher().get(url)
+def _fetch_photo(url):
+    "Fetch the bytes at an address"
+    try: return _photo_fetcher().get(url)
     except BirdornotError as e:
         raise BadPicture(re.sub("; --allow-hosts.*", "; save the photo, and name the file", str(e))) from e
 
 # %% ../nbs/75_predict.ipynb #c8c1dec8
 def is_address(photo: object) -> bool:
-    "Is this text the address of a photo on the web?"
+    "Tell whether this is the address of a photo on the web"
     return isinstance(photo, str) and photo.lower().startswith(("http://", "https://"))
 
 # %% ../nbs/75_predict.ipynb #93c0b5bb
@@ -160,7 +160,7 @@ def read_photo(
     max_size: int | None = None,  # no side of the result is longer, pixels
     **limits: float  # megabytes and seconds that decoding it may take
 ) -> Image.Image:  # RGB, upright; raises `BadPicture` with a reason if it cannot be read
-    """A photo in any of the forms people have it in, as a viewer would show it
+    """Read a photo in any of the forms people have it in, as a viewer would show it
 
     Parameters
     ----------
@@ -176,18 +176,18 @@ def read_photo(
     Image.Image
         RGB, upright; raises `BadPicture` with a reason if it cannot be read
     """
-    if is_address(photo): photo = _fetch(photo)
+    if is_address(photo): photo = _fetch_photo(photo)
     if isinstance(photo, np.ndarray):
         if photo.dtype != np.uint8 or photo.ndim not in (2, 3) or photo.shape[2:] not in ((), (3,), (4,)):
-            raise BadPicture(f"an array {photo.dtype} of shape {photo.shape} is no photo; give uint8, H×W×3, 0–255")
+            raise BadPicture(f"an array {photo.dtype} of shape {photo.shape} is not a photo; give uint8, H×W×3, 0–255")
         photo = Image.fromarray(photo)
     if not isinstance(photo, (str, Path, bytes, bytearray, memoryview, Image.Image)) and not hasattr(photo, "read"):
-        raise BadPicture(f"{type(photo).__name__} is no photo; give a path, an address, bytes, a picture or an array")
+        raise BadPicture(f"{type(photo).__name__} is not a photo; give a path, an address, bytes, picture or array")
     return open_upright(photo, max_size, **limits)
 
 # %% ../nbs/75_predict.ipynb #e8e71601
 def _probabilities(logits, temperature, multilabel):
-    "Logits N×K → probabilities; each row sums to 1, unless a photo can have several labels"
+    "Turn logits N×K into probabilities; each row sums to 1, unless a photo can have several labels"
     z = logits.astype(np.float64)/temperature
     if multilabel: return 1/(1 + np.exp(-np.clip(z, -500, 500)))
     e = np.exp(z - z.max(1, keepdims=True))
@@ -195,7 +195,7 @@ def _probabilities(logits, temperature, multilabel):
 
 # %% ../nbs/75_predict.ipynb #a358120e
 def _is_unsure(confidence, novelty, limits):
-    "Is the confidence under its limit, or the novelty over its own?"
+    "Tell whether the confidence is under its limit, or the novelty over its own"
     low, high = (limits or {}).get("min_confidence"), (limits or {}).get("max_novelty")
     return bool((low is not None and confidence < low) or (high is not None and novelty is not None and novelty > high))
 
@@ -236,7 +236,7 @@ def make_predictions(
 
 # %% ../nbs/75_predict.ipynb #cfc5251b
 def _with_prior(info, prior):
-    "The facts of a model, with the `shift` of its logits if labels are as common as `prior`"
+    "Add to the facts of a model the `shift` of its logits if labels are as common as `prior`"
     shares, known = class_prior(prior, info["labels"], info["multilabel"]), (info.get("head") or {}).get("prior")
     if shares is None: return info
     if not known:
@@ -245,7 +245,7 @@ def _with_prior(info, prior):
     return info | dict(shift=(info["temperature"]*np.log(shares/np.maximum(known, 1e-9))).tolist())
 
 # %% ../nbs/75_predict.ipynb #784f3f70
-def _name(photo): return str(photo) if isinstance(photo, (str, Path)) else ""
+def _photo_name(photo): return str(photo) if isinstance(photo, (str, Path)) else ""
 
 
 class Classifier:
@@ -289,18 +289,18 @@ class Classifier:
     def __repr__(self): return f"Classifier({' or '.join(self.labels)}?)"
 
     def pixels(self, photo: str | Path | bytes | Image.Image | np.ndarray) -> np.ndarray:
-        "What the graph is given for a photo: float32, 3×size×size, 0–1; raises `BadPicture`"
+        "Prepare a photo for the graph, float32, 3×size×size, 0–1, or raise `BadPicture`"
         return model_input(read_photo(photo, self.info["max_size"], **self.limits), self.info["size"])
 
     def run(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
-        "What the graph says of `pixels`, N×3×size×size: logits N×K, embedding N×C, novelty N where fitted"
+        "Run the graph on `pixels`, N×3×size×size: logits N×K, embedding N×C, novelty N where fitted"
         return dict(zip(self.outputs, self.session.run(self.outputs, {"pixels": pixels})))
 
     def __call__(self,
                  photo: str | Path | bytes | Image.Image | np.ndarray  # array: uint8, H×W×3
                  ) -> Prediction:  # raises `BadPicture` with a reason if it cannot be read
         "Answer for one photo"
-        return make_predictions(self.run(self.pixels(photo)[None]), self.info, [_name(photo)])[0]
+        return make_predictions(self.run(self.pixels(photo)[None]), self.info, [_photo_name(photo)])[0]
 
     def predict_many(self,
                      photos: Iterable[str | Path | bytes | Image.Image | np.ndarray],  # paths or addresses, …
@@ -322,12 +322,12 @@ class Classifier:
         """
         photos = iter(photos)
         batches = iter(lambda: list(islice(photos, batch_size)), [])
-        for batch in _ahead(lambda batch: _answer(self, batch), batches, self.threads): yield from batch
+        for batch in _ahead(lambda batch: _answer_batch(self, batch), batches, self.threads): yield from batch
 
     def evaluate(self,
                  folder: str | Path,  # folder of photos in sub-folders named by label
                  ):  # `birdornot.evaluate.Evaluation`; raises `BirdornotError` where the folder does not fit the model
-        """How often the model is wrong on a folder of labelled photos; needs all packages of birdornot
+        """Judge the model on a folder of labelled photos; needs all packages of birdornot
 
         Parameters
         ----------
@@ -352,26 +352,27 @@ def _ahead(fn, items, workers):
     finally: pool.shutdown(cancel_futures=True)
 
 # %% ../nbs/75_predict.ipynb #1fb289c4
-def _answer(clf, photos):
-    "Predictions for some photos in one run of the network"
+def _answer_batch(clf, photos):
+    "Answer some photos in one run of the network"
     read = []
     for photo in photos:
         try: read.append((clf.pixels(photo), ""))
         except BadPicture as e: read.append((None, e.with_option))
-    good = [(x, _name(photo)) for photo, (x, _) in zip(photos, read) if x is not None]
+    good = [(x, _photo_name(photo)) for photo, (x, _) in zip(photos, read) if x is not None]
     out = clf.run(np.stack([x for x, _ in good])) if good else None
     found = iter(make_predictions(out, clf.info, [name for _, name in good]) if good else [])
-    return [Prediction(path=_name(photo), error=why) if why else next(found) for photo, (_, why) in zip(photos, read)]
+    return [Prediction(path=_photo_name(photo), error=why) if why else next(found)
+            for photo, (_, why) in zip(photos, read)]
 
 # %% ../nbs/75_predict.ipynb #ed087f0c
 def _photos_in(folder):
-    "The photos of a project, or the folder itself"
+    "Find the photos of a project, or the folder itself"
     return next(d for d in (layout_of(folder).photos, Path(folder)) if d.is_dir() or d == Path(folder))
 
 
 def find_photos(
     names: Iterable[str | Path],  # paths, folders, patterns such as holiday/*.jpg or holiday/**/*.png, and addresses
-    left_out: dict[Path, str] | None = None  # where to put what is no photo: path → why
+    left_out: dict[Path, str] | None = None  # where to put what is not a photo: path → why
 ) -> list[str | Path]:  # a `Path` for each photo, text for each address; raises `BirdornotError` where nothing is there
     """Find all the photos that are meant; one of several that is not there stays in the list, to be refused
 
@@ -380,7 +381,7 @@ def find_photos(
     names
         paths, folders, patterns such as holiday/*.jpg or holiday/**/*.png, and addresses
     left_out
-        where to put what is no photo: path → why
+        where to put what is not a photo: path → why
 
     Returns
     -------
@@ -403,8 +404,8 @@ def find_photos(
     return found + missing
 
 # %% ../nbs/75_predict.ipynb #90aa2f3c
-def _targets(names, labels, where):
-    "What photos are by their names: N class numbers, or N×K booleans where a name joins labels by +"
+def _named_targets(names, labels, where):
+    "Turn names into targets: N class numbers, or N×K booleans where a name joins labels by +"
     known = {label_key(o): lbl for lbl in labels for o in (folder_name(lbl), lbl)}
     def _label(name): return known.get(label_key(name), name)
     names = [[_label(name)] if label_key(name) in known else [*map(_label, split_label(name))] for name in names]
@@ -416,7 +417,7 @@ def _targets(names, labels, where):
 
 
 def _evaluate(clf, folder):
-    "The `Evaluation` of a classifier on a folder of labelled photos"
+    "Evaluate a classifier on a folder of labelled photos"
     layout, folder = layout_of(folder), _photos_in(folder)
     files, tops = find_photos(folder, left_out := {}), {folder, *parts_of(layout).values()}
     left_out |= {f: "it is not in a class folder" for f in files if f.parent in tops}
@@ -428,8 +429,8 @@ def _evaluate(clf, folder):
     return judge(clf, files, [*map(_label, files)], folder)
 
 # %% ../nbs/75_predict.ipynb #d0d5ad72
-def _apart(clf, files):
-    "Which photos are, byte by byte, pictures the model was trained on: N booleans"
+def _trained_on_mask(clf, files):
+    "Mark the photos that are, byte by byte, pictures the model was trained on: N booleans"
     from birdornot.ledger import content_hash
     learned = set(clf.info.get("trained_on") or ())
     return np.array([bool(learned) and os.path.isfile(f) and content_hash(f)[:12] in learned for f in files])
@@ -441,7 +442,7 @@ def _odd_table(model, e):
 
 
 def _judged_before(clf, photos, targets):
-    "The answers that models which had not seen these photos gave in training; None where none of them was kept"
+    "Find the answers to these photos in training, by models that had not seen them; None where none was kept"
     from birdornot.evaluate import Evaluation
     from birdornot.ledger import content_hash
     from birdornot.probe import JUDGED, read_judged
@@ -462,7 +463,7 @@ def _judged_before(clf, photos, targets):
                       _all("unsure", lambda v: v == "1"), _all("novelty", float), [r["group"] for r in rows],
                       facts.get("judged") or "", list(facts.get("warnings") or ()), facts.get("known", 1.0))
 
-
+# %% ../nbs/75_predict.ipynb #31a86621
 def judge(
     clf: Classifier,  # the model
     photos: list[str | Path],  # paths or addresses
@@ -487,7 +488,7 @@ def judge(
     `birdornot.evaluate.Evaluation` of those it was not trained on; raises `BirdornotError` where there are none
     """
     from birdornot.evaluate import Evaluation
-    targets, seen = _targets(names, clf.labels, where), _apart(clf, photos)
+    targets, seen = _named_targets(names, clf.labels, where), _trained_on_mask(clf, photos)
     if clf.info["multilabel"] and targets.ndim == 1: targets = np.eye(len(clf.labels), dtype=bool)[targets]
     found, novel = list(clf.predict_many(photos)), "novelty" in clf.outputs
     if bad := [p for p in found if p.error]:
@@ -534,10 +535,10 @@ def write_csv(
         the same; a place that cannot be written to is refused at once
     """
     check_table_place(file)
-    return _written(predictions, labels, Path(file))
+    return _table_rows(predictions, labels, Path(file))
 
 
-def _written(predictions, labels, file):
+def _table_rows(predictions, labels, file):
     "Pass predictions on, each with a row in the table, which is put in its place at the end"
     with atomic_file(file) as part, open(part, "w", encoding="utf-8", errors="backslashreplace", newline="") as f:
         table = csv.writer(f)
@@ -550,7 +551,7 @@ def _written(predictions, labels, file):
 
 # %% ../nbs/75_predict.ipynb #faa94326
 def _folder_names(labels):
-    "label → name of a folder, itself where that is safe: no separators, no leading dots, no two alike"
+    "Name a folder for each label, itself where that is safe: no separators, no leading dots, no two alike"
     names = {}
     for lbl in labels:
         name = lbl if safe_name(lbl) else re.sub(r"[^\w+-]+", "_", lbl).strip("_")[:60] or "_"
@@ -605,7 +606,7 @@ def sort_into(
 
 # %% ../nbs/75_predict.ipynb #d0a0c54e
 def _noted(file, words, among, left):
-    "Write keywords of ours for a photo; what hinders that is put into `left`. Whether anything was changed"
+    "Write keywords of ours for a photo, and tell whether anything changed; what hinders it goes into `left`"
     try:
         if is_address(str(file)): raise SidecarError("nothing can lie beside an address; save the photo first")
         return write_keywords(file, words, among)
@@ -617,8 +618,8 @@ def _say_left(left):
     if len(left) > 3: say("xmp", f"and {len(left) - 3} more")
 
 # %% ../nbs/75_predict.ipynb #7f441d02
-def _fate(p, left):
-    "What became of an answer: tagged, none, unsure, refused or left"
+def _tag_fate(p, left):
+    "Say what became of an answer: tagged, none, unsure, refused or left"
     if p.error: return "refused"
     return "left" if p.path in left else "unsure" if p.unsure else "tagged" if p.labels else "none"
 
@@ -647,7 +648,7 @@ def tag_photos(
     left, n = {} if left is None else left, Counter()
     for p in predictions:
         if not p.error: _noted(p.path, [] if p.unsure else p.labels, labels, left)
-        n[_fate(p, left)] += 1
+        n[_tag_fate(p, left)] += 1
         yield p
     without = ", ".join(f"{n[kind]} {kind}" for kind in ("unsure", "none", "refused") if n[kind])
     others = f", the others none: {without}" if without else ""
@@ -741,8 +742,8 @@ def predict_photos(
     say_outdated(clf.path)
     if folder: photos = [f for f in photos if Path(folder).resolve() not in Path(f).resolve().parents]
     if not photos:
-        told = names if isinstance(names, (str, Path)) else ", ".join(map(str, names))
-        raise BirdornotError(f"no photos in {told}; name a photo or a folder of photos")
+        named = names if isinstance(names, (str, Path)) else ", ".join(map(str, names))
+        raise BirdornotError(f"no photos in {named}; name a photo or a folder of photos")
     answers = clf.predict_many(photos)
     if csv: answers = write_csv(answers, clf.labels, csv)
     if folder: answers = (p for p, _ in sort_into(answers, clf.labels, folder))

@@ -68,7 +68,7 @@ def without_thing(
     img: Image.Image,  # RGB
     mask: Image.Image  # from `foreground`
 ) -> Image.Image:  # the same size
-    """The background alone: where the thing was is the blurred colour of what is around it
+    """Take the thing away: where it was is the blurred colour of what is around it
 
     Parameters
     ----------
@@ -90,26 +90,26 @@ def without_thing(
     return Image.composite(Image.fromarray(around).resize(img.size), img, mask)
 
 # %% ../nbs/59_shortcuts.ipynb #1d6fa0ab
-def _small(img):
-    "The picture at half its size in the middle of its own blurred self"
+def _half_as_large(img):
+    "Put the picture at half its size into the middle of its own blurred self"
     quarter = img.resize([max(1, s//4) for s in img.size])
     around = quarter.filter(ImageFilter.GaussianBlur(max(quarter.size)/12)).resize(img.size)
     around.paste(img.resize((img.width//2, img.height//2)), (img.width//4, img.height//4))
     return around
 
 
-def _onto(img, mask, background):
-    "The thing of a picture on another background"
+def _put_onto(img, mask, background):
+    "Put the thing of a picture on another background"
     return Image.composite(img, background.resize(img.size), mask)
 
 # %% ../nbs/59_shortcuts.ipynb #51ce0002
-def _drawn(y, limit, seed):
-    "At most `limit` places in `y`, two of each class first and none of a class with one; the classes as numbers"
+def _draw_places(y, limit, seed):
+    "Draw at most `limit` places in `y`, two of each class first, none of a class with one; → them, class numbers"
     kinds = np.unique(y, axis=0, return_inverse=True)[1].ravel()
     count = np.bincount(kinds)
     if sum(count > 1) < 2:
         raise BirdornotError("the shortcut test needs two held-out pictures each of two classes; "
-                             "hold back more, or add pictures")
+                             "hold out more, or add pictures")
     first = [i for k in np.flatnonzero(count > 1) for i in np.flatnonzero(kinds == k)[:2]]
     rest = [i for i in np.random.default_rng(seed).permutation(len(kinds)) if count[kinds[i]] > 1 and i not in first]
     return np.sort([*first, *rest[:max(0, limit - len(first))]]), kinds
@@ -118,11 +118,11 @@ def _drawn(y, limit, seed):
 SLICES = {  # name → function of picture, mask, its background, and that of a picture of the same and of another class
     "original": lambda img, mask, own, same, rand: img,
     "grey": lambda img, mask, own, same, rand: img.convert("L").convert("RGB"),
-    "small": lambda img, mask, own, same, rand: _small(img),
-    "only_fg": lambda img, mask, own, same, rand: _onto(img, mask, Image.new("RGB", img.size, (127, 127, 127))),
+    "small": lambda img, mask, own, same, rand: _half_as_large(img),
+    "only_fg": lambda img, mask, own, same, rand: _put_onto(img, mask, Image.new("RGB", img.size, (127, 127, 127))),
     "only_bg": lambda img, mask, own, same, rand: own,
-    "mixed_same": lambda img, mask, own, same, rand: _onto(img, mask, same),
-    "mixed_rand": lambda img, mask, own, same, rand: _onto(img, mask, rand)}
+    "mixed_same": lambda img, mask, own, same, rand: _put_onto(img, mask, same),
+    "mixed_rand": lambda img, mask, own, same, rand: _put_onto(img, mask, rand)}
 
 # %% ../nbs/59_shortcuts.ipynb #51ce0001
 SHOWN = dict(original="as it is", grey="without colours", small="half as large, its own blurred self around it",
@@ -132,13 +132,13 @@ SHOWN = dict(original="as it is", grey="without colours", small="half as large, 
 
 # %% ../nbs/59_shortcuts.ipynb #51ce0011
 def _members(result):
-    "Label → which of the pictures show it, of the labels that are there"
+    "Map each label that is there to the pictures that show it"
     shows = result.targets if result.multilabel else np.eye(len(result.labels), dtype=bool)[result.targets]
     return {lbl: shows[:, k].astype(bool) for k, lbl in enumerate(result.labels) if shows[:, k].any()}
 
 
-def _part(result, some):
-    "The answers to some of the pictures"
+def _answers_to(result, some):
+    "Take the answers to some of the pictures"
     return Evaluation(result.labels, result.targets[some], result.probabilities[some])
 
 # %% ../nbs/59_shortcuts.ipynb #412761b6
@@ -161,7 +161,7 @@ class ShortcutTest:
 
     @property
     def gap(self) -> float:  # −1 to 1
-        """The background gap: error on a strange background less error on a usual one
+        """Calculate the background gap: error on an unusual background less error on a usual one
 
         Returns
         -------
@@ -172,7 +172,7 @@ class ShortcutTest:
 
     @property
     def rows(self) -> list[dict]:  # slice, pictures, wrong, error, low, high, and the error of each class there is
-        """One row a slice
+        """Make a row for each slice
 
         Returns
         -------
@@ -184,17 +184,17 @@ class ShortcutTest:
                 for name, r in self.results.items()]
 
     @property
-    def leaning(self) -> dict:  # label → errors on a usual and on a strange background, where that is surely higher
-        """The classes that lean on the background
+    def leaning(self) -> dict:  # label → errors on a usual and on an unusual background, where that is surely higher
+        """Find the classes that lean on the background
 
         Returns
         -------
         dict
-            label → errors on a usual and on a strange background, where that is surely higher
+            label → errors on a usual and on an unusual background, where that is surely higher
         """
         if self.told_by_grey: return {}  # a background of another class brings its colours, or the lack of them, along
-        usual, strange = (self.results[f"mixed_{k}"] for k in ("same", "rand"))
-        pairs = {lbl: [_part(r, m) for r in (usual, strange)] for lbl, m in _members(usual).items()}
+        usual, unusual = (self.results[f"mixed_{k}"] for k in ("same", "rand"))
+        pairs = {lbl: [_answers_to(r, m) for r in (usual, unusual)] for lbl, m in _members(usual).items()}
         return {lbl: (a.error, b.error) for lbl, (a, b) in pairs.items()
                 if b.error > a.error and compare(a, b).different}
 
@@ -203,7 +203,7 @@ class ShortcutTest:
 
     @property
     def told_by_grey(self) -> list:  # labels; empty where having colours does not tell classes apart
-        """The classes whose pictures have no colours, while those of another class have
+        """Find the classes whose pictures have no colours, while those of another class have
 
         Returns
         -------
@@ -214,17 +214,17 @@ class ShortcutTest:
         return [lbl for lbl, share in self.grey.items() if share > 0.5]
 
     def __str__(self):
-        if told := self.told_by_grey:
+        if grey := self.told_by_grey:
             without = self.results["grey"].error - self.results["original"].error
-            return (f"pictures of {' and '.join(told)} have no colours and others have, so it may tell them by that "
+            return (f"pictures of {' and '.join(grey)} have no colours and others have, so it may tell them by that "
                     f"(with all colours taken away {without:+.0%} errors); what it makes of backgrounds cannot be said")
         if lean := self.leaning:
             return "it leans on the background for " + " and ".join(
-                f"{k} ({strange:.0%} wrong on a strange one, {usual:.0%} on a usual one)"
-                for k, (usual, strange) in lean.items())
-        if self.gap <= 0: return "no leaning on the background was found: a strange one costs no more errors"
+                f"{k} ({unusual:.0%} wrong on an unusual one, {usual:.0%} on a usual one)"
+                for k, (usual, unusual) in lean.items())
+        if self.gap <= 0: return "no leaning on the background was found: an unusual one costs no more errors"
         n = self.results["mixed_rand"].n
-        return f"a strange background costs {self.gap:.0%} more errors, but on {n} pictures that may be chance"
+        return f"an unusual background costs {self.gap:.0%} more errors, but on {n} pictures that may be chance"
 
     def _repr_html_(self):
         rows = [{k: f"{v:.0%}" if isinstance(v, float) else v for k, v in r.items()} for r in self.rows]
@@ -232,12 +232,12 @@ class ShortcutTest:
 
 # %% ../nbs/59_shortcuts.ipynb #18d6a3d9
 def _is_grey(img):
-    "Whether a picture has no colours to speak of"
+    "Tell whether a picture has no colours to speak of"
     return float(np.ptp(np.asarray(img.resize((64, 64)), float), axis=2).mean()) < 4
 
 # %% ../nbs/59_shortcuts.ipynb #311aa67c
 def _taken_apart(file):
-    "A picture, the mask of its thing, and the picture without it"
+    "Take a picture apart: itself, the mask of its thing, and the picture without it"
     img = open_upright(file, max_size=400)
     mask = foreground(img)
     return img, mask, without_thing(img, mask)
@@ -280,7 +280,7 @@ def shortcut_test(
     BirdornotError
         unless two classes have two pictures each
     """
-    rng, (some, kinds) = np.random.default_rng(seed), _drawn(y, limit, seed)
+    rng, (some, kinds) = np.random.default_rng(seed), _draw_places(y, limit, seed)
     with ThreadPoolExecutor(cores()) as pool: cut = dict(zip(some, pool.map(_taken_apart, [files[i] for i in some])))
     def _background(i, same): return cut[rng.choice([j for j in some if j != i and (kinds[j] == kinds[i]) == same])][2]
     others = {i: (_background(i, True), _background(i, False)) for i in some}
@@ -297,7 +297,7 @@ def shortcut_test(
 
 # %% ../nbs/59_shortcuts.ipynb #571e7198
 def _ask_graph(trained):
-    "How a learner embeds pictures in memory: by its graph on ONNX Runtime, in a fraction of torch's time"
+    "Embed pictures in memory as a learner does, by its graph on ONNX Runtime, in a fraction of torch's time"
     import onnx
 
     from birdornot.embed import one_core_session
@@ -312,8 +312,8 @@ def _ask_graph(trained):
 
 
 # %% ../nbs/59_shortcuts.ipynb #9379953b
-def _asked(trained):
-    "How the head that has not seen what was held back turns embeddings, N×C, into probabilities, N×K"
+def _head_answers(trained):
+    "Answer embeddings N×C by the head that has not seen the held-out pictures: probabilities N×K"
     from birdornot.head import probabilities
     from birdornot.probe import head_logits
     head = getattr(trained, "judge", None) or trained.head
@@ -323,7 +323,7 @@ def _asked(trained):
 def trained_answers(
     trained  # `Probe` from `fit_probe`, or a learner made by `vision_learner`
 ):  # function from a list of Pillow pictures to probabilities, N×K
-    """How a probe (without torch; by the head that has not seen what was held back) or a learner answers pictures
+    """Make the function by which a probe (its head that has not seen held-out pictures) or a learner answers
 
     Parameters
     ----------
@@ -334,12 +334,12 @@ def trained_answers(
     -------
     function from a list of Pillow pictures to probabilities, N×K
     """
-    embed, answer = _ask_graph(trained) if hasattr(trained, "dls") else trained.embed_pictures, _asked(trained)
+    embed, answer = _ask_graph(trained) if hasattr(trained, "dls") else trained.embed_pictures, _head_answers(trained)
     return lambda pictures: answer(embed(pictures))
 
 # %% ../nbs/59_shortcuts.ipynb #51ce0004
 READING = (
-    "Pictures held back were shown again, each changed in one way at a time. The first row is the picture as it is. "
+    "Held-out pictures were shown again, each changed in one way at a time. The first row is the picture as it is. "
     "A row with a much higher error, whose interval does not touch that of the first, says what the model needs: "
     "without colours, it needs colour; half as large, it needs the thing to fill the picture. Compare the last two "
     "rows: if the thing on the background of another class is mistaken much more often than on one of its own "
@@ -349,14 +349,14 @@ READING = (
 
 # %% ../nbs/59_shortcuts.ipynb #51ce0005
 def shortcut_sections(
-    facts: dict | None  # from `ShortcutTest.as_dict`, or a dict with the key `not_measured`; None: nobody has asked
+    facts: dict | None  # from `ShortcutTest.as_dict`, or a dict with the key `not_measured`; None: not measured
 ) -> dict:  # heading → text or rows, for `write_report(…, more=…)`
-    """What a report says about shortcuts
+    """Write the sections of a report on shortcuts
 
     Parameters
     ----------
     facts
-        from `ShortcutTest.as_dict`, or a dict with the key `not_measured`; None: nobody has asked
+        from `ShortcutTest.as_dict`, or a dict with the key `not_measured`; None: not measured
 
     Returns
     -------
@@ -377,7 +377,7 @@ def shortcut_sections(
 def kept_shortcuts(
     dest: str | Path  # dataset folder
 ) -> dict | None:  # what `measure_shortcuts` found for what was trained there last, None if it has not been asked
-    """What is known already
+    """Read what was measured before for what was trained last
 
     Parameters
     ----------
@@ -397,14 +397,14 @@ def kept_shortcuts(
 
 
 def _model_mark(dest):
-    "Changes with the model and with its pictures"
+    "Identify a model and its pictures: the mark changes when one of them does"
     from birdornot.probe import saved_facts, training_folder
     head = (training_folder(dest)/"head.safetensors").read_bytes()
     return f"{saved_facts(dest)['data']} {sha256(head).hexdigest()}"
 
 # %% ../nbs/59_shortcuts.ipynb #d4533e90
-def _held_back(trained, result):
-    "Of the pictures judged those that were held back, where all were judged in turn"
+def _held_out(trained, result):
+    "Take the held-out pictures of those judged, where all were judged in turn"
     if hasattr(trained, "dls") or not result.judged: return result
     there = {str(trained.files[i]) for i in trained.valid}
     some = [i for i, f in enumerate(result.files) if str(f) in there]
@@ -417,7 +417,7 @@ def measure_shortcuts(
     dest: str | Path,  # dataset folder
     limit: int = 60  # pictures at most; each costs about a tenth of a second
 ) -> dict:  # from `ShortcutTest.as_dict`, or with the reason under `not_measured`
-    """The shortcut test of what was trained last, done once and kept in the dataset folder
+    """Test what was trained last for shortcuts, once, and keep the result in the dataset folder
 
     Parameters
     ----------
@@ -437,8 +437,8 @@ def measure_shortcuts(
     """
     from birdornot.probe import training_folder
     if facts := kept_shortcuts(dest): return facts
-    result = _held_back(trained, result)
-    known = None if hasattr(trained, "dls") else _asked(trained)(trained.embed(result.files))  # from the cache
+    result = _held_out(trained, result)
+    known = None if hasattr(trained, "dls") else _head_answers(trained)(trained.embed(result.files))  # from the cache
     try:
         facts = shortcut_test(result.files, result.targets, result.labels, trained_answers(trained), limit,
                               known=known).as_dict()
