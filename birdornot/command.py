@@ -171,7 +171,7 @@ def _warnings_as_lines(stage):
 
 
 def _as_typed(text):
-    "A message in which options stand as Python takes them, near=0, with the options as they are typed, --near 0"
+    "Write the options in a message, which stand there as Python takes them, near=0, as they are typed, --near 0"
     def _option(m): return f"--{m[1].replace('_', '-')} {m[2].strip(chr(39))}"
     return re.sub(r"(?<=[\s(])([a-z_]+)=('[^'\s]*'|\d[\d.]*|[A-Z]+)(?=[\s,;)]|$)", _option, text)
 
