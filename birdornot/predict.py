@@ -422,7 +422,7 @@ def _evaluate(clf, folder):
     files, tops = find_photos(folder, left_out := {}), {folder, *parts_of(layout).values()}
     left_out |= {f: "it is not in a class folder" for f in files if f.parent in tops}
     files = [f for f in files if f not in left_out]
-    if left_out: warnings.warn(left_out_line(left_out), stacklevel=2)
+    if left_out: warnings.warn(left_out_line(left_out), stacklevel=3)  # it is about the line that calls `evaluate`
     if not files: raise BirdornotError(f"no photos in {str(folder)!r}; put them in sub-folders named by label")
     def _label(f):
         return label_of(layout, f) if folder == layout.photos else folder_label(layout, f.relative_to(folder).parts[0])
