@@ -71,7 +71,7 @@ def save_feedback(
     with _feedback_rows(dest, sha256, label) as (ledger, row):
         known = sorted({part for lbl in ledger.counts() for part in split_label(lbl)})
         if not set(split_label(label)) <= set(known):
-            raise FeedbackError(f"{label!r} is not a class of {str(dest)!r}; choose {', '.join(known)}")
+            raise FeedbackError(f"{label!r} is not a class of {dest.name!r}; choose {', '.join(known)}")
         if row and row["status"] != "quarantined": return row["id"]
         name = f"originals/{folder_name(label)}/{sha256[:16]}.{ext}"
         ledger.locate(name).parent.mkdir(parents=True, exist_ok=True)
