@@ -648,7 +648,7 @@ def _after_training(valid, speed):
 
 
 def _after_making(valid, speed):
-    "The same where the model is tested for shortcuts and written as well"
+    "Estimate the seconds from the last epoch to the end, where the model is tested for shortcuts and written as well"
     return _after_training(valid, speed) + 2*min(valid, 60)*speed.look + 10
 
 
