@@ -20,6 +20,7 @@ from .backbone import SIZES
 from .core import BirdornotError, csv_cell, csv_text, markdown_table, printable
 from .duplicates import session_note
 from .engines import licence_code
+from .evaluate import Evaluation
 from .picture import MAX_SIZE
 from .probe import ENOUGH_HELD_OUT
 from .project import layout_of, place_of
@@ -117,7 +118,7 @@ def _slices_of(row):
 
 
 def errors_by_slice(
-    result,  # `Evaluation` on held-out pictures whose files are known
+    result: Evaluation,  # on held-out pictures whose files are known
     path: str | Path,  # dataset folder
     least: int = 5  # pictures a slice needs to be listed
 ) -> list[dict]:  # slice, wrong, of, low, high
@@ -126,7 +127,7 @@ def errors_by_slice(
     Parameters
     ----------
     result
-        `Evaluation` on held-out pictures whose files are known
+        on held-out pictures whose files are known
     path
         dataset folder
     least
@@ -329,11 +330,12 @@ print(net.pretrained_cfg["label_names"][logits.argmax()], logits)
 def _programs_section(info, name):
     "Write the section on other programs"
     ways = [_ORT, _OPENCV, _BROWSER, *[_TIMM]*(info.get("backbone") in SIZES)]
-    text = "\n\n".join(ways).replace("MODEL", name.removesuffix(".zip")).replace("SIDE", str(info["size"]))
+    known = dict(MODEL=name.removesuffix(".zip"), SIDE=str(info["size"]), AREA=str(info["size"]**2))
+    text = re.sub(rf"\b({'|'.join(known)})\b", lambda m: known[m[1]], "\n\n".join(ways))  # not that of INTER_AREA
     unpack = "Unpack the zip first. " if name.endswith(".zip") else ""
     return (f"{unpack}Each gives the logits of an upright photo of at most {MAX_SIZE} pixels a side. OpenCV and a "
             "browser shrink photos in ways of their own, and birdornot shrinks larger ones to that first; either moves "
-            f"a logit by a tenth or two.\n\n{text.replace('AREA', str(info['size']**2))}")
+            f"a logit, by a tenth mostly and by up to a half.\n\n{text}")
 
 # %% ../nbs/71_card.ipynb #79d0ee8c
 def _literal(value):
