@@ -307,9 +307,9 @@ def _folder_targets(files, info):
 def export_model(
     trained,  # `Probe`, or a fitted learner made by `vision_learner`
     dest: str | Path,  # folder to write, or a zip; an earlier export there is replaced when this one is complete
-    result=None,  # `Evaluation` on held-out pictures; by default that of the trained model
+    result: Evaluation | None = None,  # on held-out pictures; by default that of the trained model
     exam: bool = False,  # put embeddings and labels of a probe's pictures into it, by which others judge it again
-    **more  # further facts for the description, JSON values
+    **more: object  # further facts for the description, JSON values
 ) -> Path:  # `dest`; raises `ExportError` where the graph and the trained model disagree
     """Write a model folder, and check that it answers as the trained model does
 
@@ -320,7 +320,7 @@ def export_model(
     dest
         folder to write, or a zip; an earlier export there is replaced when this one is complete
     result
-        `Evaluation` on held-out pictures; by default that of the trained model
+        on held-out pictures; by default that of the trained model
     exam
         put embeddings and labels of a probe's pictures into it, by which others judge it again
     more

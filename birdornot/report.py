@@ -52,6 +52,7 @@ from fastcore.xml import (
 from .clean import TWO_LABELS
 from .core import atomic_file, command_line, html_table, split_url
 from .duplicates import session_note, sessions
+from .evaluate import Evaluation
 from .ledger import Ledger, home_of, own_file
 from .picture import BadPicture, open_upright
 from .probe import ENOUGH_HELD_OUT
@@ -367,7 +368,7 @@ def _judgement_sentence(result):
 # %% ../nbs/74_report.ipynb #cb0046e9
 def write_report(
     path: str | Path,  # dataset folder
-    result=None,  # `Evaluation` of what was trained on it
+    result: Evaluation | None = None,  # of what was trained on it
     file: str | Path | None = None,  # HTML file to write; by default the project's report.html
     more: dict | None = None  # further sections: heading → a sentence, or rows of a table (list of dicts)
 ) -> Path:  # the file written
@@ -378,7 +379,7 @@ def write_report(
     path
         dataset folder
     result
-        `Evaluation` of what was trained on it
+        of what was trained on it
     file
         HTML file to write; by default the project's report.html
     more

@@ -164,7 +164,7 @@ def page_files(
     model: ModelFolder,  # of which the page tells
     title: str | None = None,  # heading of the page; by default the labels as a question
     served: bool = False,  # answers come from a server on this computer; False: from the browser
-    **facts  # what else the page shall know
+    **facts: object  # what else the page shall know, JSON values
 ) -> dict[str, bytes]:  # name, with slashes → contents; without the model and the runtime
     """Put together what a page about a model consists of
 
@@ -177,7 +177,7 @@ def page_files(
     served
         answers come from a server on this computer; False: from the browser
     facts
-        what else the page shall know
+        what else the page shall know, JSON values
 
     Returns
     -------
