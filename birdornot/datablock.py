@@ -9,8 +9,12 @@ __all__ = ['UprightImage', 'GroupSplitter', 'folder_labels', 'image_block', 'bat
 
 # %% ../nbs/41_datablock.ipynb #3f664fbc
 import warnings
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+
+import numpy as np
+from PIL import Image
 
 # %% ../nbs/41_datablock.ipynb #50c70aee
 from .core import need_fastai
@@ -33,8 +37,8 @@ class UprightImage(PILImage):
     "A picture opened with `open_upright`, so that a model sees the same in training as when it predicts"
     @classmethod
     def create(cls,
-               fn,  # path, bytes, picture or array, H×W×3
-               **kwargs  # passed on to fastai's `PILImage.create` for pictures and arrays
+               fn: str | Path | bytes | Image.Image | np.ndarray,  # an array is H×W×3
+               **kwargs: object  # passed on to fastai's `PILImage.create` for pictures and arrays
                ) -> PILImage:  # upright RGB, of the type that `learn.predict` takes; raises `BadPicture` if unreadable
         if isinstance(fn, (str, Path, bytes)): return PILImage(open_upright(fn, max_size=MAX_SIZE))
         return PILImage.create(fn, **kwargs)
@@ -45,7 +49,7 @@ def GroupSplitter(
     valid_pct: float = 0.2,  # share of the validation set, 0–0.5
     seed: int = 42,  # same seed, same split
     by: str | None = None  # also keep together one origin: "author", "site", "session", …; None: only copies
-):  # function from files to positions of the training and the validation set
+) -> Callable[[list[Path]], tuple[list[int], list[int]]]:  # from files to positions: training, validation
     """Make a splitter for `DataBlock` that never separates a group
 
     Parameters
@@ -61,7 +65,8 @@ def GroupSplitter(
 
     Returns
     -------
-    function from files to positions of the training and the validation set
+    Callable[[list[Path]], tuple[list[int], list[int]]]
+        from files to positions: training, validation
     """
     layout = layout_of(path)
     def _split(files):

@@ -75,9 +75,9 @@ class Followed:
     "The changes in folders that a dataset has adopted"
     def __init__(self):
         self.moved, self.removed, self.added, self.replaced = Counter(), Counter(), Counter(), Counter()
-        self.lost = []  # whole classes that are gone, which is not followed
+        self.lost: list[str] = []  # whole classes that are gone, which is not followed
 
-    def __bool__(self): return bool(self.moved or self.removed or self.added or self.replaced)
+    def __bool__(self) -> bool: return bool(self.moved or self.removed or self.added or self.replaced)
 
     def __repr__(self):
         def counts(c, word): return f"{sum(c.values())} {word} ({', '.join(f'{n} {k}' for k, n in sorted(c.items()))})"
