@@ -135,7 +135,7 @@ def test_an_address_that_may_be_fetched(place, monkeypatch):
     from birdornot import predict
     from birdornot.download import Fetcher
     with RoughWeb() as web, Fetcher(allow_hosts=[web.host]) as fetcher:
-        monkeypatch.setattr(predict, "_fetcher", lambda: fetcher)
+        monkeypatch.setattr(predict, "_photo_fetcher", lambda: fetcher)
         assert read_photo(f"{web.url}/good/1").size == (64, 48)
         said = list(Classifier(place/"model").predict_many([f"{web.url}/{k}" for k in ("good/1", "html", "missing")]))
         assert [bool(p.error) for p in said] == [False, True, True] and said[1].path.endswith("/html")
