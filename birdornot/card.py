@@ -335,7 +335,7 @@ def _programs_section(info, name):
     unpack = "Unpack the zip first. " if name.endswith(".zip") else ""
     return (f"{unpack}Each gives the logits of an upright photo of at most {MAX_SIZE} pixels a side. OpenCV and a "
             "browser shrink photos in ways of their own, and birdornot shrinks larger ones to that first; either moves "
-            f"a logit, by a tenth mostly and by up to a half.\n\n{text}")
+            f"a logit, mostly by a tenth, and by up to 0.6 where it was measured.\n\n{text}")
 
 # %% ../nbs/71_card.ipynb #79d0ee8c
 def _literal(value):
