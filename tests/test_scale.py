@@ -223,8 +223,8 @@ scale.examine_picture = examine""")
 
 def test_a_shard_that_always_dies_becomes_failures(web, tmp_path, patched):
     patched("""
-real = scale._result
-scale._result = lambda row, *args: os.abort() if row["row"] > 9 else real(row, *args)""")
+real = scale._result_row
+scale._result_row = lambda row, *args: os.abort() if row["row"] > 9 else real(row, *args)""")
     got = run(web, table(web, tmp_path/"t.txt", 20), tmp_path/"run")
     assert got.reasons[scaling._DIED] == 10 and len(got.table()) == 20
 
