@@ -47,6 +47,7 @@ def draw(file, seed):
     return file
 
 
+@functools.cache
 def gzip_bomb(megabytes=300) -> bytes:
     "A gzip stream of some hundred kilobytes that becomes `megabytes` of a JPEG that never ends"
     packer, out = zlib.compressobj(9, zlib.DEFLATED, 31), [b""]
