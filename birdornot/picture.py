@@ -383,7 +383,7 @@ def _read_source(src):
     try:
         if isinstance(src, (bytes, bytearray, memoryview)): return bytes(src)
         if not isinstance(src, (str, os.PathLike)) and not hasattr(src, "read"):
-            raise BadPicture(f"{type(src).__name__} is no picture; give a path, bytes, a file or a Pillow picture")
+            raise BadPicture(f"{type(src).__name__} is not a picture; give a path, bytes, a file or a Pillow picture")
         data = src.read(MAX_BYTES+1) if hasattr(src, "read") else _stored_bytes(src)
     except (OSError, ValueError) as e:  # ValueError: a name with a NUL, a closed file
         why = getattr(e, "strerror", None) or e
