@@ -1,5 +1,6 @@
 """Downloading from a web that misbehaves: good pictures arrive, others get a reason, nothing leaves this machine."""
 import errno
+import itertools
 import os
 import signal
 import socket
@@ -22,11 +23,16 @@ from birdornot.ledger import Ledger, reason_kind
 
 CONNECTS = []  # every address this process connects to
 NO_NETWORK = threading.Event()  # while it is set, no connection can be made
+COUNT = itertools.count(1)  # numbers them
+OUTAGES = {}  # number of a connection → seconds without network that begin with it
 
 
 def _listen(event, args):
     if event != "socket.connect" or isinstance(args[1], (str, bytes)): return
     CONNECTS.append(args[1][0])
+    if seconds := OUTAGES.pop(next(COUNT), 0):
+        NO_NETWORK.set()
+        threading.Timer(seconds, NO_NETWORK.clear).start()
     if NO_NETWORK.is_set(): raise OSError(errno.ENETUNREACH, "Network is unreachable")
     if not args[1][0].startswith("127."): raise ConnectionRefusedError(errno.ECONNREFUSED, "the tests use no network")
 
@@ -131,8 +137,8 @@ BAD = {
 
 
 def test_every_failure_has_its_reason(web, tmp_path):
-    gzip_bomb()  # it takes seconds to make, in which a site that is asked for it seems to have stopped answering
     "Threat: opt-outs and licences"
+    gzip_bomb()  # it takes seconds to make, in which a site that is asked for it seems to have stopped answering
     rows = fetch(web, tmp_path, *BAD)
     assert {p: r["reason"] for p, r in rows.items()} == BAD
     # nothing half is left
@@ -574,15 +580,10 @@ def test_three_seconds_without_network_lose_nothing(tmp_path):
 
 
 def test_a_network_that_is_gone_is_noticed_waited_for_and_told(tmp_path, capsys):
-    def outage():
-        until(lambda: sum(web.asked.values()) >= 100)
-        NO_NETWORK.set()
-        time.sleep(2.6)
-        NO_NETWORK.clear()
     with RoughWeb("0.0.0.0") as web:
         hosts = [f"127.0.0.{i}:{web.server_port}" for i in range(1, 21)]
         hits = [Hit("bird", f"http://{hosts[i % 20]}/nolength/{i}?wait=.02") for i in range(400)]  # each connects anew
-        threading.Thread(target=outage, daemon=True).start()
+        OUTAGES[next(COUNT) + 100] = 2.6
         done = download_images(tmp_path, hits, allow_hosts=hosts, progress=False)
     assert repr(done) == "400 downloaded, 0 failed"
     told = [line.split(None, 1)[1] for line in capsys.readouterr().err.splitlines()]
