@@ -649,45 +649,6 @@ _BIRDS = {  # back, wing, belly, breast, face, cap, beak, legs | plump, neck, he
 
 _PERCHING, _WADING, _SWIMMING = list(_BIRDS)[:13], list(_BIRDS)[14:19], list(_BIRDS)[19:]
 
-# %% ../nbs/98_drawing.ipynb #b40fd8cf
-def _side_bird(rng, pen, name, legs=True):
-    "Draw a bird from the side, its body two units long; → where its foot and its head are"
-    *colours, plump, neck, head, blen, bhigh, tail, leg, tilt = _BIRDS[name].split()
-    back, wing, belly, breast, face, cap, beak, feet = (_vary(rng, c, 7) for c in colours)
-    sizes = np.array([plump, neck, head, blen, bhigh, tail, leg], dtype=float)
-    plump, neck, head, blen, bhigh, tail, leg = sizes*rng.uniform(.94, 1.08, 7)
-    c, s = (f(math.radians(float(tilt) + rng.normal(0, 6))) for f in (math.cos, math.sin))
-    def R(*points):
-        return np.array(points) @ np.array([[c, -s], [s, c]])  # the body leans back
-    hx, hy = R((.8, -.12))[0] + (.06, -.26) if not neck else R((.86, -.2))[0] + (.12*neck + .1, -.62*neck - .1)
-    t0, t1 = R((-.8, -.1), (-.9 - tail, .02 + rng.normal(0, .1)))
-    across = (t1 - t0)[::-1]*(-1, 1)/np.hypot(*(t1 - t0))*.1
-    for k in (-1, 0, 1): pen.line([t0 + across*k, t1 + across*k*1.6], .2, wing*(.8 + .05*k), .15)
-    pen.blob(R((1.02, -.06), (.75, plump*.72), (.05, plump), (-.7, plump*.62), (-1.12, 0), (-.75, -plump*.5),
-               (0, -plump*.86), (.72, -plump*.78)), back)
-    if neck:
-        x, y = R((.62, -.05))[0]
-        bend = _curve([(x, y), (x + .42 + .16*neck, y - .15*neck), ((x + hx)/2 + .03*neck, (y + hy)/2),
-                       (hx - .11*neck, hy + .12*neck), (hx, hy)])
-        colour = breast if neck > 1 else face
-        for (x, y), r in zip(bend, np.linspace(plump*.58, head*.68, len(bend))): pen.oval(x, y, r, r, colour)
-    else: pen.line([R((.5, 0))[0], (hx, hy)], plump*1.6, back, head*1.9)
-    pen.oval(hx, hy, head*1.06, head, cap)
-    pen.soften(.06)
-    shape = pen.layer.getchannel("A")  # patches of colour stay inside this shape
-    pen.blob(R((1.1, 0), (.8, plump*.9), (0, plump*1.15), (-.95, plump*.8), (-.8, plump*.18), (0, plump*.12),
-               (.7, -.05)), belly)
-    pen.blob(R((.35, -plump*.1), (1.25, -plump*.9), (1.3, plump*.5), (.7, plump*1.1), (.25, plump*.9)), breast)
-    if neck: pen.oval(hx + head*.3, hy + head*.35, head, head*.7, face)
-    else: pen.blob(np.array([(-.1, -.25), (1.2, -.5), (1.1, 1), (.2, 1.5), (-.35, .7)])*head + (hx, hy), face)
-    if name in ("blue tit", "goldfinch"): pen.line([(hx - head, hy + head*.1), (hx + head*.9, hy)], head*.22, "#1d2a3c")
-    if name == "goose": pen.oval(hx - head*.1, hy + head*.4, head*.45, head*.6, "#f0efec")
-    pen.soften(.05, shape)
-    if legs: _legs(pen, R((-.02, plump*.86))[0], leg, feet)
-    _folded_wing(pen, R, plump, wing, back)
-    _face(pen, hx, hy, head, beak, blen, bhigh, name)
-    return R((-.02, plump*.86))[0] + (0, leg), np.array([hx, hy])
-
 # %% ../nbs/98_drawing.ipynb #576f7442
 def _legs(pen, top, long, colour):
     for dx, shade in ((-.16, .75), (.06, 1)):
@@ -728,6 +689,45 @@ def _face(pen, hx, hy, head, beak, blen, bhigh, name):
     pen.oval(x, y, e*1.25, e*1.2, "#d8d0c4" if name in ("parrot", "gull", "pigeon", "tufted duck") else "#3a342e")
     pen.oval(x, y, e, e, "#120f0e")
     pen.oval(x + e*.3, y - e*.35, e*.32, e*.32, "#ffffff")
+
+# %% ../nbs/98_drawing.ipynb #a50c4fcb
+def _side_bird(rng, pen, name, legs=True):
+    "Draw a bird from the side, its body two units long; → where its foot and its head are"
+    *colours, plump, neck, head, blen, bhigh, tail, leg, tilt = _BIRDS[name].split()
+    back, wing, belly, breast, face, cap, beak, feet = (_vary(rng, c, 7) for c in colours)
+    sizes = np.array([plump, neck, head, blen, bhigh, tail, leg], dtype=float)
+    plump, neck, head, blen, bhigh, tail, leg = sizes*rng.uniform(.94, 1.08, 7)
+    c, s = (f(math.radians(float(tilt) + rng.normal(0, 6))) for f in (math.cos, math.sin))
+    def R(*points):
+        return np.array(points) @ np.array([[c, -s], [s, c]])  # the body leans back
+    hx, hy = R((.8, -.12))[0] + (.06, -.26) if not neck else R((.86, -.2))[0] + (.12*neck + .1, -.62*neck - .1)
+    t0, t1 = R((-.8, -.1), (-.9 - tail, .02 + rng.normal(0, .1)))
+    across = (t1 - t0)[::-1]*(-1, 1)/np.hypot(*(t1 - t0))*.1
+    for k in (-1, 0, 1): pen.line([t0 + across*k, t1 + across*k*1.6], .2, wing*(.8 + .05*k), .15)
+    pen.blob(R((1.02, -.06), (.75, plump*.72), (.05, plump), (-.7, plump*.62), (-1.12, 0), (-.75, -plump*.5),
+               (0, -plump*.86), (.72, -plump*.78)), back)
+    if neck:
+        x, y = R((.62, -.05))[0]
+        bend = _curve([(x, y), (x + .42 + .16*neck, y - .15*neck), ((x + hx)/2 + .03*neck, (y + hy)/2),
+                       (hx - .11*neck, hy + .12*neck), (hx, hy)])
+        colour = breast if neck > 1 else face
+        for (x, y), r in zip(bend, np.linspace(plump*.58, head*.68, len(bend))): pen.oval(x, y, r, r, colour)
+    else: pen.line([R((.5, 0))[0], (hx, hy)], plump*1.6, back, head*1.9)
+    pen.oval(hx, hy, head*1.06, head, cap)
+    pen.soften(.06)
+    shape = pen.layer.getchannel("A")  # patches of colour stay inside this shape
+    pen.blob(R((1.1, 0), (.8, plump*.9), (0, plump*1.15), (-.95, plump*.8), (-.8, plump*.18), (0, plump*.12),
+               (.7, -.05)), belly)
+    pen.blob(R((.35, -plump*.1), (1.25, -plump*.9), (1.3, plump*.5), (.7, plump*1.1), (.25, plump*.9)), breast)
+    if neck: pen.oval(hx + head*.3, hy + head*.35, head, head*.7, face)
+    else: pen.blob(np.array([(-.1, -.25), (1.2, -.5), (1.1, 1), (.2, 1.5), (-.35, .7)])*head + (hx, hy), face)
+    if name in ("blue tit", "goldfinch"): pen.line([(hx - head, hy + head*.1), (hx + head*.9, hy)], head*.22, "#1d2a3c")
+    if name == "goose": pen.oval(hx - head*.1, hy + head*.4, head*.45, head*.6, "#f0efec")
+    pen.soften(.05, shape)
+    if legs: _legs(pen, R((-.02, plump*.86))[0], leg, feet)
+    _folded_wing(pen, R, plump, wing, back)
+    _face(pen, hx, hy, head, beak, blen, bhigh, name)
+    return R((-.02, plump*.86))[0] + (0, leg), np.array([hx, hy])
 
 # %% ../nbs/98_drawing.ipynb #1987af1f
 _FLYERS = {  # back, wing, its tip, belly, head, beak | span, chord, fingers, neck, tail, fork, trailing legs
