@@ -49,7 +49,7 @@ def _open_plain(path, flags):
     "Open a file, but no link, and no pipe that would have to be waited for"
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
 
-# %% ../nbs/70_model.ipynb #597629e7
+
 # what a damaged zip, or one packed in a way that Python does not know, may raise
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError,
     ValueError, LookupError, OverflowError, MemoryError)
