@@ -31,7 +31,7 @@ COMMANDS = {}  # name → (function, examples, function in `birdornot.make` whos
 FOLLOWING = set()  # names of commands that first take up what was done by hand in their dataset's folders
 OURS = ["workers", "progress", "patience", "copies"]  # parameters of such functions that are not typed
 
-# %% ../nbs/89_command.ipynb #95478bfe
+
 def command(
     *examples: str,  # complete command lines, shown under the help text
     like: str = "",  # function, in `birdornot.make` or as module:name, whose options it takes into its **kwargs

@@ -493,14 +493,6 @@ def find_missing(
     if any(h.part == "valid" for h in hits): say("search", _POOLED)
     return Hits(hits)
 
-# %% ../nbs/80_make.ipynb #c3fd4185
-@contextmanager
-def _clock(stage, seconds):
-    "Note how long a stage took"
-    start = time.monotonic()
-    yield
-    seconds[stage] = round(time.monotonic() - start, 2)
-
 # %% ../nbs/80_make.ipynb #25cc612f
 _WAYS = "auto", "probe", "both", "finetune"
 
@@ -542,6 +534,14 @@ def check_training(
     find_backbone(backbone)
 
 # %% ../nbs/80_make.ipynb #30f79b2a
+@contextmanager
+def _clock(stage, seconds):
+    "Note how long a stage took"
+    start = time.monotonic()
+    yield
+    seconds[stage] = round(time.monotonic() - start, 2)
+
+
 def _train_probe(dest, wanted, why):
     "Train a probe, without importing torch"
     if wanted.items() <= saved_facts(dest).items() and unchanged(dest):
@@ -914,7 +914,7 @@ def _model_sections(trained, result, dest, limit=60):
     if not limit: return ood | shortcut_sections(None)
     return ood | shortcut_sections(measure_shortcuts(trained, result, dest, limit))
 
-# %% ../nbs/80_make.ipynb #5569085f
+
 def report(
     dest: str | Path,  # dataset folder, cleaned
     out: str | Path | None = None,  # HTML file to write; by default the project's report.html

@@ -114,7 +114,7 @@ _OTHER_FROM = 1_000_000  # wrong labels show pictures from this number on: they 
 
 def _other(kind, i): return _pick([o for o in KINDS if o != kind], i)
 
-# %% ../nbs/99_sample.ipynb #53b1e510
+
 def sample_picture(
     kind: str,  # what the picture shows (or is said to show, for `wrong_label`), one of `KINDS`
     i: int,  # which picture of that kind

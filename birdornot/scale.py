@@ -27,6 +27,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
+from fastcore.basics import patch
 from PIL import Image
 
 from .clean import FreshContext, examine_picture, run_in_workers
@@ -371,7 +372,7 @@ def _without_pandas():
     "Keep pyarrow from importing pandas into a process, 50 MB, only to see whether a list is a column of it"
     sys.meta_path.insert(0, _NoPandas)
 
-# %% ../nbs/81_scale.ipynb #a87276a1
+
 class _Home:
     "Does shards in processes of this machine"
     def __init__(self, workers, patience):
@@ -437,7 +438,7 @@ def _engine(cluster, workers, patience):
     "Choose who does the work"
     return _Ray(cluster, patience) if cluster else _Home(workers or cores(), patience)
 
-# %% ../nbs/81_scale.ipynb #aa6fc3e0
+
 _DIED = "the process that worked on it died three times: run it on a machine with more memory"
 
 
@@ -557,22 +558,6 @@ class Scaled:
         with _readable(self.files[0]) as pq: names = pq.read_schema(self.files[0]).names
         return [c for c in names if c not in ("picture", "embedding")]
 
-    def write_csv(self,
-                  file: str | Path  # file to write
-                  ):
-        """Write the results as a table, without pictures and embeddings; one shard at a time is in memory
-
-        Parameters
-        ----------
-        file
-            file to write
-        """
-        columns = self._columns()
-        with atomic_file(file) as part, open(part, "w", newline="", encoding="utf-8", errors="backslashreplace") as f:
-            out = csv_files.DictWriter(f, columns, lineterminator=os.linesep)
-            out.writeheader()
-            for file in self.files: out.writerows(_rows_in(file, columns))
-
     def _tally(self, column):
         "Count how often each value of a column occurs, the most frequent first"
         if column not in self._columns(): return {}
@@ -611,17 +596,21 @@ class Scaled:
         """
         return self._tally("answer")
 
-    def __repr__(self):
-        why = "".join(f"\n  {n} x {reason}" for reason, n in self.reasons.items())
-        said = ", ".join(f"{n} {answer}" for answer, n in self.answers.items())
-        return (f"{sum(self.counts.values())} rows: {', '.join(f'{n} {k}' for k, n in self.counts.items())}"
-                f"{said and f'; answers: {said}'}{self.missing and f'; {self.missing} are missing, run it again' or ''}"
-                f"{why}")
+# %% ../nbs/81_scale.ipynb #a77fff46
+@patch
+def __repr__(self: Scaled):
+    why = "".join(f"\n  {n} x {reason}" for reason, n in self.reasons.items())
+    said = ", ".join(f"{n} {answer}" for answer, n in self.answers.items())
+    return (f"{sum(self.counts.values())} rows: {', '.join(f'{n} {k}' for k, n in self.counts.items())}"
+            f"{said and f'; answers: {said}'}{self.missing and f'; {self.missing} are missing, run it again' or ''}"
+            f"{why}")
 
-    def _repr_markdown_(self):
-        lines = [*self.counts.items(), *((f"&nbsp; {r}", n) for r, n in self.reasons.items())]
-        rows = {k: dict(pictures=n) for k, n in lines}
-        return count_table(rows, "status and reason")
+
+@patch
+def _repr_markdown_(self: Scaled):
+    lines = [*self.counts.items(), *((f"&nbsp; {r}", n) for r, n in self.reasons.items())]
+    rows = {k: dict(pictures=n) for k, n in lines}
+    return count_table(rows, "status and reason")
 
 # %% ../nbs/81_scale.ipynb #5937b586
 def scale(
@@ -696,6 +685,25 @@ def scale(
     if csv:
         with disk_full_errors(Path(csv).parent): done.write_csv(csv)
     return done
+
+# %% ../nbs/81_scale.ipynb #0a303c84
+@patch
+def write_csv(
+    self: Scaled,
+    file: str | Path  # file to write
+):
+    """Write the results as a table, without pictures and embeddings; one shard at a time is in memory
+
+    Parameters
+    ----------
+    file
+        file to write
+    """
+    columns = self._columns()
+    with atomic_file(file) as part, open(part, "w", newline="", encoding="utf-8", errors="backslashreplace") as f:
+        out = csv_files.DictWriter(f, columns, lineterminator=os.linesep)
+        out.writeheader()
+        for file in self.files: out.writerows(_rows_in(file, columns))
 
 # %% ../nbs/81_scale.ipynb #99b6db8f
 def _ranges(n, most_rows):
