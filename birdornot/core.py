@@ -7,10 +7,10 @@ Docs: https://birdornot.github.io/birdornot/core.html.md"""
 # %% auto #0
 __all__ = ['RANGES', 'BACKBONE', 'WANTED', 'PICTURE_SUFFIXES', 'BirdornotError', 'DatasetError', 'NeedsExtra', 'has_fastai',
            'need_fastai', 'can_run', 'page_needs_fastai', 'DiskFull', 'disk_full', 'is_disk_full', 'system_words',
-           'disk_full_errors', 'check_numbers', 'printable', 'on_a_page', 'is_watched', 'progress_bar', 'say',
-           'in_words', 'shell_words', 'command_line', 'html_table', 'markdown_table', 'count_table', 'list_counts',
-           'csv_cell', 'csv_text', 'atomic_file', 'split_url', 'path_of', 'copy_time', 'check_table_place',
-           'put_in_place', 'atomic_folder', 'cores', 'cache_dir']
+           'disk_full_errors', 'check_numbers', 'printable', 'on_a_page', 'is_watched', 'progress_bar', 'shows_colours',
+           'gutter_line', 'say', 'plural', 'in_words', 'shell_words', 'command_line', 'html_table', 'markdown_table',
+           'count_table', 'list_counts', 'csv_cell', 'csv_text', 'atomic_file', 'split_url', 'path_of', 'copy_time',
+           'check_table_place', 'put_in_place', 'atomic_folder', 'cores', 'cache_dir']
 
 # %% ../nbs/00_core.ipynb #ebfdcf37
 import errno
@@ -279,18 +279,18 @@ def is_watched() -> bool:
 
 # %% ../nbs/00_core.ipynb #1b6405b1
 def progress_bar(
-    n: int,  # things to do
+    n: int | None,  # things to do; None, or more than can be counted: nobody knows how many
     what: str,  # the work, in one or two words
     show: bool = True,  # False: never show it
     unit: str = " pictures",  # what is counted
-    leave: bool = True,  # False: it disappears at the end
+    leave: bool = False,  # True: it stays at the end; by default it gives its place to the line with the result
 ):  # tqdm bar with `update` and `set_postfix`, for a `with` statement
     """Start a progress bar, shown only where a person is watching: in a terminal or a notebook
 
     Parameters
     ----------
     n
-        things to do
+        things to do; None, or more than can be counted: nobody knows how many
     what
         the work, in one or two words
     show
@@ -298,16 +298,60 @@ def progress_bar(
     unit
         what is counted
     leave
-        False: it disappears at the end
+        True: it stays at the end; by default it gives its place to the line with the result
 
     Returns
     -------
     tqdm bar with `update` and `set_postfix`, for a `with` statement
     """
     from tqdm import tqdm
-    return tqdm(total=n, desc=what, unit=unit, leave=leave, file=_for_people(), disable=not (show and is_watched()))
+    total = n if n is not None and n < sys.maxsize else None
+    shape = "{desc:<9} {n_fmt}{unit}{postfix}" if total is None else \
+        "{desc:<9} {bar:20} {n_fmt}/{total_fmt}{unit}, {remaining} left{postfix}"
+    return tqdm(total=total, desc=what, unit=unit, leave=leave, bar_format=shape, file=_for_people(),
+                disable=not (show and is_watched()))
+
+# %% ../nbs/00_core.ipynb #891fdcc0
+def shows_colours(
+    stream,  # standard output or standard error
+) -> bool:
+    """Check whether a stream is a terminal that shows colours and links, and `NO_COLOR` does not ask for none
+
+    Parameters
+    ----------
+    stream
+        standard output or standard error
+    """
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return bool(stream and stream.isatty()) and not plain and (os.name != "nt" or "WT_SESSION" in os.environ)
 
 # %% ../nbs/00_core.ipynb #b04dfb8f
+def gutter_line(
+    stage: str,  # the step that reports, in one word
+    text,  # its message
+    stream=None,  # where it will be written; on a terminal that shows colours, the word is coloured
+) -> str:  # the word, in a column of nine letters, and the message
+    """Put a word for the step before a message, as on every line of ours
+
+    Parameters
+    ----------
+    stage
+        the step that reports, in one word
+    text
+        its message
+    stream
+        where it will be written; on a terminal that shows colours, the word is coloured
+
+    Returns
+    -------
+    str
+        the word, in a column of nine letters, and the message
+    """
+    word = f"{stage:<9}"
+    if stream and shows_colours(stream): word = f"\x1b[{33 if stage == 'beware' else 36}m{word}\x1b[0m"
+    return f"{word} " + "\n".join(map(printable, str(text).split("\n")))
+
+
 def say(
     stage: str,  # the step that reports, in one word
     text,  # its message
@@ -321,7 +365,26 @@ def say(
     text
         its message
     """
-    print(f"{stage:<9} " + "\n".join(map(printable, str(text).split("\n"))), file=_for_people(), flush=True)
+    print(gutter_line(stage, text, _for_people()), file=_for_people(), flush=True)
+
+# %% ../nbs/00_core.ipynb #4f04689f
+def plural(
+    n: int,  # how many
+    one: str,  # what one of them is called
+    many: str = "",  # what several are called; by default with an s
+) -> str:
+    """Count things by name: 1 picture, 2 pictures
+
+    Parameters
+    ----------
+    n
+        how many
+    one
+        what one of them is called
+    many
+        what several are called; by default with an s
+    """
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 # %% ../nbs/00_core.ipynb #eda83fe0
 def in_words(

@@ -130,8 +130,9 @@ class Suspects:
 
     def __repr__(self):
         if self.abstains: return f"no labels are doubted: {self.abstains}"
+        n = len(self.wrong_labels)
         return (f"the model disagrees with {len(self.disagreed)} of {len(self.rows)} labels; "
-                f"{len(self.wrong_labels)} are probably wrong")
+                f"{n} {'is' if n == 1 else 'are'} probably wrong")
 
 # %% ../nbs/56_suspects.ipynb #5a2e2433
 PROBABLY_WRONG = 0.1  # calibrated probability of its own label under which a label is probably wrong
