@@ -64,7 +64,7 @@ from torch.utils.flop_counter import FlopCounterMode
 class CannotCut(BirdornotError):
     "A body that cannot be taken apart into a frozen part and a tail"
 
-# %% ../nbs/61_finetune.ipynb #04893a0a
+# %% ../nbs/61_finetune.ipynb #cef026f8
 class _Tracer(fx.Tracer):
     "torch's tracer, which takes as a whole those layers of timm that look at the size of a picture"
     def __init__(self): super().__init__(autowrap_functions=tuple(get_notrace_functions()))
@@ -72,7 +72,7 @@ class _Tracer(fx.Tracer):
     def is_leaf_module(self, m, name):
         return isinstance(m, tuple(get_notrace_modules())) or super().is_leaf_module(m, name)
 
-# %% ../nbs/61_finetune.ipynb #26c5aa44
+
 def _trace(body):
     "List the steps of `body`, or raise `CannotCut` where they depend on the picture"
     root = nn.Sequential(body)  # passes on a picture and nothing else, so that optional arguments keep their defaults
@@ -80,7 +80,7 @@ def _trace(body):
     except Exception as e:  # the tracer raises whatever the network's own code raises
         raise CannotCut(f"the steps of this backbone cannot be written down ({in_words(e)})") from e
 
-# %% ../nbs/61_finetune.ipynb #cef026f8
+
 def _narrow_places(graph):
     "Yield the steps after which no result but their own is needed any more"
     place, alive = {n: i for i, n in enumerate(graph.nodes)}, set()
@@ -88,7 +88,7 @@ def _narrow_places(graph):
         alive = {m for m in (*alive, n) if m.op != "get_attr" and any(place[u] > i for u in m.users)}
         if alive == {n} and n.op != "placeholder": yield n
 
-# %% ../nbs/61_finetune.ipynb #67c5b01c
+# %% ../nbs/61_finetune.ipynb #93d5b6b9
 class _Work(fx.Interpreter):
     "An interpreter that notes for each step its work and the shape of its result"
     def run_node(self, n):
@@ -97,7 +97,7 @@ class _Work(fx.Interpreter):
         self.seen[n] = self.counter.get_total_flops() - before, tuple(getattr(out, "shape", ()))
         return out
 
-# %% ../nbs/61_finetune.ipynb #93d5b6b9
+
 def _place_to_cut(traced, size, share):
     "Find the first step with at most `share` of the work behind it, and that share; None where there is none"
     work, done = _Work(traced), 0
@@ -376,19 +376,12 @@ def judged_loss(
     p = probabilities(logits + offset, temperature, np.ndim(y) == 2)
     return float(Evaluation(list(range(p.shape[1])), y, p).losses.mean())
 
-# %% ../nbs/61_finetune.ipynb #f030f4b5
+# %% ../nbs/61_finetune.ipynb #184d5653
 class _AsInAnswering(Callback):
     "Callback that trains with normalisation and dropout as they are when the model answers"
     def before_train(self): self.model.eval()
 
-# %% ../nbs/61_finetune.ipynb #856d8833
-def _embed_kept(learn, tail, version):
-    "Embed one version of the kept activations by tail and pooling: N×C"
-    model = nn.Sequential(tail, *learn.model[1][:-1]).eval()
-    with torch.inference_mode():
-        return torch.cat([model(part.float().to(learn.dls.device)).cpu() for part in version.split(64)]).numpy()
 
-# %% ../nbs/61_finetune.ipynb #184d5653
 class _Tail:
     "Tail, kept activations and the place from which every training starts"
     def __init__(self, learn, share, copies, seed):
@@ -399,7 +392,11 @@ class _Tail:
         self.start = {k: v.clone() for k, v in self.tail.state_dict().items()}
         self.model, self.x = nn.Sequential(self.tail, learn.model[1]), self.embed()
 
-    def embed(self): return _embed_kept(self.learn, self.tail, self.kept[0])
+    def embed(self):
+        "Embed the plain version of the kept activations by tail and pooling: N×C"
+        model, device = nn.Sequential(self.tail, *self.learn.model[1][:-1]).eval(), self.learn.dls.device
+        with torch.inference_mode():
+            return torch.cat([model(part.float().to(device)).cpu() for part in self.kept[0].split(64)]).numpy()
 
     def train(self, rows, judge, epochs, lr, **stop):
         "Train a tail; → logits on `judge` before training and after every epoch, and the weights after every epoch"
@@ -546,7 +543,7 @@ class KeepBest(Callback):
 
     def after_fit(self): self.model.load_state_dict(self.kept)
 
-# %% ../nbs/61_finetune.ipynb #85a3a1d7
+# %% ../nbs/61_finetune.ipynb #0b74fe82
 def _for_gpu(learn):
     "List what makes training faster on a GPU"
     from fastai.callback.fp16 import MixedPrecision
@@ -558,7 +555,7 @@ def _silence(learn):
     "Show no tables where the learner shows no bars"
     with nullcontext() if hasattr(learn, "progress") else learn.no_logging(): yield
 
-# %% ../nbs/61_finetune.ipynb #0b74fe82
+
 @contextmanager
 def _train_on_part(learn, rows, judge):
     "Have `learn` train on `rows` of its training part and judge by `judge`"
@@ -620,14 +617,6 @@ def finetune(
         set_head(learn, judged_head(learn, logits, y[judge], novelty, x, folds))
     return keep.epochs
 
-# %% ../nbs/61_finetune.ipynb #f8198f34
-def _fastest(f):
-    "Time the second call, in seconds; the first one warms up"
-    f()
-    start = time.monotonic()
-    f()
-    return time.monotonic() - start
-
 # %% ../nbs/61_finetune.ipynb #0195f2ca
 @dataclass
 class Speed:
@@ -654,6 +643,14 @@ class Speed:
 
     @property
     def look(self) -> float: return self.read + self.answer
+
+# %% ../nbs/61_finetune.ipynb #8c0fe512
+def _fastest(f):
+    "Time the second call, in seconds; the first one warms up"
+    f()
+    start = time.monotonic()
+    f()
+    return time.monotonic() - start
 
 
 def measure_speed(
@@ -819,14 +816,14 @@ def plan_fit(
     if there: return Plan(how, there, why, until, speed)
     return Plan("probe", 0, f"{minutes:g} minutes are too short for a single epoch of {how}", until, speed)
 
-# %% ../nbs/61_finetune.ipynb #112a0e8f
+# %% ../nbs/61_finetune.ipynb #ade05d72
 def _training_time(learn, plan):
     "Find when training must be over, if the pictures are to be looked at once more for the head"
     if not plan.speed: return plan.until
     judged = len(learn.dls.train_ds)/3  # of an epoch that is broken off
     return plan.until.before(estimate_seconds(learn, speed=plan.speed)["probe"] + judged*plan.speed.look)
 
-# %% ../nbs/61_finetune.ipynb #ade05d72
+
 def fit(
     learn: Learner,  # a learner made by `vision_learner`
     how: str = "auto",  # "probe", "both", "finetune" or "auto"

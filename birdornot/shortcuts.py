@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from fastcore.basics import patch
 from PIL import Image, ImageFilter, ImageOps
 
 from .core import BirdornotError, atomic_file, cores, html_table
@@ -89,7 +90,7 @@ def without_thing(
     around = (np.asarray(seen.filter(blur))/weight).clip(0, 255).astype(np.uint8)
     return Image.composite(Image.fromarray(around).resize(img.size), img, mask)
 
-# %% ../nbs/59_shortcuts.ipynb #1d6fa0ab
+# %% ../nbs/59_shortcuts.ipynb #a439a420
 def _half_as_large(img):
     "Put the picture at half its size into the middle of its own blurred self"
     quarter = img.resize([max(1, s//4) for s in img.size])
@@ -102,19 +103,7 @@ def _put_onto(img, mask, background):
     "Put the thing of a picture on another background"
     return Image.composite(img, background.resize(img.size), mask)
 
-# %% ../nbs/59_shortcuts.ipynb #51ce0002
-def _draw_places(y, limit, seed):
-    "Draw at most `limit` places in `y`, two of each class first, none of a class with one; → them, class numbers"
-    kinds = np.unique(y, axis=0, return_inverse=True)[1].ravel()
-    count = np.bincount(kinds)
-    if sum(count > 1) < 2:
-        raise BirdornotError("the shortcut test needs two held-out pictures each of two classes; "
-                             "hold out more, or add pictures")
-    first = [i for k in np.flatnonzero(count > 1) for i in np.flatnonzero(kinds == k)[:2]]
-    rest = [i for i in np.random.default_rng(seed).permutation(len(kinds)) if count[kinds[i]] > 1 and i not in first]
-    return np.sort([*first, *rest[:max(0, limit - len(first))]]), kinds
 
-# %% ../nbs/59_shortcuts.ipynb #a439a420
 SLICES = {  # name → function of picture, mask, its background, and that of a picture of the same and of another class
     "original": lambda img, mask, own, same, rand: img,
     "grey": lambda img, mask, own, same, rand: img.convert("L").convert("RGB"),
@@ -124,12 +113,6 @@ SLICES = {  # name → function of picture, mask, its background, and that of a 
     "mixed_same": lambda img, mask, own, same, rand: _put_onto(img, mask, same),
     "mixed_rand": lambda img, mask, own, same, rand: _put_onto(img, mask, rand)}
 
-# %% ../nbs/59_shortcuts.ipynb #51ce0001
-SHOWN = dict(original="as it is", grey="without colours", small="half as large, its own blurred self around it",
-             only_fg="the thing alone, on grey", only_bg="the background alone, the thing taken away",
-             mixed_same="the thing on the background of another picture of its class",
-             mixed_rand="the thing on the background of a picture of another class")
-
 # %% ../nbs/59_shortcuts.ipynb #51ce0011
 def _members(result):
     "Map each label that is there to the pictures that show it"
@@ -137,11 +120,6 @@ def _members(result):
     return {lbl: shows[:, k].astype(bool) for k, lbl in enumerate(result.labels) if shows[:, k].any()}
 
 
-def _answers_to(result, some):
-    "Take the answers to some of the pictures"
-    return Evaluation(result.labels, result.targets[some], result.probabilities[some])
-
-# %% ../nbs/59_shortcuts.ipynb #412761b6
 @dataclass
 class ShortcutTest:
     """Answers to the same pictures, changed in several ways
@@ -183,59 +161,79 @@ class ShortcutTest:
                      **{f"error of {lbl}": float(np.mean(~r.right[m])) for lbl, m in _members(r).items()})
                 for name, r in self.results.items()]
 
-    @property
-    def leaning(self) -> dict:  # label → errors on a usual and on an unusual background, where that is surely higher
-        """Find the classes that lean on the background
+# %% ../nbs/59_shortcuts.ipynb #6fd2d859
+def _answers_to(result, some):
+    "Take the answers to some of the pictures"
+    return Evaluation(result.labels, result.targets[some], result.probabilities[some])
 
-        Returns
-        -------
-        dict
-            label → errors on a usual and on an unusual background, where that is surely higher
-        """
-        if self.told_by_grey: return {}  # a background of another class brings its colours, or the lack of them, along
-        usual, unusual = (self.results[f"mixed_{k}"] for k in ("same", "rand"))
-        pairs = {lbl: [_answers_to(r, m) for r in (usual, unusual)] for lbl, m in _members(usual).items()}
-        return {lbl: (a.error, b.error) for lbl, (a, b) in pairs.items()
-                if b.error > a.error and compare(a, b).different}
 
-    def as_dict(self) -> dict:  # JSON values, for `export_model(…, shortcuts=…)` and `shortcut_sections`
-        return dict(background_gap=self.gap, verdict=str(self), slices=self.rows)
+@patch(as_prop=True)
+def told_by_grey(self: ShortcutTest) -> list:  # labels; empty where having colours does not tell classes apart
+    """Find the classes whose pictures have no colours, while those of another class have
 
-    @property
-    def told_by_grey(self) -> list:  # labels; empty where having colours does not tell classes apart
-        """Find the classes whose pictures have no colours, while those of another class have
+    Returns
+    -------
+    list
+        labels; empty where having colours does not tell classes apart
+    """
+    if not self.grey or max(self.grey.values()) - min(self.grey.values()) < 0.5: return []
+    return [lbl for lbl, share in self.grey.items() if share > 0.5]
 
-        Returns
-        -------
-        list
-            labels; empty where having colours does not tell classes apart
-        """
-        if not self.grey or max(self.grey.values()) - min(self.grey.values()) < 0.5: return []
-        return [lbl for lbl, share in self.grey.items() if share > 0.5]
 
-    def __str__(self):
-        if grey := self.told_by_grey:
-            without = self.results["grey"].error - self.results["original"].error
-            return (f"pictures of {' and '.join(grey)} have no colours and others have, so it may tell them by that "
-                    f"(with all colours taken away {without:+.0%} errors); what it makes of backgrounds cannot be said")
-        if lean := self.leaning:
-            return "it leans on the background for " + " and ".join(
-                f"{k} ({unusual:.0%} wrong on an unusual one, {usual:.0%} on a usual one)"
-                for k, (usual, unusual) in lean.items())
-        if self.gap <= 0: return "no leaning on the background was found: an unusual one costs no more errors"
-        n = self.results["mixed_rand"].n
-        return f"an unusual background costs {self.gap:.0%} more errors, but on {n} pictures that may be chance"
+@patch(as_prop=True)
+def leaning(self: ShortcutTest) -> dict:  # label → errors on a usual and an unusual background, where surely higher
+    """Find the classes that lean on the background
 
-    def _repr_html_(self):
-        rows = [{k: f"{v:.0%}" if isinstance(v, float) else v for k, v in r.items()} for r in self.rows]
-        return f"<p>{self}</p>{html_table(rows, right=True)}"
+    Returns
+    -------
+    dict
+        label → errors on a usual and an unusual background, where surely higher
+    """
+    if self.told_by_grey: return {}  # a background of another class brings its colours, or the lack of them, along
+    usual, unusual = (self.results[f"mixed_{k}"] for k in ("same", "rand"))
+    pairs = {lbl: [_answers_to(r, m) for r in (usual, unusual)] for lbl, m in _members(usual).items()}
+    return {lbl: (a.error, b.error) for lbl, (a, b) in pairs.items()
+            if b.error > a.error and compare(a, b).different}
+
+# %% ../nbs/59_shortcuts.ipynb #de1c2616
+@patch
+def __str__(self: ShortcutTest):
+    if grey := self.told_by_grey:
+        without = self.results["grey"].error - self.results["original"].error
+        return (f"pictures of {' and '.join(grey)} have no colours and others have, so it may tell them by that "
+                f"(with all colours taken away {without:+.0%} errors); what it makes of backgrounds cannot be said")
+    if lean := self.leaning:
+        return "it leans on the background for " + " and ".join(
+            f"{k} ({unusual:.0%} wrong on an unusual one, {usual:.0%} on a usual one)"
+            for k, (usual, unusual) in lean.items())
+    if self.gap <= 0: return "no leaning on the background was found: an unusual one costs no more errors"
+    n = self.results["mixed_rand"].n
+    return f"an unusual background costs {self.gap:.0%} more errors, but on {n} pictures that may be chance"
+
+
+@patch
+def as_dict(self: ShortcutTest) -> dict:  # JSON values, for `export_model(…, shortcuts=…)` and `shortcut_sections`
+    return dict(background_gap=self.gap, verdict=str(self), slices=self.rows)
+
+
+@patch
+def _repr_html_(self: ShortcutTest):
+    rows = [{k: f"{v:.0%}" if isinstance(v, float) else v for k, v in r.items()} for r in self.rows]
+    return f"<p>{self}</p>{html_table(rows, right=True)}"
+
+# %% ../nbs/59_shortcuts.ipynb #51ce0002
+def _draw_places(y, limit, seed):
+    "Draw at most `limit` places in `y`, two of each class first, none of a class with one; → them, class numbers"
+    kinds = np.unique(y, axis=0, return_inverse=True)[1].ravel()
+    count = np.bincount(kinds)
+    if sum(count > 1) < 2:
+        raise BirdornotError("the shortcut test needs two held-out pictures each of two classes; "
+                             "hold out more, or add pictures")
+    first = [i for k in np.flatnonzero(count > 1) for i in np.flatnonzero(kinds == k)[:2]]
+    rest = [i for i in np.random.default_rng(seed).permutation(len(kinds)) if count[kinds[i]] > 1 and i not in first]
+    return np.sort([*first, *rest[:max(0, limit - len(first))]]), kinds
 
 # %% ../nbs/59_shortcuts.ipynb #18d6a3d9
-def _is_grey(img):
-    "Tell whether a picture has no colours to speak of"
-    return float(np.ptp(np.asarray(img.resize((64, 64)), float), axis=2).mean()) < 4
-
-# %% ../nbs/59_shortcuts.ipynb #311aa67c
 def _taken_apart(file):
     "Take a picture apart: itself, the mask of its thing, and the picture without it"
     img = open_upright(file, max_size=400)
@@ -243,6 +241,11 @@ def _taken_apart(file):
     return img, mask, without_thing(img, mask)
 
 
+def _is_grey(img):
+    "Tell whether a picture has no colours to speak of"
+    return float(np.ptp(np.asarray(img.resize((64, 64)), float), axis=2).mean()) < 4
+
+# %% ../nbs/59_shortcuts.ipynb #311aa67c
 def shortcut_test(
     files: list,  # N held-out pictures
     y: np.ndarray,  # their class numbers N, or N×K booleans where a picture can show several things
@@ -295,7 +298,7 @@ def shortcut_test(
     share = {lbl: float(grey[m].mean()) for lbl, m in _members(results["original"]).items()}
     return ShortcutTest(results, {name: pictures[0] for name, pictures in made.items()}, share)
 
-# %% ../nbs/59_shortcuts.ipynb #571e7198
+# %% ../nbs/59_shortcuts.ipynb #9379953b
 def _ask_graph(trained):
     "Embed pictures in memory as a learner does, by its graph on ONNX Runtime, in a fraction of torch's time"
     import onnx
@@ -311,7 +314,6 @@ def _ask_graph(trained):
     return _embed
 
 
-# %% ../nbs/59_shortcuts.ipynb #9379953b
 def _head_answers(trained):
     "Answer embeddings N×C by the head that has not seen the held-out pictures: probabilities N×K"
     from birdornot.head import probabilities
@@ -337,7 +339,11 @@ def trained_answers(
     embed, answer = _ask_graph(trained) if hasattr(trained, "dls") else trained.embed_pictures, _head_answers(trained)
     return lambda pictures: answer(embed(pictures))
 
-# %% ../nbs/59_shortcuts.ipynb #51ce0004
+# %% ../nbs/59_shortcuts.ipynb #51ce0005
+SHOWN = dict(original="as it is", grey="without colours", small="half as large, its own blurred self around it",
+             only_fg="the thing alone, on grey", only_bg="the background alone, the thing taken away",
+             mixed_same="the thing on the background of another picture of its class",
+             mixed_rand="the thing on the background of a picture of another class")
 READING = (
     "Held-out pictures were shown again, each changed in one way at a time. The first row is the picture as it is. "
     "A row with a much higher error, whose interval does not touch that of the first, says what the model needs: "
@@ -347,7 +353,7 @@ READING = (
     "backgrounds. With the thing taken away, errors are what a good model should make. What is the thing was "
     "guessed from the colours; a label that is a background itself, such as forest, leans on it rightly.")
 
-# %% ../nbs/59_shortcuts.ipynb #51ce0005
+
 def shortcut_sections(
     facts: dict | None  # from `ShortcutTest.as_dict`, or a dict with the key `not_measured`; None: not measured
 ) -> dict:  # heading → text or rows, for `write_report(…, more=…)`
@@ -374,6 +380,13 @@ def shortcut_sections(
     return {title: f"{verdict}. {READING}", "Shown otherwise": rows}
 
 # %% ../nbs/59_shortcuts.ipynb #51ce0007
+def _model_mark(dest):
+    "Identify a model and its pictures: the mark changes when one of them does"
+    from birdornot.probe import saved_facts, training_folder
+    head = (training_folder(dest)/"head.safetensors").read_bytes()
+    return f"{saved_facts(dest)['data']} {sha256(head).hexdigest()}"
+
+
 def kept_shortcuts(
     dest: str | Path  # dataset folder
 ) -> dict | None:  # what `measure_shortcuts` found for what was trained there last, None if it has not been asked
@@ -395,14 +408,7 @@ def kept_shortcuts(
     except (FileNotFoundError, ValueError): return None  # it is measured again
     return kept["facts"] if kept["model"] == _model_mark(dest) else None
 
-
-def _model_mark(dest):
-    "Identify a model and its pictures: the mark changes when one of them does"
-    from birdornot.probe import saved_facts, training_folder
-    head = (training_folder(dest)/"head.safetensors").read_bytes()
-    return f"{saved_facts(dest)['data']} {sha256(head).hexdigest()}"
-
-# %% ../nbs/59_shortcuts.ipynb #d4533e90
+# %% ../nbs/59_shortcuts.ipynb #51ce0008
 def _held_out(trained, result):
     "Take the held-out pictures of those judged, where all were judged in turn"
     if hasattr(trained, "dls") or not result.judged: return result
@@ -410,7 +416,7 @@ def _held_out(trained, result):
     some = [i for i, f in enumerate(result.files) if str(f) in there]
     return Evaluation(result.labels, result.targets[some], result.probabilities[some], [result.files[i] for i in some])
 
-# %% ../nbs/59_shortcuts.ipynb #51ce0008
+
 def measure_shortcuts(
     trained,  # `Probe`, or a learner made by `vision_learner`, kept in `dest`
     result,  # its `Evaluation` on held-out pictures
