@@ -110,6 +110,11 @@ def head_logits(
     return x @ head.weight.T + head.bias
 
 # %% ../nbs/55_probe.ipynb #e6ed55ae
+def _unsure(limits, result):
+    "Mark the answers that a head with these limits withholds"
+    return (result.confidence < limits["min_confidence"]) | (result.novelty > limits["max_novelty"])
+
+
 def evaluate_head(
     head: Head,  # a head
     x: np.ndarray,  # embeddings N×C
@@ -139,11 +144,6 @@ def evaluate_head(
     if head.novelty: result.novelty = head.novelty(x)
     if head.unsure: result.unsure = _unsure(head.unsure, result)
     return result
-
-
-def _unsure(limits, result):
-    "Mark the answers that a head with these limits withholds"
-    return (result.confidence < limits["min_confidence"]) | (result.novelty > limits["max_novelty"])
 
 # %% ../nbs/55_probe.ipynb #4e15b69a
 def _novelty_nodes(novelty):
@@ -351,6 +351,15 @@ def set_limits(
         left_out.unsure[folds == k] = _unsure(_limits(folds != k), left_out)[folds == k]
 
 # %% ../nbs/55_probe.ipynb #1745a5b8
+def _solved(x, y, labels, folds, prior):
+    "Solve a head, without novelty yet; → it, and the logits of each picture by heads that have not seen it"
+    with threadpool_limits(1, "blas"):  # the matrices are small: threads that wait for one another make it slower
+        weight, bias, logits, _ = solve_head(x, y, folds, len(labels))
+    (temperature, offset), several = calibrate(logits, y, prior), np.ndim(y) == 2
+    shares = None if several else (np.bincount(y, minlength=len(labels))/len(y) if prior is None else prior).tolist()
+    return Head(list(labels), weight, (bias + offset).astype(np.float32), temperature, several, prior=shares), logits
+
+
 def build_head(
     x: np.ndarray,  # embeddings of the training part N×C
     y: np.ndarray,  # class numbers N, or N×K booleans
@@ -390,16 +399,6 @@ def build_head(
     with threadpool_limits(1, "blas"): head.novelty, left_out.novelty = fit_novelty(x, first)
     set_limits(head, left_out, first, ood, coverage)
     return head, left_out
-
-
-def _solved(x, y, labels, folds, prior):
-    "Solve a head, without novelty yet; → it, and the logits of each picture by heads that have not seen it"
-    with threadpool_limits(1, "blas"):  # the matrices are small: threads that wait for one another make it slower
-        weight, bias, logits, _ = solve_head(x, y, folds, len(labels))
-    (temperature, offset), several = calibrate(logits, y, prior), np.ndim(y) == 2
-    shares = None if several else (np.bincount(y, minlength=len(labels))/len(y) if prior is None else prior).tolist()
-    return Head(list(labels), weight, (bias + offset).astype(np.float32), temperature, several, prior=shares), logits
-
 
 # %% ../nbs/55_probe.ipynb #21614691
 def ood_answers(
@@ -508,6 +507,13 @@ def solve_and_judge(
     return head, judge, result, judged
 
 # %% ../nbs/55_probe.ipynb #1cf9ed10
+def _wrong_without(x, y, names, marks, seed):
+    "Mark the pictures that a head gets wrong when it has seen none with the same mark"
+    folds = stratified_folds(names, marks, seed=seed)
+    logits = solve_head(x, y, folds, None if np.ndim(y) == 2 else y.max() + 1)[2]
+    return ~Evaluation([*range(logits.shape[1])], y, cross_calibrate(logits, y, folds)).right
+
+
 BURSTS = 0.25  # share of pictures with a twin, or taken within a minute of another, that makes bursts likely
 
 
@@ -545,13 +551,6 @@ def error_without_twins(
     with threadpool_limits(1, "blas"): known, unknown = (_wrong_without(x, y, names, m, seed) for m in (groups, linked))
     more = np.bincount(np.unique(linked, return_inverse=True)[1], unknown.astype(float) - known)  # an island at a time
     return float(unknown.mean()), float(more.sum()/max(1.0, (more @ more)**0.5))
-
-
-def _wrong_without(x, y, names, marks, seed):
-    "Mark the pictures that a head gets wrong when it has seen none with the same mark"
-    folds = stratified_folds(names, marks, seed=seed)
-    logits = solve_head(x, y, folds, None if np.ndim(y) == 2 else y.max() + 1)[2]
-    return ~Evaluation([*range(logits.shape[1])], y, cross_calibrate(logits, y, folds)).right
 
 # %% ../nbs/55_probe.ipynb #ce1ce4e8
 def warn_of_bursts(
@@ -1085,7 +1084,7 @@ def valid_files(self: Probe) -> list:
     "List the held-out pictures"
     return [self.files[i] for i in self.valid]
 
-# %% ../nbs/55_probe.ipynb #417ba8d5
+
 @patch
 def describe(self: Probe) -> dict:  # JSON values
     """Describe what the probe learned from, with what, and what it says to OOD pictures
