@@ -735,6 +735,7 @@ def counts(self: Ledger) -> dict:  # label → status → number of pictures
 @patch
 def _repr_markdown_(self: Ledger): return count_table(self.counts(), "label")
 
+# %% ../nbs/20_ledger.ipynb #133d3d18
 @patch
 def table(self: Ledger):  # DataFrame with one row per picture
     """Return the whole ledger as a table of pandas
@@ -1028,6 +1029,9 @@ def _recognised(db, id, label, image_url, sha256):
     return db.execute("SELECT last_insert_rowid() AS id").fetchall()[0]["id"]
 
 # %% ../nbs/20_ledger.ipynb #ecc6554e
+_DECISION_COLUMNS = dict(verdict="TEXT", likely_wrong="INTEGER", side="INTEGER", dup_group="INTEGER", seen="TEXT")
+
+
 def _repeat_decisions(file, db, copied, read):
     "Repeat the decisions that are not `copied`, except on rows `read` from the file; return how many were new"
     made, n = {r["id"] for r in db.execute("SELECT id FROM decisions").fetchall()}, 0
@@ -1047,9 +1051,6 @@ def _repeat_decisions(file, db, copied, read):
         db.execute("INSERT INTO decisions VALUES (?,?,?,?,?,?,?,?,?)", values)
         n += 1
     return n
-
-
-_DECISION_COLUMNS = dict(verdict="TEXT", likely_wrong="INTEGER", side="INTEGER", dup_group="INTEGER", seen="TEXT")
 
 # %% ../nbs/20_ledger.ipynb #81c448d0
 def _repair_ledger(layout, why):
