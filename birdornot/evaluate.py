@@ -503,7 +503,7 @@ def coverage(self: Evaluation) -> float:  # 0–1
     """
     return 1.0 if self.unsure is None else 1 - float(np.mean(self.unsure))
 
-# %% ../nbs/52_evaluate.ipynb #f350b4ee
+
 @patch(as_prop=True)
 def answered_error(self: Evaluation) -> float | None:  # 0–1; None if it answers nothing
     """Calculate the error among the pictures that the model answers
