@@ -72,7 +72,7 @@ def _sharp(grey, half):
     fine, coarse = _sharpness(grey), _sharpness(half)
     return min(fine, coarse/5) if fine > 1.5*coarse else fine
 
-
+# %% ../nbs/31_clean.ipynb #8958d183
 def measures(
     img: Image.Image,  # working copy: RGB, with sides of at most `MAX_SIZE` pixels
 ) -> dict:  # brightness, contrast and chroma 0–255, sharpness, colours (a number), missing (share of the height)
@@ -210,17 +210,17 @@ def examine_picture(
     return im, out
 
 # %% ../nbs/31_clean.ipynb #b956a785
+def _save_copy(im, dst, parts):
+    "Write a working copy whole or not at all, by way of the folder `parts`; return its SHA-256"
+    with atomic_file(dst, parts) as part: im.save(part, "JPEG", quality=92)
+    return content_hash(dst)
+
+
 def _clean_one(src, dst, parts, max_size, min_size, kept, limits):
     "Examine `src` and write its working copy to `dst` ('': write none), unless it is refused"
     im, out = examine_picture(src, max_size, min_size, kept, **limits)
     if dst and "reason" not in out: out["copy_sha256"] = _save_copy(im, dst, parts)
     return out
-
-
-def _save_copy(im, dst, parts):
-    "Write a working copy whole or not at all, by way of the folder `parts`; return its SHA-256"
-    with atomic_file(dst, parts) as part: im.save(part, "JPEG", quality=92)
-    return content_hash(dst)
 
 # %% ../nbs/31_clean.ipynb #e5a7199a
 def _run_all(fn, jobs): return [fn(*job) for job in jobs]
@@ -324,10 +324,7 @@ def _current_copy(row):
     "Return the name of a picture's working copy, which a person may have changed"
     return row["file"] if row["status"] == "clean" else copy_name(row)
 
-
-TWO_LABELS = "the same picture is under"  # beginning of the reason of a picture in several classes
-
-
+# %% ../nbs/31_clean.ipynb #417d0a9e
 def own_label(
     row: dict,  # row of the ledger
 ) -> str:
@@ -340,6 +337,9 @@ def own_label(
     """
     own = clean_label(row["term"] or "")
     return own if own in split_label(row["label"]) and not row.get("verdict") else row["label"]
+
+# %% ../nbs/31_clean.ipynb #a3fcb15c
+TWO_LABELS = "the same picture is under"  # beginning of the reason of a picture in several classes
 
 
 def _same_content(rows):
@@ -386,7 +386,7 @@ def drop_empty_folders(
     if ledger.layout.kind != "project" or not photos.is_dir(): return
     for d in [d for d in photos.iterdir() if d.is_dir() and not d.is_symlink() and not any(d.iterdir())]: d.rmdir()
 
-
+# %% ../nbs/31_clean.ipynb #9378b1fd
 def move_original(
     ledger: Ledger,  # ledger of the dataset
     old: str,  # name of the original in the ledger
@@ -455,7 +455,7 @@ def remove_copy(
     file = ledger.locate(name)
     if file.exists() and row["copy_sha256"] in (None, content_hash(file)): file.unlink()
 
-
+# %% ../nbs/31_clean.ipynb #ad556c6e
 def quarantine(
     ledger: Ledger,  # ledger of the dataset
     row: dict,  # row of the picture
@@ -637,7 +637,7 @@ def reasons(self: CleanReport) -> Counter[str]:  # reason → number
     why = (r["reason"] for r in self.rows if r["status"] == "quarantined")
     return Counter("exact duplicate" if reason.startswith("exact duplicate") else reason for reason in why)
 
-
+# %% ../nbs/31_clean.ipynb #237b3366
 @patch(as_prop=True)
 def look_alikes(self: CleanReport) -> list[list[dict[str, object]]]:  # lists of rows, the best copy first
     """List groups of clean pictures that look the same
@@ -773,7 +773,7 @@ def file_name(
     own = own_file(row)
     return str(own) if own else row["title"] if row["source"] == "by hand" else row["image_url"]
 
-
+# %% ../nbs/31_clean.ipynb #b856ceff
 def write_refused(
     ledger: Ledger,  # ledger of a dataset that may be written to
 ) -> Path:  # table of file, label, reason and ours, the file's name now; it exists if something was refused

@@ -6,9 +6,9 @@ Docs: https://birdornot.github.io/birdornot/core.html.md"""
 
 # %% auto #0
 __all__ = ['RANGES', 'BACKBONE', 'WANTED', 'PICTURE_SUFFIXES', 'BirdornotError', 'DatasetError', 'NeedsExtra', 'has_fastai',
-           'need_fastai', 'can_run', 'page_needs_fastai', 'DiskFull', 'disk_full', 'is_disk_full', 'system_words',
-           'disk_full_errors', 'check_numbers', 'printable', 'on_a_page', 'is_watched', 'progress_bar', 'shows_colours',
-           'gutter_line', 'say', 'plural', 'in_words', 'shell_words', 'command_line', 'html_table', 'markdown_table',
+           'need_fastai', 'can_run', 'page_needs_fastai', 'DiskFull', 'disk_full', 'is_disk_full', 'disk_full_errors',
+           'check_numbers', 'printable', 'on_a_page', 'is_watched', 'progress_bar', 'shows_colours', 'gutter_line',
+           'say', 'plural', 'in_words', 'system_words', 'shell_words', 'command_line', 'html_table', 'markdown_table',
            'count_table', 'list_counts', 'csv_cell', 'csv_text', 'atomic_file', 'split_url', 'path_of', 'copy_time',
            'check_table_place', 'put_in_place', 'atomic_folder', 'cores', 'cache_dir']
 
@@ -144,7 +144,7 @@ def disk_full(
     """
     return DiskFull(f"the disk of {str(dest)!r} is full; free some space and run it again, nothing is lost")
 
-
+# %% ../nbs/00_core.ipynb #9782ae09
 def _free_bytes(place):
     "Return how many bytes are free on the disk of `place`, which need not exist yet"
     place = Path(place).absolute()
@@ -168,33 +168,6 @@ def is_disk_full(
     if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT): return True
     if any(words in str(error) for words in ("disk is full", "No space left on device", "[Errno 28]")): return True
     return bool(dest) and "disk I/O error" in str(error) and _free_bytes(dest) < 1_000_000
-
-
-def system_words(
-    error: OSError,  # error of the system
-    *places: Path,  # files and folders that were in use; a full disk is looked for among them
-) -> str:  # a sentence with the remedy
-    """Explain an error of the system: a full disk, a read-only one, or what the system says
-
-    Parameters
-    ----------
-    error
-        error of the system
-    places
-        files and folders that were in use; a full disk is looked for among them
-
-    Returns
-    -------
-    str
-        a sentence with the remedy
-    """
-    if is_disk_full(error):
-        where = [Path(error.filename).parent] if error.filename else [*places, Path(gettempdir()), Path()]
-        return str(disk_full(min(where, key=_free_bytes)))
-    if error.errno == errno.EROFS:
-        return (f"{str(error.filename or Path())!r} lies where nothing can be written; name another place, "
-                "or copy the folder to where you may write")
-    return f"{in_words(error)}; check the name, and whether you may read and write there"
 
 # %% ../nbs/00_core.ipynb #0e32bf4d
 @contextmanager
@@ -410,6 +383,33 @@ def in_words(
     kind = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).lower()
     return " ".join(text.split()).strip(" .;")[:most].rstrip(" .;") or kind
 
+# %% ../nbs/00_core.ipynb #2645609b
+def system_words(
+    error: OSError,  # error of the system
+    *places: Path,  # files and folders that were in use; a full disk is looked for among them
+) -> str:  # a sentence with the remedy
+    """Explain an error of the system: a full disk, a read-only one, or what the system says
+
+    Parameters
+    ----------
+    error
+        error of the system
+    places
+        files and folders that were in use; a full disk is looked for among them
+
+    Returns
+    -------
+    str
+        a sentence with the remedy
+    """
+    if is_disk_full(error):
+        where = [Path(error.filename).parent] if error.filename else [*places, Path(gettempdir()), Path()]
+        return str(disk_full(min(where, key=_free_bytes)))
+    if error.errno == errno.EROFS:
+        return (f"{str(error.filename or Path())!r} lies where nothing can be written; name another place, "
+                "or copy the folder to where you may write")
+    return f"{in_words(error)}; check the name, and whether you may read and write there"
+
 # %% ../nbs/00_core.ipynb #cfe49605
 def shell_words(
     *words,  # words of a command line, such as names of files and folders
@@ -567,7 +567,7 @@ def csv_cell(
     try: return str(float(value)) and value
     except ValueError: return f"'{printable(value)}" if _FORMULA.match(printable(value)) else printable(value)
 
-
+# %% ../nbs/00_core.ipynb #8d247dbe
 def csv_text(
     cell: str,  # cell of a file that was written with `csv_cell`
 ) -> str:
@@ -646,7 +646,7 @@ def path_of(
     from urllib.request import url2pathname
     return Path(url2pathname(path))
 
-
+# %% ../nbs/00_core.ipynb #35aab25a
 def copy_time(
     src: str | Path,  # file of the user's
     dest: str | Path,  # copy of it
@@ -663,7 +663,7 @@ def copy_time(
     about = os.stat(src)
     os.utime(dest, ns=(about.st_atime_ns, about.st_mtime_ns))
 
-
+# %% ../nbs/00_core.ipynb #1e9f6da5
 def check_table_place(
     file: str | Path,  # table to write
 ):

@@ -23,6 +23,11 @@ from .picture import MAX_SIZE, BadPicture, open_upright
 from .project import fillable
 
 # %% ../nbs/32_decide.ipynb #cd8f83ba
+def _user_name():
+    try: return getpass.getuser()
+    except Exception: return "somebody"  # a container may not have a name; the error differs by system and version
+
+
 @contextmanager
 def decision_ledger(
     path: str | Path,  # dataset folder with a ledger
@@ -48,11 +53,6 @@ def decision_ledger(
         if not ledger.read_only:
             ledger.add_columns(verdict="TEXT", likely_wrong="INTEGER", side="INTEGER", dup_group="INTEGER")
         yield ledger
-
-
-def _user_name():
-    try: return getpass.getuser()
-    except Exception: return "somebody"  # a container may not have a name; the error differs by system and version
 
 # %% ../nbs/32_decide.ipynb #73bbf1ae
 def picture_row(
@@ -81,7 +81,7 @@ def picture_row(
     if not rows or not rows[0]["sha256"]: raise DatasetError(f"no picture has the number {id}; reload the page")
     return rows[0]
 
-
+# %% ../nbs/32_decide.ipynb #beadbcdc
 def is_repeat(
     row: dict  # row of the ledger
 ) -> bool:
@@ -145,14 +145,14 @@ def plan_move(
                reason=f"moved from {row['label']} {how}") | more
     return [(row, gone), (there, (known if not there["sha256"] else {}) | new)]
 
-
+# %% ../nbs/32_decide.ipynb #2f8d648f
 def _plan_move_to(ledger, row, label):
     labels = sorted(ledger.counts())
     if label not in labels: raise DatasetError(f"there is no class {label!r}; the classes are {', '.join(labels)}")
     if label == row["label"]: raise DatasetError(f"picture {row['id']} is in {label} already; keep it there")
     return plan_move(ledger, row, label)
 
-# %% ../nbs/32_decide.ipynb #2f8d648f
+
 def _plan_discard(ledger, row, label):
     "Plan to discard a picture"
     said = "discarded in review" if row["status"] == "clean" else f"{row['reason']}; left out in review"
@@ -201,7 +201,7 @@ def sweep_copies(
         for name in {copy_name(r), (names or {}).get(r["id"]) or copy_name(r)}:
             if not ledger.rows(status="clean", file=name): remove_copy(ledger, r, name)
 
-
+# %% ../nbs/32_decide.ipynb #aa19fb1c
 def _place_original(ledger, row):
     "Move an original into quarantine, or out of it, according to whether its picture is in use"
     used = row["status"] == "clean" or any(r["status"] == "clean" for r in ledger.rows(original=row["original"]))
@@ -251,6 +251,12 @@ def record_decision(
     return number
 
 # %% ../nbs/32_decide.ipynb #f2a54e78
+def _add_row(ledger, row):
+    "Add a row; return its number"
+    ledger.insert([row])
+    return ledger.rows(label=row["label"], image_url=row["image_url"])[-1]["id"]
+
+
 def _write_decision(ledger, action, picture, label, why, plan, undoes=None):
     "Write rows, history and decision in one transaction; return the numbers of the decision and of its rows"
     changes = []
@@ -265,12 +271,6 @@ def _write_decision(ledger, action, picture, label, why, plan, undoes=None):
             ledger.update(changes[-1][0], **new)
         number = record_decision(ledger, action, changes, picture, label, why, undoes)
     return number, [id for id, *_ in changes]
-
-
-def _add_row(ledger, row):
-    "Add a row; return its number"
-    ledger.insert([row])
-    return ledger.rows(label=row["label"], image_url=row["image_url"])[-1]["id"]
 
 # %% ../nbs/32_decide.ipynb #e1d2c248
 def carry_out(
@@ -445,7 +445,7 @@ def list_decisions(
              for d in decisions(path)]
     return "\n".join(lines) or "nothing has been decided here"
 
-
+# %% ../nbs/32_decide.ipynb #638bc35e
 def take_back(
     path: str | Path,  # dataset folder with a ledger
     number: int | None = None  # number of the decision; None: the last one not undone

@@ -259,7 +259,7 @@ def _optout_word(values):
             if word.strip() in ("noai", "noimageai", "noindex", "noimageindex", "none"): return word.strip()
     return ""
 
-
+# %% ../nbs/21_download.ipynb #aaf06eba
 _BY_STATUS = {401: "not open to everyone (401)", 403: "the site refuses programs (403)", 404: "no longer there (404)",
     410: "no longer there (410)", 429: "the site asks us to slow down (429); try again later",
     451: "blocked for legal reasons (451)"}
@@ -294,7 +294,7 @@ def _is_scarce(e):
     "Check whether this computer has run out of files, memory or ports"
     return any(isinstance(x, OSError) and x.errno in _SCARCE for x in _with_causes(e))
 
-
+# %% ../nbs/21_download.ipynb #26020236
 def _as_refused(e):
     "Turn the exception of a request into `Refused` with a reason"
     from AntiSSRF import AntiSSRFError
@@ -839,9 +839,6 @@ class Downloads:
         return "\n\n".join(parts) or "Nothing to download."
 
 # %% ../nbs/21_download.ipynb #7ae24fed
-RUNS = 5  # number of runs that may fail for a reason of the moment before a picture is given up
-
-
 def _still_forbids(row, fetcher, allowed_before):
     "Check whether the limit for which a picture was refused still forbids it"
     reason, number = row["reason"], re.search(r"[\d.]+", row["reason"])
@@ -850,6 +847,9 @@ def _still_forbids(row, fetcher, allowed_before):
     if reason.startswith("more than"): return fetcher.max_redirects <= int(number[0])
     if reason.startswith("leads to"): return fetcher.allow_hosts <= allowed_before
     return fetcher.optout
+
+# %% ../nbs/21_download.ipynb #e70f34a5
+RUNS = 5  # number of runs that may fail for a reason of the moment before a picture is given up
 
 
 def failed_runs(
@@ -911,15 +911,15 @@ def _failed_values(got):
 
 
 def _check_hits(dest, hits, limits):
-    "Return the hits; raise `BirdornotError` for what is no folder, hit or limit: the lesson's function takes addresses"
+    "Return the hits; raise `BirdornotError` for what cannot be one, such as the addresses that the lesson's takes"
     if isinstance(hits, (str, Path)) and not isinstance(dest, (str, Path)):
         raise BirdornotError(f"folder and hits are the wrong way round; call download_images({str(hits)!r}, hits)")
     if isinstance(hits, (str, Path, Hit)) or not hasattr(hits, "__iter__"):
         raise BirdornotError(f"the hits are {hits!r:.80}, not a list of hits; give what search_images returns")
     hits = list(hits)  # they are looked at twice
     if wrong := [h for h in hits if not isinstance(h, Hit)]:
-        raise BirdornotError(f"{wrong[0]!r:.80} is no hit; give what search_images returns, which reads addresses from "
-                             "a file with table='addresses.txt', or use download_images of birdornot.lesson")
+        raise BirdornotError(f"{wrong[0]!r:.80} is not a hit; give what search_images returns, which reads addresses "
+                             "from a file with table='addresses.txt', or use download_images of birdornot.lesson")
     if unknown := sorted({*limits} - {*signature(Fetcher).parameters}):
         raise BirdornotError(f"download_images knows no {unknown[0]}; give hits of search_images, and limits by the "
                              f"names {', '.join(signature(Fetcher).parameters)}")

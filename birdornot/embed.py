@@ -45,11 +45,6 @@ from .ledger import content_hash
 from .picture import MAX_SIZE, BadPicture, model_input, open_upright
 from .project import known_layout
 
-# %% ../nbs/51_embed.ipynb #a410ecb5
-def _quietly():
-    "Silence, inside a `with` block, what torch and timm announce about future versions"
-    return warnings.catch_warnings(action="ignore", category=Warning)
-
 # %% ../nbs/51_embed.ipynb #57fd417c
 class WeightsUnavailable(BirdornotError):
     "Pretrained weights that are not in the cache and cannot be fetched"
@@ -72,6 +67,11 @@ def quick_hub():
         socket.setdefaulttimeout(patience)
 
 # %% ../nbs/51_embed.ipynb #2b879e50
+def _quietly():
+    "Silence, inside a `with` block, what torch and timm announce about future versions"
+    return warnings.catch_warnings(action="ignore", category=Warning)
+
+
 def _check_installed(backbone):
     "Raise `NeedsExtra` where neither the weights of a backbone nor the libraries that could fetch them are installed"
     if backbone in PACKAGES and not has_fastai():
@@ -273,6 +273,22 @@ def _fixed_padding():
     with _quietly(), patch.object(padding, "get_same_padding", fixed): yield
 
 # %% ../nbs/51_embed.ipynb #5b6f0a13
+def _tidy(traced, file):
+    "Write an ONNX graph to `file` as ONNX Runtime would simplify it on any machine"
+    import onnx
+    import onnxruntime as ort
+    options = ort.SessionOptions()
+    options.graph_optimization_level, options.log_severity_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC, 4
+    options.optimized_model_filepath = str(file)
+    ort.InferenceSession(traced, options, providers=["CPUExecutionProvider"])
+    graph = onnx.load(file)
+    used = [s for s in graph.opset_import if s.domain in {n.domain for n in graph.graph.node}]
+    del graph.opset_import[:]  # the runtime names every set of operators it knows
+    graph.opset_import.extend(used)
+    onnx.save(graph, file)
+    return graph
+
+
 def write_onnx(
     model,  # torch module in eval mode, on the CPU: pictures N×3×size×size → N×…
     size: int,  # side of the pictures, pixels
@@ -302,22 +318,6 @@ def write_onnx(
         torch.onnx.export(model, (torch.zeros(2, 3, size, size),), traced, input_names=["pixels"], dynamo=False,
                           output_names=[output], dynamic_axes={"pixels": {0: "n"}, output: {0: "n"}})
     return _tidy(traced.getvalue(), file)
-
-
-def _tidy(traced, file):
-    "Write an ONNX graph to `file` as ONNX Runtime would simplify it on any machine"
-    import onnx
-    import onnxruntime as ort
-    options = ort.SessionOptions()
-    options.graph_optimization_level, options.log_severity_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC, 4
-    options.optimized_model_filepath = str(file)
-    ort.InferenceSession(traced, options, providers=["CPUExecutionProvider"])
-    graph = onnx.load(file)
-    used = [s for s in graph.opset_import if s.domain in {n.domain for n in graph.graph.node}]
-    del graph.opset_import[:]  # the runtime names every set of operators it knows
-    graph.opset_import.extend(used)
-    onnx.save(graph, file)
-    return graph
 
 # %% ../nbs/51_embed.ipynb #36f6646d
 def _check_body(model, file, limit=1e-4):
@@ -462,12 +462,6 @@ class Embedder:
         "Embed many pictures"
         with ThreadPoolExecutor(self.threads) as pool: return np.stack(list(pool.map(self.one, pictures)))
 
-# %% ../nbs/51_embed.ipynb #f8934fc3
-def _hash(file):
-    "Hash the bytes of a file (SHA-256), or raise `BadPicture` where it cannot be read"
-    try: return content_hash(file)
-    except OSError as e: raise BadPicture(f"{file} cannot be read ({e.strerror}); name a file that is there") from e
-
 # %% ../nbs/51_embed.ipynb #18f06196
 def _unreadable_remedy(file):
     "Say what to do about a picture that cannot be read: only a dataset of ours has a place to put it aside"
@@ -483,7 +477,7 @@ def _unreadable(bad):
     others = f", and {len(more)} more cannot be read, such as {more[0][0]}" if more else ""
     return BadPicture(f"{file}: {why.reason}{others}; {_unreadable_remedy(file)}")
 
-
+# %% ../nbs/51_embed.ipynb #dfc641ca
 def _embed_missing(embedder, missing, progress):
     "Embed the files of `missing`, hash → file, and keep the results every other second; → hash → embedding"
     def _one(item):
@@ -506,6 +500,12 @@ def _embed_missing(embedder, missing, progress):
     return done
 
 # %% ../nbs/51_embed.ipynb #9cd676cc
+def _hash(file):
+    "Hash the bytes of a file (SHA-256), or raise `BadPicture` where it cannot be read"
+    try: return content_hash(file)
+    except OSError as e: raise BadPicture(f"{file} cannot be read ({e.strerror}); name a file that is there") from e
+
+
 def embed_files(
     files: list,  # picture files
     backbone: str = BACKBONE,  # any name in timm or torchvision

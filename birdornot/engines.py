@@ -63,6 +63,16 @@ def _within(seconds, ask):
     return reply
 
 
+def _body_text(pieces, timeout, max_bytes=5_000_000):
+    "Put a body together, within limits of time and of unpacked size"
+    body, until = bytearray(), time.monotonic() + timeout
+    for piece in pieces:
+        body += piece
+        if len(body) > max_bytes: raise OSError(f"the reply is longer than {max_bytes:,} bytes")
+        if time.monotonic() > until: raise TimeoutError(f"no whole reply in {timeout:.0f} s")
+    return body.decode("utf-8", "replace")
+
+
 def fetch(
     url: str,  # address
     params: dict | None = None,  # query
@@ -87,16 +97,6 @@ def fetch(
             try: return Reply(r.status_code, _body_text(pieces, timeout), {k.lower(): v for k, v in r.headers.items()})
             except HTTPError as e: raise OSError(f"{type(e).__name__} {e}") from e
     return _within(timeout, ask)
-
-
-def _body_text(pieces, timeout, max_bytes=5_000_000):
-    "Put a body together, within limits of time and of unpacked size"
-    body, until = bytearray(), time.monotonic() + timeout
-    for piece in pieces:
-        body += piece
-        if len(body) > max_bytes: raise OSError(f"the reply is longer than {max_bytes:,} bytes")
-        if time.monotonic() > until: raise TimeoutError(f"no whole reply in {timeout:.0f} s")
-    return body.decode("utf-8", "replace")
 
 # %% ../nbs/11_engines.ipynb #fe24432e
 def duration_text(

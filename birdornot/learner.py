@@ -297,7 +297,7 @@ def set_head(
         layer.bias.copy_(torch.from_numpy(head.bias))
     return learn
 
-# %% ../nbs/60_learner.ipynb #ceeb5fe2
+
 @patch(as_prop=True)
 def head(self: Learner) -> Head:  # with temperature and thresholds, unless the layer was trained on since
     """Read the linear layer of a learner made by `vision_learner`, and how to read its answers
@@ -374,6 +374,19 @@ def probe_learner(
     return Fit("probe", "as you asked", round(time.monotonic() - start, 2))
 
 # %% ../nbs/60_learner.ipynb #8f2665dd
+def _held_out_groups(learn, files):
+    "Group the held-out pictures, and say in sentences why the number may mislead"
+    every = list(learn.dls.train_ds.items) + files
+    where = dataset_folder(every)
+    groups = _kept_together(learn, every)
+    mine, others = groups[-len(files):], set(groups[:-len(files)])
+    said = warn_of_bursts(None, close_in_time(where, every, groups)) + warn_of_help(where)
+    if n := sum(g in others for g in mine):
+        said.insert(0, f"{n} of the {len(files)} held-out pictures have a copy in the training part, so the error is "
+                       "smaller than on new photos; split with GroupSplitter, or make the data with dataloaders(path).")
+    return mine, said
+
+
 def evaluate(
     learn: Learner,  # a fitted learner
     dl=None  # labelled DataLoader, not shuffled; by default the validation part
@@ -401,19 +414,6 @@ def evaluate(
     else: result.groups, result.warnings = _held_out_groups(learn, files)
     return result
 
-
-def _held_out_groups(learn, files):
-    "Group the held-out pictures, and say in sentences why the number may mislead"
-    every = list(learn.dls.train_ds.items) + files
-    where = dataset_folder(every)
-    groups = _kept_together(learn, every)
-    mine, others = groups[-len(files):], set(groups[:-len(files)])
-    said = warn_of_bursts(None, close_in_time(where, every, groups)) + warn_of_help(where)
-    if n := sum(g in others for g in mine):
-        said.insert(0, f"{n} of the {len(files)} held-out pictures have a copy in the training part, so the error is "
-                       "smaller than on new photos; split with GroupSplitter, or make the data with dataloaders(path).")
-    return mine, said
-
 # %% ../nbs/60_learner.ipynb #f3273b35
 @patch(as_prop=True)
 def train_files(self: Learner) -> list:
@@ -432,7 +432,7 @@ def dataset(self: Learner) -> Path:
     "Find the dataset folder: the one in which the folders of the labels lie"
     return dataset_folder(self.train_files + self.valid_files)
 
-# %% ../nbs/60_learner.ipynb #c88e045e
+
 @patch(as_prop=True)
 def result(self: Learner) -> Evaluation:
     "Judge the learner on the held-out pictures"
@@ -487,19 +487,6 @@ def _pixel_stats(learn):
     return [t.flatten().tolist() for t in (norm.mean, norm.std)]
 
 
-@patch
-def graph(self: Learner):  # onnx ModelProto: outputs `logits`, `embedding`; where there are any, `maps` and `novelty`
-    """Write body and head as one ONNX graph
-
-    Returns
-    -------
-    onnx ModelProto: outputs `logits`, `embedding`; where there are any, `maps` and `novelty`
-    """
-    size = picture_side(self.dls)
-    written = _written_by_hand if self.backbone in SIZES else _written_by_torch
-    return attach_head(written(self, size), self.head)
-
-
 def _written_by_hand(learn, size):
     "Write the body as a graph, where it is one whose layers we know"
     arrays = {k.removeprefix("model."): v.cpu().numpy() for k, v in learn.model[0].state_dict().items()}
@@ -513,6 +500,19 @@ def _written_by_torch(learn, size):
     with tempfile.TemporaryDirectory() as d: graph = write_onnx(body, size, f"{d}/body.onnx")
     learn.model.to(learn.dls.device)
     return graph
+
+# %% ../nbs/60_learner.ipynb #8c09c0a3
+@patch
+def graph(self: Learner):  # onnx ModelProto: outputs `logits`, `embedding`; where there are any, `maps` and `novelty`
+    """Write body and head as one ONNX graph
+
+    Returns
+    -------
+    onnx ModelProto: outputs `logits`, `embedding`; where there are any, `maps` and `novelty`
+    """
+    size = picture_side(self.dls)
+    written = _written_by_hand if self.backbone in SIZES else _written_by_torch
+    return attach_head(written(self, size), self.head)
 
 
 @patch

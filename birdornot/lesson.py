@@ -46,8 +46,6 @@ from .project import clean_label, known_layout, lesson_layout, place_of
 from .search import search_images as find_images
 from .split import dataset_folder, duplicate_groups, split_by_group
 
-_all_ = ["GroupSplitter"]
-
 # %% ../nbs/65_lesson.ipynb #ff22f0da
 import fastai.vision.all  # noqa: F401  so that all of its modules are there to be patched
 import fastdownload
@@ -425,7 +423,7 @@ def _why_theirs(dls, arch, normalize, n_out, kwargs):
     asked = [k for k in kwargs if k in (*HEAD_OPTIONS, "cut", "n_in")]
     if asked: return f"{asked[0]}= is meant for its network"
     if not normalize: return "normalize=False leaves the pixels as they are"
-    if not _has_classes(dls): return "the targets are no classes"
+    if not _has_classes(dls): return "the targets are not classes"
     if n_out not in (None, get_c(dls)): return f"n_out={n_out} is not the number of classes"
     try: backbone_name(arch)
     except BirdornotError as e: return str(e).partition(",")[0]
@@ -492,6 +490,7 @@ def cnn_learner(
     return vision_learner(*args, **kwargs)
 
 # %% ../nbs/65_lesson.ipynb #14a2429a
+_all_ = ["GroupSplitter"]  # handed on, so that the star brings it
 _theirs_split = fastai_transforms.RandomSplitter
 
 

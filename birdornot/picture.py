@@ -114,8 +114,6 @@ MAX_BYTES = 100_000_000  # largest file; what follows the picture does not count
 MAX_SIDE, MAX_SCANS = 65_535, 100  # longest side that a JPEG can have, pixels; photos have a dozen scans
 MEGABYTES, SECONDS = 500, 20  # limits on decoding one picture
 _BYTES_A_PIXEL = dict(jpg=8, webp=20)  # memory a decoder takes for a pixel; other kinds take at most 10
-
-
 MAX_PARTS = 100_000  # most parts of a file; a photo has a few dozen
 
 
@@ -435,9 +433,6 @@ def _way_up(exif):
     return 1, ""
 
 # %% ../nbs/01_picture.ipynb #c8e94519
-_warnings_lock = threading.Lock()  # warning filters belong to the whole process
-
-
 @lru_cache
 def heif_plugin():  # class; raises `BadPicture` if there is none
     """Return the class of the library pillow-heif that opens HEIC photos (iPhone)
@@ -455,6 +450,9 @@ def heif_plugin():  # class; raises `BadPicture` if there is none
         raise BadPicture(said, retry=True) from None
     pillow_heif.register_heif_opener()
     return pillow_heif.HeifImageFile
+
+# %% ../nbs/01_picture.ipynb #065b96ef
+_warnings_lock = threading.Lock()  # warning filters belong to the whole process
 
 
 def _plugin(kind):
@@ -882,7 +880,7 @@ def why_no_picture(
     except BadPicture as e: return e.reason
     except OSError as e: return f"it cannot be opened ({e.strerror})"
 
-
+# %% ../nbs/01_picture.ipynb #800f0385
 def find_pictures(
     folder: str | Path,  # where to look
     skip=lambda folder: False,  # called with each subfolder; true: leave it alone

@@ -101,6 +101,34 @@ def grad_cam(
         return (heat/heat.amax((1, 2), keepdim=True).clamp(min=1e-12)).cpu().numpy()
     raise CannotCut("this backbone keeps no map of the picture that could be shown as heat")
 
+# %% ../nbs/58_why.ipynb #4a257351
+def _as_learner(probe):
+    "Make a probe a learner: its head on the pretrained body from whose embeddings it was solved"
+    need_fastai(f"heat of the backbone {probe.backbone!r}")
+    from birdornot.datablock import dataloaders
+    from birdornot.learner import set_head, vision_learner
+    dls = dataloaders(probe.dataset, probe.size, valid_pct=probe.facts["valid_pct"], seed=probe.facts["seed"],
+                      multilabel=probe.head.multilabel)
+    return set_head(vision_learner(dls, probe.backbone), probe.head)
+
+
+def _learner_heat(learn, pictures, wanted):
+    "Compute Grad-CAM for a learner"
+    import torch
+    size = learn.dls.one_batch()[0].shape[-1]
+    norm = next(f for f in learn.dls.after_batch.fs if type(f).__name__ == "Normalize")
+    x = torch.from_numpy(np.stack([model_input(p.convert("RGB"), size) for p in pictures])).to(learn.dls.device)
+    return grad_cam(*learn.model, (x - norm.mean)/norm.std, wanted)
+
+
+def _probe_heat(probe, pictures, wanted):
+    "Compute the class activation maps of a probe; one whose backbone gives no maps is made a learner first"
+    embedder = Embedder(probe.backbone, probe.facts["asked_size"])
+    if not embedder.has_maps: return _learner_heat(_as_learner(probe), pictures, wanted)
+    maps = np.stack([embedder.maps(p.convert("RGB")) for p in pictures])
+    if wanted is None: wanted = head_logits(probe.head, maps.mean((2, 3))).argmax(1)
+    return class_activation(maps, np.asarray(probe.head.weight)[wanted])
+
 # %% ../nbs/58_why.ipynb #59e29233
 def heatmaps(
     trained,  # `Probe`, or a fitted learner made by `vision_learner`
@@ -128,34 +156,6 @@ def heatmaps(
     pictures = [p if isinstance(p, Image.Image) else open_upright(p, MAX_SIZE) for p in photos]
     wanted = None if label is None else [labels.index(label)]*len(pictures)
     return (_probe_heat if isinstance(trained, Probe) else _learner_heat)(trained, pictures, wanted)
-
-
-def _probe_heat(probe, pictures, wanted):
-    "Compute the class activation maps of a probe; one whose backbone gives no maps is made a learner first"
-    embedder = Embedder(probe.backbone, probe.facts["asked_size"])
-    if not embedder.has_maps: return _learner_heat(_as_learner(probe), pictures, wanted)
-    maps = np.stack([embedder.maps(p.convert("RGB")) for p in pictures])
-    if wanted is None: wanted = head_logits(probe.head, maps.mean((2, 3))).argmax(1)
-    return class_activation(maps, np.asarray(probe.head.weight)[wanted])
-
-
-def _learner_heat(learn, pictures, wanted):
-    "Compute Grad-CAM for a learner"
-    import torch
-    size = learn.dls.one_batch()[0].shape[-1]
-    norm = next(f for f in learn.dls.after_batch.fs if type(f).__name__ == "Normalize")
-    x = torch.from_numpy(np.stack([model_input(p.convert("RGB"), size) for p in pictures])).to(learn.dls.device)
-    return grad_cam(*learn.model, (x - norm.mean)/norm.std, wanted)
-
-
-def _as_learner(probe):
-    "Make a probe a learner: its head on the pretrained body from whose embeddings it was solved"
-    need_fastai(f"heat of the backbone {probe.backbone!r}")
-    from birdornot.datablock import dataloaders
-    from birdornot.learner import set_head, vision_learner
-    dls = dataloaders(probe.dataset, probe.size, valid_pct=probe.facts["valid_pct"], seed=probe.facts["seed"],
-                      multilabel=probe.head.multilabel)
-    return set_head(vision_learner(dls, probe.backbone), probe.head)
 
 # %% ../nbs/58_why.ipynb #e3a9834a
 # from cold to hot, colours of matplotlib's "inferno"
