@@ -39,6 +39,8 @@ def test_a_hidden_name_is_found():
     assert to_type_along(["if (n := 3): print(n, [m for k in [1] if (m := k)])", "m + n", "%time n"]) == ([], {})
     ours = ["#| default_exp split", "#| export\ndef split_files(path): ...", "split_files(Path())", "_key"]
     patched = ["#| default_exp suspects", "#| hide\nfrom birdornot.picture import contact_sheet", "contact_sheet"]
+    typed = ["#| default_exp cli", "#| export\nfrom birdornot.command import run as main", "main([])"]
+    assert to_type_along(typed) == (["from birdornot.cli import main"], {}), "where the commands are, too"
     assert to_type_along(patched) == (["from birdornot.picture import contact_sheet"], {})
     assert to_type_along(ours) == (["from birdornot.split import split_files"], {"Path": 2, "_key": 3})
 

@@ -60,11 +60,12 @@ def imported(sources: list[str]) -> dict[str, tuple[str, str]]:
 
 @cache
 def module_names(module: str) -> set[str]:
-    "The names that a module of ours defines; a function that `@patch` puts into a class leaves none"
+    "The names that a module of ours defines, or gives to what it imports; what `@patch` puts into a class leaves none"
     source = (ROOT/"birdornot"/f"{module}.py").read_text(encoding="utf-8")
     top = symtable.symtable(source, module, "exec")
     patched = {*re.findall(r"^@patch.*\n(?:@.*\n)*def (\w+)", source, re.M)}
-    return {s.get_name() for s in top.get_symbols() if s.is_assigned() and not s.is_imported()} - patched
+    named = {a.asname for n in ast.parse(source).body if isinstance(n, ast.ImportFrom) for a in n.names} - {None}
+    return {s.get_name() for s in top.get_symbols() if s.is_assigned() and not s.is_imported()} - patched | named
 
 
 def import_lines(wanted: dict[str, tuple[str, str]], width: int = 80) -> list[str]:
