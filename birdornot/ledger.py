@@ -607,7 +607,7 @@ def own_file(
 def own_words(
     file: str | Path | None,  # from `own_file`
 ) -> str:  # text to append to the name of our copy; '' if there is none
-    """Name a file of the user's own in a message
+    """Name a file of the user's own in a message, as seen from the folder that you are in
 
     Parameters
     ----------
@@ -619,7 +619,9 @@ def own_words(
     str
         text to append to the name of our copy; '' if there is none
     """
-    return f"  from {shell_words(file)}" if file else ""
+    if not file: return ""
+    file, here = Path(file).absolute(), Path.cwd()
+    return f"  from {shell_words(file.relative_to(here) if file.is_relative_to(here) else file)}"
 
 # %% ../nbs/20_ledger.ipynb #776e7659
 _STATE = ("status", "label", "verdict", "kept")  # columns that another run may have changed since a row was read
