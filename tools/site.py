@@ -3,8 +3,9 @@
     python tools/site.py             # with smalldocs (pip install -e '.[docs]'), into _docs
     python tools/site.py --quarto    # the published one; needs Quarto 1.8 or newer
 
-What a page says about itself stands in its first cell: `# title`, `> description`, then lines such as `- author: …`,
-`- date: 2026-11-24`, `- categories: [lesson]`, `- toc: false`, `- badges: false`, `- hide: true` (in no listing).
+What a page says about itself stands in its first cell, `# title` and `> description`, and in a raw cell below it,
+between two lines `---`: `author: …`, `date: 2026-11-24`, `categories: [lesson]`, `toc: false`, `badges: false`,
+`hide: true` (in no listing).
 """
 import argparse
 import gc
