@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 from birdornot.core import BirdornotError
 
+def dark_figures() -> None: ...
 def show_as_jpeg(figures: bool = False) -> None: ...
 class BadPicture(BirdornotError):
     reason: str
