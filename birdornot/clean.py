@@ -162,9 +162,9 @@ def odd_beside(
 def _cannot_teach(found, min_size, min_contrast):
     "Explain why a picture with these measures is useless; return '' if it is not"
     if min(found["width"], found["height"]) < min_size:
-        return f"too small: a side of less than {min_size} pixels; --min-size sets another limit"
+        return f"too small: a side of less than {min_size} pixels; min_size=… sets another limit"
     if found["contrast"] >= min_contrast: return ""
-    return "blank: one colour all over; --min-contrast sets another limit"
+    return "blank: one colour all over; min_contrast=… sets another limit"
 
 # %% ../nbs/31_clean.ipynb #09dfd7ee
 def examine_picture(
@@ -228,7 +228,7 @@ def _run_all(fn, jobs): return [fn(*job) for job in jobs]
 
 def _reason_of_crash(e, seconds):
     "Explain what the end of its process means for a file"
-    if isinstance(e, TimeoutError): return f"decoding it takes longer than {seconds:g} seconds; --seconds allows more"
+    if isinstance(e, TimeoutError): return f"decoding it takes longer than {seconds:g} seconds; seconds=… allows more"
     return decoding_failure(e) if isinstance(e, MemoryError) else "the decoder crashes on it; save it as JPEG or PNG"
 
 # %% ../nbs/31_clean.ipynb #03afbe35
@@ -363,7 +363,8 @@ def _exact_duplicates(rows, multilabel=False):
     for group in _same_content(rows):
         labels, firsts = sorted({own_label(r) for r in group}), {}
         both = multilabel and len(labels) > 1 and not any(r.get("verdict") for r in group)
-        doubt = f"{TWO_LABELS} {' and '.join(labels)}; review asks where it belongs, --multilabel gives it both labels"
+        doubt = (f"{TWO_LABELS} {' and '.join(labels)}; review asks where it belongs, "
+                 "multilabel=True gives it both labels")
         for r in sorted(group, key=lambda r: (r.get("verdict") != "keep", r["status"] == "quarantined")):
             label = _joined_label(labels, known) if both else own_label(r)
             if firsts.setdefault(label, r) is not r:
@@ -704,7 +705,7 @@ def _notes(self: CleanReport):
     n = sum(map(len, alike))
     return [t for t in (n and f"{n} clean ones look alike, in {_counted(len(alike), 'group', 'groups')}",
         split and f"{_counted(split, 'of these groups is', 'of these groups are')} under two labels",
-        self.sessions and f"{session_note(self.sessions)} (--near 0 takes each by itself)",
+        self.sessions and f"{session_note(self.sessions)} (near=0 takes each by itself)",
         self.odd and f"{_counted(len(self.odd), 'clean one has', 'clean ones have')} something odd "
                      f"({self._odd_kinds()})")
         if t]

@@ -16,7 +16,7 @@ from typing import Annotated
 
 from .command import COMMANDS, as_json, command, split_words, watched  # noqa: F401
 from .command import run as main  # noqa: F401
-from .core import command_line, printable, say, shell_words
+from .core import command_line, for_user, printable, say, shell_words
 
 # %% ../nbs/90_cli.ipynb #666351de
 @command("birdornot search bird forest --n 200 --out hits.jsonl", "birdornot search bird --source openverse,commons",
@@ -84,7 +84,8 @@ def rebuild(
 ):
     "Make the dataset of a lockfile again, and say what is still what it was; exit code 1 if something is not"
     from birdornot.lock import rebuild as again
-    print(result := again(lockfile, dest, folder=folder))
+    result = again(lockfile, dest, folder=folder)
+    print(for_user(result))
     return int(any(r["fate"] != "same" for r in result.rows))
 
 # %% ../nbs/90_cli.ipynb #8612bb40

@@ -10,7 +10,6 @@ __all__ = ['COMMANDS', 'FOLLOWING', 'OURS', 'command', 'parser', 'split_words', 
 # %% ../nbs/89_command.ipynb #53963cd0
 import json
 import os
-import re
 import sqlite3
 import sys
 import warnings
@@ -24,7 +23,17 @@ from fastcore.meta import delegates
 from fastcore.script import anno_parser
 
 from . import __version__
-from .core import RANGES, BirdornotError, check_numbers, in_words, printable, say, system_words
+from birdornot.core import (
+    COMMAND_RUNS,
+    RANGES,
+    BirdornotError,
+    as_typed,
+    check_numbers,
+    in_words,
+    printable,
+    say,
+    system_words,
+)
 
 # %% ../nbs/89_command.ipynb #3d93f677
 COMMANDS = {}  # name → (function, examples, function in `birdornot.make` whose options it takes, what Ctrl-C says)
@@ -170,20 +179,22 @@ def _warnings_as_lines(stage):
         yield
 
 
-def _as_typed(text):
-    "Write the options in a message, which stand there as Python takes them, near=0, as they are typed, --near 0"
-    def _option(m): return f"--{m[1].replace('_', '-')} {m[2].strip(chr(39))}"
-    return re.sub(r"(?<=[\s(])([a-z_]+)=('[^'\s]*'|\d[\d.]*|[A-Z]+)(?=[\s,;)]|$)", _option, text)
+@contextmanager
+def _options_as_typed():
+    "Have messages advise options as they are typed, until the command ends"
+    COMMAND_RUNS.set()
+    try: yield
+    finally: COMMAND_RUNS.clear()
 
 
-def _complain(text): print(f"birdornot: {printable(_as_typed(text))}", file=sys.stderr, flush=True)
+def _complain(text): print(f"birdornot: {printable(as_typed(text))}", file=sys.stderr, flush=True)
 
 # %% ../nbs/89_command.ipynb #2cbffd19
 def _call(name, words):
     "Call a command with the words after it; the exit code, and what went wrong in one line"
     args = {k: v for k, v in vars(parser(name).parse_args(words)).items() if k not in ("pdb", "xtra")}
     try:
-        with _warnings_as_lines(name):
+        with _options_as_typed(), _warnings_as_lines(name):
             check_numbers(**{"--" + k.replace("_", "-"): v for k, v in args.items() if k in RANGES})
             if name in FOLLOWING:
                 from birdornot.follow import refresh

@@ -412,7 +412,8 @@ def undo_decision(
         standing = {d["id"]: d for d in decisions(path) if not d["undone"] and d["action"] != "undo"}
         number = number or max(standing, default=0)
         if number not in standing:
-            raise DatasetError(f"there is no decision {number or 'left'} to undo; `undo --list` shows what was decided")
+            raise DatasetError(f"there is no decision {number or 'left'} to undo; "
+                               "`birdornot undo --list` shows what was decided")
         rows = ledger.execute("SELECT id, changes FROM decisions")
         changes = {d["id"]: read_changes(d["changes"]) for d in rows}
         mine = {id for id, *_ in changes[number]}

@@ -273,7 +273,7 @@ def _check_status(code, headers):
     raise Refused(reason, "busy", True, asked_wait(headers.get("Retry-After", ""), headers.get("Date", "")))
 
 # %% ../nbs/21_download.ipynb #2ae71f8d
-_UNREACHED, _NO_FILES = "the site cannot be reached", "this computer ran short of open files; give a smaller --workers"
+_UNREACHED, _NO_FILES = "the site cannot be reached", "this computer ran short of open files; give a smaller workers=…"
 _NO_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 _SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
 
@@ -304,7 +304,7 @@ def _as_refused(e):
     if _is_scarce(e): return Refused(_NO_FILES, "short", True)
     if isinstance(e, AntiSSRFError):
         return Refused("leads to a private address, blocked for safety; "
-                       "--allow-hosts of `birdornot download` permits it", "unasked")
+                       "to permit it, download with allow_hosts=…", "unasked")
     if e2 := _cause(e, socket.gaierror):
         if e2.errno in _NO_NAME: return Refused("there is no site of this name", "unreached")
         return Refused("the name of the site cannot be looked up", "unreached", True)
@@ -719,7 +719,7 @@ def _file_chunks(path):
                       (f"the file cannot be opened ({e.strerror})", "unasked")) from None
 
 # %% ../nbs/21_download.ipynb #23fd9d8b
-_UNNAMED = "a file of this computer; name its folder by --folder to have it read"
+_UNNAMED = "a file of this computer; name its folder by folder=… to have it read"
 
 
 def _may_read(row, fetcher):

@@ -266,7 +266,7 @@ def class_words(
     if words: return [words] if isinstance(words, str) else list(words)
     if not folder and not table:
         raise BirdornotError("no words were given; type a word for each class, such as: bird forest, "
-                             "or name pictures of your own: --folder photos, --table labels.csv")
+                             "or name pictures of your own: folder='photos', table='labels.csv'")
     found, where = folder_terms(folder) if folder else table_terms(table), str(folder or table)
     found = _words_apart(found) if multilabel else found
     if len(found) > 1: return found
@@ -314,9 +314,9 @@ def check_words(
     more = sorted(classes_of(dest) - {*labels})
     both = [lbl for lbl in more if {*split_label(lbl)} <= {*labels}]
     if not (more := [lbl for lbl in more if not multilabel or lbl not in both]): return
-    remedy = (f"say --multilabel, which takes {both[0]} for {' and '.join(split_label(both[0]))} at once, "
-              "or name another folder with --out" if more == both else
-              f"name another folder with --out, or all classes: {shell_words(*labels, *more)}")
+    remedy = (f"say multilabel=True, which takes {both[0]} for {' and '.join(split_label(both[0]))} at once, "
+              "or name another folder with out=…" if more == both else
+              f"name another folder with out=…, or all classes: {shell_words(*labels, *more)}")
     raise DatasetError(f"{str(dest)!r} has pictures of {', '.join(more)}, too, which would be learned as well; "
                        f"{remedy}")
 
@@ -357,7 +357,7 @@ def _already_found(dest, label, n):
     "Count the pictures that earlier runs got for this label; a line says where there are more than wanted now"
     there = sum(r["status"] != "failed" for r in _label_rows(dest, label))
     if n and there > n: say("search", f"{label}: {there} were found before, and all of them are used; "
-                                      f"for {n} name another folder with --out")
+                                      f"for {n} name another folder with out=…")
     return there
 
 
@@ -527,10 +527,10 @@ def check_training(
     """
     check_numbers(**numbers)
     if how not in _WAYS: raise BirdornotError(f"{how!r} is not a way to train; choose {', '.join(_WAYS)}")
-    if how in ("both", "finetune"): need_fastai(f"--how {how}")
+    if how in ("both", "finetune"): need_fastai(f"how='{how}'")
     if prior not in (None, "trained") and not _solves(how, numbers.get("minutes")):
-        raise BirdornotError(f"a prior ({prior}) is for a probe; leave it out, and give it when you ask for answers: "
-                             "birdornot predict MODEL PHOTO --prior equal")
+        raise BirdornotError(f"a prior ({prior}) is for a probe; leave it out, and give it to the model "
+                             "when you ask for answers: prior='equal'")
     find_backbone(backbone)
 
 # %% ../nbs/80_make.ipynb #30f79b2a
@@ -615,7 +615,7 @@ def _say_together(dest, multilabel):
     for lbl in () if multilabel else sorted(labels):
         if len(parts := split_label(lbl)) > 1 and {*parts} <= labels:
             both = " and ".join(parts)
-            say("classes", f"{lbl} is learned as a class of its own; --multilabel takes it for {both} at once")
+            say("classes", f"{lbl} is learned as a class of its own; multilabel=True takes it for {both} at once")
 
 
 def _project_of(dest, out):
@@ -623,7 +623,7 @@ def _project_of(dest, out):
     layout = layout_of(dest)
     if out:
         if layout.kind != "beside":
-            raise DatasetError(f"{str(dest)!r} is a project, and its results stay in it; leave out --out {out}")
+            raise DatasetError(f"{str(dest)!r} is a project, and its results stay in it; do without out=…")
         split_files(dest, record=False)  # raises where there is too little to learn from
         check_apart(layout.photos, beside_layout(layout.photos, out))
         layout = home_of(beside_layout(layout.photos, out))
@@ -652,8 +652,8 @@ def _after_making(valid, speed):
     return _after_training(valid, speed) + 2*min(valid, 60)*speed.look + 10
 
 
-_SECONDS = "no GPU and no --minutes: solving the head takes seconds"
-_WITHOUT = ("solving the head takes seconds; `pip install 'birdornot[fastai]'` and --minutes would train the last "
+_SECONDS = "no GPU and no minutes=…: solving the head takes seconds"
+_WITHOUT = ("solving the head takes seconds; `pip install 'birdornot[fastai]'` and minutes=… would train the last "
             "blocks, too, which helps where your photos look unlike others")
 
 # %% ../nbs/80_make.ipynb #08a20522

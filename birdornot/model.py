@@ -566,7 +566,7 @@ def note_sound(
 # %% ../nbs/70_model.ipynb #3b333d2d
 def _full(model, name, megabytes):
     return (f"{name} in {model.name} takes more than {megabytes:,} MB of memory; do not use it, "
-            f"or allow it if you know who made it: --megabytes {2*megabytes}")
+            f"or allow it if you know who made it: megabytes={2*megabytes}")
 
 
 def _watch_memory(megabytes, tell):
@@ -612,7 +612,7 @@ def _fault_apart(model, name, data, pixels, seconds, megabytes):
                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=seconds, **alone)
     except subprocess.TimeoutExpired:
         return (f"{name} in {model.name} takes longer than {seconds:.3g} seconds to open and to answer; do not use it, "
-                f"or allow it if you know who made it: --seconds {math.ceil(2*seconds)}")
+                f"or allow it if you know who made it: seconds={math.ceil(2*seconds)}")
     except OSError as e:
         return f"{name} in {model.name} cannot be tried ({in_words(e)}); free some memory and try again"
     if not done.stdout: return f"{name} in {model.name} crashes ONNX Runtime; do not use it"

@@ -420,13 +420,13 @@ def _check_cut(size, cut, max_size, megabytes, seconds, deep=False):
     time = cut.seconds + (cut.scans > 1)*cut.scans*w*h/1.2e8
     if time > seconds:
         raise BadPicture(f"{what} takes about {time:.0f} seconds to decode, more than {seconds:g}; save it smaller",
-                         True, f"--seconds {1.2*time:.0f}")
+                         True, f"seconds={1.2*time:.0f}")
     each = 24 if deep else _BYTES_A_PIXEL.get(cut.kind, 10)
     need = 1.1*cut.memory + each*w*h/(_reduction(size, max_size)**2 if cut.kind == "jpg" else 1)
     mb = -(-need//1e7)*10
     if need > megabytes*1e6:
         raise BadPicture(f"{what} takes about {mb:.0f} MB to decode, more than {megabytes:g}; save it smaller", True,
-                         f"--megabytes {mb:.0f}" if mb < 4000 else "")
+                         f"megabytes={mb:.0f}" if mb < 4000 else "")
     return need
 
 

@@ -36,6 +36,7 @@ from birdornot.core import (
     copy_time,
     cores,
     csv_cell,
+    for_user,
     in_words,
     printable,
     say,
@@ -147,7 +148,7 @@ def _fetch_photo(url):
     "Fetch the bytes at an address"
     try: return _photo_fetcher().get(url)
     except BirdornotError as e:
-        raise BadPicture(re.sub("; --allow-hosts.*", "; save the photo, and name the file", str(e))) from e
+        raise BadPicture(re.sub("; to permit it.*", "; save the photo, and name the file", str(e))) from e
 
 # %% ../nbs/75_predict.ipynb #c8c1dec8
 def is_address(photo: object) -> bool:
@@ -357,7 +358,7 @@ def _answer_batch(clf, photos):
     read = []
     for photo in photos:
         try: read.append((clf.pixels(photo), ""))
-        except BadPicture as e: read.append((None, e.with_option))
+        except BadPicture as e: read.append((None, for_user(e.with_option)))
     good = [(x, _photo_name(photo)) for photo, (x, _) in zip(photos, read) if x is not None]
     out = clf.run(np.stack([x for x, _ in good])) if good else None
     found = iter(make_predictions(out, clf.info, [name for _, name in good]) if good else [])

@@ -577,7 +577,7 @@ def warn_of_bursts(
         seen.append(f"with pictures that hardly differ kept together the error is {without_twins[0]:.0%}")
     if not seen: return []
     return [f"These look like bursts: {' and '.join(seen)}. On photos of another day or place expect more errors than "
-            "the number says; group them with --by session or --by folder, and train again."]
+            "the number says; group them with by='session' or by='folder', and train again."]
 
 # %% ../nbs/55_probe.ipynb #c3852b75
 def warn_of_help(

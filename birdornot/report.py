@@ -50,7 +50,7 @@ from fastcore.xml import (
 )
 
 from .clean import TWO_LABELS
-from .core import atomic_file, command_line, html_table, split_url
+from .core import atomic_file, command_line, for_user, html_table, split_url
 from .duplicates import session_note, sessions
 from .evaluate import Evaluation
 from .ledger import Ledger, home_of, own_file
@@ -123,10 +123,10 @@ def _looks(path, rows, most=12):
 def _refusals(path, rows):
     "Count the reasons of failed and quarantined pictures by label, and list the user's own files among them"
     def reason(r):
-        return "exact duplicate" if r["reason"].startswith("exact duplicate") else r["reason"]
+        return "exact duplicate" if r["reason"].startswith("exact duplicate") else for_user(r["reason"])
     why = Counter((r["label"], reason(r)) for r in rows if r["status"] in ("failed", "quarantined"))
     if not why: return [P("Nothing was refused.")]
-    own = [[str(own_file(r)), r["label"], r["reason"]] for r in rows
+    own = [[str(own_file(r)), r["label"], for_user(r["reason"])] for r in rows
            if r["status"] in ("failed", "quarantined") and own_file(r)]
     return [_table(["label", "reason", "pictures"], [[*k, n] for k, n in why.most_common()], right=False),
             *([_table(["your file", "label", "reason"], own, right=False)] if own else [])]

@@ -261,7 +261,7 @@ def _why_no_picture(row, got, s):
     "Say why there is no picture; where the address is not one on the web, also what to do"
     if not row["image_url"] or http_url(row["image_url"]) or row["source"] == "table": return got.reason
     if s.get("files"): return "there is no such file; paths are read from the folder of the table"
-    return f"{got.reason}; --files permits paths and file: addresses"
+    return f"{got.reason}; files=True permits paths and file: addresses"
 
 
 def _result_row(row, got, s, careful):

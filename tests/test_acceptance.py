@@ -12,7 +12,7 @@ from roughpictures import RoughWeb, picture
 
 from birdornot.ledger import Ledger
 
-BLOCKED = "leads to a private address, blocked for safety; --allow-hosts of `birdornot download` permits it"
+BLOCKED = "leads to a private address, blocked for safety; to permit it, download with allow_hosts=…"
 GOOD = "good good good good good good octet nolength zipped later heals reset cutonce busy same hops".split()
 BAD = dict(
     missing="no longer there (404)", gone="no longer there (410)", forbidden="the site refuses programs (403)",

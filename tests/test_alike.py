@@ -98,7 +98,7 @@ def test_a_fixed_camera_is_a_session_split_by_blocks(tmp_path, light):
     assert {r["group_kind"] for r in report.rows} == {"session"}
     assert runs(report.rows, lambda r: int(r["title"])) == dict(open=(6, 6), closed=(6, 6))
     assert "12 pictures of closed and 12 pictures of open come from one place and camera" in repr(report)
-    assert "--near 0" in repr(report)
+    assert "near=0" in repr(report)
     files, labels, train, valid = split_files(dest)
     assert len({labels[i] for i in valid}) == 2 and len(train) + len(valid) == 24
     assert "one place and camera" in write_report(dest).read_text(encoding="utf-8")

@@ -192,7 +192,7 @@ def test_repeats_conflicts_and_undo(tmp_path):
     rows = by_name(dest)
     assert rows["bird", "a2"]["reason"].startswith("exact duplicate of photos/bird/")
     twice = ("the same picture is under bird and forest; review asks where it belongs, "
-             "--multilabel gives it both labels")
+             "multilabel=True gives it both labels")
     assert rows["bird", "b"]["reason"] == rows["forest", "b"]["reason"] == twice
     assert "cut off" in rows["forest", "bad"]["reason"] and "small" in rows["forest", "tiny"]["reason"]
     assert "blank" in rows["forest", "blank"]["reason"]

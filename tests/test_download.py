@@ -113,7 +113,7 @@ def test_same_bytes_are_stored_once(web, tmp_path):
 
 # ---- what is not gets a reason
 
-BLOCKED = "leads to a private address, blocked for safety; --allow-hosts of `birdornot download` permits it"
+BLOCKED = "leads to a private address, blocked for safety; to permit it, download with allow_hosts=…"
 BAD = {
     "/missing": "no longer there (404)", "/gone": "no longer there (410)",
     "/forbidden": "the site refuses programs (403)",

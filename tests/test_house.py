@@ -30,6 +30,7 @@ ALLOWED = {  # (module, module with a higher number that it imports) → why
 }
 REASONS = {"Refused", "_Again", "BadPicture", "CannotCut"}  # why one picture or way failed, shown in tables
 LIGHT = "core", "picture", "model", "predict"
+DOCUMENTED = ast.Module, ast.ClassDef, ast.FunctionDef
 HEAVY = {"torch", "fastai", "pandas", "matplotlib"}
 
 
@@ -174,8 +175,10 @@ def test_tutorials_have_one_order_in_file_browser_sidebar_readme_and_on_their_pa
     sidebar, readme = ((ROOT/f).read_text(encoding="utf-8") for f in ("nbs/sidebar.yml", "README.md"))
     assert re.findall(r"^ *- (tutorials/\d\d\w*\.ipynb)$", sidebar, re.M) == files
     assert re.findall(r"^- \[[^\]]+\]\(nbs/(tutorials/\w+\.ipynb)\)", readme, re.M) == files
-    heads = [json.loads((ROOT/"nbs"/f).read_text(encoding="utf-8"))["cells"][0]["source"] for f in files]
-    assert [int(re.search(r"- order: (\d+)", "".join(h))[1]) for h in heads] == list(range(1, len(files) + 1))
+    heads = [json.loads((ROOT/"nbs"/f).read_text(encoding="utf-8"))["cells"][:2] for f in files]
+    orders = [yaml.safe_load("".join(raw["source"]).strip("-\n"))["order"] for _, raw in heads]
+    assert orders == list(range(1, len(files) + 1))
+    assert not [f for f, (title, _) in zip(files, heads) if "\n- " in "".join(title["source"])], "a list in Jupyter"
 
 
 def test_the_readme_says_how_to_open_the_notebooks():
@@ -313,6 +316,29 @@ def test_errors_say_what_is_wrong_and_what_to_do():
     assert wrong_voice(sources()) == []
 
 
+def texts(tree):
+    "Yield each string of a module with its line, an f-string whole, but no docstrings"
+    bodies = [n.body[0] for n in ast.walk(tree) if isinstance(n, DOCUMENTED)]
+    docs = {id(first.value) for first in bodies if isinstance(first, ast.Expr)}
+    parts = {id(p) for n in ast.walk(tree) if isinstance(n, ast.JoinedStr) for p in ast.walk(n) if p is not n}
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Constant, ast.JoinedStr)) and id(node) not in docs | parts:
+            yield node.lineno, literal(node)
+
+
+def typed_options(sources):
+    "Sentences that advise an option as it is typed, outside a whole command in backticks"
+    whole = re.compile(r"`[a-z]+ [^`]*`|<code>.*?</code>|^torchrun .*|var\(.*?\)|^\s*:root.*", re.S)
+    option = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
+    return [(module, line, text) for module, source in sources.items() for line, text in texts(parsed(source))
+            if " " in text.strip() and option.search(whole.sub("", text))]
+
+
+def test_messages_name_options_as_python_takes_them():
+    "`say` and the errors of a command write them as they are typed"
+    assert typed_options({name: text for name, text in sources().items() if name not in ("cli", "command")}) == []
+
+
 def test_the_rules_find_what_breaks_them():
     numbers = dict(low=1, high=2)
     for line in ("from .high import x", "from birdornot.high import x", "from birdornot import high",
@@ -340,6 +366,10 @@ def test_the_rules_find_what_breaks_them():
     for text in ("There is none; make one", "there is none; make one.", "there is none", "no {x}: give {y}"):
         assert len(wrong_voice(dict(a=f"class E(BirdornotError): pass\nraise E(f'{text}')"))) == 1, text
     assert wrong_voice(dict(a="raise BirdornotError(f'{x} is none; give {y}')\nraise Refused('gone')")) == []
+    for text in ("too small; --min-size sets it", "f'{x}; try --near {n}'", "'(--near 0 takes it)'"):
+        assert len(typed_options(dict(a=f"x = {text if text[-1] in chr(39) else repr(text)}"))) == 1, text
+    for text in ("min_size=… sets it", "`birdornot make --folder` puts it aside", "a -- b", "--folder"):
+        assert typed_options(dict(a=f"def f():\n    'Take --near 0'\n    return {text!r}")) == [], text
     for text in ("x = 1", "if can_run('net'): x()\ny()", "if can_run('net') or y: x()", "from birdornot.core import x"):
         assert asks(text) is None, text
     assert asks("from birdornot.core import can_run\n\nif can_run('net', 'slow'):\n    x()") == {"net", "slow"}

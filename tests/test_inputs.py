@@ -320,7 +320,7 @@ def test_without_multilabel_a_photo_in_two_class_folders_is_put_aside_and_traini
     assert prepare(multilabel=False) == {"red": 6, "green": 4}
     with Ledger("set") as ledger: reasons = {r["reason"] for r in ledger.rows(status="quarantined")}
     assert reasons == {"the same picture is under green and red; review asks where it belongs, "
-                       "--multilabel gives it both labels"}
+                       "multilabel=True gives it both labels"}
     code, _, err = run("train", "set", "--multilabel")
     assert code == 0 and "classes   green 4, green+red 2, red 6" in err, err
 

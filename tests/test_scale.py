@@ -94,8 +94,8 @@ def test_tables_of_every_kind(web, tmp_path, kind):
 def test_addresses_of_a_table_reach_no_private_place(tmp_path):
     (tmp_path/"t.txt").write_text("http://127.0.0.1/a.jpg\nhttp://169.254.169.254/x\nfile:///etc/passwd\n")
     assert {*scale(tmp_path/"t.txt", tmp_path/"run", workers=1).reasons} == {
-        "leads to a private address, blocked for safety; --allow-hosts of `birdornot download` permits it",
-        "not an http or https address; --files permits paths and file: addresses"}
+        "leads to a private address, blocked for safety; to permit it, download with allow_hosts=…",
+        "not an http or https address; files=True permits paths and file: addresses"}
 
 
 def test_a_run_goes_on_only_with_what_it_was_begun_with(web, model, tmp_path):
