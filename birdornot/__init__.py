@@ -1,12 +1,28 @@
-"""Words in, a trustworthy image classifier out.
+"""Words in, a trustworthy image classifier out: is it a bird?
 
-From words or folders to a model folder that answers, each step a function of a module named after its chapter:
+```sh
+# search the web, download, clean, train, export
+birdornot make bird forest
+# or start from folders of your own, photos/bird, photos/not_bird
+birdornot make bird not_bird --folder photos
+birdornot predict bird_or_forest/model garden.jpg
+```
 
-    from birdornot.make import make            # the whole way: make(["bird", "forest"]) or make(folder="photos")
-    from birdornot.search import search_images  # words → hits
-    from birdornot.predict import Classifier   # Classifier("bird_or_forest/model")("garden.jpg")
+If `make` is interrupted, type it again, and it goes on where it stopped. From Python, a finished model answers in three lines:
 
-Typed in a shell, the same is `birdornot make bird forest` and `birdornot predict bird_or_forest/model garden.jpg`;
-`birdornot --help` lists all commands. The chapters: https://birdornot.github.io/birdornot
-"""
+```python
+from birdornot.predict import Classifier
+is_it = Classifier("bird_or_forest/model")
+is_it("garden.jpg").probabilities
+```
+
+Modules:
+
+- `birdornot.clean`: Files of every kind in, upright RGB pictures out; useless ones go to quarantine, each with its reason
+- `birdornot.download`: Hits in, pictures and a ledger out: nothing is fetched twice, and nothing is lost silently
+- `birdornot.make`: Words in, a classifier out, in one call; and each of its steps as a function of its own
+- `birdornot.predict`: A photo in, an answer out, in a fraction of a second and without torch
+- `birdornot.probe`: A folder of pictures in, a tested classifier out, with the honesty to say "none of these"
+- `birdornot.search`: One word in, a list of pictures out: where each one is, how large, whose it is, and which source found it"""
+
 __version__ = "0.1.0"

@@ -339,6 +339,34 @@ def test_messages_name_options_as_python_takes_them():
     assert typed_options({name: text for name, text in sources().items() if name not in ("cli", "command")}) == []
 
 
+def examples(text):
+    "The fenced Python in a module's docstring"
+    return "\n".join(re.findall(r"```python\n(.*?)```", ast.get_docstring(parsed(text)) or "", re.S))
+
+
+def wrong_examples(sources):
+    "Names that examples in docstrings of modules import and that are not there, and arguments that they do not take"
+    found = []
+    for module, text in sources.items():
+        tree = ast.parse(examples(text))
+        homes = {name: other for node in ast.walk(tree) for other, name in modules_of(node, sources)}
+        defined = {name: next((n for n in parsed(sources[other]).body if getattr(n, "name", "") == name), None)
+                   for name, other in homes.items()}
+        found += [f"{module} {homes[name]}.{name}" for name, node in defined.items() if node is None]
+        for call in (n for n in ast.walk(tree) if isinstance(n, ast.Call)):
+            to = defined.get(getattr(call.func, "id", ""))
+            if isinstance(to, ast.ClassDef): to = next((f for f in to.body if getattr(f, "name", 0) == "__init__"), 0)
+            if not to or to.args.kwarg: continue
+            taken = {a.arg for a in [*to.args.args, *to.args.kwonlyargs]}
+            found += [f"{module} {ast.unparse(call)}" for k in call.keywords if k.arg not in taken]
+    return found
+
+
+def test_what_help_shows_of_a_module_can_be_typed():
+    assert wrong_examples(sources()) == []
+    assert {n for n, text in sources().items() if examples(text)} > {"__init__", "make", "predict", "search"}
+
+
 def test_the_rules_find_what_breaks_them():
     numbers = dict(low=1, high=2)
     for line in ("from .high import x", "from birdornot.high import x", "from birdornot import high",
@@ -370,6 +398,12 @@ def test_the_rules_find_what_breaks_them():
         assert len(typed_options(dict(a=f"x = {text if text[-1] in chr(39) else repr(text)}"))) == 1, text
     for text in ("min_size=… sets it", "`birdornot make --folder` puts it aside", "a -- b", "--folder"):
         assert typed_options(dict(a=f"def f():\n    'Take --near 0'\n    return {text!r}")) == [], text
+    example = '"""A\n\n```python\nfrom birdornot.low import {}\n{}\n```"""'
+    for name, call in (("y", "y(1)"), ("x", "x(b=1)"), ("C", "C(b=1)")):
+        low = "def x(a): pass\nclass C:\n    def __init__(self, a): pass"
+        assert len(wrong_examples(dict(low=low, high=example.format(name, call)))) == 1, call
+        low, call = low + "\ndef y(b): pass", call.replace("b=1", "1")
+        assert wrong_examples(dict(low=low, high=example.format(name, call))) == [], call
     for text in ("x = 1", "if can_run('net'): x()\ny()", "if can_run('net') or y: x()", "from birdornot.core import x"):
         assert asks(text) is None, text
     assert asks("from birdornot.core import can_run\n\nif can_run('net', 'slow'):\n    x()") == {"net", "slow"}
