@@ -48,6 +48,8 @@ def dark_figures():
     from matplotlib import rcParams
     for ground in ("figure", "axes"): rcParams[f"{ground}.facecolor"] = _PAPER
     for mark in ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"): rcParams[mark] = _INK
+    fastai = sys.modules.get("fastai.torch_core")
+    if fastai: fastai.show_title.__defaults__ = None, None, None, _INK  # above pictures: black, unless it is asked
 
 # %% ../nbs/01_picture.ipynb #b698f9b7
 def show_as_jpeg(
