@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from fastcore.basics import patch
 
-from .core import BirdornotError, NeedsExtra, html_table
+from .core import BirdornotError, NeedsExtra, for_user, html_table
 
 # %% ../nbs/52_evaluate.ipynb #bfa86a85
 def wilson(
@@ -755,7 +755,7 @@ def as_text(self: Evaluation) -> str:  # several lines
     said = f"answers {self.coverage:.0%} of the pictures, {share(self.answered_error)} of them wrongly"
     if known := self.ece_interval:
         said += f"; confidence is off by {self.ece:.1%} on average ({known[0]:.1%}–{known[1]:.1%})"
-    return "\n".join([str(self), said, *self.warnings, "",
+    return "\n".join([str(self), said, *map(for_user, self.warnings), "",
                       f"{'':<{width}}{'pictures':>9}{'precision':>11}{'recall':>9}{'F1':>8}", *rows])
 
 # %% ../nbs/52_evaluate.ipynb #c328b0b2
