@@ -6,7 +6,7 @@ Docs: https://birdornot.github.io/birdornot/card.html.md"""
 
 # %% auto #0
 __all__ = ['ATTRIBUTION_COLUMNS', 'attribution', 'CardError', 'write_attribution', 'read_attribution', 'errors_by_slice',
-           'model_card']
+           'is_anything_else', 'rightly_refused', 'model_card']
 
 # %% ../nbs/71_card.ipynb #031ec23f
 import csv
@@ -17,7 +17,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from .backbone import SIZES
-from .core import BirdornotError, csv_cell, csv_text, markdown_table, printable
+from .core import BirdornotError, csv_cell, csv_text, markdown_table, plural, printable
 from .duplicates import session_note
 from .engines import licence_code
 from .evaluate import Evaluation
@@ -171,7 +171,7 @@ def _few_answers(groups):
 def _how_judged(e):
     "Say on what a model was judged, and how often it was wrong"
     groups = e.get("groups") or e["of"]
-    files = f"{e['of']} pictures"
+    files = plural(e["of"], "picture")
     if groups < e["of"]: files += f" ({groups} without copies and others that belong together)"
     if e.get("judged") != "cross-validated":
         return (f"On {files} held out, no copy of which was in training, {e['wrong']} answers were wrong"
@@ -243,14 +243,51 @@ def _shortcuts_section(info):
     parts = shortcut_sections(info.get("shortcuts")).values()
     return "\n\n".join(p if isinstance(p, str) else markdown_table(p) for p in parts)
 
+# %% ../nbs/71_card.ipynb #b2f87c4c
+_ELSE = r"others?|rest|background|none|nothing|neither|negatives?|unknown|misc\w*|(any|every|some)thing[ _-]?else"
+
+
+def is_anything_else(
+    label: str,  # a class
+    labels: list[str] = ()  # all classes of the model
+) -> bool:
+    """Tell whether a class means all that the others are not, by its name: not_bird, other, background
+
+    Parameters
+    ----------
+    label
+        a class
+    labels
+        all classes of the model
+    """
+    if re.fullmatch(rf"(not|non)[ _-].+|{_ELSE}", label, re.IGNORECASE): return True
+    name = re.fullmatch(r"(no|without)[ _-](.+)", label, re.IGNORECASE)
+    return bool(name) and name[2].casefold() in {lbl.casefold() for lbl in labels}
+
+
+def rightly_refused(
+    row: dict,  # from `ood_answers`: how many pictures of a kind were `unsure`, and `called` what
+    labels: list[str]  # all classes of the model
+) -> int:
+    """Count the out-of-class pictures that were answered right: as unsure, or as the class for anything else
+
+    Parameters
+    ----------
+    row
+        from `ood_answers`: how many pictures of a kind were `unsure`, and `called` what
+    labels
+        all classes of the model
+    """
+    return row["unsure"] + sum(n for label, n in row["called"].items() if is_anything_else(label, labels))
+
 # %% ../nbs/71_card.ipynb #034df776
 def _ood_section(info):
     "Write the section on OOD pictures"
     rows = info.get("ood")
     if not rows: return "Not tested: expect a confident wrong answer to a picture of something else."
-    said = [[r["kind"], r["pictures"], r["unsure"], ", ".join(f"{k}: {n}" for k, n in r["called"].items())]
-            for r in rows]
-    table = markdown_table(said, ["shown", "pictures", "said unsure", "called the others"])
+    said = [[r["kind"], r["pictures"], r["unsure"], ", ".join(f"{k}: {n}" for k, n in r["called"].items()),
+             rightly_refused(r, info["labels"])] for r in rows]
+    table = markdown_table(said, ["shown", "pictures", "said unsure", "called the others", "right"])
     if info.get("unsure"): return f"What it says to pictures of none of its labels:\n\n{table}"
     return f"It has no threshold for *unsure*, so it names a label whatever it is shown:\n\n{table}"
 

@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
-from .command import COMMANDS, as_json, command, split_words, watched  # noqa: F401
+from .command import COMMANDS, as_json, command, show_lines, split_words, watched  # noqa: F401
 from .command import run as main  # noqa: F401
 from .core import command_line, for_user, printable, say, shell_words
 
@@ -138,7 +138,7 @@ def train(
 ):
     "Train a classifier on a folder of pictures, and say how often it is wrong"
     from birdornot import make as whole
-    print(whole.train(dest, **kwargs).result)
+    show_lines(whole.train(dest, **kwargs).result)
 
 # %% ../nbs/90_cli.ipynb #cec23991
 @command("birdornot evaluate bird_or_forest", "birdornot evaluate bird_or_forest --folds 5",
@@ -151,7 +151,7 @@ def evaluate(
     "Say how often a classifier is wrong, on which classes, and whether its confidence can be believed"
     from birdornot import make as whole
     result = whole.evaluate(folder, **kwargs)
-    print(as_json(result.as_dict()) if json else result.as_text())
+    print(as_json(result.as_dict())) if json else show_lines(result.as_text())
 
 # %% ../nbs/90_cli.ipynb #b2leakrp
 @command("birdornot leak bird_or_forest", "birdornot leak bird_or_forest --by author", like="leak_report", follows=True)
@@ -232,7 +232,7 @@ def report(
 ):
     "Write one page about a dataset, and about what was trained on it: its errors, and whether it takes shortcuts"
     from birdornot import make as whole
-    print(f"report    {shell_words(whole.report(dest, **kwargs))}")
+    show_lines(f"report    {shell_words(whole.report(dest, **kwargs))}")
 
 # %% ../nbs/90_cli.ipynb #fb190ed8
 @command("birdornot export bird_or_forest", "birdornot export bird_or_forest --out my_model",
@@ -244,7 +244,7 @@ def export(
 ):
     "Write the trained classifier as a folder that loads anywhere"
     from birdornot import make as whole
-    for line in whole.hand_out(dest, **kwargs): print(line)
+    for line in whole.hand_out(dest, **kwargs): show_lines(line)
 
 # %% ../nbs/90_cli.ipynb #5d553e63
 @command("birdornot exam bird_or_forest/model", "birdornot exam owls.zip my_photos")
@@ -254,7 +254,7 @@ def exam(
 ):
     "Judge a model that you were given: by the embeddings and labels it carries, or on photos of your own"
     from birdornot import make as whole
-    print(whole.exam(model, photos).as_text())
+    show_lines(whole.exam(model, photos).as_text())
 
 # %% ../nbs/90_cli.ipynb #5c60cf2a
 @command("birdornot predict bird_or_forest/model photo.jpg", "birdornot predict bird_or_forest/model holiday/ --json",
@@ -311,7 +311,7 @@ def make(
 ):
     "From words, or pictures of your own, to a classifier; typed again, it goes on where it stopped"
     from birdornot import make as whole
-    print(made := whole.make(words, **kwargs))
+    show_lines(made := whole.make(words, **kwargs))
     if json: print(as_json(made.as_dict()))
 
 # %% ../nbs/90_cli.ipynb #ca5ceb35

@@ -39,6 +39,7 @@ from tempfile import TemporaryDirectory
 
 from fastcore.basics import patch
 
+from .card import rightly_refused
 from .clean import TWO_LABELS, check_near, clean_images, own_label, say_cleaned, say_refused
 from birdornot.core import (
     BACKBONE,
@@ -47,12 +48,14 @@ from birdornot.core import (
     check_numbers,
     command_line,
     disk_full_errors,
+    gutter_line,
     has_fastai,
     html_table,
     in_words,
     is_watched,
     need_fastai,
     path_of,
+    plural,
     say,
     shell_words,
 )
@@ -110,11 +113,11 @@ from birdornot.project import (
     split_label,
 )
 from .publish import write_space
-from .report import write_report
+from .report import verdict_on, write_report
 from .search import search_images
 from .shortcuts import kept_shortcuts, measure_shortcuts, shortcut_sections
 from .split import classes_aside, picture_files, split_files
-from .suspects import leak_report
+from .suspects import leak_report, rank_once
 from .web import write_page
 from .why import check_picture_name, nearest_pictures, show_nearest, trained_heat
 
@@ -918,7 +921,7 @@ def exam(
 def _model_sections(trained, result, dest, limit=60):
     "Write the sections of the report on OOD pictures and on shortcuts"
     met = [dict(kind=r["kind"], pictures=r["pictures"], unsure=r["unsure"],
-                called=", ".join(f"{n} {c}" for c, n in r["called"].items()))
+                called=", ".join(f"{n} {c}" for c, n in r["called"].items()), right=rightly_refused(r, result.labels))
            for r in saved_facts(dest).get("ood", [])]
     ood = {"Pictures of none of its classes": met} if met else {}
     if not limit: return ood | shortcut_sections(None)
@@ -1093,7 +1096,7 @@ def held_for_test(
     found = _folder_pictures(test or part) if test or part else _table_pictures(table) if table else []
     if test and not found:
         raise BirdornotError(f"{str(test)!r} has no photos in sub-folders named like the classes; put them there")
-    if found: say("test", f"{len(found)} photos are kept for the end, and never trained on")
+    if found: say("test", f"{plural(len(found), 'photo is', 'photos are')} kept for the end, and never trained on")
     if part and not found and not test:
         say("test", f"{part} has no folders of classes, so nothing is known of its photos; ask the model about them")
     return found
@@ -1143,10 +1146,12 @@ class Made:
     def __repr__(self): return f"Made({' or '.join(self.words)}?, {self.result})"
 
     def __str__(self):
-        tested = [f"test      {self.tested}"] if self.tested else []
-        where = f"model     {shell_words(self.model)}", f"report    {shell_words(self.report)}"
-        return "\n".join([str(self.result), *tested, *where,
-                          f"try it    {command_line('predict', self.model, self.trained.valid_files[-1])}"])
+        error = str(self.result).removeprefix("error ")
+        lines = dict(error=error, verdict=" ".join(verdict_on(self.dataset, self.result)), test=self.tested,
+                     model=shell_words(self.model), report=shell_words(self.report),
+                     review=command_line("review", self.dataset), serve=command_line("serve", self.model))
+        lines["try it"] = command_line("predict", self.model, self.trained.valid_files[-1])
+        return "\n".join(gutter_line(k, v) for k, v in lines.items() if v is not None)
 
     def as_dict(self) -> dict[str, object]:  # model, error, error_low, error_high, seconds, pictures, test; JSON values
         """Describe it for a program
@@ -1306,8 +1311,10 @@ def make(
                 trained = _trained(dest, how, backbone, None, EPOCHS, seed, minutes, multilabel, by, prior,
                                    _after_making)
                 result = trained.result
+            late = minutes and took["train"] > 60*minutes
+            with _clock("suspects", took):
+                if not multilabel and not late: rank_once(dest)
             with _clock("export", took):
-                late = minutes and took["train"] > 60*minutes
                 limit = 0 if late else 24 if source == "sample" else 60  # the tour is a quick one
                 sections = _model_sections(trained, result, dest, limit)
                 model = _export(trained, result, dest, layout.model)

@@ -4,6 +4,7 @@ import shutil
 import threading
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -38,6 +39,15 @@ def watched(browser, url, **options):
     finally: page.close()
     assert asked == {url.split("/")[2]}, asked
     assert not said, said
+
+
+def complaints(page):
+    "What axe finds wrong with a page as it stands, a line for each kind; a test that has no axe is skipped"
+    axe = pytest.importorskip("axe_playwright_python")
+    if page.evaluate("typeof axe") == "undefined":
+        page.evaluate((Path(axe.__file__).parent/"axe.min.js").read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document, {preload: false, resultTypes: ['violations']})")["violations"]
+    return [f"{v['id']}: {v['help']}: {[n['html'][:120] for n in v['nodes'][:3]]}" for v in found]
 
 
 def drawn_model(dest, n=30):

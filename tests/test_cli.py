@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from browser import chromium, complaints, needs_chromium
 from program import CONNECTS, PROGRAM, birdornot
 
 from birdornot.sample import make_sample
@@ -52,10 +53,31 @@ def test_make_says_what_it_made(made):
     summary = json.loads(done.stdout.splitlines()[-1])
     assert set(summary) == {"model", "error", "error_low", "error_high", "seconds", "pictures"}
     assert summary["error_low"] <= summary["error"] <= summary["error_high"]
-    assert set(summary["seconds"]) == {"search", "download", "clean", "train", "export"}
+    assert set(summary["seconds"]) == {"search", "download", "clean", "train", "suspects", "export"}
     assert set(summary["pictures"]) == {"bird", "forest"} and min(summary["pictures"].values()) >= 25
     assert (cwd/summary["model"]/"model.onnx").exists() and (cwd/"bird_or_forest"/"report.html").exists()
     assert "web page" not in done.stderr and "Warning" not in done.stderr
+
+
+def test_make_ends_with_a_verdict_and_what_to_type_next(made):
+    "Every line has its word in the same gutter; a pipe gets neither colours nor links"
+    lines = made[1].stdout.splitlines()[:-1]
+    words = ["error", "verdict", "model", "report", "review", "serve", "try it"]
+    assert [line[:9].rstrip() for line in lines] == words and all(line[9] == " " != line[10] for line in lines)
+    assert lines[1][10:].startswith("Trust it") and "Do not trust it" in lines[1]
+    assert "\nsuspects  " in made[1].stderr and "\x1b" not in made[1].stdout + made[1].stderr
+
+
+@needs_chromium
+def test_the_report_is_for_everybody_to_read(made):
+    "The verdict first; axe finds nothing in light or dark, and no line is wider than a phone"
+    with chromium() as browser:
+        for mode, width in (("light", 1440), ("dark", 390)):
+            page = browser.new_page(color_scheme=mode, viewport=dict(width=width, height=900), bypass_csp=True)
+            page.goto((made[0]/"bird_or_forest"/"report.html").as_uri())
+            assert page.locator("header p").first.inner_text().startswith("Trust it to tell bird from forest")
+            assert page.locator("h2").first.inner_text() == "Likely wrong labels"
+            assert complaints(page) == [] and page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the program is not watched here")
