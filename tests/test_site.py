@@ -126,7 +126,7 @@ def test_search_and_copy_work(site, address):
 BAD = """<a href="gone.html">x</a> <a href="other.html#nowhere">x</a> <a href="#here">x</a>
 <a href="https://example.org">x</a>
 <img src="a.png"> <img src="a.png" alt="a wren"> <script src="https://cdn.example.org/x.js"></script> <b id="here"></b>
-[<code>f</code>](f.ipynb) <pre>x[0](1)</pre>
+[<code>f</code>](f.ipynb) <pre>x[0](1)</pre> <p>#| export: true</p> <code>#| export</code>
 /x/site-packages/y.py:1: UserWarning"""
 
 
@@ -139,6 +139,7 @@ def test_the_check_finds_what_is_wrong(tmp_path):
         "page.html: a link that was not made one: ](f.ipynb)",
         "page.html: broken link gone.html", "page.html: loads https://cdn.example.org/x.js from another server",
         "page.html: no such anchor other.html#nowhere", "page.html: picture without alt text: a.png",
+        "page.html: shows a directive: #| export: true",
         "page.html: shows a warning or a machine's path: /x/site-packages/y.py:1:",
         f"page.html: weighs {1_600_000 + len(BAD):,} bytes, more than 1,500,000",
         "x.css: loads https://fonts.example.org/f.css from another server"]

@@ -144,6 +144,8 @@ def run_processors(nbs: Path, pages: Path, name: str) -> None:
     nb = read_nb(nbs/name)
     show_imports(nb)
     Filter()(nb)
+    for cell in nb.cells:  # what says that a sentence is in a module's docstring, too
+        if cell.cell_type == "markdown": cell.source = re.sub(r"\A(#\|.*\n)+", "", cell.source)
     dest = pages/page_of(name)
     dest.parent.mkdir(parents=True, exist_ok=True)
     write_nb(nb, dest)
