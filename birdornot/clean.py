@@ -4,10 +4,10 @@
 
 ```python
 from birdornot.clean import clean_images, undo
-clean_images("owls", dry_run=True)              # only says what would happen
+clean_images("owls", dry_run=True)  # only says what would happen
 report = clean_images("owls")
-report.counts, report.reasons                   # clean and in quarantine, and why
-report.odd, report.look_alikes, report.conflicts  # what a person may want to see
+report.counts, report.reasons       # how many, and why not the others
+report.odd, report.conflicts        # what a person may want to see
 undo("owls")
 ```
 

@@ -5,7 +5,7 @@
 ```python
 from birdornot.make import make
 made = make(["bird", "forest"])  # searches the web
-made = make(folder="photos")     # a folder of pictures for each class
+made = make(folder="photos")     # a folder for each class
 ```
 
 The folder `bird_or_forest` then holds the pictures, a report and the model, which `Classifier` of `birdornot.predict` opens.

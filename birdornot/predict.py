@@ -5,7 +5,7 @@ A `Classifier` is a model folder that answers; it needs ONNX Runtime, numpy and 
 ```python
 from birdornot.predict import Classifier
 is_it = Classifier("bird_or_forest/model")
-answer = is_it("garden.jpg")     # a path, bytes, an address, a Pillow picture or an array
+answer = is_it("garden.jpg")  # or bytes, an address, a Pillow picture
 answer.label, answer.probability, answer.probabilities
 ```
 

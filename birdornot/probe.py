@@ -5,9 +5,9 @@
 ```python
 from birdornot.probe import fit_probe, restore_probe, save_probe
 probe = fit_probe("photos")
-probe.result                     # the error with its interval, and a row for each class
-probe.ood                        # what it says to pictures of none of its classes
-save_probe(probe)                # beside the pictures
+probe.result       # the error with its interval, class by class
+probe.ood          # what it says to pictures of other things
+save_probe(probe)  # beside the pictures
 probe = restore_probe("photos")
 ```
 

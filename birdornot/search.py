@@ -4,9 +4,9 @@
 
 ```python
 from birdornot.search import search_images
-hits = search_images("barn owl", n=120)                     # Openverse, DuckDuckGo, Bing, Commons
+hits = search_images("barn owl", n=120)
 hits = search_images("barn owl", source="commons", licences="free")
-hits = search_images("bird", source="sample")               # drawn pictures, without a network
+hits = search_images("bird", source="sample")  # drawn, no network
 hits.save("owls.jsonl")
 ```
 
