@@ -43,13 +43,19 @@ from .core import PICTURE_SUFFIXES, BirdornotError, atomic_file, in_words, is_di
 _PAPER, _INK = "#222", "#ddd"
 
 
+def _suit_fastai():
+    "Give fastai, where it is imported, titles for dark figures and a table of epochs for a page of any colour"
+    core, bars = map(sys.modules.get, ("fastai.torch_core", "fastprogress.fastprogress"))
+    if core: core.show_title.__defaults__ = None, None, None, _INK
+    if hasattr(bars, "html_styles"): bars.html_styles = bars.html_styles.replace("#f8f9fa", "#8883")
+
+
 def dark_figures():
     "Have matplotlib draw on dark grey, as contact sheets are laid out"
     from matplotlib import rcParams
     for ground in ("figure", "axes"): rcParams[f"{ground}.facecolor"] = _PAPER
     for mark in ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"): rcParams[mark] = _INK
-    fastai = sys.modules.get("fastai.torch_core")
-    if fastai: fastai.show_title.__defaults__ = None, None, None, _INK  # above pictures: black, unless it is asked
+    _suit_fastai()
 
 # %% ../nbs/01_picture.ipynb #b698f9b7
 def show_as_jpeg(
