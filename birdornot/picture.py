@@ -7,8 +7,8 @@ Docs: https://birdornot.github.io/birdornot/picture.html.md"""
 # %% auto #0
 __all__ = ['MAX_SIZE', 'MAX_BYTES', 'MAX_SIDE', 'MAX_SCANS', 'MEGABYTES', 'SECONDS', 'MAX_PARTS', 'dark_figures', 'show_as_jpeg',
            'BadPicture', 'sniff', 'Cut', 'cut_out', 'heif_plugin', 'decoding_failure', 'decode_upright', 'open_upright',
-           'camera_facts', 'contact_sheet', 'upright_copy', 'is_side_file', 'why_no_picture', 'find_pictures',
-           'left_out_line', 'limit_memory', 'SafeReader', 'model_input']
+           'camera_facts', 'write_text', 'contact_sheet', 'upright_copy', 'is_side_file', 'why_no_picture',
+           'find_pictures', 'left_out_line', 'limit_memory', 'SafeReader', 'model_input']
 
 # %% ../nbs/01_picture.ipynb #58944910
 import io
@@ -30,7 +30,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from importlib import import_module
-from itertools import accumulate
+from itertools import accumulate, islice
 from pathlib import Path
 from textwrap import wrap
 
@@ -757,6 +757,61 @@ def camera_facts(
     except Exception: return "", ""  # not a picture, or a broken block: not a reason to stop
     dates = (d for d in (found.get(_SHOT, ""), found.get(_CHANGED, "")) if re.match(r"[12]\d{3}(\D\d\d){5}$", d))
     return next(dates, ""), found.get(_MODEL, "")
+
+# %% ../nbs/01_picture.ipynb #ff9b0c3d
+def _text_lines(text, font, width):
+    "Break a text into lines no wider than `width` pixels, between words or, where one is too long, within it"
+    line = ""
+    for word in str(text).split():
+        if font.getlength(f"{line} {word}".strip()) <= width:
+            line = f"{line} {word}".strip()
+            continue
+        if line: yield line
+        while font.getlength(word) > width and len(word) > 1:
+            n = next(n for n in range(len(word) - 1, 0, -1) if n == 1 or font.getlength(word[:n]) <= width)
+            yield word[:n]
+            word = word[n:]
+        line = word
+    if line: yield line
+
+# %% ../nbs/01_picture.ipynb #91dd586d
+def write_text(
+    im: Image.Image,  # picture to write on
+    text: str,
+    place: tuple[int, int],  # left and upper edge, pixels
+    width: int,  # of the room, pixels
+    size: int = 22,  # of the font, pixels
+    lines: int = 3,  # most of them; the last one ends in … if there were more
+    colour: str = "black",
+    bold: bool = False
+) -> int:  # where the text ends, pixels from above
+    """Write a text on a picture, in lines that fit into its room
+
+    Parameters
+    ----------
+    im
+        picture to write on
+    place
+        left and upper edge, pixels
+    width
+        of the room, pixels
+    size
+        of the font, pixels
+    lines
+        most of them; the last one ends in … if there were more
+
+    Returns
+    -------
+    int
+        where the text ends, pixels from above
+    """
+    font, (x, y), pen = ImageFont.load_default(size), place, ImageDraw.Draw(im)
+    found = list(islice(_text_lines(text, font, width), lines + 1))
+    if len(found) > lines: found = [*found[:lines-1], next(_text_lines(found[lines-1][:-1], font, width)) + "…"]
+    for line in found:
+        pen.text((x, y), line, colour, font, stroke_width=size/60 if bold else 0)
+        y += round(1.25*size)
+    return y
 
 # %% ../nbs/01_picture.ipynb #5816856c
 def _small(picture, size):
