@@ -6,7 +6,8 @@ Docs: https://birdornot.github.io/birdornot/embed.html.md"""
 
 # %% auto #0
 __all__ = ['WeightsUnavailable', 'quick_hub', 'find_backbone', 'backbone_name', 'backbone_config', 'pool_layers', 'as_tensors',
-           'pretrained_body', 'one_core_session', 'write_onnx', 'backbone_onnx', 'Embedder', 'embed_files']
+           'pretrained_body', 'one_core_session', 'write_onnx', 'backbone_onnx', 'Embedder', 'embed_files',
+           'similarities']
 
 # %% ../nbs/51_embed.ipynb #93de5df9
 import json
@@ -535,3 +536,31 @@ def embed_files(
     missing = {h: f for h, f in zip(hashes, files) if h not in known}
     if missing: known |= _embed_missing(Embedder(backbone, size), missing, progress)
     return np.stack([known[h] for h in hashes])
+
+# %% ../nbs/51_embed.ipynb #65df6031
+def similarities(
+    files: list,  # picture files
+    photo,  # path, bytes or Pillow picture
+    backbone: str = BACKBONE,  # any name in timm or torchvision
+    size: int | None = None  # side of the pictures, pixels; by default what the backbone was trained on
+) -> np.ndarray:  # N, −1 to 1, in the order of `files`
+    """Compare a photo with pictures: the cosine between its embedding and each of theirs
+
+    Parameters
+    ----------
+    files
+        picture files
+    photo
+        path, bytes or Pillow picture
+    backbone
+        any name in timm or torchvision
+    size
+        side of the pictures, pixels; by default what the backbone was trained on
+
+    Returns
+    -------
+    np.ndarray
+        N, −1 to 1, in the order of `files`
+    """
+    x, q = embed_files(files, backbone, size), Embedder(backbone, size).one(photo)
+    return x@q/(np.linalg.norm(x, axis=1)*np.linalg.norm(q))

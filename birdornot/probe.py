@@ -20,8 +20,8 @@ __all__ = ['ENOUGH_HELD_OUT', 'DEALS', 'BURSTS', 'JUDGED', 'Head', 'head_logits'
            'data_fingerprint', 'class_targets', 'set_limits', 'build_head', 'ood_answers', 'enough_held_out',
            'solve_and_judge', 'error_without_twins', 'warn_of_bursts', 'warn_of_help', 'fit_probe', 'head_arrays',
            'head_facts', 'make_head', 'judged_rows', 'write_judged', 'read_judged', 'judged_result', 'training_folder',
-           'save_probe', 'saved_facts', 'trained_multilabel', 'saved_head', 'saved_judged', 'unchanged',
-           'restore_probe', 'cross_validate']
+           'save_probe', 'saved_facts', 'trained_multilabel', 'trained_network', 'saved_head', 'saved_judged',
+           'unchanged', 'restore_probe', 'cross_validate']
 
 # %% ../nbs/55_probe.ipynb #e783bade
 import csv
@@ -987,6 +987,33 @@ def trained_multilabel(
         False where nothing was trained
     """
     return bool(saved_facts(dest).get("head", {}).get("multilabel"))
+
+# %% ../nbs/55_probe.ipynb #1ea10f0d
+def trained_network(
+    dest: str | Path,  # dataset folder
+    backbone: str | None = None,  # any name in timm or torchvision; None: as in the last training here
+    size: int | None = None  # side of the pictures, pixels; None: as in the last training here
+) -> tuple[str, int | None]:  # backbone and size, for `embed_files`; the default where nothing was trained
+    """Choose with what pictures of a folder are compared: as asked, or as in the last training
+
+    Parameters
+    ----------
+    dest
+        dataset folder
+    backbone
+        any name in timm or torchvision; None: as in the last training here
+    size
+        side of the pictures, pixels; None: as in the last training here
+
+    Returns
+    -------
+    tuple[str, int | None]
+        backbone and size, for `embed_files`; the default where nothing was trained
+    """
+    facts = saved_facts(dest) if Path(dest).is_dir() else {}
+    if backbone or size or not facts: return backbone or BACKBONE, size
+    size = facts.get("asked_size", facts["size"])  # a learner notes only the size it has
+    return facts["backbone"], None if facts["kind"] == "learner" and Embedder(facts["backbone"]).size == size else size
 
 # %% ../nbs/55_probe.ipynb #6e85a7b5
 def saved_head(
