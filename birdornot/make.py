@@ -1053,9 +1053,9 @@ def explain(
     except BirdornotError as e: say("why", f"no answer: {e}")
     if out:
         label = said and said.label
-        try: beside = {f"speaks for {label or 'its answer'}": trained_heat(dest, img, label)}
+        try: beside = {f"speaks for {label or 'its answer'}": trained_heat(dest, photo, label)}
         except BirdornotError as e: say("why", f"no heat over the photo: {e}")
-        show_nearest(dest, img, k, beside).save(out)
+        show_nearest(dest, photo, k, beside, str(said or "")).save(out)
     return Explanation(said, found)
 
 # %% ../nbs/80_make.ipynb #91aa4260

@@ -6,19 +6,19 @@ Docs: https://birdornot.github.io/birdornot/why.html.md"""
 
 # %% auto #0
 __all__ = ['class_activation', 'grad_cam', 'heatmaps', 'overlay', 'restore_trained', 'trained_heat', 'check_picture_name',
-           'nearest_pictures', 'show_nearest', 'first_filters', 'layer_patches']
+           'is_same_picture', 'nearest_pictures', 'show_nearest', 'first_filters', 'layer_patches']
 
 # %% ../nbs/58_why.ipynb #086ca253
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
-from .core import BACKBONE, BirdornotError, DatasetError, need_fastai
-from .embed import Embedder, embed_files
+from .core import BirdornotError, DatasetError, need_fastai
+from .embed import Embedder, similarities
 from .ledger import own_file
-from .picture import MAX_SIZE, contact_sheet, model_input, open_upright
-from .probe import Probe, head_logits, restore_probe, saved_facts
+from .picture import MAX_SIZE, contact_sheet, model_input, open_upright, write_text
+from .probe import Probe, head_logits, restore_probe, saved_facts, trained_network
 from .project import label_of, layout_of
 from .split import ledger_rows, picture_files
 
@@ -216,7 +216,8 @@ def restore_trained(
 def trained_heat(
     dest: str | Path,  # dataset folder
     photo,  # path, bytes or Pillow picture
-    label: str | None = None  # what to look for; by default the photo's answer
+    label: str | None = None,  # what to look for; by default the photo's answer
+    size: int = 760  # longest side of the result, pixels
 ) -> Image.Image:  # RGB; raises `BirdornotError` with the reason where there is none
     """Draw over a photo where what was trained last in a folder sees a label
 
@@ -228,13 +229,15 @@ def trained_heat(
         path, bytes or Pillow picture
     label
         what to look for; by default the photo's answer
+    size
+        longest side of the result, pixels
 
     Returns
     -------
     Image.Image
         RGB; raises `BirdornotError` with the reason where there is none
     """
-    return overlay(photo, heatmaps(restore_trained(dest), [photo], label)[0])
+    return overlay(photo, heatmaps(restore_trained(dest), [photo], label)[0], size)
 
 # %% ../nbs/58_why.ipynb #287c20c4
 def check_picture_name(
@@ -250,14 +253,6 @@ def check_picture_name(
     if Path(file).suffix.lower() not in (".jpg", ".jpeg", ".png", ".webp"):
         raise BirdornotError(f"{str(file)!r} is not the name of a picture; let it end in .jpg, .jpeg, .png or .webp")
 
-# %% ../nbs/58_why.ipynb #a61e877b
-def _network(dest, backbone, size):
-    "Choose backbone and size: as asked, or those of the last training in the folder, or the default"
-    facts = saved_facts(dest) if Path(dest).is_dir() else {}
-    if backbone or size or not facts: return backbone or BACKBONE, size
-    size = facts.get("asked_size", facts["size"])  # a learner notes only the size it has
-    return facts["backbone"], None if facts["kind"] == "learner" and Embedder(facts["backbone"]).size == size else size
-
 # %% ../nbs/58_why.ipynb #7e0c3a20
 def _training_pictures(dest):
     "List the pictures of the training part, or raise `DatasetError` where there are none"
@@ -269,6 +264,30 @@ def _training_pictures(dest):
     raise DatasetError(f"there are no pictures in {str(dest)!r} to compare with; "
                        "name a dataset folder, with a sub-folder of pictures for each class")
 
+# %% ../nbs/58_why.ipynb #bdbd8752
+def is_same_picture(
+    one,  # path, bytes or Pillow picture
+    other  # path, bytes or Pillow picture
+) -> bool:  # also where one is a smaller copy, or was saved anew
+    """Tell whether two pictures are the same: when both are 32 pixels wide and grey, they differ by a few levels
+
+    Parameters
+    ----------
+    one
+        path, bytes or Pillow picture
+    other
+        path, bytes or Pillow picture
+
+    Returns
+    -------
+    bool
+        also where one is a smaller copy, or was saved anew
+    """
+    pair = [(p if isinstance(p, Image.Image) else open_upright(p, MAX_SIZE)).convert("L") for p in (one, other)]
+    a, b = (np.asarray(p.resize((32, 32), Image.Resampling.BOX), np.float32) for p in pair)
+    shapes = [p.width/p.height for p in pair]
+    return bool(np.abs(a - b).mean() < 4 and abs(np.log(shapes[0]/shapes[1])) < 0.05)
+
 # %% ../nbs/58_why.ipynb #7e0c3a21
 def nearest_pictures(
     dest: str | Path,  # dataset folder
@@ -276,8 +295,8 @@ def nearest_pictures(
     k: int = 5,  # how many, at least 1
     backbone: str | None = None,  # any name in timm or torchvision; by default that of the last training here
     size: int | None = None  # side of the pictures, pixels; by default that of the last training here
-) -> list[dict]:  # file, label, similarity (−1 to 1), own (the file it is a copy of), the nearest first
-    """Find the training pictures most like a photo
+) -> list[dict]:  # file, label, similarity (−1 to 1), own (the file it is a copy of), itself (is it the photo?)
+    """Find the training pictures most like a photo, the nearest first
 
     Parameters
     ----------
@@ -295,27 +314,49 @@ def nearest_pictures(
     Returns
     -------
     list[dict]
-        file, label, similarity (−1 to 1), own (the file it is a copy of), the nearest first
+        file, label, similarity (−1 to 1), own (the file it is a copy of), itself (is it the photo?)
     """
     if k < 1: raise BirdornotError(f"{k} pictures cannot be shown; ask for at least 1")
-    train, network = _training_pictures(dest), _network(dest, backbone, size)
-    x, q = embed_files(train, *network), Embedder(*network).one(photo)
-    layout = layout_of(dest)
-    near = x@q/(np.linalg.norm(x, axis=1)*np.linalg.norm(q))
+    train = _training_pictures(dest)
+    near, layout = similarities(train, photo, *trained_network(dest, backbone, size)), layout_of(dest)
     best = np.argsort(-near, kind="stable")[:k]
     known = ledger_rows(dest, [train[i] for i in best])
     return [dict(file=str(train[i]), label=label_of(layout, train[i]), similarity=round(float(near[i]), 3),
-                 own=r and own_file(r)) for i, r in zip(best, known)]
+                 own=r and own_file(r), itself=is_same_picture(photo, train[i]))
+            for i, r in zip(best, known)]
 
 # %% ../nbs/58_why.ipynb #2e231605
+_TEXT, _FAINT, _GROUND, _PALE, _TEAL = "#16211c", "#51605a", "#f3f7f6", "#e6ede9", "#156c65"  # as on our pages
+_EDGE, _GAP = 48, 24  # of the card, pixels
+
+
+def _place_picture(card, picture, place, room):
+    "Put a picture into the middle of its room, width and height, on a pale ground"
+    im = ImageOps.contain(picture if isinstance(picture, Image.Image) else open_upright(picture, 2*MAX_SIZE), room)
+    card.paste(_PALE, (*place, place[0] + room[0], place[1] + room[1]))
+    card.paste(im.convert("RGB"), (place[0] + (room[0] - im.width)//2, place[1] + (room[1] - im.height)//2))
+
+# %% ../nbs/58_why.ipynb #880bc391
+def _row(card, top, pictures, captions, high):
+    "Lay out pictures in a row as wide as the card, each with a caption of one or two lines; → where it ends"
+    wide, ends = (card.width - 2*_EDGE - (len(pictures) - 1)*_GAP)//len(pictures), []
+    for i, (picture, said) in enumerate(zip(pictures, captions)):
+        x = _EDGE + i*(wide + _GAP)
+        _place_picture(card, picture, (x, top), (wide, high))
+        y = write_text(card, said[0], (x, top + high + 12), wide, 26, 1, _TEXT, bold=True)
+        ends.append(write_text(card, said[1], (x, y), wide, 22, 2, _FAINT) if said[1] else y)
+    return max(ends)
+
+# %% ../nbs/58_why.ipynb #762a87a3
 def show_nearest(
     dest: str | Path,  # dataset folder
     photo,  # path, bytes or Pillow picture
     k: int = 5,  # how many
     beside: dict | None = None,  # caption → picture to show beside the photo, such as the heat over it
+    title: str = "",  # above all, such as the answer
     **kwargs  # passed on to `nearest_pictures`
-) -> Image.Image:  # the photo, then the pictures, with label and similarity
-    """Show a photo beside the training pictures most like it
+) -> Image.Image:  # 1,600 pixels wide: the photo, then the pictures, with label, similarity, and "the photo itself"
+    """Show a photo above the training pictures most like it
 
     Parameters
     ----------
@@ -327,17 +368,26 @@ def show_nearest(
         how many
     beside
         caption → picture to show beside the photo, such as the heat over it
+    title
+        above all, such as the answer
     kwargs
         passed on to `nearest_pictures`
 
     Returns
     -------
     Image.Image
-        the photo, then the pictures, with label and similarity
+        1,600 pixels wide: the photo, then the pictures, with label, similarity, and "the photo itself"
     """
     found, first = nearest_pictures(dest, photo, k, **kwargs), {"the photo": photo} | (beside or {})
-    return contact_sheet([*first.values(), *(r["file"] for r in found)],
-                         [*first, *(f"{r['label']} {r['similarity']:.2f}" for r in found)], cols=k + len(first))
+    card = Image.new("RGB", (1600, 3000), _GROUND)
+    y = write_text(card, title, (_EDGE, 36), 1600 - 2*_EDGE, 44, 2, _TEAL, bold=True) + 20
+    y = _row(card, y, [*first.values()], [(said, "") for said in first], 620 if len(first) > 1 else 700)
+    y = write_text(card, "The training pictures most like it", (_EDGE, y + 28), 1500, 30, 1, _TEAL, bold=True) + 14
+    said = [(f"{r['label']} {r['similarity']:.2f}", "the photo itself" if r["itself"] else "") for r in found]
+    for at in range(0, len(found), 6):
+        part = slice(at, at + 6)
+        y = _row(card, y, [r["file"] for r in found[part]], said[part], 1500//max(5, min(6, len(found))) - 20) + 20
+    return card.crop((0, 0, card.width, y + 16))
 
 # %% ../nbs/58_why.ipynb #4720fa6d
 def first_filters(
