@@ -11,7 +11,7 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from browser import CHROMIUM, chromium, watched
+from browser import CHROMIUM, chromium, complaints, watched
 from program import PROGRAM, birdornot
 
 from birdornot.clean import clean_images
@@ -117,6 +117,69 @@ def test_mouse_undo_on_the_card_and_large_picture(page, dataset):
     assert not page.locator("#large").is_visible()
 
 
+def facts(dataset, id):
+    with Ledger(dataset) as ledger: return ledger.rows(id=id)[0]
+
+
+def test_the_suggestion_is_the_filled_button_and_enter_takes_it(page, dataset):
+    first, second, *_ = card_ids(page)
+    wanted = facts(dataset, first)["suggested"]
+    assert page.locator(f".card[data-id='{first}'] .acts button").first.inner_text().startswith(f"To {wanted}")
+    assert page.locator(f".card[data-id='{first}'] .main").count() == 1
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    said(page, f"Moved to {wanted}")
+    assert page.evaluate("document.activeElement.dataset.id") == str(second)
+
+
+def test_every_card_says_why_it_is_shown_and_counts_are_true(page):
+    for tab in page.locator("#views button").all():
+        name = tab.get_attribute("data-view")
+        tab.click()
+        page.wait_for_selector(f"#main[aria-labelledby=tab-{name}]")
+        n, groups = page.locator(".card").count(), page.locator("#queue > .group").count()
+        assert int(tab.locator("b").inner_text()) == groups
+        if not n: continue
+        assert page.inner_text("#about").startswith(f"{n} picture" if groups == n else f"{groups} group"), name
+        assert all(page.locator(".card .hint").all_inner_texts()), name
+        assert page.locator(".card .main").count() == n, name
+
+
+def test_the_large_picture_takes_decisions_beside_its_neighbours(page, dataset):
+    first, second, third, *_ = card_ids(page)
+    row = facts(dataset, first)
+    def large(id): page.wait_for_function("id => document.querySelector('#large').dataset.id == id", arg=str(id))
+    page.locator(f".card[data-id='{first}'] .picture").click()
+    page.wait_for_selector("#large .near >> nth=1")
+    assert page.locator("#large .near h3").all_inner_texts() == [
+        f"Most like it in {row['label']}", f"Most like it in {row['suggested']}"]
+    assert page.locator("#large .near img").count() == 6
+    assert page.inner_text("#large .hint").startswith(f"Looks like {row['suggested']}")
+    page.keyboard.press("d")
+    large(second)
+    page.locator("#large .keep").click()
+    large(third)
+    page.keyboard.press("u")
+    large(second)
+    assert [d["action"] for d in decisions(dataset) if not d["undone"] and d["action"] != "undo"] == ["discard"]
+    page.keyboard.press("Escape")
+    page.wait_for_function("id => document.activeElement.dataset.id == id", arg=str(second))
+
+
+def test_the_error_stands_above(browser, dataset):
+    with ReviewServer(dataset, who="tester") as server:
+        page = browser.new_page()
+        page.route("**/api/queue*", lambda r: r.fulfill(json=r.fetch().json() | dict(error="error 6.2% (10 of 160)")))
+        page.route("**/api/decide", lambda r: r.fulfill(json=r.fetch().json() | dict(error="error 6.2% → 5.6%")))
+        page.goto(server.url)
+        page.wait_for_selector(".card")
+        assert page.inner_text("#error") == "error 6.2% (10 of 160)"
+        page.locator(".card .keep").first.click()
+        said(page, "Kept")
+        assert page.inner_text("#error") == "error 6.2% → 5.6%"
+        page.close()
+
+
 def test_same_picture_under_two_labels(page, dataset):
     page.click("#tab-conflicts")
     page.wait_for_selector("#queue.wide .card")
@@ -192,8 +255,13 @@ def contrast(page, selector):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_contrast(page, scheme):
     page.emulate_media(color_scheme=scheme)
-    for selector in ("h1", "#progress", "#about", ".fine", ".chip", ".keep", ".drop", ".hint", "#views button"):
+    for selector in ("h1", "#progress", "#about", ".fine", ".chip", ".keep", ".drop", ".hint", "#views button",
+                     ".move.main"):
         assert contrast(page, selector) >= 4.5, (selector, scheme)
+    assert complaints(page) == []
+    page.locator(".card .picture").first.click()
+    page.wait_for_selector("#large .near")
+    assert complaints(page) == []
 
 
 def test_a_stopped_program_is_told(browser, dataset):
