@@ -18,14 +18,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
 from starlette.routing import Route
 
 from .clean import quarantine
 from .core import BirdornotError, atomic_file
 from .ledger import Ledger, at_work
 from .model import ModelFolder
-from .picture import BadPicture, SafeReader, sniff
+from .picture import BadPicture, SafeReader, open_upright, sniff
 from .predict import Classifier, say_outdated
 from .project import folder_name, split_label
 from .server import JSON, Limits, LocalServer, json_values, serve_files, show
@@ -115,16 +114,10 @@ def _sent_photo(request):
     return request.state.body
 
 
-def _why_unsure(p, limits):
-    "Say why an answer is unsure; '' where it is not"
-    if not p.unsure: return ""
-    novel = p.novelty is not None and p.novelty > ((limits or {}).get("max_novelty") or float("inf"))
-    return "unlike every picture it has learned from" if novel else "no answer is likely enough"
-
-
-def _jpeg_bytes(im):
+def _jpeg_text(im):
+    "Write a picture as JPEG in base 64, which fits into JSON"
     im.save(out := io.BytesIO(), "JPEG", quality=90)
-    return out.getvalue()
+    return base64.b64encode(out.getvalue()).decode()
 
 # %% ../nbs/77_app.ipynb #4d7fa795
 def _answer_photo(desk, request):
@@ -132,9 +125,8 @@ def _answer_photo(desk, request):
     photo = desk.reader(_sent_photo(request))
     p = desk.clf(photo)
     return JSON(dict(
-        labels=p.labels, probabilities=list(p.probabilities.items()),
-        unsure=_why_unsure(p, desk.clf.info.get("unsure")),
-        photo=base64.b64encode(_jpeg_bytes(photo)).decode()))
+        labels=p.labels, probabilities=list(p.probabilities.items()), doubt=p.doubt, novelty=p.novelty, limit=p.limit,
+        photo=_jpeg_text(photo)))
 
 
 def _answer_feedback(desk, request):
@@ -152,8 +144,8 @@ def _answer_take_back(desk, request):
     return JSON(dict(said="Taken back."))
 
 # %% ../nbs/77_app.ipynb #6b555e77
-def _can_explain(desk):
-    "Tell whether reasons can be shown: by maps in the graph, or by torch with the dataset the model comes from"
+def _has_heat(desk):
+    "Tell whether heat can be shown: by maps in the graph, or by torch with the dataset the model comes from"
     if desk.clf.info["multilabel"]: return False
     return "maps" in desk.outputs or bool(desk.dataset) and all(map(find_spec, ("torch", "fastai")))
 
@@ -170,12 +162,26 @@ def _heat(desk, photo):
     if not desk.learn: desk.learn = to_learner(desk.model, dataloaders(desk.dataset, size=desk.clf.info["size"]))
     return heatmaps(desk.learn, [photo])[0]
 
+# %% ../nbs/77_app.ipynb #75c42ab0
+def _nearest(desk, photo):
+    "Find the training pictures most like a photo; → what the page shows of them, and why there are none"
+    from birdornot.why import nearest_pictures
+    if not desk.dataset: return [], ""
+    try: found = nearest_pictures(desk.dataset, photo, 6)
+    except BirdornotError as e: return [], f"No training pictures can be shown beside it: {e}."
+    return [{k: r[k] for k in ("label", "similarity", "itself")} | dict(photo=_jpeg_text(open_upright(r["file"], 200)))
+            for r in found], ""
+
 
 def _answer_why(desk, request):
-    "Answer with the photo, in colour where it speaks most for the answer"
-    photo = desk.reader(_sent_photo(request))
+    "Answer with the photo, in colour where it speaks most for the answer, and the training pictures most like it"
+    photo, heat = desk.reader(_sent_photo(request)), None
     from birdornot.why import overlay
-    with desk.lock: return Response(_jpeg_bytes(overlay(photo, _heat(desk, photo), 400)), media_type="image/jpeg")
+    with desk.lock:
+        if _has_heat(desk) and request.query_params.get("heat") != "no":
+            heat = _jpeg_text(overlay(photo, _heat(desk, photo), 400))
+        nearest, note = _nearest(desk, photo)
+    return JSON(dict(heat=heat, nearest=nearest, note=note))
 
 # %% ../nbs/77_app.ipynb #04428f70
 class AppServer(LocalServer):
@@ -190,7 +196,7 @@ class AppServer(LocalServer):
         if dataset: Ledger(dataset, create=False).close()
         self.outputs = [o.name for o in self.clf.session.get_outputs()]
         self.learn, self.lock, asked = None, threading.Lock(), dict(answer=_answer_photo)
-        if _can_explain(self): asked["why"] = _answer_why
+        if dataset or _has_heat(self): asked["why"] = _answer_why
         if dataset: asked |= dict(feedback=_answer_feedback, undo=_answer_take_back)
         facts = dict(why="why" in asked, dataset=self.dataset and self.dataset.name)
         files = page_files(ModelFolder(model), served=True, **facts)

@@ -221,8 +221,9 @@ def _labels_shown(label, multilabel):
 def _model_facts(trained, facts, info, result, rows, more):
     "Collect what is worth knowing about a model and not needed to run it"
     pictures = Counter(label for r in rows for label in _labels_shown(r["label"], info["multilabel"]))
-    known = sessions([r for r in ledger_rows(trained.dataset, trained.train_files + trained.valid_files) if r])
-    more = (dict(sessions=known) if known else {}) | more
+    found = ledger_rows(trained.dataset, trained.train_files + trained.valid_files)
+    known, drawn = sessions([r for r in found if r]), all(r and r["source"] == "sample" for r in found)
+    more = (dict(sessions=known) if known else {}) | (dict(drawn=True) if drawn else {}) | more
     return facts | dict(
         info, created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), pictures=dict(pictures),
         licences=dict(Counter(r["code"] for r in rows)), error=result.as_dict(),

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+WORDS: dict[str, str]
 @dataclass
 class Prediction:
     label: str = ''
@@ -16,11 +17,15 @@ class Prediction:
     unsure: bool = False
     novelty: float | None = None
     labels: list[str] = field(default_factory=list)
+    doubt: str = ''
+    limit: float | None = None
     @property
     def probability(self) -> float: ...
     @property
     def answer(self) -> str: ...
     def as_dict(self) -> dict[str, object]: ...
+    @property
+    def strange(self) -> bool: ...
     def __str__(self) -> str: ...
     def _repr_html_(self) -> str: ...
 def is_address(photo: object) -> bool: ...

@@ -1,4 +1,5 @@
 """The page that `serve` shows, in a real browser: answers, corrections, reasons, and what it must not do."""
+import base64
 import io
 import json
 import os
@@ -11,7 +12,7 @@ import urllib.request
 import numpy as np
 import pytest
 import tinymodel
-from browser import chromium, needs_chromium, watched
+from browser import chromium, complaints, needs_chromium, watched
 from PIL import Image
 from test_clean import HOSTILE
 
@@ -21,6 +22,7 @@ from birdornot.core import DatasetError
 from birdornot.download import download_images
 from birdornot.ledger import Ledger
 from birdornot.picture import BadPicture, SafeReader
+from birdornot.predict import WORDS
 from birdornot.search import search_images
 from birdornot.server import ServerError
 
@@ -91,7 +93,9 @@ def test_hostile_files_are_refused_and_the_next_is_answered(browser, server):
     page.goto(server.url)
     page.wait_for_selector("body[data-ready]")
     for name in ("pixel bomb", "HTML", "BLP", "truncated JPEG"):
-        assert "This cannot be read" in show(page, HOSTILE[name]()).inner_text(), name
+        card = show(page, HOSTILE[name]())
+        assert card.locator("h2").inner_text() == "Refused", name
+        assert card.locator("button, select, .bars, canvas").count() == 0, name  # nothing but the reason
     page.evaluate("""() => {
       const data = new DataTransfer();
       data.items.add(new File([new Uint8Array(51e6)], "large.jpg"));
@@ -153,7 +157,10 @@ def test_why_is_shown_on_request(browser, server):
     "The button and the picture; what Python paints is a test of its own"
     page = browser.new_page()
     page.route("**/page.json", lambda route: route.fulfill(json=route.fetch().json() | dict(why=True)))
-    page.route("**/why", lambda route: route.fulfill(body=photo("sea"), content_type="image/jpeg"))
+    reason = dict(heat=base64.b64encode(photo("sea")).decode(), note="", nearest=[
+        dict(label="sea", similarity=1.0, itself=True, photo=base64.b64encode(photo("sea")).decode()),
+        dict(label="sunset", similarity=.5, itself=False, photo=base64.b64encode(photo("sunset")).decode())])
+    page.route("**/why", lambda route: route.fulfill(json=reason))
     page.goto(server.url)
     page.wait_for_selector("body[data-ready]")
     card = show(page, photo("sunset"))
@@ -163,8 +170,9 @@ def test_why_is_shown_on_request(browser, server):
     card.locator("button:text('Why?')").click()
     page.wait_for_selector("figcaption")
     assert blue() > 150
+    assert card.locator(".near li").all_inner_texts() == ["sea 1.00\nthe photo itself", "sunset 0.50"]
     card.locator("button:text('Show the photo')").click()
-    assert blue() < 100 and page.locator("figcaption").count() == 0
+    assert blue() < 100 and page.locator("figcaption, .near").count() == 0
     page.close()
 
 
@@ -189,6 +197,65 @@ def test_a_phone_in_light_and_dark(browser, server, scheme):
         small = page.evaluate("""[...document.querySelectorAll("button, .drop, summary")].filter(e => e.offsetParent)
           .filter(e => e.getBoundingClientRect().height < 43.9).map(e => e.outerHTML)""")
         assert small == []
+        assert complaints(page) == []
+
+
+UNSURE = dict(doubt="novel", novelty=1.43, limit=1.23)
+
+
+@needs_chromium
+def test_a_novel_photo_shows_how_novel_and_what_is_nearest(browser, server):
+    "No bar of 99.9 % beside unsure; the nearest pictures come without being asked for, and no heat with them"
+    page, asked = browser.new_page(), []
+    def answer(route): route.fulfill(json=route.fetch().json() | UNSURE)
+    def nearest(route):
+        asked.append(route.request.url.rpartition("/")[2])
+        route.fulfill(json=dict(heat=None, note="", nearest=[
+            dict(label="sea", similarity=.42, itself=False, photo=base64.b64encode(photo("sea")).decode())]))
+    page.route("**/answer", answer)
+    page.route("**/why?*", nearest)
+    page.goto(server.url)
+    page.wait_for_selector("body[data-ready]")
+    card = show(page, photo("sunset"))
+    card.locator(".near li").wait_for()
+    assert card.locator("h2").inner_text() == WORDS["unsure"].capitalize() and asked == ["why?heat=no"]
+    assert card.locator(".why").inner_text() == WORDS["novel"].capitalize() + "."
+    assert card.locator(".bars li").all_inner_texts() == [
+        "Novelty of this photo\n1.43", "Limit\n1.23", "Typical of its classes\n1.00"]
+    assert "%" not in card.inner_text() and "%" not in page.locator("#spoken").inner_text()
+    assert card.locator(".correction button").all_inner_texts() == ["sunset", "sea"]
+    assert complaints(page) == []
+    page.close()
+
+
+@needs_chromium
+def test_a_folder_is_answered_in_its_order(browser, server, tmp_path):
+    "All of its pictures, by name; what is no picture is counted, and what is broken says why"
+    (tmp_path/"walk"/"late").mkdir(parents=True)
+    names = {"walk/10.jpg": photo("sea"), "walk/9.jpg": photo("sunset"), "walk/late/1.jpg": photo("sea"),
+             "walk/late/2.jpg": b"milk", "walk/list.txt": b"bread", "walk/.hidden.jpg": photo("sea")}
+    for name, data in names.items(): (tmp_path/name).write_bytes(data)
+    page = browser.new_page()  # not watched: a browser counts a refusal as an error
+    page.goto(server.url)
+    page.wait_for_selector("body[data-ready]")
+    page.set_input_files("#folder", tmp_path/"walk")
+    page.wait_for_selector(".sum:text('4 photos')")
+    assert page.locator("article .name").all_inner_texts() == [
+        "walk/9.jpg", "walk/10.jpg", "walk/late/1.jpg", "walk/late/2.jpg: not a picture of a kind we know"]
+    assert page.locator(".sum").inner_text() == ("4 photos: 1 × sunset, 2 × sea, 1 × refused. "
+                                                 "1 other file of the folder is not of a picture's kind, and left out.")
+    show(page, photo("sunset"))  # what comes later stands above
+    assert page.locator("section.batch").first.locator("article").count() == 1
+    page.close()
+
+
+@needs_chromium
+def test_the_camera_is_answered(page):
+    page.click("#camera")
+    page.evaluate("new Promise(done => { const v = document.querySelector('video'); "
+                  "v.onplaying = done; if (v.videoWidth) done(); })")
+    page.click("#shoot")
+    page.wait_for_selector("article.sure .name:text('camera photo')")
 
 
 @pytest.mark.slow
@@ -202,7 +269,8 @@ def test_the_reason_is_painted(tmp_path):
     with AppServer(model, tmp_path/"bird_or_forest") as server:
         request = urllib.request.Request(server.url + "why", sample_picture("bird", 9_001),
                                          {"Content-Type": "application/octet-stream"})
-        heat = picture.open_upright(urllib.request.urlopen(request, timeout=120).read())
+        why = json.loads(urllib.request.urlopen(request, timeout=120).read())
+    heat = picture.open_upright(base64.b64decode(why["heat"]))
     colours = np.asarray(heat).astype(int)
     assert max(heat.size) <= 400 and abs(colours[..., 0] - colours[..., 2]).max() > 60  # in colour over grey
 

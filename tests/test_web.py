@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import chromium, drawn_model, needs_chromium, static_server, watched
+from browser import chromium, complaints, drawn_model, needs_chromium, static_server, watched
 from PIL import Image, ImageCms
 
 from birdornot.drawing import draw
 from birdornot.picture import open_upright
-from birdornot.predict import Classifier
+from birdornot.predict import WORDS, Classifier
 from birdornot.sample import sample_picture
 from birdornot.web import WebError, web_runtime, write_page
 
@@ -163,8 +163,8 @@ def test_a_visitor_chooses_photos(page):
     page.set_input_files("#file", [dict(name=f"{k}.jpg", mimeType="image/jpeg", buffer=sample_picture(k, 9_001))
                                    for k in ("bird", "forest")])
     page.wait_for_selector("article >> nth=1")
-    assert page.locator("article h2").all_inner_texts() == ["Forest", "Bird"]
-    assert page.locator("#spoken").inner_text().startswith("forest.jpg: Forest.")
+    assert page.locator("article h2").all_inner_texts() == ["Bird", "Forest"]  # in the order given
+    page.wait_for_function("() => document.getElementById('spoken').textContent == '2 photos: 1 × bird, 1 × forest'")
     assert page.locator("article >> nth=0").locator("li").count() == 2
 
 
@@ -209,7 +209,7 @@ def test_by_keyboard_alone(browser, site):
         assert tab() == "file"
         ring = page.evaluate("getComputedStyle(document.getElementById('drop')).outlineStyle")
         assert ring == "solid"  # the hidden field shows its focus on the field one sees
-        assert [tab(), tab()] == ["camera", "Drawing: bird"]
+        assert [tab(), tab(), tab()] == ["camera", "whole", "Drawing: bird"]
         page.keyboard.press("Enter")
         page.wait_for_selector("article h2:text('Bird')")
         assert tab() == "Drawing: forest"
@@ -239,6 +239,7 @@ def test_a_phone_in_light_and_dark(browser, site, scheme):
         small = page.evaluate("""[...document.querySelectorAll("button, .drop, summary")].filter(e => e.offsetParent)
           .filter(e => e.getBoundingClientRect().height < 43.9).map(e => e.outerHTML)""")
         assert small == []
+        assert complaints(page) == []
 
 
 def relabel(site, dest, **facts):
@@ -252,9 +253,27 @@ def test_unsure_is_an_answer(browser, site, tmp_path):
     doubtful = relabel(site, tmp_path/"doubtful", unsure=dict(min_confidence=.9999999, max_novelty=None), temperature=3)
     with static_server(doubtful) as url, watched(browser, url) as page:
         page.locator("#examples button").first.click()
-        page.wait_for_selector("article.unsure h2:text('Not sure')")
-        assert "likely enough" in page.locator("article .why").inner_text()
-        assert "Not sure" in page.locator("#spoken").inner_text()
+        page.wait_for_selector("article.unsure h2:text('Unsure')")
+        assert page.locator("article .why").inner_text() == WORDS["close"].capitalize() + "."
+        assert "Unsure" in page.locator("#spoken").inner_text()
+
+
+def test_a_model_of_drawings_says_so_of_a_photo(browser, site, model, tmp_path):
+    "And what it says is what Python says, in the same words, with the same numbers; no probability beside it"
+    noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype="uint8")
+    im = Image.fromarray(noise)
+    said = Classifier(model)(saved(im, "PNG"))
+    assert said.doubt == "drawn" and WORDS["drawn"] in str(said)
+    with static_server(site) as url, watched(browser, url) as page:
+        page.wait_for_selector("body[data-ready]")
+        assert page.locator("#note").inner_text() == WORDS["only_drawn"]
+        page.set_input_files("#file", [dict(name="photo.png", mimeType="image/png", buffer=saved(im, "PNG"))])
+        card = page.locator("article.unsure")
+        card.wait_for()
+        assert card.locator(".why").inner_text() == WORDS["drawn"].capitalize() + "."
+        shown = [float(text.split()[-1]) for text in card.locator(".bars li").all_inner_texts()]
+        assert np.abs(np.array(shown) - [said.novelty, said.limit, 1]).max() < .011 and "%" not in card.inner_text()
+        assert complaints(page) == []
 
 
 RULES = """async cases => {
@@ -276,7 +295,9 @@ def test_rules_of_the_answer(page):
     assert [g["labels"] for g in got[:3]] == [["bird"], ["bird", "forest"], []]
     assert abs(got[0]["probabilities"][0][1] - 1/(1 + np.exp(-1))) < 1e-6
     assert abs(got[1]["probabilities"][0][1] - 1/(1 + np.exp(-2))) < 1e-6
-    assert [bool(g["unsure"]) for g in got] == [False, False, False, False, True, True, True, False]
+    assert [g["doubt"] for g in got] == ["", "", "", "", "novel", "close", "close", ""]
+    drawn = page.evaluate(RULES, [[dict(strange, drawn=True), [9, 0], 1.6], [dict(strange, drawn=True), [.1, 0], 0]])
+    assert [g["doubt"] for g in drawn] == ["drawn", "close"] and drawn[0]["limit"] == 1.5
 
 
 @pytest.mark.parametrize("harm, says",

@@ -104,7 +104,7 @@ export class Classifier {
     return self;
   }
 
-  // {picture, labels, probabilities: [[label, 0–1], …] most probable first, unsure: reason or ""}
+  // {picture, labels, probabilities: [[label, 0–1], …] most probable first, doubt: why it is unsure or "", novelty, limit}
   async classify(blob) {
     const {size, max_size} = this.info, picture = await openUpright(blob, max_size);
     const pixels = new ort.Tensor("float32", modelInput(picture, size), [1, 3, size, size]);
@@ -119,12 +119,13 @@ export class Classifier {
     const probabilities = labels.map((label, i) => [label, p[i]]).sort((a, b) => b[1] - a[1]);
     const found = multilabel ? labels.filter((label, i) => p[i] >= 0.5) : [probabilities[0][0]];
     const sure = multilabel ? Math.min(...p.map(v => Math.max(v, 1 - v))) : probabilities[0][1];
-    return {labels: found, probabilities, unsure: doubt(sure, novelty, unsure)};
+    return {labels: found, probabilities, doubt: this.doubt(sure, novelty), novelty, limit: unsure?.max_novelty};
   }
-}
 
-function doubt(sure, novelty, unsure) {
-  if (unsure?.max_novelty != null && novelty > unsure.max_novelty) return "unlike every picture it has learned from";
-  if (unsure?.min_confidence != null && sure < unsure.min_confidence) return "no answer is likely enough";
-  return "";
+  // Why an answer is unsure, as in Python: a key of the words in page.json.
+  doubt(sure, novelty) {
+    const {unsure, drawn} = this.info;
+    if (unsure?.max_novelty != null && novelty > unsure.max_novelty) return drawn ? "drawn" : "novel";
+    return unsure?.min_confidence != null && sure < unsure.min_confidence ? "close" : "";
+  }
 }

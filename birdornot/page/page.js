@@ -1,50 +1,58 @@
-// The page: photos come in by file, drop, paste and camera, answers go out for eyes and for screen readers.
+// The page: photos come in by file, folder, drop, paste and camera, answers go out for eyes and for screen readers.
 import {Classifier} from "./classifier.js";
+import {$, capital, make, neighbours, percent, plural, words} from "./kit.js";
 
-const $ = id => document.getElementById(id);
-const say = label => label.replaceAll("_", " ");
-const percent = p => p > 0.999 && p < 1 ? "> 99.9 %" : p < 0.001 && p > 0 ? "< 0.1 %" : `${(100*p).toFixed(1)} %`;
-const SHOWN = 5, KEPT = 50;  // bars of an answer; answers on the page
-
-function make(name, attributes = {}, ...children) {
-  const svg = ["svg", "rect"].includes(name);
-  const el = svg ? document.createElementNS("http://www.w3.org/2000/svg", name) : document.createElement(name);
-  for (const [k, v] of Object.entries(attributes)) el.setAttribute(k, v);
-  el.append(...children);
-  return el;
-}
+const SHOWN = 5, FEW = 6, KEPT = 1000;  // bars of an answer; answers with all details; answers on the page
+const SMALL = 240;  // side of a picture among many, pixels: a thousand whole ones would not fit in a phone
 
 // A picture is a decoded one, or {data, width, height} with three bytes a pixel.
-function canvas(picture, label) {
+function canvas(picture, label, most = Infinity) {
   const {data, width, height} = picture, el = make("canvas", {width, height, role: "img", "aria-label": label});
-  if (!data) return el.getContext("2d").drawImage(picture, 0, 0), el;
-  const rgba = new ImageData(width, height);
-  for (let i = 0, o = 0; i < data.length; i += 3, o += 4) rgba.data.set([data[i], data[i + 1], data[i + 2], 255], o);
-  el.getContext("2d").putImageData(rgba, 0, 0);
-  return el;
+  if (!data) el.getContext("2d").drawImage(picture, 0, 0);
+  else {
+    const rgba = new ImageData(width, height);
+    for (let i = 0, o = 0; i < data.length; i += 3, o += 4) rgba.data.set([data[i], data[i + 1], data[i + 2], 255], o);
+    el.getContext("2d").putImageData(rgba, 0, 0);
+  }
+  const factor = most/Math.max(width, height);
+  if (factor >= 1) return el;
+  const small = make("canvas", {width: Math.ceil(width*factor), height: Math.ceil(height*factor), role: "img", "aria-label": label});
+  small.getContext("2d").drawImage(el, 0, 0, small.width, small.height);
+  return small;
 }
 
-const bar = ([label, p]) => make("li", {},
-  make("span", {class: "what"}, say(label)), make("span", {class: "share"}, percent(p)),
+const bar = ([name, share, text]) => make("li", {},
+  make("span", {class: "what"}, name), make("span", {class: "share"}, text),
   make("svg", {viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true"},
-    make("rect", {width: Math.max(0.4, 100*p), height: 10})));
+    make("rect", {width: Math.max(0.4, 100*share), height: 10})));
 
-function headline({labels, unsure}) {
-  const text = unsure ? "Not sure" : labels.map(say).join(" and ") || "None of these";
-  return text[0].toUpperCase() + text.slice(1);
+// Is it novelty that makes the answer unsure? Then no probability says anything, and none is shown.
+const strange = ({doubt}) => doubt === "novel" || doubt === "drawn";
+
+function bars(answer, {words: said}) {
+  if (!strange(answer))
+    return make("ul", {class: "bars", "aria-label": "Probabilities"},
+      ...answer.probabilities.slice(0, SHOWN).map(([label, p]) => bar([words(label), p, percent(p)])));
+  const marks = [["this", answer.novelty], ["limit", answer.limit], ["typical", 1]], most = Math.max(...marks.map(([, v]) => v));
+  return make("ul", {class: "bars novel", "aria-label": "Novelty"},
+    ...marks.map(([name, v]) => bar([capital(said[name]), v/most, v.toFixed(2)])));
 }
 
-function show(file, answer, model) {
-  const name = file.name || "photo", text = headline(answer), body = [make("h2", {}, text), make("p", {class: "name"}, name)];
-  if (answer.unsure) body.push(make("p", {class: "why"}, `It could be none of these: ${answer.unsure}.`));
-  body.push(make("ul", {class: "bars", "aria-label": "Probabilities"}, ...answer.probabilities.slice(0, SHOWN).map(bar)));
-  const photo = make("figure", {}, canvas(answer.picture, `Your photo ${name}`));
-  if (model.info.why) body.push(reasons(file, photo, model));
-  if (model.info.dataset) body.push(correction(file, answer, model));
-  const card = make("article", {class: answer.unsure ? "unsure" : "sure", "aria-label": `${name}: ${text}`},
+const headline = ({labels, doubt}, said) => capital(doubt ? said.unsure : labels.map(words).join(" and ") || said.none);
+
+function show(batch, file, answer, model) {
+  const {info} = model, name = file.called, text = headline(answer, info.words), few = batch.size <= FEW;
+  const body = [make("h2", {}, text), make("p", {class: "name"}, name)];
+  if (answer.doubt) body.push(make("p", {class: "why"}, `${capital(info.words[answer.doubt])}.`));
+  body.push(bars(answer, info));
+  const photo = make("figure", {}, canvas(answer.picture, `Your photo ${name}`, few ? Infinity : SMALL));
+  if (info.why) body.push(reasons(file, answer, photo, model, few));
+  if (info.dataset) body.push(correction(file, answer, model));
+  const card = make("article", {class: answer.doubt ? "unsure" : "sure", "aria-label": `${name}: ${text}`},
     photo, make("div", {}, ...body));
   const [best, p] = answer.probabilities[0];
-  tell(card, `${name}: ${text}. ${say(best)} ${percent(p)}.`);
+  tell(batch, card, answer.doubt ? info.words.unsure : text, `${name}: ${text}. `
+    + (answer.doubt ? `${capital(info.words[answer.doubt])}.` : `${words(best)} ${percent(p)}.`));
 }
 
 // ---- where the answers come from this computer: why it is so, and what is right
@@ -56,25 +64,37 @@ function button(text, work) {
     el.ariaBusy = "true";
     place.querySelector(".wrong")?.remove();
     try { await work(el); }
-    catch (e) { $("spoken").textContent = e.message; place.append(make("p", {class: "wrong"}, e.message)); }
+    catch (e) { $("#spoken").textContent = e.message; place.append(make("p", {class: "wrong"}, e.message)); }
     finally { el.ariaBusy = "false"; }
   });
   return el;
 }
 
-function reasons(file, photo, model) {
-  const plain = photo.firstChild;
-  let heat;
-  return make("div", {class: "row left"}, button("Why?", async el => {
-    if (!heat) {
+// Heat over the photo, and the training pictures most like it; of a novel photo only these, and without being asked.
+function reasons(file, answer, photo, model, few) {
+  const plain = photo.firstChild, novel = strange(answer), box = make("div", {});
+  let heat, found;
+  const why = button("Why?", async el => {
+    if (!found) {
       el.textContent = "Looking for the reason …";
-      try { heat = canvas(await model.why(file), "The photo in grey, with what speaks for the answer in colour"); }
+      try { found = await model.why(file, !novel); }
       finally { el.textContent = "Why?"; }
+      if (found.heat) heat = canvas(found.heat, "The photo in grey, with what speaks for the answer in colour");
     }
-    const shown = photo.firstChild === heat;
-    photo.replaceChildren(...(shown ? [plain] : [heat, make("figcaption", {}, "The brighter, the more it speaks for the answer")]));
-    el.textContent = shown ? "Why?" : "Show the photo";
-  }));
+    const shown = el.dataset.shown === "yes";
+    el.dataset.shown = shown ? "no" : "yes";
+    photo.replaceChildren(...(heat && !shown ? [heat, make("figcaption", {}, "The brighter, the more it speaks for the answer")] : [plain]));
+    box.replaceChildren(...(shown ? [] : nearest(found)));
+    el.textContent = shown ? "Why?" : heat ? "Show the photo" : "Hide the reason";
+  });
+  if (novel && few && model.info.dataset) setTimeout(() => why.click());
+  return make("div", {}, make("div", {class: "row left"}, why), box);
+}
+
+function nearest({nearest: found, note}) {
+  const all = note ? [make("p", {class: "name"}, note)] : [];
+  if (!found.length) return all;
+  return [...all, neighbours("Training pictures most like it", found.map(n => ({...n, label: words(n.label)})), n => canvas(n.picture, `Training picture: ${n.label}`))];
 }
 
 function correction(file, answer, model) {
@@ -83,124 +103,183 @@ function correction(file, answer, model) {
   const save = async right => {
     if (!right.length) throw new Error("nothing is chosen; choose what the photo shows");
     const {said, id} = await model.correct(file, right);
-    const undo = button("Undo", async () => { $("spoken").textContent = (await model.undo(id)).said; ask(); });
-    $("spoken").textContent = said;
+    const undo = button("Undo", async () => { $("#spoken").textContent = (await model.undo(id)).said; offer(); });
+    $("#spoken").textContent = said;
     box.replaceChildren(make("p", {}, said), make("div", {class: "row left"}, undo));
     undo.focus();
   };
   const fields = multilabel ? boxes : labels.length > 6 ? list : buttons;
-  const ask = () => box.replaceChildren(make("p", {}, "Wrong? Say what it is:"), make("div", {class: "row left"}, ...fields(answer, labels, save)));
-  ask();
+  const offer = () => box.replaceChildren(make("p", {}, answer.doubt ? "You know it? Say what it is:" : "Wrong? Say what it is:"),
+    make("div", {class: "row left"}, ...fields(answer, labels, save)));
+  offer();
   return box;
 }
 
-const buttons = (answer, labels, save) => labels.filter(l => answer.unsure || l !== answer.labels[0]).map(l => button(say(l), () => save([l])));
+const buttons = (answer, labels, save) => labels.filter(l => answer.doubt || l !== answer.labels[0]).map(l => button(words(l), () => save([l])));
 
 function list(answer, labels, save) {
-  const options = [["", "Choose …"], ...labels.map(l => [l, say(l)])].map(([value, text]) => make("option", {value}, text));
+  const options = [["", "Choose …"], ...labels.map(l => [l, words(l)])].map(([value, text]) => make("option", {value}, text));
   const select = make("select", {"aria-label": "What the photo shows"}, ...options);
   return [select, button("Save", () => save(select.value ? [select.value] : []))];
 }
 
 function boxes(answer, labels, save) {
-  const ticks = labels.map(l => Object.assign(make("input", {type: "checkbox", value: l}), {checked: answer.labels.includes(l)}));
+  const ticks = labels.map(l => make("input", {type: "checkbox", value: l, checked: answer.labels.includes(l)}));
   const chosen = () => ticks.filter(t => t.checked).map(t => t.value);
-  return [...ticks.map(t => make("label", {class: "tick"}, t, say(t.value))), button("Save", () => save(chosen()))];
+  return [...ticks.map(t => make("label", {class: "tick"}, t, words(t.value))), button("Save", () => save(chosen()))];
 }
 
-function refuse(name, reason) {
-  const card = make("article", {class: "refused", "aria-label": `${name}: cannot be read`},
-    make("div", {}, make("h2", {}, "This cannot be read"), make("p", {class: "name"}, `${name}: ${reason}`)));
-  tell(card, `${name} cannot be read: ${reason}`);
+function refuse(batch, name, reason, {words: said}) {
+  const card = make("article", {class: "refused", "aria-label": `${name}: ${said.refused}`},
+    make("div", {}, make("h2", {}, capital(said.refused)), make("p", {class: "name"}, `${name}: ${reason}`)));
+  tell(batch, card, said.refused, `${name}, ${said.refused}: ${reason}`);
 }
 
-function tell(card, spoken) {
-  $("answers").prepend(card);
-  while ($("answers").children.length > KEPT) $("answers").lastChild.remove();
-  $("spoken").textContent = spoken;
-  if (card.getBoundingClientRect().top > innerHeight - 120) card.scrollIntoView({block: "nearest", behavior: "smooth"});
+// ---- one photo, or several that came together: in the order given, the newest lot on top
+function begin(size) {
+  const batch = {size, counts: new Map(), sum: make("p", {class: "sum"}), cards: make("div", {class: "cards"})};
+  $("#answers").prepend(make("section", {class: size > FEW ? "batch many" : "batch", "aria-label": plural(size, "photo")},
+    ...(size > 1 ? [batch.sum] : []), batch.cards));
+  return batch;
+}
+
+function tell(batch, card, kind, spoken) {
+  batch.cards.append(card);
+  batch.counts.set(kind, (batch.counts.get(kind) ?? 0) + 1);
+  const cards = document.getElementsByTagName("article");
+  while (cards.length > KEPT) cards[cards.length - 1].remove();
+  $("#spoken").textContent = spoken;
+  if (batch.cards.children.length === 1 && card.getBoundingClientRect().top > innerHeight - 120)
+    card.scrollIntoView({block: "nearest", behavior: "smooth"});
+}
+
+function summarise(batch, left) {
+  const counts = [...batch.counts].map(([kind, n]) => `${n} × ${kind.toLowerCase()}`).join(", ");
+  const without = left ? `. ${plural(left, "other file")} of the folder ${left === 1 ? "is" : "are"} not of a picture's kind, and left out.` : "";
+  batch.sum.textContent = `${plural(batch.size, "photo")}: ${counts}${without}`;
+  if (batch.size > 1) $("#spoken").textContent = batch.sum.textContent;
 }
 
 const status = (text, failed = false) => {
-  $("status").textContent = text;
-  $("loading").classList.toggle("failed", failed);
+  $("#status").textContent = text;
+  $("#loading").classList.toggle("failed", failed);
 };
 
 let queue = Promise.resolve();
-const ready = Classifier.load(p => { $("progress").value = p; });
+const ready = Classifier.load(p => { $("#progress").value = p; });
 
-async function look(files) {
-  const model = await ready;
+async function look(files, left) {
+  const model = await ready, batch = begin(files.length);
   for (const [i, file] of files.entries()) {
     status(files.length > 1 ? `Looking at ${i + 1} of ${files.length} …` : "Looking …");
     await new Promise(done => setTimeout(done, 20));  // let the page paint
-    try { show(file, await model.classify(file), model); }
-    catch (e) { refuse(file.name || "photo", e.message); }
+    file.called ??= file.name || "photo";
+    try { show(batch, file, await model.classify(file), model); }
+    catch (e) { refuse(batch, file.called, e.message, model.info); }
   }
+  summarise(batch, left);
   status("");
 }
 
-const take = files => { if ((files = [...files]).length) queue = queue.then(() => look(files)).catch(() => {}); };
+function take(files, left = 0) {
+  if ((files = [...files]).length) queue = queue.then(() => look(files, left)).catch(() => {});
+  else if (left) status("There is no picture in this folder.", true);
+}
 
-$("file").addEventListener("change", e => { take(e.target.files); e.target.value = ""; });
-$("snap").addEventListener("change", e => { take(e.target.files); e.target.value = ""; });
+// ---- a folder: its pictures by name, in order, and how many files are none
+const isPicture = file => file.type.startsWith("image/") || /\.(jfif|jpe|tiff?|hei[cf]|avif)$/i.test(file.name);
+
+function takeFolder(files) {
+  const seen = files.filter(f => !/(^|\/)\./.test(f.called)), pictures = seen.filter(isPicture);
+  pictures.sort((a, b) => a.called.localeCompare(b.called, "en", {numeric: true}));
+  take(pictures, seen.length - pictures.length);
+}
+
+async function within(entry) {
+  if (entry.isFile) return new Promise((done, fail) => entry.file(f => done([Object.assign(f, {called: entry.fullPath.slice(1)})]), fail));
+  const reader = entry.createReader(), found = [];
+  for (;;) {  // a browser names a hundred at a time
+    const some = await new Promise((done, fail) => reader.readEntries(done, fail));
+    if (!some.length) return found;
+    for (const inner of some) found.push(...await within(inner));
+  }
+}
+
+async function takeDropped(data) {
+  const entries = [...data.items].map(item => item.webkitGetAsEntry?.()).filter(Boolean);
+  if (!entries.some(entry => entry.isDirectory)) return take(data.files);
+  takeFolder((await Promise.all(entries.map(within))).flat());
+}
+
+for (const id of ["#file", "#snap"]) $(id).addEventListener("change", e => { take(e.target.files); e.target.value = ""; });
+$("#folder").addEventListener("change", e => {
+  takeFolder([...e.target.files].map(f => Object.assign(f, {called: f.webkitRelativePath || f.name})));
+  e.target.value = "";
+});
+$("#whole").addEventListener("click", () => $("#folder").click());
+$("#whole").hidden = matchMedia("(pointer: coarse)").matches || !("webkitdirectory" in $("#folder"));
 addEventListener("paste", e => take(e.clipboardData.files));
-for (const kind of ["dragenter", "dragover"]) addEventListener(kind, e => { e.preventDefault(); $("drop").classList.add("over"); });
-for (const kind of ["dragleave", "drop"]) addEventListener(kind, () => $("drop").classList.remove("over"));
-addEventListener("drop", e => { e.preventDefault(); take(e.dataTransfer.files); });
+for (const kind of ["dragenter", "dragover"]) addEventListener(kind, e => { e.preventDefault(); $("#drop").classList.add("over"); });
+for (const kind of ["dragleave", "drop"]) addEventListener(kind, () => $("#drop").classList.remove("over"));
+addEventListener("drop", e => {
+  e.preventDefault();
+  takeDropped(e.dataTransfer).catch(() => status("This folder cannot be read: choose its photos instead.", true));
+});
 
 // A phone has a camera app of its own; elsewhere the picture of the camera is shown here.
-$("camera").addEventListener("click", async () => {
-  if (matchMedia("(pointer: coarse)").matches || !navigator.mediaDevices) return $("snap").click();
-  try { $("booth").querySelector("video").srcObject = await navigator.mediaDevices.getUserMedia({video: {width: {ideal: 1280}}}); }
+$("#camera").addEventListener("click", async () => {
+  if (matchMedia("(pointer: coarse)").matches || !navigator.mediaDevices) return $("#snap").click();
+  try { $("#booth video").srcObject = await navigator.mediaDevices.getUserMedia({video: {width: {ideal: 1280}}}); }
   catch { return status("No camera can be used here: choose a file instead.", true); }
-  $("booth").showModal();
+  $("#booth").showModal();
 });
-$("booth").addEventListener("close", () => {
-  const video = $("booth").querySelector("video");
+$("#booth").addEventListener("close", () => {
+  const video = $("#booth video");
   video.srcObject?.getTracks().forEach(track => track.stop());
   video.srcObject = null;
 });
-$("leave").addEventListener("click", () => $("booth").close());
-$("shoot").addEventListener("click", async () => {
-  const video = $("booth").querySelector("video"), shot = new OffscreenCanvas(video.videoWidth, video.videoHeight);
+$("#leave").addEventListener("click", () => $("#booth").close());
+$("#shoot").addEventListener("click", async () => {
+  const video = $("#booth video"), shot = new OffscreenCanvas(video.videoWidth, video.videoHeight);
   if (!shot.width) return;
   shot.getContext("2d").drawImage(video, 0, 0);
   const file = new File([await shot.convertToBlob({type: "image/png"})], "camera photo");
-  $("booth").close();
+  $("#booth").close();
   take([file]);
 });
 
 function about(info) {
   const facts = {
-    Answers: info.labels.map(say).join(", "),
-    "Learned from": info.pictures ? Object.entries(info.pictures).map(([k, n]) => `${n} × ${say(k)}`).join(", ") : "",
+    Answers: info.labels.map(words).join(", "),
+    "Learned from": info.pictures ? Object.entries(info.pictures).map(([k, n]) => `${n} × ${words(k)}`).join(", ") : "",
     "How often wrong": info.error ? `${info.error.wrong} of ${info.error.of} pictures it had not seen: ${percent(info.error.error)}`
       + ` (95 % interval ${percent(info.error.low)} to ${percent(info.error.high)})` : "",
     Backbone: info.backbone, Made: info.created?.slice(0, 10),
   };
-  for (const [k, v] of Object.entries(facts)) if (v) $("about").append(make("dt", {}, k), make("dd", {}, v));
+  for (const [k, v] of Object.entries(facts)) if (v) $("#about").append(make("dt", {}, k), make("dd", {}, v));
   const links = info.files.map(f => make("a", {href: f}, f)).flatMap((a, i) => i ? [", ", a] : [a]);
-  if (links.length) $("about").append(make("dt", {}, "More"), make("dd", {}, ...links));
+  if (links.length) $("#about").append(make("dt", {}, "More"), make("dd", {}, ...links));
+  $("#note").textContent = info.drawn ? info.words.only_drawn : "";
+  $("#note").hidden = !info.drawn;
 }
 
 function offer(examples) {
   for (const {file, what} of examples) {
     const button = make("button", {type: "button"}, make("img", {src: file, alt: `Drawing: ${what}`, width: 84, height: 84}));
     button.addEventListener("click", async () => take([new File([await (await fetch(file)).blob()], `Drawing: ${what}`)]));
-    $("examples").querySelector("ul").append(make("li", {}, button));
+    $("#examples ul").append(make("li", {}, button));
   }
-  $("examples").hidden = !examples.length;
+  $("#examples").hidden = !examples.length;
 }
 
 try {
   const {info} = await ready;
   about(info);
   offer(info.examples);
-  $("progress").hidden = true;
+  $("#progress").hidden = true;
   status("");
   document.body.dataset.ready = "yes";
 } catch (e) {
-  $("progress").hidden = true;
+  $("#progress").hidden = true;
   status(`The model cannot be used: ${e.message}`, true);
 }

@@ -1,39 +1,39 @@
 // The model folder on this computer: what classifier.js does in the browser is asked of `birdornot serve` here.
+import {ask} from "./kit.js";
+
 const MAX_BYTES = 50e6;  // as in Python
+const STOPPED = "the program behind this page has stopped; start birdornot serve again";
 
 const here = name => new URL(name, import.meta.url);
 
-async function ask(path, body, type = "application/octet-stream") {
+async function send(path, body, type = "application/octet-stream") {
   if (body.size > MAX_BYTES) throw new Error(`the file is larger than ${MAX_BYTES/1e6} MB`);
-  let reply;
-  try { reply = await fetch(here(path), {method: "POST", headers: {"Content-Type": type}, body}); }
-  catch { throw new Error("the program behind this page has stopped; start birdornot serve again"); }
-  if (!reply.ok) throw new Error((await reply.json()).error);
-  return reply;
+  return ask(here(path), {method: "POST", headers: {"Content-Type": type}, body}, STOPPED);
 }
 
+const decoded = text => text && createImageBitmap(new Blob([Uint8Array.from(atob(text), c => c.charCodeAt(0))]));
+
 export class Classifier {
-  static async load() {
-    const reply = await fetch(here("page.json"));
-    if (!reply.ok) throw new Error((await reply.json()).error);
-    return Object.assign(new Classifier(), {info: await reply.json()});
-  }
+  static async load() { return Object.assign(new Classifier(), {info: await ask(here("page.json"), {}, STOPPED)}); }
 
-  // {picture, labels, probabilities: [[label, 0–1], …] most probable first, unsure: reason or ""}
+  // {picture, labels, probabilities: [[label, 0–1], …] most probable first, doubt, novelty, limit}
   async classify(blob) {
-    const {photo, ...answer} = await (await ask("answer", blob)).json();
-    const bytes = Uint8Array.from(atob(photo), c => c.charCodeAt(0));
-    return {picture: await createImageBitmap(new Blob([bytes])), ...answer};
+    const {photo, ...answer} = await send("answer", blob);
+    return {picture: await decoded(photo), ...answer};
   }
 
-  // The photo with what speaks for the answer in colour.
-  async why(blob) { return createImageBitmap(await (await ask("why", blob)).blob()); }
+  // The photo with what speaks for the answer in colour, if it is asked for, the training pictures most like it, a note.
+  async why(blob, heat) {
+    const found = await send(heat ? "why" : "why?heat=no", blob);
+    const nearest = await Promise.all(found.nearest.map(async ({photo, ...n}) => ({...n, picture: await decoded(photo)})));
+    return {heat: await decoded(found.heat), nearest, note: found.note};
+  }
 
   // Put a photo with its right labels into the dataset: {said, id}; `undo(id)` takes it back.
   async correct(blob, labels) {
     const query = labels.map(label => `label=${encodeURIComponent(label)}`).join("&");
-    return (await ask(`feedback?${query}`, blob)).json();
+    return send(`feedback?${query}`, blob);
   }
 
-  async undo(id) { return (await ask("undo", JSON.stringify({id}), "application/json")).json(); }
+  async undo(id) { return send("undo", JSON.stringify({id}), "application/json"); }
 }
