@@ -104,9 +104,9 @@ class Prediction:
     labels
         what applies: `label`, or any number of labels
     doubt
-        why it is unsure, a key of `WORDS`: close, novel or, if it knows only drawings, drawn
+        why it is unsure: a key of `WORDS`
     limit
-        novelty over which an answer is unsure, where there is a limit
+        novelty over which an answer is unsure
     """
     label: str = ""  # the most probable label
     probabilities: dict[str, float] = field(default_factory=dict)  # label → probability, 0–1, most probable first
@@ -115,8 +115,8 @@ class Prediction:
     unsure: bool = False  # too little confidence, or too novel a photo, to take `label` for an answer
     novelty: float | None = None  # how novel the photo is to the model, if it can tell
     labels: list[str] = field(default_factory=list)  # what applies: `label`, or any number of labels
-    doubt: str = ""  # why it is unsure, a key of `WORDS`: close, novel or, if it knows only drawings, drawn
-    limit: float | None = None  # novelty over which an answer is unsure, where there is a limit
+    doubt: str = field(default="", repr=False)  # why it is unsure: a key of `WORDS`
+    limit: float | None = field(default=None, repr=False)  # novelty over which an answer is unsure
 
     @property
     def probability(self) -> float: return self.probabilities.get(self.label, 0.0)

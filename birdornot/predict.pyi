@@ -17,8 +17,8 @@ class Prediction:
     unsure: bool = False
     novelty: float | None = None
     labels: list[str] = field(default_factory=list)
-    doubt: str = ''
-    limit: float | None = None
+    doubt: str = field(default='', repr=False)
+    limit: float | None = field(default=None, repr=False)
     @property
     def probability(self) -> float: ...
     @property
