@@ -1130,6 +1130,8 @@ class Made:
         stage → wall time
     tested
         of the model, on the pictures kept for the test, where there are any
+    verdict
+        what to trust it for, and what not
     """
     words: list[str]  # one per class
     dataset: Path  # dataset folder
@@ -1142,14 +1144,15 @@ class Made:
     report: Path  # HTML file
     seconds: dict[str, float]  # stage → wall time
     tested: Evaluation | None = None  # of the model, on the pictures kept for the test, where there are any
+    verdict: str = ""  # what to trust it for, and what not
 
     def __repr__(self): return f"Made({' or '.join(self.words)}?, {self.result})"
 
     def __str__(self):
         error = str(self.result).removeprefix("error ")
-        lines = dict(error=error, verdict=" ".join(verdict_on(self.dataset, self.result)), test=self.tested,
-                     model=shell_words(self.model), report=shell_words(self.report),
-                     review=command_line("review", self.dataset), serve=command_line("serve", self.model))
+        lines = dict(error=error, verdict=self.verdict or None, test=self.tested, model=shell_words(self.model),
+                     report=shell_words(self.report), review=command_line("review", self.dataset),
+                     serve=command_line("serve", self.model))
         lines["try it"] = command_line("predict", self.model, self.trained.valid_files[-1])
         return "\n".join(gutter_line(k, v) for k, v in lines.items() if v is not None)
 
@@ -1321,4 +1324,5 @@ def make(
                 tested = _judge_on_test(model, exam, megabytes=megabytes, seconds=seconds)
                 if tested: sections = {"Test": f"On the pictures kept for the test: {tested}."} | sections
                 page = write_report(dest, result, layout.report, sections)
-    return Made(words, dest, hits, downloaded, cleaned, trained, result, model, page, took, tested)
+            said = " ".join(verdict_on(dest, result))
+    return Made(words, dest, hits, downloaded, cleaned, trained, result, model, page, took, tested, said)
