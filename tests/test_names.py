@@ -129,7 +129,7 @@ def test_suspects_and_why_name_the_users_own_file(odd, monkeypatch, capsys):
     from birdornot.suspects import Suspects
     row = dict(label_quality=.1, suggested="forest", file="my set/photos/bird/1.jpg", own=photo.resolve(),
                likely_wrong=True)
-    assert shlex.split(Suspects([row]).lines(9)[0])[-3:] == ["my set/photos/bird/1.jpg", "from", str(photo.resolve())]
+    assert shlex.split(Suspects([row]).lines(9)[0])[-3:] == ["my set/photos/bird/1.jpg", "from", str(photo)]
 
 
 def test_commands_in_messages_can_be_typed(odd, monkeypatch, capsys):
