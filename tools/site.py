@@ -8,6 +8,7 @@ between two lines `---`: `author: …`, `date: 2026-11-24`, `categories: [lesson
 `hide: true` (in no listing).
 """
 import argparse
+import functools
 import gc
 import os
 import re
@@ -82,7 +83,10 @@ def build(quarto: bool = False) -> None:
         from nbdev.quarto_render import render_quarto
         render_quarto(PAGES, SITE, n_workers=1)
     else:
+        from smalldocs import highlight, markdown
         from smalldocs.site import build as render
+        highlight.css_class = functools.cache(highlight.css_class)  # asked of each word; and a page is rendered twice
+        markdown.highlight = functools.cache(markdown.highlight)
         made = render(PAGES, quiet=True)
         shutil.move(made.out, SITE)
         if made.warnings: sys.exit("smalldocs: " + "\n".join(made.warnings))
