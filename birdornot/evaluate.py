@@ -556,7 +556,7 @@ def losses(self: Evaluation) -> np.ndarray:  # N, ≥ 0; with several labels the
 def top_losses(self: Evaluation,
                k: int = 9  # how many
                ) -> list[dict[str, object]]:  # number, file, is, called, confidence, loss; the worst first
-    """List the answers that were wrong with the most confidence
+    """List the answers with the highest loss
 
     Parameters
     ----------
