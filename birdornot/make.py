@@ -1,6 +1,6 @@
 """Words in, a classifier out, in one call; and each of its steps as a function of its own
 
-`make` goes the whole way, and when it is called again, on where it stopped:
+`make` goes the whole way; called again, it goes on where it stopped:
 
 ```python
 from birdornot.make import make
