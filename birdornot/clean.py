@@ -1,12 +1,12 @@
 """Files of every kind in, upright RGB pictures out; useless ones go to quarantine, each with its reason
 
-`clean_images` writes an upright RGB working copy of each downloaded picture, or puts the picture into quarantine with a reason; `undo` restores it. Nothing is deleted:
+`clean_images` writes an upright RGB working copy of each downloaded picture, or puts the picture into quarantine with a reason; `undo` restores it. No original is deleted:
 
 ```python
 from birdornot.clean import clean_images, undo
 clean_images("owls", dry_run=True)  # only says what would happen
 report = clean_images("owls")
-report.counts, report.reasons       # how many, and why not the others
+report.counts, report.reasons       # how many, and why others were refused
 report.odd, report.conflicts        # what a person may want to see
 undo("owls")
 ```

@@ -9,7 +9,7 @@ done = download_images("owls", search_images("barn owl") + search_images("tawny 
 done.counts, done.reasons  # by label; and why pictures failed
 ```
 
-Private addresses, and what is not a picture, is too large or takes too long, are refused; the limits are those of `Fetcher`.
+It refuses private addresses, files that are not pictures, and pictures that are too large or take too long; the limits are those of `Fetcher`.
 
 Docs: https://birdornot.github.io/birdornot/download.html.md"""
 
