@@ -13,6 +13,7 @@ MODES = dict(light=dict(color_scheme="light", viewport=dict(width=1280, height=9
              phone=dict(color_scheme="light", viewport=dict(width=390, height=844), has_touch=True))
 sys.path.insert(0, str(ROOT/"tools"))
 from checksite import check_site  # noqa: E402
+from finishing import hanging  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +99,12 @@ def complaints(site, address, mode, every=1) -> list[str]:
             faults += [f"{page}, {mode}: {what}" for what in seen]
             seen.clear()
     return faults
+
+
+@pytest.mark.parametrize("line, wraps", [('        with _holding(layout, "make"):', True), ("    x = 1", False)])
+def test_a_line_that_a_phone_wraps_keeps_its_indent(line, wraps):
+    page = hanging(re.fullmatch(r"(<code>)(.*)</code>", f"<code>{line}</code>"))
+    assert ("--indent:12ch" in page, line in page) == (wraps, True)
 
 
 @needs_chromium

@@ -21,6 +21,9 @@ def to_known_anchors(file: Path, page: str, ids: dict[Path, set[str]]) -> str:
 TAG = re.compile(r"</?span[^>]*>")
 
 
+WRAPS = 32  # characters; longer lines of code may not fit on a phone 360 pixels wide
+
+
 def hanging(code: re.Match) -> str:
     "Wrap the longer lines of a code block, each in an element that says how far in what does not fit goes on"
     lines, opened = [], ""
@@ -30,7 +33,7 @@ def hanging(code: re.Match) -> str:
         if opened: line += "</span>"
         text = html.unescape(TAG.sub("", line))
         indent = len(text) - len(text.lstrip()) + 4
-        lines.append(f'<span class="hanging" style="--indent:{indent}ch">{line}</span>' if len(text) > 40 else line)
+        lines.append(f'<span class="hanging" style="--indent:{indent}ch">{line}</span>' if len(text) > WRAPS else line)
     return "\n".join([code[1] + lines[0], *lines[1:]]) + "</code>"
 
 
