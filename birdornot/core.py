@@ -359,7 +359,7 @@ def progress_bar(
     from tqdm import tqdm
     total = n if n is not None and n < sys.maxsize else None
     shape = "{desc:<9} {n_fmt}{unit}{postfix}" if total is None else \
-        "{desc:<9} {bar:20} {n_fmt}/{total_fmt}{unit}, {remaining} left{postfix}"
+        "{desc:<9} {bar:20} {n_fmt}/{total_fmt}{unit}, {remaining} left, {rate_fmt}{postfix}"
     return tqdm(total=total, desc=what, unit=unit, leave=leave, bar_format=shape, file=_for_people(),
                 disable=not (show and is_watched()))
 

@@ -48,6 +48,14 @@ def draw(file, seed):
 
 
 @functools.cache
+def vast() -> bytes:
+    "20,000 x 20,000 pixels in 50 kB"
+    out = io.BytesIO()
+    Image.new("1", (20_000, 20_000)).save(out, "PNG")
+    return out.getvalue()
+
+
+@functools.cache
 def gzip_bomb(megabytes=300) -> bytes:
     "A gzip stream of some hundred kilobytes that becomes `megabytes` of a JPEG that never ends"
     packer, out = zlib.compressobj(9, zlib.DEFLATED, 31), [b""]
@@ -163,10 +171,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_bomb(self): self.reply(gzip_bomb(), Content_Encoding="gzip")
     def do_notgzip(self): self.reply(b"this is not gzip" * 50, Content_Encoding="gzip")
     def do_large(self): self.reply(JPEG_HEAD, length=10**10)
-    def do_vast(self):
-        out = io.BytesIO()
-        Image.new("1", (20_000, 20_000)).save(out, "PNG")
-        self.reply(out.getvalue(), Content_Type="image/png")
+    def do_vast(self): self.reply(vast(), Content_Type="image/png")
     def do_loop(self): self.reply(code=301, Location="/loop")
     def do_to(self, *where): self.reply(code=302, Location=parse_qs(urlsplit(self.path).query)["url"][0])
     def do_endless_redirect(self):

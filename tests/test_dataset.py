@@ -126,7 +126,7 @@ def test_results_go_to_out(tmp_path, capsys):
     project(tmp_path/"made", photos)
     capsys.readouterr()
     assert main(["train", str(tmp_path/"made"), "--out", str(tmp_path/"c")]) == 1
-    assert "leave out --out" in capsys.readouterr().err and not (tmp_path/"c").exists()
+    assert "do without --out" in capsys.readouterr().err and not (tmp_path/"c").exists()
     assert main(["train", str(tmp_path/"far"), "--out", str(tmp_path/"d")]) == 1 and not (tmp_path/"d").exists()
 
 

@@ -115,7 +115,7 @@ def test_a_lockfile_reads_files_of_this_computer_from_a_folder_that_was_named(tm
     (tmp_path/"x.lock").write_text(HEAD + "\n".join(map(json.dumps, rows)))
     done = rebuild(tmp_path/"x.lock", tmp_path/"d", progress=False)
     assert [r["fate"] for r in done.rows] == ["gone", "gone"] and not list((tmp_path/"d").rglob("*.jpg"))
-    assert "name its folder by --folder" in done.rows[0]["reason"]
+    assert "name its folder by folder=…" in done.rows[0]["reason"]
     again = ["rebuild", str(tmp_path/"x.lock"), str(tmp_path/"d"), "--folder", str(tmp_path/"mine")]
     assert main(again) == 1 and "1 the same, 0 changed, 1 gone" in capsys.readouterr().out
 

@@ -187,7 +187,7 @@ def test_bursts_are_noticed_by_likeness_and_pictures_taken_one_by_one_are_not():
     head, _, result, *_ = judged(frames.astype(np.float32), twice)
     names, one_by_one = [f"k{k}" for k in twice], list(map(str, range(120)))
     said, = warn_of_bursts(error_without_twins(frames, twice, names, one_by_one))
-    assert result.error < 0.1 and "look like bursts" in said and "--by session" in said
+    assert result.error < 0.1 and "look like bursts" in said and "by='session'" in said
     scenes = [str(i//4) for i in range(120)]
     assert error_without_twins(frames, twice, names, scenes) is None, "grouped, they are bursts no more"
     x, y = embedded(120, 1)
