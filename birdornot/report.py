@@ -283,11 +283,12 @@ def _chart(points, x_name, y_name, alt, top=1, diagonal=False):
     ticks = [word(f"{t:.0%}", at(t, 0)[0], 226, text_anchor="middle") for t in (0, .5, 1)]
     ticks += [word(f"{t*top:.{int(top < .02)}%}", 40, at(0, t*top)[1] + 4, text_anchor="end") for t in (0, .5, 1)]
     ticks += [word(x_name, 168, 244, text_anchor="middle"), word(y_name, 4, 12)]
+    accent, soft = "var(--accent, #1f9a8e)", "var(--soft, #7d8a8e)"  # a page of Jupyter or of the site has none of ours
     spots = [at(*p) for p in points] if len(points) < 20 else []
-    dots = [ft("circle", cx=f"{x:.1f}", cy=f"{y:.1f}", r=3.5, fill="var(--accent)") for x, y in spots]
-    guide = [line([(0, 0), (1, 1)], stroke="var(--soft)", stroke_dasharray=4)] if diagonal else []
-    drawn = line(points, stroke="var(--accent)", stroke_width=2)
-    return Figure(ft("svg", line([(0, top), (0, 0), (1, 0)], stroke="var(--soft)"), *guide, drawn, *dots, *ticks,
+    dots = [ft("circle", cx=f"{x:.1f}", cy=f"{y:.1f}", r=3.5, fill=accent) for x, y in spots]
+    guide = [line([(0, 0), (1, 1)], stroke=soft, stroke_dasharray=4)] if diagonal else []
+    drawn = line(points, stroke=accent, stroke_width=2)
+    return Figure(ft("svg", line([(0, top), (0, 0), (1, 0)], stroke=soft), *guide, drawn, *dots, *ticks,
                      viewBox="0 0 312 250", role="img", aria_label=alt), cls="chart")
 
 # %% ../nbs/74_report.ipynb #f078cc75
