@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 import yaml
-from fastcore.nbio import read_nb
+from fastcore.nbio import read_nb, write_nb
 from nbdev.doclinks import _build_modidx, nbglob
 from nbdev.quarto import refresh_quarto_yml
 
@@ -28,7 +28,8 @@ from finishing import finish  # noqa: E402
 from outline import NBS, PAGES, ROOT, SITE, chapters, front_matter, in_order, needs_fastai, notebooks, numbered, sidebar  # noqa: E402
 from processors import page_of, run_processors  # noqa: E402
 from reference import write_api  # noqa: E402
-from staging import stage  # noqa: E402
+from staging import stage, twin_names  # noqa: E402
+from twins import answers, clean_twin, has_twins  # noqa: E402
 
 
 def merged(a: dict, b: dict) -> dict:
@@ -62,6 +63,14 @@ def write_changelog() -> None:
     (PAGES/"changelog.md").write_text("---\ntitle: Changelog\n---\n" + text, encoding="utf-8")
 
 
+def write_twins() -> None:
+    "Every chapter and tutorial without its prose, and the answers to its questions, beside its page"
+    for name in filter(has_twins, notebooks()):
+        nb = read_nb(NBS/name)
+        for twin, dest in zip((clean_twin(nb), answers(nb)), twin_names(name)):
+            if twin: write_nb(twin, SITE/dest)
+
+
 def build(quarto: bool = False) -> None:
     "Process, stage and render every page into `_docs`"
     os.chdir(ROOT)
@@ -91,6 +100,7 @@ def build(quarto: bool = False) -> None:
         shutil.move(made.out, SITE)
         if made.warnings: sys.exit("smalldocs: " + "\n".join(made.warnings))
     finish(SITE)
+    write_twins()
 
 
 def main() -> int:

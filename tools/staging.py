@@ -8,9 +8,10 @@ from urllib.parse import quote
 import yaml
 from fastcore.nbio import mk_cell, read_nb, write_nb
 from logo import card
-from outline import PAGES, REPO, URL, front_matter, kind_of, plain_types
+from outline import NBS, PAGES, REPO, URL, front_matter, kind_of, plain_types
 from PIL import Image, ImageOps
 from processors import page_of
+from twins import has_twins
 
 OPEN = {  # where a notebook can be run without installing anything
     "Colab": f"https://colab.research.google.com/github/{REPO}/blob/main/nbs/{{}}",
@@ -24,7 +25,21 @@ def top_line(name: str, meta: dict) -> str:
     links = [f'<a class="open-in" href="{url.format(quote(name))}">{place}</a>' for place, url in OPEN.items()]
     how = f'<a href="{"../"*page_of(name).count("/")}tutorials/index.html#run">Run it</a>'
     run = f'<span>{how} in {" ".join(links)}</span>' if meta.get("badges", True) else ""
-    return f'<p class="top-line"><span class="kind">{kind_of(name).capitalize()}</span> {run}</p>'
+    twins = f"<span>Download it {twin_links(name)}</span>" if has_twins(name) else ""
+    return f'<p class="top-line"><span class="kind">{kind_of(name).capitalize()}</span> {run} {twins}</p>'
+
+
+def twin_names(name: str) -> tuple[str, str]:
+    "Where the twins of the notebook `name` lie, beside its page"
+    return tuple(Path(page_of(name)).with_suffix(f".{kind}.ipynb").as_posix() for kind in ("clean", "answers"))
+
+
+def twin_links(name: str) -> str:
+    "Links to the twins of a notebook: without its prose, and where it asks questions, their answers"
+    asks = "<summary>Answer</summary>" in (NBS/name).read_text(encoding="utf-8")
+    links = [f'<a class="open-in" href="{Path(twin).name}" download>{what}</a>'
+             for twin, what in zip(twin_names(name), ("without the prose", "the answers")[:1 + asks])]
+    return ", ".join(links)
 
 
 def relink(text: str, page: str) -> str:
