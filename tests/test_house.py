@@ -171,13 +171,13 @@ def tutorials():
 
 def test_tutorials_have_one_order_in_file_browser_sidebar_readme_and_on_their_page():
     files = tutorials()
-    assert [int(f.split("/")[1][:2]) for f in files] == list(range(1, len(files) + 1)), files
+    assert [int(f.split("/")[1][:2]) for f in files] == list(range(len(files))), files
     sidebar, readme = ((ROOT/f).read_text(encoding="utf-8") for f in ("nbs/sidebar.yml", "README.md"))
     assert re.findall(r"^ *- (tutorials/\d\d\w*\.ipynb)$", sidebar, re.M) == files
     assert re.findall(r"^- \[[^\]]+\]\(nbs/(tutorials/\w+\.ipynb)\)", readme, re.M) == files
     heads = [json.loads((ROOT/"nbs"/f).read_text(encoding="utf-8"))["cells"][:2] for f in files]
     orders = [yaml.safe_load("".join(raw["source"]).strip("-\n"))["order"] for _, raw in heads]
-    assert orders == list(range(1, len(files) + 1))
+    assert orders == list(range(len(files)))
     assert not [f for f, (title, _) in zip(files, heads) if "\n- " in "".join(title["source"])], "a list in Jupyter"
 
 
@@ -185,7 +185,7 @@ def test_the_readme_says_how_to_open_the_notebooks():
     "And installs the extra of which test_visible holds that no notebook imports more"
     readme = (ROOT/"README.md").read_text(encoding="utf-8")
     assert ".venv/bin/pip install jupyterlab '.[notebooks]'\n.venv/bin/jupyter lab nbs" in readme
-    assert (ROOT/"nbs"/"tutorials"/re.search(r"`(01_\w+\.ipynb)`", readme)[1]).exists()
+    assert (ROOT/"nbs"/"tutorials"/re.search(r"`(00_\w+\.ipynb)`", readme)[1]).exists()
 
 
 def with_fastai():
