@@ -16,7 +16,7 @@ from contextlib import closing
 
 import numpy as np
 
-from .core import cache_dir
+from .core import cache_dir, plural
 
 # %% ../nbs/04_cache.ipynb #ff416c31
 CACHE_BYTES = 2**30  # largest size of all vectors together; enough for about 200,000 pictures
@@ -164,6 +164,6 @@ def describe_cache() -> str:  # a line for each kind of content, and one for the
         a line for each kind of content, and one for the total
     """
     rows = cache_contents()
-    lines = [f"{r['bytes']/1e6:8,.1f} MB  {r['what']}" + (f", {r['pictures']:,} pictures" if r["pictures"] else "")
-             for r in rows]
+    def count(n): return f", {plural(n, 'picture')}" if n else ""
+    lines = [f"{r['bytes']/1e6:8,.1f} MB  {r['what']}{count(r['pictures'])}" for r in rows]
     return "\n".join([*lines, f"{sum(r['bytes'] for r in rows)/1e6:8,.1f} MB in {cache_dir()}"])

@@ -46,6 +46,7 @@ from birdornot.core import (
     csv_cell,
     disk_full_errors,
     list_counts,
+    plural,
     progress_bar,
     say,
     shell_words,
@@ -173,7 +174,7 @@ def odd_beside(
 def _cannot_teach(found, min_size, min_contrast):
     "Explain why a picture with these measures is useless; return '' if it is not"
     if min(found["width"], found["height"]) < min_size:
-        return f"too small: a side of less than {min_size} pixels; min_size=… sets another limit"
+        return f"too small: a side of less than {plural(min_size, 'pixel')}; min_size=… sets another limit"
     if found["contrast"] >= min_contrast: return ""
     return "blank: one colour all over; min_contrast=… sets another limit"
 
@@ -239,7 +240,8 @@ def _run_all(fn, jobs): return [fn(*job) for job in jobs]
 
 def _reason_of_crash(e, seconds):
     "Explain what the end of its process means for a file"
-    if isinstance(e, TimeoutError): return f"decoding it takes longer than {seconds:g} seconds; seconds=… allows more"
+    if isinstance(e, TimeoutError):
+        return f"decoding it takes longer than {plural(seconds, 'second')}; seconds=… allows more"
     return decoding_failure(e) if isinstance(e, MemoryError) else "the decoder crashes on it; save it as JPEG or PNG"
 
 # %% ../nbs/31_clean.ipynb #03afbe35

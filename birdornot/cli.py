@@ -16,7 +16,7 @@ from typing import Annotated
 
 from .command import COMMANDS, as_json, command, show_lines, split_words, watched  # noqa: F401
 from .command import run as main  # noqa: F401
-from .core import command_line, for_user, printable, say, shell_words
+from .core import command_line, for_user, plural, printable, say, shell_words
 
 # %% ../nbs/90_cli.ipynb #666351de
 @command("birdornot search bird forest --n 200 --out hits.jsonl", "birdornot search bird --source openverse,commons",
@@ -102,7 +102,7 @@ def clean(
     from birdornot.follow import refresh
     if not (undo or dry_run): refresh(dest)
     if not undo: return cleaning.say_cleaned(dest, dry_run=dry_run, **kwargs)
-    n = f"{cleaning.undo(dest, dry_run=dry_run)} pictures"
+    n = plural(cleaning.undo(dest, dry_run=dry_run), "picture")
     if dry_run: say("clean", f"would bring {n} back from quarantine")
     else: say("clean", f"{n} brought back from quarantine; {command_line('clean', dest)} makes their working copies")
 
@@ -115,7 +115,7 @@ def rename(
 ):
     "Give a class another name, or merge it into another one; nothing is fetched again"
     from birdornot.follow import rename_class
-    say("rename", f"{rename_class(dest, old, new)} pictures; {command_line('undo', dest)} takes it back")
+    say("rename", f"{plural(rename_class(dest, old, new), 'picture')}; {command_line('undo', dest)} takes it back")
 
 # %% ../nbs/90_cli.ipynb #09aeb68d
 @command("birdornot undo bird_or_forest", "birdornot undo bird_or_forest --list")
@@ -210,7 +210,7 @@ def review(
     from birdornot.review import review as show
     from birdornot.suspects import rank_once
     rank_once(dest)
-    say("review", f"{show(dest, port, who, not no_browser)} decisions stand")
+    say("review", f"{plural(show(dest, port, who, not no_browser), 'decision stands', 'decisions stand')}")
 
 # %% ../nbs/90_cli.ipynb #c2c10002
 @command("birdornot why bird_or_forest photo.jpg", "birdornot why bird_or_forest photo.jpg --out why.jpg",
@@ -285,7 +285,7 @@ def predict(
         if not quiet: print(as_json(p.as_dict()) if json else p, flush=True)
     if csv or sort_into:
         counts = ", ".join(f"{count} {answer}" for answer, count in said.most_common())
-        say("predict", f"{n} photos: {counts}; see {' and '.join(str(d) for d in (csv, sort_into) if d)}")
+        say("predict", f"{plural(n, 'photo')}: {counts}; see {' and '.join(str(d) for d in (csv, sort_into) if d)}")
     return int(said["refused"] > 0 or bool(left))
 
 # %% ../nbs/90_cli.ipynb #d2e0app1

@@ -421,7 +421,7 @@ def say(
 
 # %% ../nbs/00_core.ipynb #4f04689f
 def plural(
-    n: int,  # how many
+    n: float,  # how many
     one: str,  # what one of them is called
     many: str = "",  # what several are called; by default with an s
 ) -> str:
@@ -436,7 +436,7 @@ def plural(
     many
         what several are called; by default with an s
     """
-    return f"{n:,} {one if n == 1 else many or one + 's'}"
+    return f"{n:,.12g} {one if n == 1 else many or one + 's'}"
 
 # %% ../nbs/00_core.ipynb #eda83fe0
 def in_words(

@@ -17,7 +17,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from .clean import copy_name, drop_empty_folders, move_original, original_file, remove_copy
-from .core import DatasetError, atomic_file, command_line, disk_full_errors, printable
+from .core import DatasetError, atomic_file, command_line, disk_full_errors, plural, printable
 from .ledger import Ledger, at_work, content_hash, read_changes, unfinished_files
 from .picture import MAX_SIZE, BadPicture, open_upright
 from .project import fillable
@@ -468,4 +468,5 @@ def take_back(
     made = {d["id"]: d for d in decisions(path)}
     last = max((k for k, d in made.items() if not d["undone"] and d["action"] != "undo"), default=None)
     n = len(undo_decision(path, number)["changed"])
-    return f"{_decision_text(made[number or last])}: {n} rows of the ledger are as they were"
+    rows = plural(n, "row of the ledger is as it was", "rows of the ledger are as they were")
+    return f"{_decision_text(made[number or last])}: {rows}"

@@ -51,6 +51,7 @@ from birdornot.core import (
     disk_full_errors,
     in_words,
     list_counts,
+    plural,
     progress_bar,
     say,
 )
@@ -396,11 +397,11 @@ def save(self: Fetcher,
         try: got = self._hop(url, out, until)
         except Exception as e: got = e  # `_as_refused` classifies them
         finally: self.watch.end()
-        if time.monotonic() > until: raise Refused(f"took longer than {self.deadline:g} seconds", "stalled")
+        if time.monotonic() > until: raise Refused(f"took longer than {plural(self.deadline, 'second')}", "stalled")
         if isinstance(got, Exception): raise _as_refused(got)
         if isinstance(got, dict): return got
         url = got
-    raise Refused(f"more than {self.max_redirects} redirects")
+    raise Refused(f"more than {plural(self.max_redirects, 'redirect')}")
 
 
 @patch
@@ -837,7 +838,7 @@ class Downloads:
 
     def __repr__(self):
         n, why = Counter(r["status"] for r in self.rows), list_counts(self.reasons)
-        there = f", {self.there} were there before" if self.there else ""
+        there = f", {plural(self.there, 'was', 'were')} there before" if self.there else ""
         again = f"; the next run tries {self.again} of them again" if self.again else ""
         return f"{n['downloaded']} downloaded, {n['failed']} failed{f' ({why})' if why else ''}{again}{there}"
 
@@ -846,7 +847,7 @@ class Downloads:
         why = {k: {"pictures": n} for k, n in self.reasons.most_common()}
         if why: parts.append(count_table(why, "why they failed"))
         if self.again: parts.append(f"The next run tries {self.again} of these again.")
-        if self.there: parts.append(f"{self.there} pictures were there before.")
+        if self.there: parts.append(f"{plural(self.there, 'picture was', 'pictures were')} there before.")
         return "\n\n".join(parts) or "Nothing to download."
 
 # %% ../nbs/21_download.ipynb #7ae24fed

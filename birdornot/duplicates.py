@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from PIL import Image
 
-from .core import cores
+from .core import cores, plural
 
 # %% ../nbs/30_duplicates.ipynb #a11ce002
 GRID = 24  # side of a thumbnail's luminance, pixels; the colours have half of that
@@ -622,7 +622,7 @@ def session_note(
     str
         a sentence without its full stop; '' if there are no sessions
     """
-    some = [f"{n} pictures of {label}" for label, n in sorted(counts.items())]
+    some = [f"{plural(n, 'picture')} of {label}" for label, n in sorted(counts.items())]
     names = " and ".join([", ".join(some[:-1]), some[-1]] if some[1:] else some)
     return names and (f"{names} come from one place and camera, or are copies of one photo: they are split by blocks "
                       "of time, and what is measured holds for that place and camera")

@@ -22,7 +22,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
-from .core import BirdornotError, say
+from .core import BirdornotError, plural, say
 from .hits import Hits, Query, SourceFailed, http_url, make_hit, positive_int
 
 # %% ../nbs/11_engines.ipynb #fc64b3ac
@@ -457,7 +457,7 @@ def _one_by_one(engine, text):
     for piece in pieces:
         try: results += engine.extract_results(piece)
         except Exception: unread += 1  # a parser fails in any way it likes
-    if results and unread: say("search", f"{engine.name}: {unread} of {len(pieces)} results cannot be read")
+    if results and unread: say("search", f"{engine.name}: {unread} of {plural(len(pieces), 'result')} cannot be read")
     return results
 
 # %% ../nbs/11_engines.ipynb #600d60f2

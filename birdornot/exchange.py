@@ -15,7 +15,7 @@ from hashlib import sha256
 from mimetypes import guess_type
 from pathlib import Path
 
-from .core import DatasetError, atomic_file, check_table_place, csv_cell, disk_full_errors
+from .core import DatasetError, atomic_file, check_table_place, csv_cell, disk_full_errors, plural
 from .lock import LOCKED, lock_file, locked_rows, write_lock
 from .project import label_of, layout_of
 from .split import ledger_rows, picture_files
@@ -143,8 +143,8 @@ def _photo_record_set():
 def _describe_dataset(name, rows, table):
     "Describe a dataset in Croissant: its name, its rows, and the table that lies beside the description"
     with open(table, encoding="utf-8", newline="") as f: names = [r["file_name"] for r in csv.DictReader(f)]
-    text = (f"{len(names)} pictures of {', '.join(sorted({r['label'] for r in rows}))}. Each has its own licence and "
-            "author: see licence and author in the record sets.")
+    text = (f"{plural(len(names), 'picture')} of {', '.join(sorted({r['label'] for r in rows}))}. Each has its own "
+            "licence and author: see licence and author in the record sets.")
     about = {"@type": "cr:FileObject", "@id": "metadata.csv", "name": "metadata.csv", "contentUrl": "metadata.csv",
              "encodingFormat": "text/csv", "sha256": sha256(Path(table).read_bytes()).hexdigest()}
     return {"@context": _CONTEXT, "@type": "sc:Dataset", "conformsTo": "http://mlcommons.org/croissant/1.0",
@@ -202,4 +202,4 @@ def write_list(
         what was written
     """
     if croissant: return f"{write_croissant(dest, out)} describes the dataset, metadata.csv beside it each photo"
-    return f"{write_lock(dest, out := out or lock_file(dest))} pictures in {out}"
+    return f"{plural(write_lock(dest, out := out or lock_file(dest)), 'picture')} in {out}"

@@ -28,7 +28,7 @@ from .core import need_fastai
 need_fastai("birdornot.finetune")
 
 # %% ../nbs/61_finetune.ipynb #e885cdb6
-from .core import BACKBONE, BirdornotError, cores, in_words, say
+from .core import BACKBONE, BirdornotError, cores, in_words, plural, say
 from .datablock import batch_size, dataloaders
 from .embed import one_core_session, write_onnx
 from .evaluate import Evaluation
@@ -516,7 +516,7 @@ def train_tail(
     novelty = fit_novelty(x[rows], work.folds[rows])[0](x[judge])
     done, _ = work.train(whole, whole[:1], epochs, lr, last=kept, until=until, keep=False)
     if len(done) <= kept:
-        say("train", f"time is up: the last blocks have learned from {len(rows)} of {len(whole)} pictures")
+        say("train", f"time is up: the last blocks have learned from {len(rows)} of {plural(len(whole), 'picture')}")
         work.model.load_state_dict(states[kept - 1])
     set_head(learn, judged_head(learn, logits[kept], work.y[judged], novelty, work.embed(), work.folds))
     return kept, losses
@@ -742,11 +742,11 @@ def choose_fit(
     """
     if minutes is None:
         if gpu and n_train >= ENOUGH:
-            return "finetune", f"a GPU and {n_train} training pictures: the body can be moved too"
+            return "finetune", f"a GPU and {plural(n_train, 'training picture')}: the body can be moved too"
         if gpu: return "both", f"a GPU, but {n_train} training pictures are few: only the last blocks are trained"
         return "probe", ("no GPU and no time given: solving the head takes seconds; "
                          "give minutes to train the last blocks too")
-    fits = {how: f"{s/60:.1f} of {minutes:g} minutes" for how, s in seconds.items() if s <= 60*minutes}
+    fits = {how: f"{s/60:.1f} of {plural(minutes, 'minute')}" for how, s in seconds.items() if s <= 60*minutes}
     if "finetune" in fits and gpu and n_train >= ENOUGH:
         return "finetune", f"a GPU, {n_train} training pictures, and about {fits['finetune']}"
     if "both" in fits: return "both", f"training the last blocks takes about {fits['both']}"
@@ -812,9 +812,10 @@ def plan_fit(
         how, why = choose_fit(len(learn.dls.train_ds), learn.dls.device.type == "cuda", minutes, gone or None)
     if how == "probe" or not seconds: return Plan(how, epochs, why, until, speed)
     there = sum(s[how] <= until.left for s in seconds)
-    if there and there < epochs: why += f"; {minutes:g} minutes are enough for {there} of {epochs} epochs"
+    enough = plural(minutes, "minute is", "minutes are")
+    if there and there < epochs: why += f"; {enough} enough for {there} of {epochs} epochs"
     if there: return Plan(how, there, why, until, speed)
-    return Plan("probe", 0, f"{minutes:g} minutes are too short for a single epoch of {how}", until, speed)
+    return Plan("probe", 0, f"{enough} too short for a single epoch of {how}", until, speed)
 
 # %% ../nbs/61_finetune.ipynb #ade05d72
 def _training_time(learn, plan):
@@ -919,7 +920,7 @@ def train_distributed(
     with _on_any_device(), learn.distrib_ctx(sync_bn=gpu, cpu=not gpu), learn.no_bar():
         learn.fine_tune(epochs)
         n = torch.distributed.get_world_size()
-        done = Fit("finetune", f"on {n} processes", 0.0)
+        done = Fit("finetune", f"on {plural(n, 'process', 'processes')}", 0.0)
         if not rank_distrib(): save_learner(learn, dest, done, asked="finetune", epochs=epochs, seed=seed)
         torch.distributed.barrier()
     return learn

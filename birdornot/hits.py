@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from fastcore.basics import patch
 
-from .core import PICTURE_SUFFIXES, BirdornotError, atomic_file, html_table, path_of, split_url
+from .core import PICTURE_SUFFIXES, BirdornotError, atomic_file, html_table, path_of, plural, split_url
 from .picture import find_pictures, left_out_line
 from .project import class_folders, has_pictures, label_key, part_folders, part_name
 
@@ -217,7 +217,7 @@ class Hits(list[Hit]):
         "Say how many hits there are, and whether more were wanted"
         short = f" of {self.wanted} wanted" if self.wanted else ""
         why = "" if any(r["problem"] for r in self.report) or not short else ", as the sources have no more"
-        return f"{len(self)} hits{short}{why}"
+        return f"{plural(len(self), 'hit')}{short}{why}"
 
     def __repr__(self): return "\n  ".join([self.summary, *map(_report_line, self.report)])
 

@@ -31,7 +31,16 @@ need_fastai("birdornot.learner")
 
 # %% ../nbs/60_learner.ipynb #2632a144
 from .backbone import SIZES, efficientnet_onnx, installed_backbones, packaged_weights
-from .core import BACKBONE, BirdornotError, DatasetError, atomic_file, command_line, in_words, progress_bar
+from birdornot.core import (
+    BACKBONE,
+    BirdornotError,
+    DatasetError,
+    atomic_file,
+    command_line,
+    in_words,
+    plural,
+    progress_bar,
+)
 from .datablock import dataloaders
 from birdornot.embed import (
     WeightsUnavailable,
@@ -382,7 +391,8 @@ def _held_out_groups(learn, files):
     mine, others = groups[-len(files):], set(groups[:-len(files)])
     said = warn_of_bursts(None, close_in_time(where, every, groups)) + warn_of_help(where)
     if n := sum(g in others for g in mine):
-        said.insert(0, f"{n} of the {len(files)} held-out pictures have a copy in the training part, so the error is "
+        copied = plural(n, f"of {len(files)} held-out pictures has", f"of {len(files)} held-out pictures have")
+        said.insert(0, f"{copied} a copy in the training part, so the error is "
                        "smaller than on new photos; split with GroupSplitter, or make the data with dataloaders(path).")
     return mine, said
 

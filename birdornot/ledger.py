@@ -36,6 +36,7 @@ from birdornot.core import (
     in_words,
     is_disk_full,
     path_of,
+    plural,
     say,
     shell_words,
 )
@@ -1081,9 +1082,9 @@ def _repair_ledger(layout, why):
             if f.exists(): os.replace(f, to)
         os.replace(new, file)
         _damage_mark(file).unlink(missing_ok=True)
-    say("ledger", f"{str(file)!r} was damaged ({why}) and is repaired: {n} pictures ({len(read)} read from it, "
-                  f"{len(copied)} in its copy, {adopted} known by their files only), {decided} decisions from their "
-                  f"list; the damaged one is kept as {aside.name}")
+    say("ledger", f"{str(file)!r} was damaged ({why}) and is repaired: {plural(n, 'picture')} ({len(read)} "
+                  f"read from it, {len(copied)} in its copy, {adopted} known by their files only), "
+                  f"{plural(decided, 'decision')} from their list; the damaged one is kept as {aside.name}")
 
 # %% ../nbs/20_ledger.ipynb #68a43727
 def _new_name(name):

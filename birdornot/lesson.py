@@ -32,7 +32,7 @@ need_fastai("birdornot.lesson")
 
 # %% ../nbs/65_lesson.ipynb #17188e2d
 from .clean import clean_images, run_in_workers
-from .core import BirdornotError, list_counts, say, split_url
+from .core import BirdornotError, list_counts, plural, say, split_url
 from .datablock import GroupSplitter  # noqa: F401
 from .download import Fetcher
 from .download import download_images as fetch_images
@@ -104,7 +104,7 @@ def search_images(
         of `Address`, at most `max_images`
     """
     hits = find_images(term, n=max_images)
-    if len(hits) < max_images: say("search", f"{term}: {max_images} were wanted, found are {hits}")
+    if len(hits) < max_images: say("search", f"{term}: {plural(max_images, 'was', 'were')} wanted; found: {hits}")
     return L(map(_address, hits))
 
 # %% ../nbs/65_lesson.ipynb #2539b57d
@@ -173,7 +173,8 @@ def _said(ledger, rows, asked):
     "What became of the addresses of a class, in a line"
     layout, why = ledger.layout, [_why_not(ledger, r) for r in rows]
     others = list_counts(Counter(filter(None, why)))
-    return (f"{why.count('')} pictures of {asked} addresses lie upright in {layout.photos.name}/{rows[0]['label']}"
+    there = plural(why.count(""), f"of {asked} pictures lies", f"of {asked} pictures lie")
+    return (f"{there} upright in {layout.photos.name}/{rows[0]['label']}"
             f"{f', the others not: {others}' if others else ''}; all are in ledger.sqlite, and as they came in "
             f"{layout.home.name}/{layout.originals.name}")
 
@@ -254,7 +255,7 @@ def verify_images(
     why = [got.get("reason") for got in run_in_workers(upright_copy, [(str(fn),) for fn in fns])]
     bad = [f"{Path(fn).name} ({reason})" for fn, reason in zip(fns, why) if reason]
     more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
-    if bad: say("verify", f"{len(bad)} of {len(fns)} files cannot be opened: {', '.join(bad[:3])}{more}")
+    if bad: say("verify", f"{len(bad)} of {plural(len(fns), 'file')} cannot be opened: {', '.join(bad[:3])}{more}")
     return L(fn for fn, reason in zip(fns, why) if reason)
 
 # %% ../nbs/65_lesson.ipynb #c3d79801
@@ -287,7 +288,8 @@ def _resize(files, src, dest, workers, max_size, n_channels, ext, img_format, re
     found = run_in_workers(upright_copy, jobs, workers) if workers else (upright_copy(*job) for job in jobs)
     bad = [(f, got["reason"]) for (f, _), got in zip(todo, found) if got]
     for file, reason in bad[:3]: say("resize", f"{file} is left as it is: {reason}")
-    if len(bad) > 3: say("resize", f"and {len(bad) - 3} more are left as they are; verify_images says why")
+    left = plural(len(bad) - 3, "more is left as it is", "more are left as they are")
+    if len(bad) > 3: say("resize", f"and {left}; verify_images says why")
     _note_resized(dest, [to for _, to in todo if to.exists()])
 
 # %% ../nbs/65_lesson.ipynb #47c8a25e

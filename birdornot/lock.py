@@ -14,7 +14,15 @@ from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
-from .core import DatasetError, atomic_file, check_table_place, count_table, disk_full_errors, list_counts
+from birdornot.core import (
+    DatasetError,
+    atomic_file,
+    check_table_place,
+    count_table,
+    disk_full_errors,
+    list_counts,
+    plural,
+)
 from .download import Fetcher, Ledger, Refused, download_images, fetch_in_memory
 from .ledger import at_work, content_hash
 from .project import clean_label, fillable
@@ -127,8 +135,8 @@ def _read_lock(file):
     if not sound:
         raise DatasetError(f"{str(file)!r} is not a birdornot lockfile, or is damaged; write it again with write_lock")
     if rows and said == len(rows): return rows
-    raise DatasetError(f"{str(file)!r} says that it lists {said} pictures, and lists {len(rows)}; it was cut or "
-                       "changed, so fetch it again, or write it again with write_lock")
+    raise DatasetError(f"{str(file)!r} says that it lists {said}, and lists {plural(len(rows), 'picture')}; it was "
+                       "cut or changed, so fetch it again, or write it again with write_lock")
 
 # %% ../nbs/22_lock.ipynb #66956379
 class Rebuilt:

@@ -29,7 +29,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from .core import BirdornotError, cache_dir, in_words
+from .core import BirdornotError, cache_dir, in_words, plural
 from .picture import BadPicture, limit_memory, model_input, open_upright
 
 # %% ../nbs/70_model.ipynb #66173a51
@@ -251,8 +251,8 @@ def _check_info(model):
             said = json.dumps(model.info[key])[:60]
             raise ModelError(f"model.json in {model.name} says {said} for {key!r}; export the model again")
     if len(model.info["probe"]["logits"]) != len(model.info["labels"]):
-        raise ModelError(f"model.json in {model.name} has {len(model.info['labels'])} labels and "
-                          f"{len(model.info['probe']['logits'])} logits for its probe; export the model again")
+        raise ModelError(f"model.json in {model.name} has {plural(len(model.info['labels']), 'label')} and "
+                         f"{plural(len(model.info['probe']['logits']), 'logit')} for its probe; export the model again")
 
 # %% ../nbs/70_model.ipynb #c597a3a7
 def _checked_file(self, name):
@@ -430,7 +430,7 @@ def _check_model(data):
         if number == 25: raise _Suspicious("defines functions, which may stand for any number of operations")
         if number == 20: raise _Suspicious("holds a graph for training")
         graphs += number == 7
-    if graphs != 1: raise ValueError(f"{graphs} graphs")
+    if graphs != 1: raise ValueError(plural(graphs, "graph"))
 
 # %% ../nbs/70_model.ipynb #c6b92a2c
 def graph_fault(
@@ -611,7 +611,7 @@ def _fault_apart(model, name, data, pixels, seconds, megabytes):
         done = subprocess.run([sys.executable, "-c", code], input=task.encode() + b"\n" + pixels.tobytes() + data,
                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=seconds, **alone)
     except subprocess.TimeoutExpired:
-        return (f"{name} in {model.name} takes longer than {seconds:.3g} seconds to open and to answer; do not use it, "
+        return (f"{name} in {model.name} takes longer than {seconds:.3g} s to open and to answer; do not use it, "
                 f"or allow it if you know who made it: seconds={math.ceil(2*seconds)}")
     except OSError as e:
         return f"{name} in {model.name} cannot be tried ({in_words(e)}); free some memory and try again"

@@ -47,6 +47,7 @@ from birdornot.core import (
     csv_cell,
     for_user,
     in_words,
+    plural,
     printable,
     say,
     shell_words,
@@ -537,7 +538,7 @@ def judge(
     if clf.info["multilabel"] and targets.ndim == 1: targets = np.eye(len(clf.labels), dtype=bool)[targets]
     found, novel = list(clf.predict_many(photos)), "novelty" in clf.outputs
     if bad := [p for p in found if p.error]:
-        warnings.warn(f"{len(bad)} photos are left out, the first: {bad[0]}", stacklevel=3)
+        warnings.warn(f"{plural(len(bad), 'photo is', 'photos are')} left out, the first: {bad[0]}", stacklevel=3)
     def _result(rows):
         good = [found[i] for i in rows]
         probs = np.array([[p.probabilities[k] for k in clf.labels] for p in good])
@@ -547,13 +548,13 @@ def judge(
     if not (answered & ~seen).any():
         rows = np.flatnonzero(answered & seen)
         if before := _judged_before(clf, [photos[i] for i in rows], targets[rows]):
-            warnings.warn(f"the model knows all {len(rows)} photos by now; what follows are answers to {before.n} of "
-                          "them by models that had not seen them", stacklevel=3)
+            warnings.warn(f"the model knows every photo by now; what follows are answers to {before.n} of "
+                          f"{plural(len(rows), 'photo')} by models that had not seen them", stacklevel=3)
             return before
         raise BirdornotError(f"the model was trained on every photo in {str(where)!r} that it can answer, so they say "
                              "nothing about its errors; take photos that it has not seen")
     if (seen & answered).any():
-        warnings.warn(f"{seen.sum()} of {len(photos)} photos are pictures it was trained on; they are set apart "
+        warnings.warn(f"of {len(photos)}, {plural(seen.sum(), 'photo was', 'photos were')} learned, and set apart "
                       f"({_result(np.flatnonzero(seen & answered)).wrong} of them wrong)", stacklevel=3)
     return _result(np.flatnonzero(answered & ~seen))
 
@@ -697,7 +698,7 @@ def tag_photos(
         yield p
     without = ", ".join(f"{n[kind]} {kind}" for kind in ("unsure", "none", "refused") if n[kind])
     others = f", the others none: {without}" if without else ""
-    say("xmp", f"{n['tagged']} photos have their answer as a keyword{others}")
+    say("xmp", f"{plural(n['tagged'], 'photo has its', 'photos have their')} answer as a keyword{others}")
     _say_left(left)
 
 # %% ../nbs/75_predict.ipynb #af01554e
@@ -718,7 +719,7 @@ def untag_photos(
     """
     left, photos = {}, find_photos(names)
     n = sum(bool(_noted(f, [], None, left)) for f in photos)
-    say("xmp", f"{n} of {len(photos)} photos had keywords of ours, which are out again")
+    say("xmp", f"{n} of {plural(len(photos), 'photo')} had keywords of ours, which are out again")
     _say_left(left)
     return left
 

@@ -47,6 +47,7 @@ from birdornot.core import (
     csv_cell,
     csv_text,
     html_table,
+    plural,
     printable,
 )
 from .embed import Embedder, backbone_onnx, embed_files
@@ -610,7 +611,9 @@ def warn_of_help(
     with Ledger(path) as ledger: rows = ledger.rows()
     n = sum(r.get("verdict") in ("discard", "move") and (r.get("suspicion") or 0) > 0.5 for r in rows)
     if not n: return []
-    return [f"{n} pictures were discarded or moved after a model had doubted them, so hard ones may be missing: "
+    doubted = plural(n, "picture was discarded or moved after a model had doubted it",
+                     "pictures were discarded or moved after a model had doubted them")
+    return [f"{doubted}, so hard ones may be missing: "
             "expect more errors than this says, and test on photos that were not sorted with its help."]
 
 # %% ../nbs/55_probe.ipynb #864bd384

@@ -13,7 +13,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from .card import read_attribution
-from .core import BirdornotError, split_url
+from .core import BirdornotError, plural, split_url
 from .engines import LICENCES
 from .model import ModelError, ModelFolder
 from .web import page_title, write_page
@@ -45,7 +45,9 @@ def check_licences(
     if not problems: return
     named = ", ".join(f"{len(rs)} {code} ({_first_few(rs)})" for code, rs in sorted(problems.items()))
     n = sum(map(len, problems.values()))
-    raise LicenceError(f"{n} of {len(rows)} pictures have no licence that lets everybody use them: {named}; "
+    without = plural(n, f"of {len(rows)} pictures has no licence that lets everybody use it",
+                     f"of {len(rows)} pictures have no licence that lets everybody use them")
+    raise LicenceError(f"{without}: {named}; "
                        f"search with licences='free', or, if you may, pass allow={','.join(sorted(problems))!r}")
 
 # %% ../nbs/78_publish.ipynb #1b245c1c

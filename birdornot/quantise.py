@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .core import cores
+from .core import cores, plural
 from .embed import one_core_session
 from .evaluate import wilson
 from .head import probabilities
@@ -120,8 +120,8 @@ def examine(
     before, wrong = (int((said[:, :-1] != targets).any(1).sum()) for said in (big, small))
     top = wilson(changed, n)[1]
     passed = wrong <= before and top <= MOST_CHANGED
-    why = (f"{changed} of {n} answers changed (at most {top:.1%}, by the 95 % interval; the limit is "
-           f"{MOST_CHANGED:.0%}), {wrong} are wrong instead of {before}")
+    why = (f"{changed} of {plural(n, 'answer')} changed (at most {top:.1%}, by the 95 % interval; the limit is "
+           f"{MOST_CHANGED:.0%}), {plural(wrong, 'is', 'are')} wrong instead of {before}")
     return dict(passed=passed, why=why, of=n, changed=changed, wrong=wrong, wrong_before=before)
 
 # %% ../nbs/72_quantise.ipynb #38c61045
@@ -154,8 +154,8 @@ def write_int8(
     """
     folder = Path(folder)
     if len(valid) < _ENOUGH_COMPARED:
-        return dict(passed=False, why=f"{len(valid)} held-out pictures are too few to show that nothing is lost; "
-                                      f"{_ENOUGH_COMPARED} are needed")
+        few = plural(len(valid), "held-out picture is", "held-out pictures are")
+        return dict(passed=False, why=f"{few} too few to show that nothing is lost; {_ENOUGH_COMPARED} are needed")
     step = max(1, len(train)//SCALED_BY)
     small = quantise(folder/"model.onnx", folder/"model-int8.onnx", train[::step][:SCALED_BY], info)
     verdict = examine(*_graph_answers((folder/"model.onnx", small), valid, info), targets)

@@ -41,6 +41,7 @@ from birdornot.core import (
     count_table,
     disk_full_errors,
     in_words,
+    plural,
     progress_bar,
     say,
 )
@@ -601,8 +602,9 @@ class Scaled:
 def __repr__(self: Scaled):
     why = "".join(f"\n  {n} x {reason}" for reason, n in self.reasons.items())
     said = ", ".join(f"{n} {answer}" for answer, n in self.answers.items())
-    return (f"{sum(self.counts.values())} rows: {', '.join(f'{n} {k}' for k, n in self.counts.items())}"
-            f"{said and f'; answers: {said}'}{self.missing and f'; {self.missing} are missing, run it again' or ''}"
+    lost = f"; {plural(self.missing, 'is', 'are')} missing, run it again" if self.missing else ""
+    return (f"{plural(sum(self.counts.values()), 'row')}: {', '.join(f'{n} {k}' for k, n in self.counts.items())}"
+            f"{said and f'; answers: {said}'}{lost}"
             f"{why}")
 
 
@@ -835,4 +837,5 @@ def count_near(
     t = near_duplicates(dest, **kwargs)
     alone, where = t[t.group_kind == "copy"], Path(dest)/"near.parquet"
     session = f", {n} come from one place and camera" if (n := len(t) - len(alone)) else ""
-    return f"{len(alone) - alone.group.nunique()} of {len(t)} pictures look like an earlier one{session}: {where}"
+    alike = plural(len(alone) - alone.group.nunique(), f"of {len(t)} pictures looks", f"of {len(t)} pictures look")
+    return f"{alike} like an earlier one{session}: {where}"

@@ -29,7 +29,7 @@ from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 
-from .core import BirdornotError, atomic_file, html_table, in_words, progress_bar
+from .core import BirdornotError, atomic_file, html_table, in_words, plural, progress_bar
 from birdornot.engines import (
     LICENCES,
     Reply,
@@ -189,7 +189,8 @@ def _error_of_no_hits(term, rows, failed):
     answered = [m for m, r in rows.items() if not r["problem"]]
     if not answered: return _error_of_none_asked(term, rows, why)
     if dropped := sum(r["left_out"] for r in rows.values()):
-        return NoHits(f"none of {dropped} pictures of {term!r} has a wanted licence; allow more, or add 'unknown'")
+        return NoHits(f"none of {plural(dropped, 'picture')} of {term!r} has a wanted licence; "
+                      "allow more, or add 'unknown'")
     said = ". ".join(filter(None, [f"{', '.join(answered)}: nothing", why]))
     return NoHits(f"no pictures of {term!r} ({said}); check the spelling, or use a more common word")
 

@@ -26,7 +26,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from .core import BirdornotError, say
+from .core import BirdornotError, plural, say
 
 # %% ../nbs/02_server.ipynb #61434a6b
 def check_sender(
@@ -100,7 +100,7 @@ async def _read_body(receive, headers, limits):
         return bytes(body)
     try: return await asyncio.wait_for(_whole(), limits.seconds)
     except TimeoutError:
-        raise HTTPException(408, f"sending took longer than {limits.seconds:g} seconds; try again") from None
+        raise HTTPException(408, f"sending took longer than {plural(limits.seconds, 'second')}; try again") from None
 
 # %% ../nbs/02_server.ipynb #93adbcf1
 class _Protocol(H11Protocol):

@@ -26,7 +26,7 @@ from urllib.parse import unquote
 import numpy as np
 from PIL import Image, ImageStat
 
-from .core import DatasetError, command_line, cores, list_counts, split_url
+from .core import DatasetError, command_line, cores, list_counts, plural, split_url
 from .duplicates import connected, look_alikes, perceptual_hashes
 from .ledger import Ledger, content_hash, reason_kind, up_to_date
 from .picture import BadPicture, camera_facts, find_pictures, open_upright
@@ -136,8 +136,9 @@ def known_files(
     files, layout = picture_files(path), layout_of(path)
     if layout.kind != "project" or not layout.ledger.exists(): return files
     if new := [f for f, r in zip(files, ledger_rows(layout, files)) if r is None]:
-        raise DatasetError(f"{len(new)} files in {str(layout.photos)!r} are not in the ledger, the first: "
-                           f"{place_of(layout, new[0])}; `{command_line('clean', layout.home)}` takes them in")
+        raise DatasetError(f"in {str(layout.photos)!r}, {plural(len(new), 'file is', 'files are')} not in the "
+                           f"ledger, the first: {place_of(layout, new[0])}; "
+                           f"`{command_line('clean', layout.home)}` takes them in")
     return files
 
 # %% ../nbs/40_split.ipynb #9ef9a95d
@@ -470,7 +471,8 @@ def classes_aside(
     remedy = ("run it again: what passes by itself is tried again" if passes else
               f"{command_line('download', layout.home, '--retry-failed')} tries again" if failed else
               f"clean with another limit, or restore them with {command_line('clean', layout.home, '--undo')}")
-    return (f"all {len(aside)} pictures of {' and '.join(sorted({r['label'] for r in aside}))} were refused "
+    whose = " and ".join(sorted({r["label"] for r in aside}))
+    return (f"all pictures of {whose} were refused "
             f"({list_counts(Counter(r['reason'] for r in aside))}); {remedy}")
 
 

@@ -222,8 +222,8 @@ def test_clean_and_undo_on_the_command_line(tmp_path, capsys):
     assert "would be: 3 clean, 1 in quarantine (1 × too small" in says("--dry-run")
     assert not Path(dest, "photos").exists()
     assert "3 clean, 1 in quarantine" in says()
-    assert "would bring 1 pictures back" in says("--undo", "--dry-run") and "1 in quarantine" in says()
-    assert "1 pictures brought back from quarantine" in says("--undo") and "4 clean, 0 in quarantine" in says()
+    assert "would bring 1 picture back" in says("--undo", "--dry-run") and "1 in quarantine" in says()
+    assert "1 picture brought back from quarantine" in says("--undo") and "4 clean, 0 in quarantine" in says()
     with Ledger(dest) as ledger:
         assert {r["who"] for r in ledger.execute("SELECT who FROM history")} == {"download", "clean", "undo"}
 

@@ -367,7 +367,7 @@ def test_exam(made, photos, tmp_path):
     said, kept = birdornot("exam", tmp_path/"m.zip", cwd=tmp_path), birdornot("evaluate", "bird_or_forest", cwd=cwd)
     assert said.returncode == 0 and said.stdout == kept.stdout and "answers" in said.stdout, said.stderr
     mine = birdornot("exam", tmp_path/"m.zip", photos, cwd=tmp_path)  # all of them known: judged as in training
-    assert mine.returncode == 0 and "error" in mine.stdout and "the model knows all" in mine.stderr
+    assert mine.returncode == 0 and "error" in mine.stdout and "the model knows every photo" in mine.stderr
 
 
 def test_negatives(tmp_path):
@@ -519,8 +519,8 @@ def test_exam_in_the_dataset_itself(made):
     (dest/"photos"/"bird"/"broken.jpg").write_text("no photo")
     done = birdornot("evaluate", "exam", "--model", "exam/model", "--json", cwd=cwd)
     assert done.returncode == 0 and json.loads(done.stdout)["of"] == 60, done.stderr
-    assert done.stderr.startswith("evaluate  1 photos are left out") and "broken.jpg" in done.stderr
-    said = "knows all 60 photos by now; what follows are answers to 60 of them by models that had not seen them"
+    assert done.stderr.startswith("evaluate  1 photo is left out") and "broken.jpg" in done.stderr
+    said = "knows every photo by now; what follows are answers to 60 of 60 photos by models that had not seen them"
     assert said in done.stderr and done.stderr.count("\n") == 2, done.stderr
 
 

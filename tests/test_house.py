@@ -339,6 +339,34 @@ def test_messages_name_options_as_python_takes_them():
     assert typed_options({name: text for name, text in sources().items() if name not in ("cli", "command")}) == []
 
 
+THINGS = ("addresses answers classes copies days decisions epochs files folders groups hits islands keywords labels "
+          "lines minutes networks people photos pictures pixels processes probabilities redirects results rows runs "
+          "scans seconds shards splits terms tiles words").split()
+NEVER_ONE = {  # module → what is named in its texts only where it is several
+    "finetune": ("{seconds['both'] / 60} minutes", "{n} pictures", "{epochs} epochs"), "make": ("{took} minutes",),
+    "model": ("{len(entries)} files",), "picture": ("{h} pixels",), "report": ("{len(names)} classes",),
+    "sample": ("{n} good pictures",), "suspects": ("{n} splits", "{seeds} splits"), "why": ("{k} pictures",)}
+
+
+def unnamed_counts(sources):
+    "Numbers in texts for people that are followed by a plural without `plural`, which would say '1 pictures'"
+    noun, found = re.compile(rf" (?:(?:clean|good|held-out|more|new|other|such|wrong) )?(?:{'|'.join(THINGS)})\b"), []
+    for module, text in sources.items():
+        for node in (n for n in ast.walk(parsed(text)) if isinstance(n, ast.JoinedStr)):
+            for before, number, then in zip([None, *node.values], node.values, node.values[1:]):
+                if not isinstance(number, ast.FormattedValue) or not isinstance(then, ast.Constant): continue
+                said, match = ast.unparse(number.value), noun.match(then.value)
+                whole = isinstance(before, ast.Constant) and re.search(r"\bof $", before.value)  # 1 of 3 pictures
+                name = re.search(r"plural\(|^str\(|^[A-Z_]+$|^backbone$", said)
+                if not match or whole or name or f"{{{said}}}{match[0]}" in NEVER_ONE.get(module, ()): continue
+                found.append(f"{module} {node.lineno} {{{said}}}{match[0]}")
+    return found
+
+
+def test_what_is_counted_is_called_one_or_many():
+    assert unnamed_counts(sources()) == []
+
+
 def examples(text):
     "The fenced Python in a module's docstring"
     return "\n".join(re.findall(r"```python\n(.*?)```", ast.get_docstring(parsed(text)) or "", re.S))
@@ -398,6 +426,10 @@ def test_the_rules_find_what_breaks_them():
         assert len(typed_options(dict(a=f"x = {text if text[-1] in chr(39) else repr(text)}"))) == 1, text
     for text in ("min_size=… sets it", "`birdornot make --folder` puts it aside", "a -- b", "--folder"):
         assert typed_options(dict(a=f"def f():\n    'Take --near 0'\n    return {text!r}")) == [], text
+    for text in ("{n} pictures", "took {s:g} seconds", "{len(x)} more groups"):
+        assert len(unnamed_counts(dict(a=f"x = f'{text}'"))) == 1, text
+    for text in ("{plural(n, 1)} pictures", "{n} of {m} pictures", "{MOST} pictures", "{n} picturesque"):
+        assert unnamed_counts(dict(a=f"x = f'{text}'")) == [], text
     example = '"""A\n\n```python\nfrom birdornot.low import {}\n{}\n```"""'
     for name, call in (("y", "y(1)"), ("x", "x(b=1)"), ("C", "C(b=1)")):
         low = "def x(a): pass\nclass C:\n    def __init__(self, a): pass"

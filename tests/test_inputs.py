@@ -84,8 +84,8 @@ def test_without_words_the_sub_folders_are_the_classes(run):
 
 @pytest.mark.parametrize("words,says", [
     ([], "no words were given; type"), (["--folder", "absent"], "there is no folder 'absent'"),
-    (["--folder", "photos"], "'photos' has 1 classes (red); two or more sub-folders"),
-    (["--table", "one.csv"], "'one.csv' has 1 classes (red); two or more labels")])
+    (["--folder", "photos"], "'photos' has 1 class (red); two or more sub-folders"),
+    (["--table", "one.csv"], "'one.csv' has 1 class (red); two or more labels")])
 def test_words_that_nobody_can_supply(run, words, says):
     draw("photos/red/1.png", "red", 1)
     Path("one.csv").write_text("path,label\nphotos/red/1.png,red\n")

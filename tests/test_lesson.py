@@ -404,4 +404,4 @@ def test_what_fastais_functions_lose_is_kept_and_said(tmp_path, monkeypatch, cap
     (tmp_path/"bomb.png").write_bytes(head + png_chunk(b"IDAT", b"") + png_chunk(b"IEND", b""))
     capsys.readouterr()
     assert lesson.verify_images([tmp_path/"bomb.png"]) == [tmp_path/"bomb.png"]
-    assert re.search("1 of 1 files cannot be opened: bomb.png .*60000×60000", capsys.readouterr().err)
+    assert re.search("1 of 1 file cannot be opened: bomb.png .*60000×60000", capsys.readouterr().err)

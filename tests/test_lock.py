@@ -138,7 +138,7 @@ def test_a_lockfile_that_was_cut_or_changed_is_refused(lock, tmp_path):
     lines = lock.read_text().splitlines()
     for some in (lines[:5], lines[:1], [*lines, lines[-1]]):
         (tmp_path/"x.lock").write_text("\n".join(some) + "\n")
-        with pytest.raises(DatasetError, match=f"says that it lists 14 pictures, and lists {len(some) - 1}; it was"):
+        with pytest.raises(DatasetError, match=f"says that it lists 14, and lists {len(some) - 1} pictures?; it was"):
             rebuild(tmp_path/"x.lock", tmp_path/"x")
     (tmp_path/"x.lock").write_text("\n".join(lines)[:-30])
     with pytest.raises(DatasetError, match="not a birdornot lockfile"): rebuild(tmp_path/"x.lock", tmp_path/"x")

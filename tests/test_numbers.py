@@ -154,7 +154,7 @@ def test_decisions_made_with_the_help_of_a_model_mark_the_score(tmp_path):
     with Ledger(tmp_path) as ledger:
         for id in ids[:2]: ledger.update(id, verdict="discard")
     said, = warn_of_help(tmp_path)
-    assert said.startswith("1 pictures were discarded or moved after a model had doubted them")
+    assert said.startswith("1 picture was discarded or moved after a model had doubted it")
 
 
 # 3: copies without a ledger
