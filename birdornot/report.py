@@ -299,7 +299,8 @@ def _drawings(result):
     bins = result.reliability()  # where fewer than ten answers are, a share of them says nothing
     calibration = _chart(bins[bins[:, 2] >= 10, :2].tolist(), "confidence", "share right",
                          "Reliability: confidence against the share that was right", diagonal=True)
-    coverage = _chart(curve.tolist(), "share answered", "error among them", top=_round_top(float(curve[:, 1].max())),
+    coverage = _chart(curve.tolist(), "share answered", "error among the answered",
+                      top=_round_top(float(curve[:, 1].max())),
                       alt=f"Error rises to {result.error:.1%} when all are answered")
     low, high = result.ece_interval
     off = f"{100*result.ece:.1f} points (expected calibration error; 95 % interval {100*low:.1f} to {100*high:.1f})"
@@ -442,10 +443,10 @@ def verdict_on(
 
 # %% ../nbs/74_report.ipynb #d0ccd1fa
 _STYLE = """
-:root{color-scheme:light dark;--bg:#fff;--fg:#1c2328;--soft:#586570;--line:#dde3e7;--card:#f4f6f7;--accent:#0a6b4d;
+:root{color-scheme:light dark;--bg:#f3f7f6;--fg:#16211c;--soft:#51605a;--line:#cdd8d1;--card:#fff;--accent:#156c65;
 --bad:#b3261e}
-@media(prefers-color-scheme:dark){:root{--bg:#14181b;--fg:#e6eaed;--soft:#9dabb4;--line:#2d363c;--card:#1d2429;
---accent:#5fd0a5;--bad:#ff8a80}}
+@media(prefers-color-scheme:dark){:root{--bg:#10171a;--fg:#e8f0ec;--soft:#a3b4ad;--line:#33424a;--card:#19232a;
+--accent:#6ed3c6;--bad:#ff9d9d}}
 *{box-sizing:border-box}
 body{margin:0 auto;padding:1.5rem 1rem 4rem;max-width:60rem;font:16px/1.55 system-ui,sans-serif;background:var(--bg);
 overflow-wrap:break-word;color:var(--fg)}
