@@ -271,7 +271,7 @@ def nearest_in_classes(
     id: int,  # number of a picture in its ledger
     photo,  # the picture: path, bytes or Pillow picture
     k: int = 3  # how many of each class
-) -> list[dict]:  # two of label and `pictures`, its own class first: id, label, similarity; most alike first
+) -> list[dict]:  # two of label and `pictures`, its own class first: id, label, similarity, copy; most alike first
     """Find the pictures most like one, in its own class and in the one it looks like most
 
     Parameters
@@ -288,7 +288,7 @@ def nearest_in_classes(
     Returns
     -------
     list[dict]
-        two of label and `pictures`, its own class first: id, label, similarity; most alike first
+        two of label and `pictures`, its own class first: id, label, similarity, copy; most alike first
     """
     with decision_ledger(path) as ledger: row, files = picture_row(ledger, id), picture_files(path)
     rows = [(f, r) for f, r in zip(files, ledger_rows(path, files)) if r and r["id"] != id]
@@ -297,7 +297,8 @@ def nearest_in_classes(
     found = defaultdict(list)
     for i in np.argsort(-alike, kind="stable"):
         near = rows[i][1]
-        found[near["label"]].append(dict(id=near["id"], label=near["label"], similarity=float(alike[i])))
+        copy = row.get("dup_group") is not None and near.get("dup_group") == row["dup_group"]
+        found[near["label"]].append(dict(id=near["id"], label=near["label"], similarity=float(alike[i]), copy=copy))
     wanted = [row["label"], *([row["suggested"]] if row.get("suggested") else []), *found]
     return [dict(label=lbl, pictures=found[lbl][:k]) for lbl in [*dict.fromkeys(wanted)][:2] if lbl in found]
 

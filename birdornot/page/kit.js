@@ -27,7 +27,7 @@ export async function ask(url, options, stopped) {
   return answer;
 }
 
-// Pictures beside a picture: each has a `label`, a `similarity` from -1 to 1, and may be the photo `itself`.
+// Pictures beside a picture: each has a `label`, a `similarity` from -1 to 1, and may be the photo `itself`, or a `copy`.
 export const neighbours = (title, found, picture) => make("div", {class: "near"}, make("h3", {}, title),
   make("ul", {}, ...found.map(n => make("li", {}, picture(n), make("b", {}, n.label), ` ${n.similarity.toFixed(2)}`,
-    ...(n.itself ? [make("br"), "the photo itself"] : [])))));
+    ...(n.itself || n.copy ? [make("br"), n.itself ? "the photo itself" : "a copy of it"] : [])))));
