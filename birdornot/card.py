@@ -172,12 +172,13 @@ def _how_judged(e):
     "Say on what a model was judged, and how often it was wrong"
     groups = e.get("groups") or e["of"]
     files = plural(e["of"], "picture")
+    wrong = plural(e["wrong"], "answer was", "answers were")
     if groups < e["of"]: files += f" ({groups} without copies and others that belong together)"
     if e.get("judged") != "cross-validated":
-        return (f"On {files} held out, no copy of which was in training, {e['wrong']} answers were wrong"
+        return (f"On {files} held out, no copy of which was in training, {wrong} wrong"
                 f"{_few_answers(groups)}")
     return (f"Each of {files} was judged by models that had not seen it or a copy of it (repeated cross-validation); "
-            f"{e['wrong']} answers were wrong")
+            f"{wrong} wrong")
 
 # %% ../nbs/71_card.ipynb #a419c4dc
 def _percent(v): return "–" if v is None else f"{v:.1%}"
@@ -202,7 +203,7 @@ def _caution_sentences(info):
     yield from (f"**{said}**" for said in e.get("warnings") or ())
     if exam := info.get("exam"):
         yield (f"Judge it again: `birdornot exam` does so from `exam.safetensors`, which holds {exam['numbers']:,} "
-               f"numbers, the label and the group of each of {exam['pictures']} pictures, and none of the pictures.")
+               f"numbers, the label and the group of each of {plural(exam['pictures'], 'picture')}, and no picture.")
 
 
 def _trust_sentences(info):

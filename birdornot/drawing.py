@@ -13,7 +13,7 @@ import zlib
 from functools import lru_cache
 
 import numpy as np
-from PIL import Image, ImageColor, ImageDraw, ImageFilter, ImageFont, ImageOps
+from PIL import Image, ImageColor, ImageDraw, ImageFilter, ImageOps
 
 # %% ../nbs/98_drawing.ipynb #4f938541
 KINDS = ("bird", "forest", "thing")
@@ -79,18 +79,6 @@ def _noise(rng, w, h, cells=3, rough=.5, finest=3, stretch=1.):
     a = a - a.mean()
     a /= np.sqrt((a*a).mean()) + np.float32(1e-6)
     return a
-
-# %% ../nbs/98_drawing.ipynb #5c2290bb
-def _sheet(pictures, captions=(), cols=4, side=150):
-    "Lay small versions of `pictures` side by side"
-    pictures, high = list(pictures), side*3//4 + (16 if len(captions) else 2)
-    sheet = Image.new("RGB", (cols*(side + 2), -(-len(pictures)//cols)*high), "#222")
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
-    for k, im in enumerate(pictures):
-        x, y, im = k % cols*(side + 2), k//cols*high, ImageOps.contain(im.convert("RGB"), (side, side*3//4))
-        sheet.paste(im, (x + (side - im.width)//2, y + (side*3//4 - im.height)//2))
-        if k < len(captions): pen.text((x + 2, y + side*3//4 + 1), str(captions[k]), "#ddd", font)
-    return sheet
 
 # %% ../nbs/98_drawing.ipynb #c7f0a670
 _WEATHER = {  # sky above, halfway, at the horizon; cloud in light, in shade; the light on things; how much is clouded

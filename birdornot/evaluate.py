@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 from fastcore.basics import patch
 
-from .core import BirdornotError, NeedsExtra, for_user, html_table
+from .core import BirdornotError, NeedsExtra, for_user, html_table, plural
+from .picture import PLOT_COLOURS, contact_sheet
 
 # %% ../nbs/52_evaluate.ipynb #bfa86a85
 def wilson(
@@ -132,8 +133,8 @@ class Evaluation:
         self.targets, self.probabilities = np.asarray(self.targets), np.asarray(self.probabilities, np.float64)
         n, k = self.probabilities.shape
         if k != len(self.labels) or self.targets.shape not in ((n,), (n, k)) or len(self.files) not in (0, n):
-            raise BirdornotError(f"{k} probabilities for {len(self.labels)} labels, {n} answers, targets of shape "
-                                 f"{self.targets.shape}, {len(self.files)} files do not belong together; "
+            raise BirdornotError(f"probabilities of shape {self.probabilities.shape}, targets of {self.targets.shape}, "
+                                 f"labels: {len(self.labels)}, files: {len(self.files)} do not belong together; "
                                  "give one of each for every picture")
 
     @property
@@ -363,18 +364,26 @@ def _pyplot():
     except ImportError as e: raise NeedsExtra("plots need matplotlib; pip install matplotlib") from e
 
 
-def _axes(ax, **labels):
-    "Prepare the axes to draw on: `ax`, or new ones"
+def _axes(ax, share=(), **labels):
+    "Prepare the axes to draw on: `ax`, or new ones; those named in `share` count in per cent"
     ax = ax or _pyplot().subplots(figsize=(3.6, 3.2), layout="constrained")[1]
+    from matplotlib.ticker import PercentFormatter
+    for name in share: getattr(ax, f"{name}axis").set_major_formatter(PercentFormatter(1, symbol=" %"))
     ax.set(**labels)
     return ax
 
 
+def _teal_from(ground):
+    "Make a colour map from the ground to the teal of our plots"
+    from matplotlib.colors import LinearSegmentedColormap
+    return LinearSegmentedColormap.from_list("teal", [ground, PLOT_COLOURS[0]])
+
+# %% ../nbs/52_evaluate.ipynb #ce6bfc66
 @patch
 def plot_confusion(self: Evaluation,
                    ax=None  # `matplotlib.axes.Axes`; by default new ones
                    ):  # `matplotlib.axes.Axes`
-    """Plot what was called what
+    """Plot how many pictures of each label were called what
 
     Parameters
     ----------
@@ -385,12 +394,13 @@ def plot_confusion(self: Evaluation,
     -------
     `matplotlib.axes.Axes`
     """
-    ax, k = _axes(ax, title="confusion", xlabel="called", ylabel="is"), len(self.labels)
-    ax.imshow(np.log1p(self.confusion), cmap="Blues")
+    ax, k = _axes(ax, title="confusion, pictures", xlabel="called", ylabel="label"), len(self.labels)
+    ax.imshow(np.log1p(self.confusion), cmap=_teal_from(ax.get_facecolor()))
     ax.set_xticks(range(k), self.labels, rotation=90 if k > 4 else 0)
     ax.set_yticks(range(k), self.labels)
+    strong = dict(color="white", weight="bold")
     for (i, j), v in np.ndenumerate(self.confusion):
-        ax.text(j, i, v, ha="center", va="center", color="white" if v > self.confusion.max()/4 else "black")
+        ax.text(j, i, v, ha="center", va="center", **(strong if v > self.confusion.max()/4 else {}))
     return ax
 
 # %% ../nbs/52_evaluate.ipynb #0b06f424
@@ -468,13 +478,13 @@ def plot_reliability(self: Evaluation,
     -------
     `matplotlib.axes.Axes`
     """
-    ece = f", ECE {self.ece:.1%}" if self.knows_ece else f", {self.n} answers"
-    ax = _axes(ax, title=f"reliability{ece}", xlabel="confidence", ylabel="share right",
+    ece = f", ECE {self.ece:.1%}" if self.knows_ece else f", {plural(self.n, 'answer')}"
+    ax = _axes(ax, "xy", title=f"reliability{ece}", xlabel="confidence", ylabel="share right",
                xlim=(0, 1.02), ylim=(0, 1.02))
     sure, right, n = self.reliability().T
     ax.plot([0, 1], [0, 1], "--", color="grey")
-    ax.plot(sure, right, color="C0")
-    ax.scatter(sure, right, 20 + 200*n/n.sum(), color="C0")
+    ax.plot(sure, right, color=PLOT_COLOURS[0])
+    ax.scatter(sure, right, 20 + 200*n/n.sum(), color=PLOT_COLOURS[0], clip_on=False)
     return ax
 
 # %% ../nbs/52_evaluate.ipynb #194f7c2a
@@ -532,9 +542,11 @@ def plot_coverage(self: Evaluation,
     -------
     `matplotlib.axes.Axes`
     """
-    ax = _axes(ax, title="coverage and error", xlabel="share answered", ylabel="error among them", xlim=(0, 1.02))
-    ax.plot(*self.coverage_error().T)
-    if self.unsure is not None and self.coverage: ax.plot(self.coverage, self.answered_error, "o", color="C3")
+    ax = _axes(ax, "xy", title="coverage and error", xlabel="share answered", ylabel="error among the answered",
+               xlim=(0, 1.02))
+    ax.plot(*self.coverage_error().T, color=PLOT_COLOURS[0])
+    if self.unsure is not None and self.coverage:
+        ax.plot(self.coverage, self.answered_error, "o", color=PLOT_COLOURS[2])
     return ax
 
 # %% ../nbs/52_evaluate.ipynb #229f5f71
@@ -589,7 +601,6 @@ def show_top_losses(self: Evaluation,
     -------
     `PIL.Image.Image`; raises `BirdornotError` where no files are known
     """
-    from birdornot.picture import contact_sheet
     if not self.files: raise BirdornotError("this evaluation does not know its files; use top_losses() for the numbers")
     rows = self.top_losses(k)
     return contact_sheet([r["file"] for r in rows],
@@ -636,7 +647,7 @@ class Comparison:
         split = f"{self.only_first} wrong by the first only, {self.only_second} by the second only, p = {self.p:.2g}"
         if self.different: return f"the {fewer} model is better ({split})"
         hint = f"; a difference like this needs about {self.needed}" if self.needed else ""
-        return f"{self.n} pictures are too few to tell the models apart ({split}){hint}"
+        return f"{plural(self.n, 'picture is', 'pictures are')} too few to tell the models apart ({split}){hint}"
 
 # %% ../nbs/52_evaluate.ipynb #d866798c
 def compare(

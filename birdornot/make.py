@@ -25,13 +25,11 @@ import os
 import sys
 import time
 import warnings
-from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from html import escape
-from io import BytesIO
 from itertools import combinations
 from pathlib import Path
 from shutil import which
@@ -284,8 +282,8 @@ def class_words(
     found = _words_apart(found) if multilabel else found
     if len(found) > 1: return found
     what = "sub-folders with pictures in them" if folder else "labels in a column 'label'"
-    raise BirdornotError(f"{where!r} has {len(found)} classes ({', '.join(found) or 'none'}); two or more {what} are "
-                         "needed to tell something apart")
+    raise BirdornotError(f"{where!r} has {plural(len(found), 'class', 'classes')} ({', '.join(found) or 'none'}); "
+                         f"two or more {what} are needed to tell something apart")
 
 # %% ../nbs/80_make.ipynb #2cabdfd2
 def classes_of(
@@ -1008,14 +1006,14 @@ class Explanation:
     answer
         None where there is none; a line has said why
     nearest
-        dicts of file, label and similarity, the nearest first
+        dicts of file, label, similarity, own and itself, the nearest first
     """
     answer: Prediction | None  # None where there is none; a line has said why
-    nearest: list[dict[str, object]]  # dicts of file, label and similarity, the nearest first
+    nearest: list[dict[str, object]]  # dicts of file, label, similarity, own and itself, the nearest first
 
     def __str__(self):
         near = [f"{r['similarity']:.2f}  {r['label']}  {shell_words(r['file'])}{own_words(r['own'])}"
-                for r in self.nearest]
+                f"{', the photo itself' if r['itself'] else ''}" for r in self.nearest]
         return "\n".join([*([str(self.answer)] if self.answer else []), *near])
 
 # %% ../nbs/80_make.ipynb #fb07ed45
@@ -1172,12 +1170,10 @@ class Made:
 
 # %% ../nbs/80_make.ipynb #6f4ae7b0
 def _picture_row(result, n=6):
-    "Show the held-out pictures a model finds hardest, with its answers, as an HTML image"
+    "Show the held-out pictures a model finds hardest, with its answers, as HTML"
     worst = [r for r in result.top_losses(n) if r["file"]]
-    sheet = contact_sheet([r["file"] for r in worst], [f"{r['called']} {r['confidence']:.0%}" for r in worst], cols=n)
-    sheet.convert("RGB").save(data := BytesIO(), "JPEG", quality=75)
-    alt = ", ".join(f"{r['is']} called {r['called']}" for r in worst)
-    return f'<img alt="{escape(alt)}" src="data:image/jpeg;base64,{b64encode(data.getvalue()).decode()}">'
+    said = [f"{r['is']}, called {r['called']} at {r['confidence']:.0%}" for r in worst]
+    return contact_sheet([r["file"] for r in worst], said, cols=n).as_html()
 
 
 @patch

@@ -20,7 +20,7 @@ import numpy as np
 from fastcore.basics import patch
 from PIL import Image, ImageFilter, ImageOps
 
-from .core import BirdornotError, atomic_file, cores, html_table
+from .core import BirdornotError, atomic_file, cores, html_table, plural
 from .evaluate import Evaluation, compare
 from .picture import contact_sheet, model_input, open_upright
 
@@ -208,7 +208,7 @@ def __str__(self: ShortcutTest):
             for k, (usual, unusual) in lean.items())
     if self.gap <= 0: return "no leaning on the background was found: an unusual one costs no more errors"
     n = self.results["mixed_rand"].n
-    return f"an unusual background costs {self.gap:.0%} more errors, but on {n} pictures that may be chance"
+    return f"an unusual background costs {self.gap:.0%} more errors, but on {plural(n, 'picture')} that may be chance"
 
 
 @patch

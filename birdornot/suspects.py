@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from fastcore.basics import patch
 
-from .core import BACKBONE, DatasetError, say, shell_words
+from .core import BACKBONE, DatasetError, plural, say, shell_words
 from .embed import embed_files
 from .evaluate import Evaluation, effective_n
 from .head import class_prior, cross_calibrate, solve_head
@@ -131,8 +131,8 @@ class Suspects:
     def __repr__(self):
         if self.abstains: return f"no labels are doubted: {self.abstains}"
         n = len(self.wrong_labels)
-        return (f"the model disagrees with {len(self.disagreed)} of {len(self.rows)} labels; "
-                f"{n} {'is' if n == 1 else 'are'} probably wrong")
+        return (f"the model disagrees with {len(self.disagreed)} of {plural(len(self.rows), 'label')}; "
+                f"{plural(n, 'is', 'are')} probably wrong")
 
 # %% ../nbs/56_suspects.ipynb #5a2e2433
 PROBABLY_WRONG = 0.1  # calibrated probability of its own label under which a label is probably wrong

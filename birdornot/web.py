@@ -26,7 +26,7 @@ from xml.etree import ElementTree
 
 from PIL import Image, ImageDraw, ImageOps
 
-from .core import BirdornotError, atomic_folder, cache_dir
+from .core import BirdornotError, atomic_folder, cache_dir, plural
 from .model import ModelFolder
 from .picture import open_upright, write_text
 from .predict import WORDS
@@ -167,7 +167,8 @@ def _draw_icon(side):
 def _error_words(info):
     "Say how often a model is wrong, in a sentence; '' where it does not say"
     e = info.get("error") or {}
-    return f"Wrong on {e['wrong']} of {e['of']} pictures it had not seen ({e['error']:.1%})." if e.get("of") else ""
+    if not e.get("of"): return ""
+    return f"Wrong on {e['wrong']} of {plural(e['of'], 'picture')} it had not seen ({e['error']:.1%})."
 
 
 def share_card(

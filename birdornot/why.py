@@ -326,14 +326,14 @@ def nearest_pictures(
             for i, r in zip(best, known)]
 
 # %% ../nbs/58_why.ipynb #2e231605
-_TEXT, _FAINT, _GROUND, _PALE, _TEAL = "#16211c", "#51605a", "#f3f7f6", "#e6ede9", "#156c65"  # as on our pages
+_TEXT, _FAINT, _GROUND, _ROOM, _TEAL = "#e8f0ec", "#a3b4ad", "#10171a", "#19232a", "#6ed3c6"  # our pages in the dark
 _EDGE, _GAP = 48, 24  # of the card, pixels
 
 
 def _place_picture(card, picture, place, room):
-    "Put a picture into the middle of its room, width and height, on a pale ground"
+    "Put a picture into the middle of its room, width and height"
     im = ImageOps.contain(picture if isinstance(picture, Image.Image) else open_upright(picture, 2*MAX_SIZE), room)
-    card.paste(_PALE, (*place, place[0] + room[0], place[1] + room[1]))
+    card.paste(_ROOM, (*place, place[0] + room[0], place[1] + room[1]))
     card.paste(im.convert("RGB"), (place[0] + (room[0] - im.width)//2, place[1] + (room[1] - im.height)//2))
 
 # %% ../nbs/58_why.ipynb #880bc391
@@ -412,7 +412,7 @@ def first_filters(
     conv = next(m for m in learn.model[0].modules() if isinstance(m, nn.Conv2d) and m.in_channels == 3)
     w = conv.weight.detach().cpu().numpy().transpose(0, 2, 3, 1)
     w = w/np.abs(w).max((1, 2, 3), keepdims=True)*127 + 128
-    tiles = [Image.fromarray(f.astype(np.uint8)).resize((size, size), Image.Resampling.NEAREST) for f in w]
+    tiles = [Image.fromarray(f.astype(np.uint8)).resize((2*size, 2*size), Image.Resampling.NEAREST) for f in w]
     return contact_sheet(tiles, cols=16, size=size)
 
 # %% ../nbs/58_why.ipynb #aeb05ce4
@@ -469,4 +469,4 @@ def layer_patches(
         y, x = ((p + 0.5)*step for p in place)
         return pictures[i].crop([int(v) for v in (x - reach/2, y - reach/2, x + reach/2, y + reach/2)])
     rows = [row for row, _ in zip(_favourites(maps, k), range(channels))]
-    return contact_sheet([_patch(*spot).resize((size, size)) for row in rows for spot in row], cols=k, size=size)
+    return contact_sheet([_patch(*spot).resize((2*size, 2*size)) for row in rows for spot in row], cols=k, size=size)

@@ -4,6 +4,7 @@ import json
 import re
 from copy import deepcopy
 from functools import cache
+from html import escape
 from pathlib import Path
 
 from fastcore.basics import AttrDict
@@ -124,6 +125,9 @@ class Filter(FilterDefaults):
     def base_procs(self): return list(filter(None, (OURS_INSTEAD.get(p, p) for p in super().base_procs())))
 
 
+SHEET = '<div class="contact-sheet"'  # as `picture.ContactSheet` begins
+
+
 def page_of(nb: str) -> str:
     "The page's notebook: `tutorials/01_x.ipynb` becomes `tutorials/x.ipynb`, whose page is `tutorials/x.html`"
     return nbpath2html(nb).with_suffix(".ipynb").as_posix()
@@ -139,10 +143,21 @@ def show_imports(nb) -> None:
     nb.cells.insert(first, mk_cell(fold + text, metadata=AttrDict()))
 
 
+def describe_sheets(nb) -> None:
+    "Say of a contact sheet what it shows, as its cell's `fig-alt` has it: Quarto does so for pictures alone"
+    for cell in nb.cells:
+        alt = re.search(r'^#\| fig-alt: (".*")$', cell.source, re.M)
+        for data in (out.get("data", {}) for out in cell.get("outputs", []) if alt):
+            page = "".join(data.get("text/html", ""))
+            if SHEET in page: data["text/html"] = page.replace(
+                SHEET, f'{SHEET} role="group" aria-label="{escape(json.loads(alt[1]))}"')
+
+
 def run_processors(nbs: Path, pages: Path, name: str) -> None:
     "Process the notebook `name` below `nbs` and write it below `pages` under its page's name"
     nb = read_nb(nbs/name)
     show_imports(nb)
+    describe_sheets(nb)
     Filter()(nb)
     for cell in nb.cells:  # what says that a sentence is in a module's docstring, too
         if cell.cell_type == "markdown": cell.source = re.sub(r"\A(#\|.*\n)+", "", cell.source)

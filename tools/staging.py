@@ -50,12 +50,28 @@ def relink(text: str, page: str) -> str:
     return re.sub(r"(?<=\]\()(?!https?:)([\w./-]+\.ipynb)", lambda m: page_of(m[1]), text)
 
 
+def tiles(data: dict) -> list[str]:
+    "The pictures of an output, base64: one, or those of a contact sheet"
+    whole = ["".join(data[kind]) for kind in ("image/jpeg", "image/png") if kind in data]
+    return whole[:1] or re.findall('src="data:image/webp;base64,([^"]+)"', "".join(data.get("text/html", "")))
+
+
+def collage(pictures: list[Image.Image]) -> Image.Image:
+    "Eight, two or one of some pictures, twice as wide as high"
+    n, side = next((n, side) for n, side in ((8, 120), (2, 240), (1, 0)) if n <= len(pictures))
+    if not side: return pictures[0]
+    sheet = Image.new("RGB", (480, 240))
+    for i, im in enumerate(pictures[:n]):
+        sheet.paste(ImageOps.fit(im, (side, side)), (i*side % 480, i*side//480*side))
+    return sheet
+
+
 def thumbnail(nb, file: Path) -> None:
     "The notebook's richest picture, small, for the listings; nothing if it has none"
-    shown = [out["data"][kind] for cell in nb.cells for out in cell.get("outputs", [])
-             for kind in ("image/jpeg", "image/png") if kind in out.get("data", {})]
-    if not shown: return
-    picture = Image.open(io.BytesIO(base64.b64decode("".join(max(shown, key=len))))).convert("RGB")
+    shown = [tiles(out.get("data", {})) for cell in nb.cells for out in cell.get("outputs", [])]
+    if not any(shown): return
+    picture = collage([Image.open(io.BytesIO(base64.b64decode(text))).convert("RGB")
+                       for text in max(shown, key=lambda some: sum(map(len, some)))])
     whole = 1.2 < picture.width/picture.height < 3  # such as a plot, of which nothing may be cut off
     small = (ImageOps.pad(picture, (480, 240), color="white") if whole else
              ImageOps.fit(picture, (480, 240), centering=(0, 0)))
