@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from browser import chromium, needs_chromium, static_server
+from browser import complaints as barriers
 
 ROOT = Path(__file__).parents[1]
 MODES = dict(light=dict(color_scheme="light", viewport=dict(width=1280, height=900)),
@@ -14,6 +15,7 @@ MODES = dict(light=dict(color_scheme="light", viewport=dict(width=1280, height=9
 sys.path.insert(0, str(ROOT/"tools"))
 from checksite import check_site  # noqa: E402
 from finishing import hanging  # noqa: E402
+from outline import ROOT_PATH  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +28,11 @@ def site():
 
 
 @pytest.fixture(scope="module")
-def address(site):
-    "The site on a server of its own"
-    with static_server(site) as url: yield url.rstrip("/")
+def address(site, tmp_path_factory):
+    "The site on a server of its own, in the folder in which it is published"
+    root = tmp_path_factory.mktemp("server")
+    (root/ROOT_PATH.strip("/")).symlink_to(site, target_is_directory=True)
+    with static_server(root) as url: yield url.rstrip("/") + ROOT_PATH.rstrip("/")
 
 
 def test_every_notebook_has_its_page(site):
@@ -104,7 +108,8 @@ def complaints(site, address, mode, every=1) -> list[str]:
 @pytest.mark.parametrize("line, wraps", [('        with _holding(layout, "make"):', True), ("    x = 1", False)])
 def test_a_line_that_a_phone_wraps_keeps_its_indent(line, wraps):
     page = hanging(re.fullmatch(r"(<code>)(.*)</code>", f"<code>{line}</code>"))
-    assert ("--indent:12ch" in page, line in page) == (wraps, True)
+    assert ("--indent:12ch" in page, line.strip() in page) == (wraps, True)
+    assert re.sub(r"</?(?:span|code|i)[^>]*>", "", page) == line
 
 
 @needs_chromium
@@ -128,6 +133,91 @@ def test_search_and_copy_work(site, address):
         tab.get_by_placeholder("Search").first.fill("quarantine")
         tab.wait_for_selector("a[href*='clean.html']:visible")
         assert tab.locator("button.code-copy-button").count() > 10
+        tab.get_by_placeholder("Search").first.fill("near_pairs")  # chapters first; the reference is there, too
+        tab.wait_for_selector("a.search-result[href*='duplicates.html']")
+        found = [a.get_attribute("href") for a in tab.locator("a.search-result").all()]
+        reference = ["api/" in link for link in found]
+        assert reference == sorted(reference) and 0 < sum(reference) < len(reference), found
+
+
+@needs_chromium
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_nothing_bars_the_way(site, address, mode):
+    "What axe finds on the first page, a chapter, the lists of pages and the one for addresses that lead nowhere"
+    with chromium() as browser:
+        tab = browser.new_context(**MODES[mode]).new_page()
+        for page in ("index", "tutorials/index", *["sidecar", "posts/index", "404"]*(mode == "light")):
+            tab.goto(f"{address}/{page}.html")
+            assert barriers(tab) == [], page
+
+
+@pytest.mark.slow
+@needs_chromium
+@pytest.mark.parametrize("mode", MODES)
+def test_nothing_bars_the_way_on_any_page(site, address, mode):
+    with chromium() as browser:
+        tab, found = browser.new_context(**MODES[mode]).new_page(), {}
+        for page in sorted(f.relative_to(site).as_posix() for f in site.rglob("*.html")):
+            tab.goto(f"{address}/{page}")
+            found[page] = barriers(tab)
+    assert not {page: said for page, said in found.items() if said}
+
+
+@needs_chromium
+def test_by_keyboard_on_a_phone_on_paper_and_lost(site, address):
+    with chromium() as browser:
+        tab = browser.new_page(viewport=dict(width=1280, height=700))
+        tab.goto(f"{address}/evaluate.html")
+        tab.keyboard.press("Tab")
+        assert tab.evaluate("document.activeElement.className") == "skip"
+        tab.keyboard.press("Enter")
+        assert tab.evaluate("document.activeElement.tagName") == "MAIN"
+        assert not tab.locator(".toc-here").is_visible()
+        tab.locator("#quarto-sidebar [role=button]:has-text('Clean')").press("Enter")
+        tab.wait_for_selector("#quarto-sidebar a:has-text('31 Clean'):visible")
+        teal = "getComputedStyle(document.querySelector('main p a')).color"
+        assert tab.evaluate(teal) == "rgb(21, 108, 101)"
+        tab.emulate_media(media="print")
+        shown = "#quarto-header, #quarto-sidebar, #quarto-margin-sidebar, .page-navigation, .top-line, .toc-here"
+        assert not [e for e in tab.locator(shown).all() if e.is_visible()] and tab.locator("h1").is_visible()
+        tab.emulate_media(media="screen")
+        tab.set_viewport_size(dict(width=390, height=844))
+        tab.locator(".toc-here summary").click()
+        tab.locator(".toc-here a:has-text('Bursts')").click()
+        tab.wait_for_function("scrollY > 1000")
+        assert not tab.locator(".toc-here > ul").is_visible()
+        wide = [e for e in tab.locator("main :is(pre, .cell-output, .sd-table)").all()
+                if e.evaluate("e => e.scrollWidth > e.clientWidth + 1")]
+        assert wide and all(e.get_attribute("tabindex") == "0" for e in wide)
+        lost = (site/"404.html").read_text(encoding="utf-8")
+        tab.route("**/api/no/such", lambda route: route.fulfill(status=404, body=lost, content_type="text/html"))
+        tab.goto(f"{address}/api/no/such")
+        assert tab.evaluate(teal) == "rgb(21, 108, 101)"
+        tab.locator("main a").first.click()
+        tab.wait_for_url(f"{address}/index.html")
+
+
+def test_listings_show_their_pages_and_a_shared_link_its_card(site):
+    for folder, pages in (("tutorials", 9), ("posts", 1)):
+        page = (site/folder/"index.html").read_text(encoding="utf-8")
+        shown = re.findall(r'<img [^>]*src="(\w+\.thumb\.jpg)"', page)
+        assert len(set(shown)) == pages and all((site/folder/name).exists() for name in shown)
+        assert f'property="og:image" content="https://birdornot.github.io{ROOT_PATH}{folder}/index.card.png"' in page
+        assert (site/folder/"index.card.png").exists()
+    page = (site/"tutorials"/"bird.html").read_text(encoding="utf-8")
+    assert "/tutorials/bird.card.png" in page and "thumb.jpg" not in page
+
+
+def test_news_are_linked(site):
+    for page, up in (("index", ""), ("api/core", "../")):
+        head = (site/f"{page}.html").read_text(encoding="utf-8").split("</head>")[0]
+        assert f'type="application/rss+xml" title="birdornot: posts" href="{up}posts/index.xml"' in head
+    assert '<a href="index.xml">RSS</a>' in (site/"posts"/"index.html").read_text(encoding="utf-8")
+
+
+def test_plots_are_told_from_sheets_of_photos(site):
+    page = (site/"evaluate.html").read_text(encoding="utf-8")
+    assert page.count("<img data-plot ") == 4 and page.count("data:image/jpeg") == 5
 
 
 BAD = """<a href="gone.html">x</a> <a href="other.html#nowhere">x</a> <a href="#here">x</a>

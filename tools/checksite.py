@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from lxml.html import document_fromstring
+from outline import ROOT_PATH
 
 MAX_PAGE = 1_500_000  # bytes a page may weigh with all that it loads
 
@@ -46,7 +47,7 @@ def target(site: Path, page: Path, href: str) -> Path:
     "The file a link without scheme leads to"
     path = unquote(urlsplit(href).path)
     if not path: return page.resolve()
-    return _file(site, path.lstrip("/")) if path.startswith("/") else _file(page.parent, path)
+    return _file(site, path.removeprefix(ROOT_PATH)) if path.startswith(ROOT_PATH) else _file(page.parent, path)
 
 
 def weight(site: Path, file: Path, loads: list[str]) -> int:

@@ -1,10 +1,13 @@
 """What a rendered site still needs: links that lead somewhere, code wrapped within its column, no fonts from afar."""
+import base64
 import html
+import io
 import re
 from pathlib import Path
 
 from checksite import target
-from outline import REPO, URL, in_order, notebooks, sidebar
+from outline import REPO, ROOT_PATH, URL, in_order, notebooks, sidebar
+from PIL import Image
 from processors import page_of
 
 
@@ -33,8 +36,66 @@ def hanging(code: re.Match) -> str:
         if opened: line += "</span>"
         text = html.unescape(TAG.sub("", line))
         indent = len(text) - len(text.lstrip()) + 4
+        line = re.sub(r"^((?:<span[^>]*>)*)( +)", r"\1<i>\2</i>", line)
         lines.append(f'<span class="hanging" style="--indent:{indent}ch">{line}</span>' if len(text) > WRAPS else line)
     return "\n".join([code[1] + lines[0], *lines[1:]]) + "</code>"
+
+
+NAMES = {  # of the parts of a page, for those who hear them
+    '<nav class="navbar ': "Site", '<nav class="quarto-secondary-nav': "This page's place",
+    '<nav id="quarto-sidebar"': "All pages", '<nav id="TOC"': "On this page",
+    '<nav class="page-navigation': "Pages before and after",
+    '<div id="quarto-margin-sidebar"': "About this page"}
+MENU = ' role="navigation"'  # what opens a part of the sidebar, twice: a title and an arrow
+SECTION = re.compile(rf'(<a class="sidebar-item-text[^>]*){MENU}([^>]*>.*?</a>\s*<a class="sidebar-item-toggle[^>]*)'
+                     rf"{MENU}([^>]*>)", re.S)
+PRESSED = ' role="button" tabindex="0"'
+SKIP = '<a class="skip" href="#quarto-document-content">Skip to the text</a>'
+LISTED = re.compile(r'<h([35]) class="(no-anchor [^"]*listing-title)">(.*?)</h\1>', re.S)
+
+
+def for_everybody(page: str, up: str) -> str:
+    "What renderers leave out for those who use a keyboard or hear a page: names of its parts, a way past the menus"
+    page = SECTION.sub(rf'\1{PRESSED}\2 aria-hidden="true"\3', page).replace(MENU, PRESSED)
+    for tag, name in NAMES.items():
+        role = ' role="complementary"' if tag.startswith("<div") else ""
+        page = page.replace(tag, tag.replace(" ", f' aria-label="{name}"{role} ', 1))
+    page = LISTED.sub(r'<h2 class="\2">\3</h2>', page)
+    page = re.sub(r"<body[^>]*>", rf"\g<0>{SKIP}", page, count=1)
+    page = page.replace('id="quarto-document-content"', 'id="quarto-document-content" tabindex="-1"', 1)
+    head = (f'<link rel="alternate" type="application/rss+xml" title="birdornot: posts" href="{up}posts/index.xml">'
+            f'<script src="{up}site.js" defer></script></head>')
+    return page.replace("</head>", head, 1)
+
+
+def with_cards(page: str) -> str:
+    "A listing shows what is in a page, its thumbnail; a link that is shared shows the page's card"
+    return re.sub(r"<meta [^>]*\.thumb\.jpg[^>]*>", lambda m: m[0].replace(".thumb.jpg", ".card.png"), page)
+
+
+def is_plot(data: bytes) -> bool:
+    "Whether a picture is drawn on dark grey, in few colours and not tiny: a plot, not a sheet of photos"
+    picture = Image.open(io.BytesIO(data))
+    if picture.height < 150: return False
+    picture.draft("RGB", (200, 200))
+    colours = picture.convert("RGB").resize((50, 50), Image.Resampling.NEAREST).getcolors(2500)
+    ground = sum(n for n, (r, g, b) in colours if 28 <= max(r, g, b) <= 41 and max(r, g, b) - min(r, g, b) < 10)/2500
+    return ground > 0.7 or (ground > 0.4 and len({(r >> 4, g >> 4, b >> 4) for _, (r, g, b) in colours}) < 80)
+
+
+def mark_plots(file: Path, page: str) -> str:
+    "Plots are stored on dark grey: mark them, so that a light page can show them on its own ground"
+    def marked(m):
+        kind, _, data = m[2].partition(";base64,")
+        if data: data = base64.b64decode(data)
+        elif (there := target(file.parent, file, kind)).suffix in (".png", ".jpg"): data = there.read_bytes()
+        return f"{m[1]}data-plot {m[0][len(m[1]):]}" if data and is_plot(data) else m[0]
+    return re.sub(r'(<img )(?:[^>]*? )??src="([^"]+)"', marked, page)
+
+
+def at_any_depth(page: str) -> str:
+    "The page for addresses that lead nowhere, whose own address may be any: its links begin at the site's root"
+    return re.sub(r'(\s(?:href|src)="|:offset" content=")(?![a-z]+:|[/#"])(?:\./)?', rf"\1{ROOT_PATH}", page)
 
 
 def finish(site: Path) -> None:
@@ -46,13 +107,12 @@ def finish(site: Path) -> None:
     for f in site.rglob("*.html"):
         page = to_known_anchors(f, f.read_text(encoding="utf-8"), ids)
         if f.parent.name == "api":  # written from the code: nothing to edit
-            page = re.sub(r'<div class="action-links"><a[^>]*href="[^"]*/nbs/api/.*?</a></div>', "", page)
-        if f.name == "index.html":  # a listing shows what is in a page, not its card
-            def seen(m, f=f):
-                return m[0].replace(".card.png", ".thumb.jpg") if (f.parent/f"{m[1]}.thumb.jpg").exists() else m[0]
-            page = re.sub(r'<img src="([\w/-]+)\.card\.png"', seen, page)
+            page = re.sub(r'<(div|li)[^>]*><a[^>]*href="[^"]*/nbs/api/[^>]*>.*?</a></\1>', "", page)
         page = link.sub(lambda m: m[1] + sources.get(m[2], f"nbs/{m[2]}"), page)
         page = re.sub(r'(<code class="sourceCode [^"]*">)(.*?)</code>', hanging, page, flags=re.S)
+        page = mark_plots(f, page)
+        page = for_everybody(with_cards(page), "../"*len(f.relative_to(site).parents[:-1]))
+        if f.name == "404.html": page = at_any_depth(page)
         f.write_text(page, encoding="utf-8")
     if (llms := site/"llms.txt").exists():  # in the order one reads, not by the alphabet
         order = [Path(page_of(f)).with_suffix("").as_posix() for f in in_order(sidebar())]

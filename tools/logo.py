@@ -79,7 +79,7 @@ def card(file: Path, title: str, text: str, above: str) -> None:
     for line in shown:
         d.text((380, y), line, font=body, fill=INK)
         y += 44
-    im.quantize(32).save(file, optimize=True)
+    im.quantize(32, Image.Quantize.FASTOCTREE).save(file)
 
 
 if __name__ == "__main__": FILE.write_text(svg(), encoding="utf-8")

@@ -3,6 +3,7 @@ import re
 import sys
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import yaml
 from nbdev.doclinks import nbglob
@@ -10,6 +11,7 @@ from nbdev.doclinks import nbglob
 ROOT = Path(__file__).parents[1]
 NBS, PAGES, SITE = ROOT/"nbs", ROOT/"_proc", ROOT/"_docs"
 URL, REPO = "https://birdornot.github.io/birdornot", "birdornot/birdornot"
+ROOT_PATH = f"{urlsplit(URL).path}/"  # what a link to the site's root begins with
 
 
 @cache

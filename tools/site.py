@@ -28,7 +28,7 @@ from finishing import finish  # noqa: E402
 from outline import NBS, PAGES, ROOT, SITE, chapters, front_matter, in_order, needs_fastai, notebooks, numbered, sidebar  # noqa: E402
 from processors import page_of, run_processors  # noqa: E402
 from reference import write_api  # noqa: E402
-from staging import stage, twin_names  # noqa: E402
+from staging import stage, stage_listing, twin_names  # noqa: E402
 from twins import answers, clean_twin, has_twins  # noqa: E402
 
 
@@ -37,14 +37,18 @@ def merged(a: dict, b: dict) -> dict:
     return a | {k: merged(a[k], v) if isinstance(v, dict) and isinstance(a.get(k), dict) else v for k, v in b.items()}
 
 
-def write_config() -> None:
+def write_config(quarto: bool) -> None:
     "One `_quarto.yml` from the project's, nbdev's and the sidebar, with API reference and changelog added"
     config = yaml.safe_load((ROOT/"_quarto.yml").read_text(encoding="utf-8"))
     for name in config.pop("metadata-files"):
         config = merged(config, yaml.safe_load((NBS/name).read_text(encoding="utf-8")))
     config["format"].pop("commonmark", None)
     config.pop("format-links", None)
-    config["project"]["resources"] = ["*.card.png", "*.thumb.jpg", "images/**"]
+    if not quarto:  # smalldocs compiles no SCSS; styles.css sets the same colours
+        config["format"]["html"].pop("respect-user-color-scheme")
+        theme = config["format"]["html"]["theme"]
+        theme.update({mode: names[0] for mode, names in theme.items()})
+    config["project"]["resources"] = ["*.card.png", "*.thumb.jpg", "images/**", "site.js"]
     told = [*chapters(), *(name for name in in_order(sidebar()) if needs_fastai(name))]
     titles = {name: front_matter(read_nb(PAGES/page_of(name)).cells[0]).get("title", name) for name in told}
     reference = dict(text="Reference", href="api/index.qmd")
@@ -85,9 +89,10 @@ def build(quarto: bool = False) -> None:
     for name in names:
         run_processors(NBS, PAGES, name)
         stage(name)
+    for folder in ("tutorials", "posts"): stage_listing(folder)
     write_api()
     write_changelog()
-    write_config()
+    write_config(quarto)
     if quarto:
         from nbdev.quarto_render import render_quarto
         render_quarto(PAGES, SITE, n_workers=1)

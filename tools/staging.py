@@ -66,14 +66,14 @@ def collage(pictures: list[Image.Image]) -> Image.Image:
     return sheet
 
 
-def thumbnail(nb, file: Path) -> None:
-    "The notebook's richest picture, small, for the listings; nothing if it has none"
+def thumbnail(nb, file: Path, card: Path) -> None:
+    "The notebook's richest picture, small, for the listings; the page's card if it has none"
     shown = [tiles(out.get("data", {})) for cell in nb.cells for out in cell.get("outputs", [])]
-    if not any(shown): return
-    picture = collage([Image.open(io.BytesIO(base64.b64decode(text))).convert("RGB")
-                       for text in max(shown, key=lambda some: sum(map(len, some)))])
+    richest = max(shown, key=lambda some: sum(map(len, some)))
+    picture = collage([Image.open(f).convert("RGB")
+                       for f in [io.BytesIO(base64.b64decode(text)) for text in richest] or [card]])
     whole = 1.2 < picture.width/picture.height < 3  # such as a plot, of which nothing may be cut off
-    small = (ImageOps.pad(picture, (480, 240), color="white") if whole else
+    small = (ImageOps.pad(picture, (480, 240), color=picture.getpixel((1, 1))) if whole else
              ImageOps.fit(picture, (480, 240), centering=(0, 0)))
     small.save(file, quality=80)
 
@@ -94,7 +94,10 @@ def stage(name: str) -> None:
     picture = Path(page).with_suffix(".card.png")
     card(PAGES/picture, *(re.sub(r"[`*]", "", meta.get(k, d)) for k, d in (("title", name), ("description", ""))),
          above)
-    thumbnail(nb, PAGES/Path(page).with_suffix(".thumb.jpg"))
+    if "/" in name:  # listed
+        listed = picture.with_name(picture.name.replace(".card.png", ".thumb.jpg"))
+        thumbnail(nb, PAGES/listed, PAGES/picture)
+        picture = listed
     meta = {"image": picture.name, "image-alt": f"A picture from {meta.get('title', name)}", **meta}
     nb.cells[0].source = f"---\n{yaml.safe_dump(meta, allow_unicode=True, sort_keys=False)}---"
     if name != "index.ipynb": nb.cells.insert(1, mk_cell(top_line(name, meta), "markdown"))
@@ -108,3 +111,11 @@ def stage(name: str) -> None:
                 if kind in out.get("data", {}):
                     out["data"][kind] = relink(plain_types("".join(out["data"][kind])), page)
     write_nb(nb, PAGES/page)
+
+
+def stage_listing(folder: str) -> None:
+    "Give the page that lists a folder's notebooks a card of its own"
+    file = PAGES/folder/"index.qmd"
+    front = yaml.safe_load((text := file.read_text(encoding="utf-8")).split("---")[1])
+    card(file.with_name("index.card.png"), front["title"], front["description"], "birdornot")
+    file.write_text(text.replace("---\n", "---\nimage: index.card.png\n", 1), encoding="utf-8")
