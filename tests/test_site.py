@@ -198,7 +198,8 @@ def test_by_keyboard_on_a_phone_on_paper_and_lost(site, address):
 
 
 def test_listings_show_their_pages_and_a_shared_link_its_card(site):
-    for folder, pages in (("tutorials", 9), ("posts", 1)):
+    for folder in ("tutorials", "posts"):
+        pages = len([*(ROOT/"nbs"/folder).glob("*.ipynb")])
         page = (site/folder/"index.html").read_text(encoding="utf-8")
         shown = re.findall(r'<img [^>]*src="(\w+\.thumb\.jpg)"', page)
         assert len(set(shown)) == pages and all((site/folder/name).exists() for name in shown)

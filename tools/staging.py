@@ -69,7 +69,7 @@ def collage(pictures: list[Image.Image]) -> Image.Image:
 def thumbnail(nb, file: Path, card: Path) -> None:
     "The notebook's richest picture, small, for the listings; the page's card if it has none"
     shown = [tiles(out.get("data", {})) for cell in nb.cells for out in cell.get("outputs", [])]
-    richest = max(shown, key=lambda some: sum(map(len, some)))
+    richest = max(shown, key=lambda some: sum(map(len, some)), default=[])
     picture = collage([Image.open(f).convert("RGB")
                        for f in [io.BytesIO(base64.b64decode(text)) for text in richest] or [card]])
     whole = 1.2 < picture.width/picture.height < 3  # such as a plot, of which nothing may be cut off
