@@ -221,6 +221,7 @@ def pretrained_body(
     """
     with _quietly():
         from fastai.vision.learner import create_timm_model, create_vision_model
+    import torch
     from torch import nn
     arch, args = find_backbone(backbone), dict(n_out=1, custom_head=nn.Identity())
     packaged = backbone in installed_backbones()
@@ -231,7 +232,8 @@ def pretrained_body(
     except OSError as e:
         raise WeightsUnavailable(f"the pretrained weights of {backbone!r} could not be fetched ({in_words(e)}); "
                                  f"connect to the internet, or use {BACKBONE!r}, whose weights are installed") from None
-    return nn.Sequential(model[0], *pool_layers(model[0], backbone_config(backbone)["size"])).eval()
+    body = nn.Sequential(model[0], *pool_layers(model[0], backbone_config(backbone)["size"])).eval()
+    return body.to(memory_format=torch.channels_last)  # half the work for a processor
 
 # %% ../nbs/51_embed.ipynb #527b7a73
 def _weights_version(backbone):

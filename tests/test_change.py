@@ -7,9 +7,9 @@ import socket
 import sys
 from pathlib import Path
 
-import nbformat
 import pytest
 from execnb.shell import CaptureShell
+from fastcore.nbio import read_nb, write_nb
 from fastcore.xtras import working_directory
 
 from birdornot.sample import make_sample
@@ -33,12 +33,12 @@ def offline(monkeypatch):
 class Page:
     "A notebook in a folder of its own, `changes` made to its source, run from top to bottom; what it left behind"
     def __init__(self, name, folder, changes=()):
-        nb = nbformat.read(NBS/f"{name}.ipynb", 4)
+        nb = read_nb(NBS/f"{name}.ipynb")
         for old, new in dict(changes).items():
             assert any(old in c.source for c in nb.cells), f"{name} has no {old!r} to change"
             for c in nb.cells: c.source = c.source.replace(old, new)
         self.file, self.folder = folder/f"{Path(name).name}.ipynb", folder
-        nbformat.write(nb, self.file)
+        write_nb(nb, self.file)
 
     def run(self) -> dict:  # the variables of the page at its end
         shell = CaptureShell(self.file, mpl_format=None)
@@ -47,9 +47,7 @@ class Page:
             return shell.user_ns
         finally: shell.close()
 
-    def read(self):
-        from fastcore.nbio import read_nb
-        return read_nb(self.file)
+    def read(self): return read_nb(self.file)
 
 
 def refused(page) -> str:

@@ -379,9 +379,9 @@ def worst(i):
 
 def test_400_good_ones_come_out_beside_a_hang_a_crash_and_a_hog():
     "Threat: a decoder that crashes, hangs or takes all memory"
-    got = list(run_in_workers(worst, [(i,) for i in range(403)], workers=2, seconds=0.5))
+    got = list(run_in_workers(worst, [(i,) for i in range(403)], workers=2, seconds=4))
     assert [g for g in got if isinstance(g, int)] == [i for i in range(403) if i not in (111, 222, 333)]
-    for i, why in ((111, "longer than 0.5 seconds"), (222, "crashes"), (333, "memory")): assert why in got[i]["reason"]
+    for i, why in ((111, "longer than 4 seconds"), (222, "crashes"), (333, "memory")): assert why in got[i]["reason"]
 
 
 # ---- fuzz
