@@ -323,7 +323,7 @@ def how_to_fix_labels(
         dataset, or a folder of your own
     """
     layout = layout_of(path)
-    if layout.kind != "beside": return f"look at them with: {command_line('review', layout.home)}"
+    if layout.kind != "beside": return f"decide about labels with: {command_line('review', layout.home)}"
     return (f"nothing in your own folder is changed: move them yourself, or make a dataset of it, "
             f"for review: {command_line('make', '--folder', layout.photos)}")
 

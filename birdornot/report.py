@@ -297,16 +297,18 @@ def _drawings(result):
     curve = result.coverage_error()[19:]  # from the twenty surest on: one mistake among two is no share
     curve = curve[np.unique(np.linspace(0, len(curve) - 1, 100).astype(int))]
     bins = result.reliability()  # where fewer than ten answers are, a share of them says nothing
-    calibration = _chart(bins[bins[:, 2] >= 10, :2].tolist(), "confidence", "share right",
-                         "Reliability: confidence against the share that was right", diagonal=True)
-    coverage = _chart(curve.tolist(), "share answered", "error among the answered",
-                      top=_round_top(float(curve[:, 1].max())),
-                      alt=f"Error rises to {result.error:.1%} when all are answered")
+    points = bins[bins[:, 2] >= 10, :2].tolist()
+    charts = [_chart(points, "confidence", "share right", "Reliability: confidence against the share that was right",
+                     diagonal=True)] if len(points) > 2 else []
+    if drawn := result.wrong >= 10:  # with fewer, each mistake is a step of its own
+        charts.append(_chart(curve.tolist(), "share answered", "error among the answered",
+                             top=_round_top(float(curve[:, 1].max())),
+                             alt=f"Error rises to {result.error:.1%} when all are answered"))
     low, high = result.ece_interval
     off = f"{100*result.ece:.1f} points (expected calibration error; 95 % interval {100*low:.1f} to {100*high:.1f})"
-    return [P(f"When the model says 90 %, is it right nine times in ten? On average it is off by {off}. "
-              "The second drawing says how many errors are left when only the surest are answered."),
-            Div(calibration, coverage, cls="figures")]
+    left = " A line shows how many errors are left when only the surest are answered." if drawn else ""
+    return [P(f"When the model says 90 %, is it right nine times in ten? On average it is off by {off}.{left}"),
+            *([Div(*charts, cls="figures")] if charts else [])]
 
 
 def _trust(result):

@@ -241,3 +241,23 @@ def test_the_check_finds_what_is_wrong(tmp_path):
         "page.html: shows a warning or a machine's path: /x/site-packages/y.py:1:",
         f"page.html: weighs {1_600_000 + len(BAD):,} bytes, more than 1,500,000",
         "x.css: loads https://fonts.example.org/f.css from another server"]
+
+
+def test_a_contact_sheet_is_described_and_gives_a_thumbnail(tmp_path):
+    "To those who hear the page, and in the listings: it is HTML, where other pictures are files"
+    from fastcore.basics import AttrDict
+    from PIL import Image
+    from processors import describe_sheets
+    from staging import thumbnail
+
+    from birdornot.picture import contact_sheet
+    page = contact_sheet([Image.new("RGB", (40, 30), colour) for colour in ("red", "blue")], ["a", "b"])._repr_html_()
+    cell = AttrDict(source='#| fig-alt: "Red & blue"\nshow()', outputs=[dict(data={"text/html": [page]})])
+    nb = AttrDict(cells=[cell, AttrDict(source="x", outputs=[dict(data={"text/html": page})])])
+    describe_sheets(nb)
+    shown = [cell.outputs[0]["data"]["text/html"] for cell in nb.cells]
+    assert ' role="group" aria-label="Red &amp; blue" ' in shown[0] and shown[1] == page
+    thumbnail(nb, tmp_path/"card.jpg")
+    small = Image.open(tmp_path/"card.jpg")
+    red, blue = small.getpixel((120, 120)), small.getpixel((360, 120))
+    assert small.size == (480, 240) and red[0] > 200 > 60 > red[2] and blue[2] > 200 > 60 > blue[0]

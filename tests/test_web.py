@@ -196,6 +196,7 @@ def test_what_is_no_picture_is_refused_with_a_reason(page):
                        ("cut.png", saved(draw("bird", 1), "PNG")[:3000])):
         page.set_input_files("#file", [dict(name=name, mimeType="image/jpeg", buffer=data)])
         page.wait_for_selector(f"article.refused:has-text('{name}')")
+    assert page.locator("article.refused :is(button, select, .bars, canvas)").count() == 0  # nothing but the reason
     page.set_input_files("#file", [dict(name="after.jpg", mimeType="image/jpeg", buffer=sample_picture("bird", 9_001))])
     page.wait_for_selector("article.sure")
 
