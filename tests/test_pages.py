@@ -20,9 +20,8 @@ QUESTION = re.compile(r"^\*\*(\d+)\. (\w+)\.\*\* (.+?)" + FOLDED, re.M | re.S)
 SECTIONS = re.compile(r"^## (In three lines|Where this comes from|Your turn)\n+(.*?)(?=^## |\Z)", re.M | re.S)
 WITHOUT = {SHORT, "tutorials/04_slides.ipynb"}  # they have their own form
 TODO = {f"{name}.ipynb" for name in """
-    70_model 71_card 72_quantise 73_export 74_report 75_predict 76_web 77_app 78_publish 80_make 81_scale 89_command
-    90_cli 98_drawing 99_sample tutorials/01_bird tutorials/02_words tutorials/03_backbones tutorials/05_lots
-    tutorials/06_layers tutorials/07_sounds tutorials/08_adamw tutorials/09_billion
+    tutorials/01_bird tutorials/02_words tutorials/03_backbones tutorials/05_lots tutorials/06_layers
+    tutorials/07_sounds tutorials/08_adamw tutorials/09_billion
 """.split()}  # they have none of it yet; this list may only become shorter
 
 
