@@ -19,10 +19,6 @@ FOLDED = r"\n\n<details><summary>(?:Answer|Hint)</summary>\n\n(.+?)\n\n</details
 QUESTION = re.compile(r"^\*\*(\d+)\. (\w+)\.\*\* (.+?)" + FOLDED, re.M | re.S)
 SECTIONS = re.compile(r"^## (In three lines|Where this comes from|Your turn)\n+(.*?)(?=^## |\Z)", re.M | re.S)
 WITHOUT = {SHORT, "tutorials/04_slides.ipynb"}  # they have their own form
-TODO = {f"{name}.ipynb" for name in """
-    tutorials/01_bird tutorials/02_words tutorials/03_backbones tutorials/05_lots tutorials/06_layers
-    tutorials/07_sounds tutorials/08_adamw tutorials/09_billion
-""".split()}  # they have none of it yet; this list may only become shorter
 
 
 def cells(name):
@@ -70,12 +66,8 @@ def wrong_form(found) -> list[str]:
 
 
 def test_a_page_has_its_gist_its_summary_its_source_and_its_questions():
-    found = {name: wrong_form(cells(name)) for name in NAMES if name not in WITHOUT | TODO}
+    found = {name: wrong_form(cells(name)) for name in NAMES if name not in WITHOUT}
     assert {name: wrong for name, wrong in found.items() if wrong} == {}
-
-
-def test_no_page_is_excused_that_has_them():
-    assert not [n for n in TODO if not wrong_form(cells(n))], "take it off TODO"
 
 
 FORM = """# A
