@@ -24,6 +24,7 @@ from nbdev.quarto import refresh_quarto_yml
 
 sys.path.insert(0, str(Path(__file__).parent))
 from checksite import check_site  # noqa: E402  (its folder has to be on the path first)
+from deck import write_deck  # noqa: E402
 from finishing import finish  # noqa: E402
 from outline import NBS, PAGES, ROOT, SITE, chapters, front_matter, in_order, needs_fastai, notebooks, numbered, sidebar  # noqa: E402
 from processors import page_of, run_processors  # noqa: E402
@@ -106,6 +107,7 @@ def build(quarto: bool = False) -> None:
         if made.warnings: sys.exit("smalldocs: " + "\n".join(made.warnings))
     finish(SITE)
     write_twins()
+    write_deck(SITE)
 
 
 def main() -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import yaml
+from deck import DECK
 from fastcore.nbio import mk_cell, read_nb, write_nb
 from logo import card
 from outline import NBS, PAGES, REPO, URL, front_matter, kind_of, plain_types
@@ -25,8 +26,9 @@ def top_line(name: str, meta: dict) -> str:
     links = [f'<a class="open-in" href="{url.format(quote(name))}">{place}</a>' for place, url in OPEN.items()]
     how = f'<a href="{"../"*page_of(name).count("/")}tutorials/index.html#run">Run it</a>'
     run = f'<span>{how} in {" ".join(links)}</span>' if meta.get("badges", True) else ""
+    start = '<a class="open-in start" href="../slides/index.html">Start the slides</a>'*(name == DECK)
     twins = f"<span>Download it {twin_links(name)}</span>" if has_twins(name) else ""
-    return f'<p class="top-line"><span class="kind">{kind_of(name).capitalize()}</span> {run} {twins}</p>'
+    return f'<p class="top-line"><span class="kind">{kind_of(name).capitalize()}</span> {start} {run} {twins}</p>'
 
 
 def twin_names(name: str) -> tuple[str, str]:
