@@ -1,4 +1,5 @@
 """The site as a reader gets it: built by the one command, then opened page by page in Chromium."""
+import json
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ MODES = dict(light=dict(color_scheme="light", viewport=dict(width=1280, height=9
 sys.path.insert(0, str(ROOT/"tools"))
 from checksite import check_site  # noqa: E402
 from finishing import hanging  # noqa: E402
+from nbdev.config import nbpath2html  # noqa: E402
 from outline import ROOT_PATH  # noqa: E402
 
 
@@ -36,7 +38,6 @@ def address(site, tmp_path_factory):
 
 
 def test_every_notebook_has_its_page(site):
-    from nbdev.config import nbpath2html
     names = [f.relative_to(ROOT/"nbs") for f in (ROOT/"nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in f.parts]
     assert [n for n in names if not (site/nbpath2html(n)).exists()] == []
     assert {"api", "posts", "tutorials"} <= {f.name for f in site.iterdir()}
@@ -73,6 +74,30 @@ def test_links_of_a_page_to_its_notebook(site):
                  "mybinder.org/v2/gh/birdornot/birdornot/main?labpath=nbs%2F41_datablock.ipynb"): assert link in page
 
 
+def test_what_has_a_button_installs_itself_and_can_be_downloaded(site):
+    "Where a page offers Colab and Kaggle, a hidden cell before all others that import installs what it needs"
+    offered = 0
+    for file in (ROOT/"nbs").rglob("*.ipynb"):
+        name = file.relative_to(ROOT/"nbs")
+        if {".ipynb_checkpoints", "made"} & set(name.parts): continue
+        page = (site/nbpath2html(name)).read_text(encoding="utf-8")
+        if "colab.research.google.com/github" not in page: continue
+        offered += 1
+        cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
+        code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+        first = next(source for source in code if "default_exp" not in source)
+        extra = "fastai,notebooks" if "page_needs_fastai()" in "".join(code) else "(fastai,)?notebooks"
+        test = r"! \[ -e /content \] \|\| \[ -e /kaggle \] && "
+        install = rf"#\| hide\n{test}pip install -q 'birdornot\[{extra}\]@git\+https://github.com/birdornot/birdornot'"
+        assert re.match(install, first), f"{name}: {first}"
+        replies = [m for source in code for m in re.findall(r'"replies/([\w.]+)"', source)]
+        assert all(f"wget -qP replies https://github.com/birdornot/birdornot/raw/main/nbs/replies/{f}" in first
+                   for f in replies), name
+        kept = site/"notebooks"/name
+        assert kept.read_bytes() == file.read_bytes() and f'notebooks/{name.as_posix()}" download' in page
+    assert offered > 50
+
+
 def test_sidebar_folds_its_parts_and_opens_the_one_read(site):
     page = (site/"datablock.html").read_text(encoding="utf-8")
     parts = re.findall(r'aria-expanded="(\w+)"><span class="menu-text">([^<]+)</span></a>', page)
@@ -85,6 +110,7 @@ def test_sidebar_folds_its_parts_and_opens_the_one_read(site):
 def complaints(site, address, mode, every=1) -> list[str]:
     "What the browser says of the pages: console errors, requests elsewhere, failed pictures, pages too wide"
     pages, faults, seen = sorted(f.relative_to(site).as_posix() for f in site.rglob("*.html")), [], []
+    pages.remove("slides/index.html")  # no page like the others: see test_slides
     with chromium() as browser:
         tab = browser.new_context(**MODES[mode]).new_page()
         tab.on("console", lambda m: m.type in ("error", "warning") and seen.append(m.text))
@@ -209,6 +235,11 @@ def test_listings_show_their_pages_and_a_shared_link_its_card(site):
     assert "/tutorials/bird.card.png" in page and "thumb.jpg" not in page
 
 
+def test_the_slides_begin_on_their_page(site):
+    assert (site/"slides"/"index.html").exists()
+    assert 'href="../slides/index.html">Start' in (site/"tutorials"/"slides.html").read_text(encoding="utf-8")
+
+
 def test_news_are_linked(site):
     for page, up in (("index", ""), ("api/core", "../")):
         head = (site/f"{page}.html").read_text(encoding="utf-8").split("</head>")[0]
@@ -257,7 +288,7 @@ def test_a_contact_sheet_is_described_and_gives_a_thumbnail(tmp_path):
     describe_sheets(nb)
     shown = [cell.outputs[0]["data"]["text/html"] for cell in nb.cells]
     assert ' role="group" aria-label="Red &amp; blue" ' in shown[0] and shown[1] == page
-    thumbnail(nb, tmp_path/"card.jpg")
-    small = Image.open(tmp_path/"card.jpg")
+    thumbnail(nb, tmp_path/"thumb.jpg", tmp_path/"card.png")
+    small = Image.open(tmp_path/"thumb.jpg")
     red, blue = small.getpixel((120, 120)), small.getpixel((360, 120))
     assert small.size == (480, 240) and red[0] > 200 > 60 > red[2] and blue[2] > 200 > 60 > blue[0]

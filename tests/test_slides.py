@@ -11,9 +11,12 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from browser import chromium, needs_chromium
+from browser import chromium, complaints, needs_chromium, static_server
 
-NBS = Path(__file__).parents[1]/"nbs"
+ROOT = Path(__file__).parents[1]
+NBS = ROOT/"nbs"
+sys.path.insert(0, str(ROOT/"tools"))
+from deck import write_deck  # noqa: E402
 
 
 def test_nbconvert_makes_the_slides():
@@ -25,6 +28,40 @@ def test_nbconvert_makes_the_slides():
     assert "import subprocess" not in page
     cells = json.loads((NBS/"tutorials"/"04_slides.ipynb").read_text(encoding="utf-8"))["cells"]
     assert all("slideshow" in c["metadata"] for c in cells)
+
+
+@needs_chromium
+def test_the_deck_of_the_site(tmp_path):
+    "It opens with a start button, turns with keys and buttons, shows no code, and its photos reach the screen's edges"
+    (tmp_path/"images").mkdir()
+    shutil.copy(NBS/"images"/"logo.svg", tmp_path/"images")
+    write_deck(tmp_path)
+    page = (tmp_path/"slides"/"index.html").read_text(encoding="utf-8")
+    assert page.count('class="slide"') == 9 and not re.search(r"#\||In ?\[|draw\(|import ", page)
+    with static_server(tmp_path) as url, chromium() as browser:
+        tab = browser.new_page(viewport=dict(width=1440, height=900))
+        tab.goto(f"{url}slides/index.html")
+        here = "[...document.querySelectorAll('.slide')].findIndex(s => !s.inert)"
+        assert complaints(tab) == [] and not tab.locator("nav").is_visible()
+        tab.locator("#start").click()
+        tab.wait_for_function(f"{here} === 1")
+        edges = tab.evaluate("""() => [...document.querySelectorAll(".slide:not([inert]) .photos img")].map(i => {
+            const b = i.getBoundingClientRect(); return [b.left, b.right, b.bottom]; })""")
+        assert len(edges) == 5 and edges[0][0] == 0 and edges[-1][1] == 1440 and edges[0][2] == 900
+        tab.emulate_media(color_scheme="dark")
+        assert complaints(tab) == []
+        tab.keyboard.press("s")
+        assert tab.locator(".slide:not([inert]) .notes").is_visible()
+        tab.keyboard.press("ArrowRight")
+        tab.wait_for_function(f"{here} === 2 && location.hash === '#2'")
+        tab.keyboard.press("End")
+        tab.wait_for_function(f"{here} === 9")
+        tab.locator("#back").click()
+        tab.wait_for_function(f"{here} === 8")
+        tab.goto(f"{url}slides/index.html#3")
+        tab.reload()
+        tab.wait_for_function(f"{here} === 3")
+        assert tab.locator(".slide:not([inert]) svg").is_visible()
 
 
 @pytest.fixture

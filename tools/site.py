@@ -68,8 +68,11 @@ def write_changelog() -> None:
     (PAGES/"changelog.md").write_text("---\ntitle: Changelog\n---\n" + text, encoding="utf-8")
 
 
-def write_twins() -> None:
-    "Every chapter and tutorial without its prose, and the answers to its questions, beside its page"
+def write_notebooks() -> None:
+    "Every notebook to download, and beside its page its twins: without its prose, and the answers to its questions"
+    for name in notebooks():
+        (SITE/"notebooks"/name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(NBS/name, SITE/"notebooks"/name)
     for name in filter(has_twins, notebooks()):
         nb = read_nb(NBS/name)
         for twin, dest in zip((clean_twin(nb), answers(nb)), twin_names(name)):
@@ -106,7 +109,7 @@ def build(quarto: bool = False) -> None:
         shutil.move(made.out, SITE)
         if made.warnings: sys.exit("smalldocs: " + "\n".join(made.warnings))
     finish(SITE)
-    write_twins()
+    write_notebooks()
     write_deck(SITE)
 
 

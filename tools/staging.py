@@ -21,13 +21,16 @@ OPEN = {  # where a notebook can be run without installing anything
 }
 
 
-def top_line(name: str, meta: dict) -> str:
-    "The line above a page's text: what kind of page it is and where it can be run"
+def top_line(name: str, meta: dict, runs: bool) -> str:
+    "The line above a page's text: what kind of page it is, and if it `runs`, where, and what can be downloaded"
     links = [f'<a class="open-in" href="{url.format(quote(name))}">{place}</a>' for place, url in OPEN.items()]
-    how = f'<a href="{"../"*page_of(name).count("/")}tutorials/index.html#run">Run it</a>'
-    run = f'<span>{how} in {" ".join(links)}</span>' if meta.get("badges", True) else ""
+    up = "../"*page_of(name).count("/")
+    how = f'<a href="{up}tutorials/index.html#run">Run it</a>'
+    run = f'<span>{how} in {" ".join(links)}</span>' if runs and meta.get("badges", True) else ""
     start = '<a class="open-in start" href="../slides/index.html">Start the slides</a>'*(name == DECK)
-    twins = f"<span>Download it {twin_links(name)}</span>" if has_twins(name) else ""
+    files = [f'<a class="open-in" href="{up}notebooks/{quote(name)}" download>the notebook</a>']
+    if has_twins(name): files.append(twin_links(name))
+    twins = f"<span>Download {' '.join(files)}</span>" if runs else ""
     return f'<p class="top-line"><span class="kind">{kind_of(name).capitalize()}</span> {start} {run} {twins}</p>'
 
 
@@ -41,7 +44,7 @@ def twin_links(name: str) -> str:
     asks = "<summary>Answer</summary>" in (NBS/name).read_text(encoding="utf-8")
     links = [f'<a class="open-in" href="{Path(twin).name}" download>{what}</a>'
              for twin, what in zip(twin_names(name), ("without the prose", "the answers")[:1 + asks])]
-    return ", ".join(links)
+    return " ".join(links)
 
 
 def relink(text: str, page: str) -> str:
@@ -92,6 +95,7 @@ def stage(name: str) -> None:
     nb = read_nb(PAGES/page)
     meta = front_matter(nb.cells[0])
     meta.pop("output-file", None)
+    runs = any(cell.cell_type == "code" for cell in nb.cells)
     above = "birdornot" if name == "index.ipynb" else f"birdornot · {kind_of(name)}"
     picture = Path(page).with_suffix(".card.png")
     card(PAGES/picture, *(re.sub(r"[`*]", "", meta.get(k, d)) for k, d in (("title", name), ("description", ""))),
@@ -102,7 +106,7 @@ def stage(name: str) -> None:
         picture = listed
     meta = {"image": picture.name, "image-alt": f"A picture from {meta.get('title', name)}", **meta}
     nb.cells[0].source = f"---\n{yaml.safe_dump(meta, allow_unicode=True, sort_keys=False)}---"
-    if name != "index.ipynb": nb.cells.insert(1, mk_cell(top_line(name, meta), "markdown"))
+    if name != "index.ipynb": nb.cells.insert(1, mk_cell(top_line(name, meta, runs), "markdown"))
     for cell in nb.cells:
         if cell.cell_type == "markdown": cell.source = relink(cell.source, page)
         for out in [*cell.get("outputs", [])]:
