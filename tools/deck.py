@@ -53,7 +53,7 @@ def deck(nb) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="description" content="{escape(subtitle)}">
 <link rel="icon" href="../images/logo.svg"><style>{style}</style></head><body><main tabindex="0">
-<section class="slide cover" id="0" aria-label="Cover"><img src="../images/logo.svg" alt="" aria-hidden="true">
+<section class="slide cover" id="0" aria-label="Cover"><img src="../images/logo.svg" alt="A bird in a viewfinder">
 <h1>{title}</h1><p>{subtitle}</p><p><button id="start">Start</button></p>
 <p class="small"><kbd>→</kbd> <kbd>←</kbd> turn the pages, <kbd>s</kbd> shows the speaker's notes, <kbd>f</kbd> fills
 the screen. <a href="../tutorials/slides.html">Read it as a page</a></p></section>
