@@ -47,6 +47,12 @@ def test_one_line_of_the_short_lesson_says_drawings_or_photos():
     assert len(re.findall(r"sample", code)) == 1
 
 
+def test_pictures_that_pages_name_are_there():
+    named = [(name, file) for name in NAMES for kind, text in cells(name) if kind == "markdown"
+             for file in re.findall(r"!\[[^\]]*\]\((?!https?:|attachment:)([^)]+)\)", text)]
+    assert named and not [(name, file) for name, file in named if not (ROOT/"nbs"/name).parent.joinpath(file).exists()]
+
+
 def wrong_form(found) -> list[str]:
     "What is missing in the cells of a page of what all have"
     text = [source for kind, source in found if kind == "markdown"]
