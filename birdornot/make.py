@@ -28,7 +28,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from itertools import combinations
 from pathlib import Path
@@ -1053,7 +1053,8 @@ def explain(
         label = said and said.label
         try: beside = {f"speaks for {label or 'its answer'}": trained_heat(dest, photo, label)}
         except BirdornotError as e: say("why", f"no heat over the photo: {e}")
-        show_nearest(dest, photo, k, beside, str(said or "")).save(out)
+        title = str(replace(said, path=Path(photo).name)) if said else ""  # the card is shown to others
+        show_nearest(dest, photo, k, beside, title).save(out)
     return Explanation(said, found)
 
 # %% ../nbs/80_make.ipynb #91aa4260

@@ -69,7 +69,7 @@ from .why import heatmaps, nearest_pictures, overlay, restore_trained
 def thumb(
     file: str | Path | Image.Image,  # a picture
     alt: str,  # what it shows, for people who cannot see it
-    size: int = 150  # longest side, pixels
+    size: int = 150  # longest side on the page, pixels; the picture has twice as many
 ) -> FT:  # an `img` element that carries its bytes, or its text where the picture cannot be opened
     """Make a small picture to put into a page
 
@@ -80,20 +80,20 @@ def thumb(
     alt
         what it shows, for people who cannot see it
     size
-        longest side, pixels
+        longest side on the page, pixels; the picture has twice as many
 
     Returns
     -------
     FT
         an `img` element that carries its bytes, or its text where the picture cannot be opened
     """
-    if isinstance(file, Image.Image): (img := file.copy()).thumbnail((size, size))
+    if isinstance(file, Image.Image): (img := file.copy()).thumbnail((2*size, 2*size))
     else:
-        try: img = open_upright(file, max_size=size)
+        try: img = open_upright(file, max_size=2*size)
         except BadPicture as e: return Span(f"{alt} ({e.reason})", cls="lost")
-    img.save(out := io.BytesIO(), "JPEG", quality=75)
-    return Img(src="data:image/jpeg;base64," + b64encode(out.getvalue()).decode(), alt=alt, width=img.width,
-               height=img.height)
+    wide, high = (round(side*min(1, size/max(img.size))) for side in img.size)
+    img.save(out := io.BytesIO(), "WEBP", quality=50)
+    return Img(src="data:image/webp;base64," + b64encode(out.getvalue()).decode(), alt=alt, width=wide, height=high)
 
 # %% ../nbs/74_report.ipynb #1c018b4a
 def _with_own_file(text, row):

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT/"tools"))
-from rerun import differences, rerun, shown, steady, unfounded  # noqa: E402
+from rerun import INSIDE, differences, rerun, shown, steady, unfounded  # noqa: E402
 
 NOTEBOOKS = sorted(f.relative_to(ROOT).as_posix() for f in (ROOT/"nbs").rglob("*.ipynb")
                    if not {".ipynb_checkpoints", "made"} & {*f.parts})
@@ -89,8 +89,10 @@ def test_changed_outputs_are_found():
     new = copy.deepcopy(nb)
     text = next(c for c in new["cells"] for o in c.get("outputs", []) if "text/plain" in o.get("data", {}))
     text["outputs"][0]["data"]["text/plain"] = ["something else"]
-    picture, other = [c for c in new["cells"] for o in c.get("outputs", []) if "image/jpeg" in o.get("data", {})][:2]
-    picture["outputs"][0]["data"]["image/jpeg"] = other["outputs"][0]["data"]["image/jpeg"]
+    sheets = ((c, "".join(o.get("data", {}).get("text/html", ""))) for c in new["cells"] for o in c.get("outputs", []))
+    (picture, page), (_, other) = [(c, text) for c, text in sheets if "contact-sheet" in text][:2]
+    changed = page.replace(INSIDE.search(page)[1], INSIDE.search(other)[1])
+    picture["outputs"][0]["data"]["text/html"] = changed
     found = "\n".join(differences(nb, new))
     assert "+something else" in found and f"({picture['id']}): a picture looks different" in found
     old_picture = next(c for c in nb["cells"] if c["id"] == picture["id"])

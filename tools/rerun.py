@@ -97,6 +97,9 @@ def joined(text) -> str:
     return "".join(text) if isinstance(text, list) else text or ""
 
 
+INSIDE = re.compile(r"data:image/(?:webp|jpeg|png);base64,([\w+/=]+)")  # a picture in a page, such as a contact sheet's
+
+
 def shown(cell: dict) -> tuple[str, list[str]]:
     "What a cell put out: its text, steady, and its pictures"
     texts, pictures = [], []
@@ -106,7 +109,9 @@ def shown(cell: dict) -> tuple[str, list[str]]:
             data.pop("text/plain", None)
         for kind, value in sorted(data.items()):
             if kind in ("image/png", "image/jpeg"): pictures.append(joined(value))
-            elif kind.startswith("text/") or kind == "image/svg+xml": texts.append(joined(value))
+            elif kind.startswith("text/") or kind == "image/svg+xml":
+                pictures += INSIDE.findall(joined(value))
+                texts.append(INSIDE.sub("PICTURE", joined(value)))
         texts.append(joined(out.get("text")) + joined(out.get("evalue")))
     return steady("\n".join(t for t in texts if t)), pictures
 

@@ -1,4 +1,4 @@
-"""Take the pictures of the app and the static page that the docs show: `python tools/screenshots.py DATASET/model`."""
+"""Take the pictures of pages that the docs show, of what `demo` made: `python tools/screenshots.py demo/model`."""
 import io
 import sys
 import tempfile
@@ -59,7 +59,26 @@ def shoot_web(browser, model, folder):
             shoot(page, name, whole=size is DESKTOP)
 
 
+def shoot_review(browser, dataset):
+    from birdornot.review import ReviewServer
+    with ReviewServer(dataset) as server:
+        page = browser.new_page(color_scheme="light", **DESKTOP)
+        page.goto(server.url)
+        page.locator("main img").first.click()
+        page.wait_for_selector("dialog .near img")
+        page.wait_for_timeout(500)
+        shoot(page, "review.jpg")
+
+
+def shoot_report(browser, dataset):
+    page = browser.new_page(color_scheme="light", **DESKTOP)
+    page.goto((dataset/"report.html").resolve().as_uri())
+    shoot(page, "report.jpg")
+
+
 if __name__ == "__main__":
     with chromium() as browser, tempfile.TemporaryDirectory() as d:
         shoot_web(browser, sys.argv[1], Path(d)/"page")
         shoot_app(browser, sys.argv[1])
+        shoot_review(browser, Path(sys.argv[1]).resolve().parent)
+        shoot_report(browser, Path(sys.argv[1]).resolve().parent)
