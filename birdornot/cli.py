@@ -16,7 +16,7 @@ from typing import Annotated
 
 from .command import COMMANDS, as_json, command, show_lines, split_words, watched  # noqa: F401
 from .command import run as main  # noqa: F401
-from .core import command_line, for_user, plural, printable, say, shell_words
+from .core import command_line, for_user, plural, printable, refuse_folder, say, shell_words
 
 # %% ../nbs/90_cli.ipynb #666351de
 @command("birdornot search bird forest --n 200 --out hits.jsonl", "birdornot search bird --source openverse,commons",
@@ -33,6 +33,7 @@ def search(
     "Find pictures on the web and write down where they are"
     from birdornot.search import hard_negatives, queries
     if negatives: return print(*[w for term in terms for w in hard_negatives(term)], sep="\n")
+    if out: refuse_folder(out)
     from birdornot.make import find_hits, keep_found
     def write(hits): return hits.save(out) if out else print(*[h.image_url for h in hits], sep="\n")
     found = (find_hits(t, licences=licences, phrases=vary and queries(t), **kwargs) for t in terms)

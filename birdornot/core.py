@@ -10,8 +10,8 @@ __all__ = ['RANGES', 'COMMAND_RUNS', 'BACKBONE', 'WANTED', 'PICTURE_SUFFIXES', '
            'disk_full_errors', 'check_numbers', 'printable', 'shell_words', 'command_line', 'as_typed', 'for_user',
            'on_a_page', 'is_watched', 'progress_bar', 'shows_colours', 'gutter_line', 'say', 'plural', 'in_words',
            'system_words', 'html_table', 'markdown_table', 'count_table', 'list_counts', 'csv_cell', 'csv_text',
-           'atomic_file', 'split_url', 'path_of', 'copy_time', 'check_table_place', 'put_in_place', 'atomic_folder',
-           'cores', 'cache_dir']
+           'refuse_folder', 'atomic_file', 'split_url', 'path_of', 'copy_time', 'check_table_place', 'put_in_place',
+           'atomic_folder', 'cores', 'cache_dir']
 
 # %% ../nbs/00_core.ipynb #ebfdcf37
 import errno
@@ -623,6 +623,19 @@ def csv_text(
     return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell[1:]) else cell
 
 # %% ../nbs/00_core.ipynb #91763968
+def refuse_folder(
+    file: str | Path,  # file to write
+):
+    """Raise `BirdornotError` where a folder has the name of a file to write
+
+    Parameters
+    ----------
+    file
+        file to write
+    """
+    if Path(file).is_dir(): raise BirdornotError(f"{str(file)!r} is a folder; name a file in it")
+
+
 @contextmanager
 def atomic_file(
     file: str | Path,  # file to write; its folder exists
@@ -642,6 +655,7 @@ def atomic_file(
     yields the path to write to
     """
     file = Path(file)
+    refuse_folder(file)
     part = Path(folder or file.parent)/f".{file.name[:40]}.{os.getpid()}-{secrets.token_hex(4)}.part"
     try:
         yield part
@@ -717,7 +731,7 @@ def check_table_place(
         table to write
     """
     file = Path(file)
-    if file.is_dir(): raise BirdornotError(f"{str(file)!r} is a folder; name a file in it: {file/'answers.csv'}")
+    refuse_folder(file)
     if not file.parent.is_dir():
         raise BirdornotError(f"{file}: there is no folder {str(file.parent)!r}; make it first")
 

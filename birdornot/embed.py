@@ -468,7 +468,7 @@ class Embedder:
 # %% ../nbs/51_embed.ipynb #18f06196
 def _unreadable_remedy(file):
     "Say what to do about a picture that cannot be read: only a dataset of ours has a place to put it aside"
-    homes = (known_layout(d) for d in Path(file).absolute().parents[1:5] if d.name)
+    homes = (known_layout(d) for d in Path(file).absolute().parents[1:5])
     if home := next((k.home for k in homes if k and k.kind == "project"), None):
         return f"{command_line('clean', home)} puts it aside"
     return "take it out of its folder, or have it put aside by `birdornot make --folder`, which makes a dataset"

@@ -25,7 +25,7 @@ from birdornot.core import (
 )
 from .download import Fetcher, Ledger, Refused, download_images, fetch_in_memory
 from .ledger import at_work, content_hash
-from .project import clean_label, fillable
+from .project import clean_label, fillable, named_path
 
 # %% ../nbs/22_lock.ipynb #455b3566
 _FROM_HIT = ("label", "term", "source", "rank", "page_url", "image_url", "title", "licence", "author")
@@ -94,7 +94,9 @@ def lock_file(
     Path
         such as birds.lock beside the folder birds
     """
-    return Path(dest).with_name(f"{Path(dest).resolve().name}.lock")
+    dest = named_path(dest)
+    if dest.name: return dest.with_name(f"{dest.name}.lock")
+    raise DatasetError(f"{str(dest)!r} is where a disk begins, and no dataset; name a folder in it")
 
 # %% ../nbs/22_lock.ipynb #480c4475
 _WHOLE_NUMBERS = {"rank", "bytes", "kept"}

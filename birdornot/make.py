@@ -54,6 +54,7 @@ from birdornot.core import (
     need_fastai,
     path_of,
     plural,
+    refuse_folder,
     say,
     shell_words,
 )
@@ -948,6 +949,7 @@ def report(
         the file written
     """
     check_dataset(dest, f"name the dataset folder it was trained in, such as {str(Path(dest).parent)!r}")
+    if out: refuse_folder(out)
     result, sections = None, {}
     with _holding(dest, "report"):
         try: trained = last_trained(dest)

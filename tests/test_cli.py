@@ -431,6 +431,30 @@ def test_wrong_usage(words, tmp_path):
     assert done.returncode == 2 and "Traceback" not in done.stderr and not tree(tmp_path)
 
 
+def test_here_and_where_a_disk_begins_are_folders_too(photos, tmp_path, monkeypatch, capsys):
+    """`.` has no name, and the root of a disk nothing beside it; `/content/bird_or_not` is how far a notebook is from it"""
+    from birdornot.cli import main
+    for d in ("bird", "forest"):
+        (tmp_path/"own"/d).mkdir(parents=True)
+        for f in sorted((photos/d).glob("*_*.jpg"))[:14] or sorted((photos/d).iterdir())[:14]:
+            shutil.copy(f, tmp_path/"own"/d)
+    monkeypatch.chdir(tmp_path)
+    assert main("make --folder own --out d".split()) == 0
+    monkeypatch.chdir("d")
+    photo = next(Path("photos/bird").iterdir())
+    for words in ("clean .", "train .", "evaluate .", "suspects .", "export .", "lock .", "undo . --list", f"why . {photo}"):
+        assert main(words.split()) == 0, words
+    assert (tmp_path/"d.lock").is_file()
+    capsys.readouterr()
+    for words in ("clean", "train", "evaluate", "report", "suspects", "lock", "undo", "export"):
+        assert main([words, tmp_path.anchor]) == 1
+        assert "where a disk begins" in capsys.readouterr().err
+    for words in ("report . --out photos", "search bird --source sample --n 3 --out photos"):
+        assert main(words.split()) == 1
+        said = capsys.readouterr().err
+        assert said.endswith("birdornot: 'photos' is a folder; name a file in it\n") and "hits" not in said
+
+
 def test_empty_folder(tmp_path):
     for d in ("bird", "forest"): (tmp_path/"photos"/d).mkdir(parents=True)
     assert "bird" in one_line(birdornot("make", "bird", "forest", "--folder", "photos", cwd=tmp_path))
