@@ -48,7 +48,7 @@ def cleaned(dest: Path) -> None:
 
 
 def projects(path: Path) -> None:
-    layout = project.layout_of(path)
+    layout = project.layout_of(project.named_path(path))
     assert_type(layout, project.Layout)
     assert_type(project.known_layout(path), project.Layout | None)
     for other in (project.beside_layout(path), project.lesson_layout(path), project.fillable(path)):
