@@ -1,6 +1,7 @@
 """The site as a reader gets it: built by the one command, then opened page by page in Chromium."""
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,14 +9,16 @@ from pathlib import Path
 import pytest
 from browser import chromium, needs_chromium, static_server
 from browser import complaints as barriers
+from quartolike import as_quarto
 
 ROOT = Path(__file__).parents[1]
 MODES = dict(light=dict(color_scheme="light", viewport=dict(width=1280, height=900)),
              dark=dict(color_scheme="dark", viewport=dict(width=1280, height=900)),
              phone=dict(color_scheme="light", viewport=dict(width=390, height=844), has_touch=True))
 sys.path.insert(0, str(ROOT/"tools"))
+from alike import differences, survey  # noqa: E402
 from checksite import check_site  # noqa: E402
-from finishing import hanging  # noqa: E402
+from finishing import finish, hanging, is_plot  # noqa: E402
 from nbdev.config import nbpath2html  # noqa: E402
 from outline import ROOT_PATH  # noqa: E402
 
@@ -247,9 +250,41 @@ def test_news_are_linked(site):
     assert '<a href="index.xml">RSS</a>' in (site/"posts"/"index.html").read_text(encoding="utf-8")
 
 
-def test_plots_are_told_from_sheets_of_photos(site):
+def test_plots_are_told_from_photos(site):
     page = (site/"evaluate.html").read_text(encoding="utf-8")
-    assert page.count("<img data-plot ") == 4 and page.count("data:image/jpeg") == 5
+    assert page.count("<img data-plot ") == 4 == page.count("data:image/jpeg")
+    assert not any(is_plot(f.read_bytes()) for f in (ROOT/"nbs"/"images").glob("*.jpg"))
+
+
+def test_what_is_published_is_what_was_checked(site, tmp_path):
+    "Pages in Quarto's markup (a stand-in) are finished to what readers find on ours; each thing lost is a difference"
+    sources = {"clean.html": ("31_clean.ipynb", "clean.ipynb"),
+               "evaluate.html": ("52_evaluate.ipynb", "evaluate.ipynb"),
+               "tutorials/index.html": ("tutorials/index.qmd", "tutorials/index.qmd")}
+    for name in (*sources, *(f"tutorials/{f.name}" for f in (site/"tutorials").glob("*.thumb.jpg"))):
+        (tmp_path/name).parent.mkdir(exist_ok=True)
+        shutil.copy(site/name, tmp_path/name)
+    checked = survey(tmp_path)
+    for name, (notebook, source) in sources.items():
+        text = as_quarto((site/name).read_text(encoding="utf-8"), notebook, source)
+        (tmp_path/name).write_text(text, encoding="utf-8")
+    rendered = survey(tmp_path)
+    assert {said.split(": ")[1] for said in differences(checked, rendered)} >= {
+        "edit links", "plots", "a way past the menus", "named landmarks", "feed", "our script"}
+    finish(tmp_path)
+    assert differences(checked, survey(tmp_path)) == []
+    ours, theirs = ((folder/"evaluate.html").read_text(encoding="utf-8") for folder in (site, tmp_path))
+    for part in ('class="hanging"', "<i>", 'role="button"', 'role="navigation"', ' aria-hidden="true" aria-expanded'):
+        assert ours.count(part) == theirs.count(part), part
+    listing = tmp_path/"tutorials"/"index.html"
+    text = listing.read_text(encoding="utf-8").replace("words.thumb.jpg", "words.card.png")
+    listing.write_text(text.replace("prefers-color", "x"), encoding="utf-8")
+    (tmp_path/"clean.html").unlink()
+    assert differences(checked, survey(tmp_path)) == [
+        "clean.html: is missing",
+        "tutorials/index.html: cards of the listing: without [('Your own words', 'tutorials/words.thumb.jpg')], "
+        "with [('Your own words', 'tutorials/words.card.png')]",
+        "tutorials/index.html: dark mode that follows the reader: False in place of True"]
 
 
 BAD = """<a href="gone.html">x</a> <a href="other.html#nowhere">x</a> <a href="#here">x</a>

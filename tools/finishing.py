@@ -21,7 +21,7 @@ def to_known_anchors(file: Path, page: str, ids: dict[Path, set[str]]) -> str:
     return re.sub(r'<a href="([\w./-]+\.html)#([\w.]+)"(?=><code>| class="to-reference")', known, page)
 
 
-TAG = re.compile(r"</?span[^>]*>")
+SPAN, TAG = re.compile(r"</?span[^>]*>"), re.compile(r"</?(?:span|a)\b[^>]*>")
 
 
 WRAPS = 32  # characters; longer lines of code may not fit on a phone 360 pixels wide
@@ -31,12 +31,12 @@ def hanging(code: re.Match) -> str:
     "Wrap the longer lines of a code block, each in an element that says how far in what does not fit goes on"
     lines, opened = [], ""
     for line in code[2].split("\n"):
-        tags = TAG.findall(line := opened + line)
+        tags = SPAN.findall(line := opened + line)
         opened = tags[-1] if tags and tags[-1] != "</span>" else ""  # highlighted beyond the end of the line
         if opened: line += "</span>"
         text = html.unescape(TAG.sub("", line))
         indent = len(text) - len(text.lstrip()) + 4
-        line = re.sub(r"^((?:<span[^>]*>)*)( +)", r"\1<i>\2</i>", line)
+        line = re.sub(r"^((?:<span[^>]*>|<a [^>]*></a>)*)( +)", r"\1<i>\2</i>", line)
         lines.append(f'<span class="hanging" style="--indent:{indent}ch">{line}</span>' if len(text) > WRAPS else line)
     return "\n".join([code[1] + lines[0], *lines[1:]]) + "</code>"
 

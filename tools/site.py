@@ -1,7 +1,7 @@
 """Build the site: notebooks through nbdev's processors, then pages by smalldocs or by Quarto, then check every page.
 
     python tools/site.py             # with smalldocs (pip install -e '.[docs]'), into _docs
-    python tools/site.py --quarto    # the published one; needs Quarto 1.8 or newer
+    python tools/site.py --quarto    # and the published one, held against it; needs Quarto 1.9 or newer
 
 What a page says about itself stands in its first cell, `# title` and `> description`, and in a raw cell below it,
 between two lines `---`: `author: …`, `date: 2026-11-24`, `categories: [lesson]`, `toc: false`, `badges: false`,
@@ -23,7 +23,8 @@ from nbdev.doclinks import _build_modidx, nbglob
 from nbdev.quarto import refresh_quarto_yml
 
 sys.path.insert(0, str(Path(__file__).parent))
-from checksite import check_site  # noqa: E402  (its folder has to be on the path first)
+from alike import differences, survey  # noqa: E402  (its folder has to be on the path first)
+from checksite import check_site  # noqa: E402
 from deck import write_deck  # noqa: E402
 from finishing import finish  # noqa: E402
 from outline import NBS, PAGES, ROOT, SITE, chapters, front_matter, in_order, needs_fastai, notebooks, numbered, sidebar  # noqa: E402
@@ -115,15 +116,19 @@ def build(quarto: bool = False) -> None:
 
 def main() -> int:
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument("--quarto", action="store_true", help="render with Quarto instead of smalldocs")
+    p.add_argument("--quarto", action="store_true", help="render with Quarto, too, and fail where the two differ")
     start = time.perf_counter()
     quarto = p.parse_args().quarto
-    build(quarto)
+    build()
     faults = check_site(SITE)
+    if quarto:
+        checked = survey(SITE)
+        build(quarto=True)
+        faults += differences(checked, survey(SITE))
     for fault in faults: print(fault, file=sys.stderr)
     pages = len(list(SITE.rglob("*.html")))
     print(f"{pages} pages in {SITE.name}, {time.perf_counter() - start:.0f} s, {len(faults)} faults")
-    return bool(faults) and not quarto  # Quarto's own parts are not ours to mend; the same pages passed with smalldocs
+    return bool(faults)
 
 
 if __name__ == "__main__":
