@@ -160,3 +160,15 @@ def test_a_twin_is_a_notebook_with_all_the_code(name):
     twin = nbformat.reads(nb2str(clean_twin(nb)), 4)
     nbformat.validate(twin)
     assert sum(c.cell_type == "code" for c in twin.cells) == sum(c.cell_type == "code" for c in nb.cells)
+
+
+def test_commands_on_the_pages_for_others_exist():
+    from birdornot import cli  # noqa: F401  (registers them)
+    from birdornot.command import parser
+    typed = [(f.stem, line) for f in [*(ROOT/"nbs"/"coming").glob("*.qmd"), ROOT/"nbs"/"teachers.qmd"]
+             for line in re.findall(r"birdornot ([a-z]+(?: [^`|\n]*)?)", f.read_text(encoding="utf-8"))]
+    assert len(typed) > 20
+    for page, line in typed:
+        name, options = line.split()[0], re.findall(r"--[a-z][a-z-]*", line)
+        shown = parser(name).format_help()
+        assert not [o for o in options if o not in shown], (page, line)
