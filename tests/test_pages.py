@@ -53,6 +53,13 @@ def test_pictures_that_pages_name_are_there():
     assert named and not [(name, file) for name, file in named if not (ROOT/"nbs"/name).parent.joinpath(file).exists()]
 
 
+def test_links_of_other_pages_lead_to_files():
+    "As on GitHub; the site makes links between pages of those to notebooks"
+    named = [(f, link) for f in (ROOT/"nbs").rglob("*.qmd") for link in
+             re.findall(r"\]\((?!https?:|#|/)([^)#]+)", f.read_text(encoding="utf-8"))]
+    assert len(named) > 10 and not [(f.name, link) for f, link in named if not (f.parent/link).exists()]
+
+
 def wrong_form(found) -> list[str]:
     "What is missing in the cells of a page of what all have"
     text = [source for kind, source in found if kind == "markdown"]

@@ -98,6 +98,11 @@ def at_any_depth(page: str) -> str:
     return re.sub(r'(\s(?:href|src)="|:offset" content=")(?![a-z]+:|[/#"])(?:\./)?', rf"\1{ROOT_PATH}", page)
 
 
+def page_depth(file: Path, site: Path) -> int:
+    "How many folders below the site's first one a page lies"
+    return len(file.relative_to(site).parts) - 1
+
+
 def finish(site: Path) -> None:
     "Point 'Edit this page' and 'View source' at the notebooks a page comes from; take the themes' web fonts out"
     sources = {page_of(name): f"nbs/{name}" for name in notebooks()} | {"changelog.md": "CHANGELOG.md"}
@@ -108,6 +113,9 @@ def finish(site: Path) -> None:
         page = to_known_anchors(f, f.read_text(encoding="utf-8"), ids)
         if f.parent.name == "api":  # written from the code: nothing to edit
             page = re.sub(r'<(div|li)[^>]*><a[^>]*href="[^"]*/nbs/api/[^>]*>.*?</a></\1>', "", page)
+        for name in dict.fromkeys(re.findall(r"data-drive=['\"]([a-z]+)['\"]", page)):  # figures that a reader drives
+            to = "../"*page_depth(f, site) + f"figures/{name}.js"
+            page = page.replace("</body>", f'<script type="module" src="{to}"></script></body>')
         page = link.sub(lambda m: m[1] + sources.get(m[2], f"nbs/{m[2]}"), page)
         page = re.sub(r'(<code class="sourceCode [^"]*">)(.*?)</code>', hanging, page, flags=re.S)
         page = mark_plots(f, page)

@@ -30,7 +30,7 @@ from finishing import finish  # noqa: E402
 from outline import NBS, PAGES, ROOT, SITE, chapters, front_matter, in_order, needs_fastai, notebooks, numbered, sidebar  # noqa: E402
 from processors import page_of, run_processors  # noqa: E402
 from reference import write_api  # noqa: E402
-from staging import stage, stage_listing, twin_names  # noqa: E402
+from staging import relink, stage, stage_listing, twin_names  # noqa: E402
 from twins import answers, clean_twin, has_twins  # noqa: E402
 
 
@@ -50,7 +50,7 @@ def write_config(quarto: bool) -> None:
         config["format"]["html"].pop("respect-user-color-scheme")
         theme = config["format"]["html"]["theme"]
         theme.update({mode: names[0] for mode, names in theme.items()})
-    config["project"]["resources"] = ["*.card.png", "*.thumb.jpg", "images/**", "site.js"]
+    config["project"]["resources"] = ["*.card.png", "*.thumb.jpg", "images/**", "figures/**", "site.js"]
     told = [*chapters(), *(name for name in in_order(sidebar()) if needs_fastai(name))]
     titles = {name: front_matter(read_nb(PAGES/page_of(name)).cells[0]).get("title", name) for name in told}
     reference = dict(text="Reference", href="api/index.qmd")
@@ -90,7 +90,8 @@ def build(quarto: bool = False) -> None:
     for f in nbglob(NBS, file_glob="", skip_file_re=r"^[.]|\.ipynb$", skip_folder_re=r"^[_.]|^made$"):
         dest = PAGES/Path(f).relative_to(NBS)
         dest.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(f, dest)
+        if dest.suffix == ".qmd": dest.write_text(relink(Path(f).read_text(encoding="utf-8"), ""), encoding="utf-8")
+        else: shutil.copy2(f, dest)
     for name in names:
         run_processors(NBS, PAGES, name)
         stage(name)
