@@ -857,7 +857,7 @@ def _small(picture, size):
 
 def _as_html(im, shape, alt, quality):
     "Write a picture as an HTML element that carries its bytes and takes a room of this width and height"
-    im.save(data := io.BytesIO(), "WEBP", quality=quality, method=6)
+    im.save(data := io.BytesIO(), "WEBP", quality=quality)
     room = "" if round(shape[0]*im.height/im.width) == shape[1] else (
         f";aspect-ratio:{shape[0]}/{shape[1]};object-fit:contain")
     return (f'<img src="data:image/webp;base64,{b64encode(data.getvalue()).decode()}" alt="{escape(alt)}" '
