@@ -9,7 +9,7 @@ start("hash", (figure) => {
   const pair = [0, 1].map(() => element("img", { width: 150, style: "border-radius:4px" }));
   pair[0].src = picture;
   pair[0].alt = "the picture";
-  figure.box.append(element("div", { style: "display:flex;gap:1rem;flex-wrap:wrap;align-items:center" }, ...pair));
+  figure.box.append(element("div", { style: "display:flex;gap:1rem;flex-wrap:wrap;align-items:center;margin-bottom:.8rem" }, ...pair));
   figure.plot(360, 175, "The 256 bits of both hashes as squares; those of the second that differ are red.");
   figure.choice("kind", "change", kinds, kinds[0]);
   figure.slider("step", "how much", [0, changes[kinds[0]].length - 1, 1], 1, (v) => v);
