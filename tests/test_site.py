@@ -121,12 +121,16 @@ def complaints(site, address, mode, every=1) -> list[str]:
         tab.on("request", lambda r: r.url.startswith((address, "data:")) or seen.append(f"asked {r.url}"))
         for page in pages[::every]:
             tab.goto(f"{address}/{page}")
-            width, broken, wide, dark = tab.evaluate("""() => [document.documentElement.scrollWidth,
+            width, broken, wide, cut, dark = tab.evaluate("""() => [document.documentElement.scrollWidth,
                 [...document.images].filter(i => i.complete && !i.naturalWidth).length,
                 [...document.querySelectorAll("main pre")].filter(p => p.scrollWidth > p.clientWidth + 1).length,
+                [...document.querySelectorAll("main :is(.cell-output, .sd-table)")].filter(
+                    t => t.scrollWidth > t.clientWidth + 1).length,
                 getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).every(v => v < 80)]""")
             if broken: seen.append(f"{broken} pictures do not load")
             if wide: seen.append(f"{wide} code blocks wider than their column")
+            if cut and mode != "phone" and page != "scale.html":  # which shows a hash of 64 digits
+                seen.append(f"{cut} tables wider than their column")
             if width > MODES[mode]["viewport"]["width"]: seen.append(f"{width} pixels wide")
             if dark != (mode == "dark"): seen.append("has the other mode's background")
             faults += [f"{page}, {mode}: {what}" for what in seen]

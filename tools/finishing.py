@@ -80,7 +80,7 @@ def is_plot(data: bytes) -> bool:
     picture.draft("RGB", (200, 200))
     colours = picture.convert("RGB").resize((50, 50), Image.Resampling.NEAREST).getcolors(2500)
     ground = sum(n for n, (r, g, b) in colours if 28 <= max(r, g, b) <= 41 and max(r, g, b) - min(r, g, b) < 10)/2500
-    return ground > 0.7 or (ground > 0.4 and len({(r >> 4, g >> 4, b >> 4) for _, (r, g, b) in colours}) < 80)
+    return ground > 0.57 or (ground > 0.4 and len({(r >> 4, g >> 4, b >> 4) for _, (r, g, b) in colours}) < 80)
 
 
 def mark_plots(file: Path, page: str) -> str:

@@ -102,6 +102,7 @@ class show_definitions(Processor):
         "The cells of a page that show some source"
         if not parts: return []
         part = sum(parts[1:], parts[0])
+        if not opened and not part.first_lines: return []  # such as a question whether fastai is there
         fold = "" if opened else f"#| code-fold: true\n#| code-summary: {json.dumps(part.first_lines)}\n"
         code = mk_cell(fold + part.text)
         return [mk_cell(f"::: {{.library}}\n{self.heading(part.definition, opened)}", "markdown"), code,
