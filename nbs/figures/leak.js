@@ -16,7 +16,7 @@ start("leak", (figure) => {
     items[i].focus({ preventScroll: true });
   };
   const items = pictures.map((src, i) => {
-    const item = element("button", { class: "item", type: "button" }, element("img", { src, width: 56, height: 56, alt: "", draggable: "false" }));
+    const item = element("button", { class: "item", type: "button" }, element("img", { src, style: "width:56px;height:56px;object-fit:cover", alt: "", draggable: "false" }));
     let from = null;
     item.addEventListener("pointerdown", (e) => { from = [e.clientX, e.clientY]; item.setPointerCapture(e.pointerId); });
     item.addEventListener("pointermove", (e) => { if (from) item.style.transform = `translate(${e.clientX - from[0]}px, ${e.clientY - from[1]}px)`; });
