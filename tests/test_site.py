@@ -18,7 +18,7 @@ MODES = dict(light=dict(color_scheme="light", viewport=dict(width=1280, height=9
 sys.path.insert(0, str(ROOT/"tools"))
 from alike import differences, survey  # noqa: E402
 from checksite import check_site  # noqa: E402
-from finishing import finish, hanging, is_plot  # noqa: E402
+from finishing import finish, for_everybody, hanging, is_plot  # noqa: E402
 from nbdev.config import nbpath2html  # noqa: E402
 from outline import ROOT_PATH  # noqa: E402
 
@@ -143,6 +143,10 @@ def test_a_line_that_a_phone_wraps_keeps_its_indent(line, wraps):
     page = hanging(re.fullmatch(r"(<code>)(.*)</code>", f"<code>{line}</code>"))
     assert ("--indent:12ch" in page, line.strip() in page) == (wraps, True)
     assert re.sub(r"</?(?:span|code|i)[^>]*>", "", page) == line
+
+
+def test_the_corner_of_a_table_is_no_heading():
+    assert for_everybody("<tr><th></th><th>n</th></tr>", "") == "<tr><td></td><th>n</th></tr>"
 
 
 @needs_chromium
