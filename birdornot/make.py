@@ -1015,7 +1015,7 @@ class Explanation:
 
     def __str__(self):
         near = [f"{r['similarity']:.2f}  {r['label']}  {shell_words(r['file'])}{own_words(r['own'])}"
-                f"{', the photo itself' if r['itself'] else ''}" for r in self.nearest]
+                f"{'  (the photo itself)' if r['itself'] else ''}" for r in self.nearest]
         return "\n".join([*([str(self.answer)] if self.answer else []), *near])
 
 # %% ../nbs/80_make.ipynb #fb07ed45

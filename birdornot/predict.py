@@ -554,7 +554,7 @@ def judge(
         raise BirdornotError(f"the model was trained on every photo in {str(where)!r} that it can answer, so they say "
                              "nothing about its errors; take photos that it has not seen")
     if (seen & answered).any():
-        warnings.warn(f"of {len(photos)}, {plural(seen.sum(), 'photo was', 'photos were')} learned, and set apart "
+        warnings.warn(f"it was trained on {seen.sum()} of {plural(len(photos), 'photo')}, set apart here "
                       f"({_result(np.flatnonzero(seen & answered)).wrong} of them wrong)", stacklevel=3)
     return _result(np.flatnonzero(answered & ~seen))
 

@@ -324,7 +324,7 @@ def test_what_the_ledger_does_not_know_is_not_trained_on(here, capsys):
     twin = here/"photos"/"bird"/"another name.jpg"
     known = picture_files(here)[1]
     Image.open(known).save(twin, quality=60)  # a copy of what is there
-    with pytest.raises(Exception, match="2 files in .* are not in the ledger, the first: bird/.*; `birdornot clean"):
+    with pytest.raises(Exception, match="in .*, 2 files are not in the ledger, the first: bird/.*; `birdornot clean"):
         split_files(here)
     assert main(["train", str(here)]) == 0
     said = capsys.readouterr().err

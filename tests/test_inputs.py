@@ -131,7 +131,7 @@ def test_an_outside_test_folder_is_judged_and_what_was_learned_is_set_apart(run)
     with Ledger("photos_dataset") as ledger: learned = ledger.rows(split="train", label="red")[0]["title"]
     Path("exam/red/renamed.png").write_bytes(Path("photos/red", learned).read_bytes())
     code, out, err = run("evaluate", "exam", "--model", "photos_dataset/model", "--json")
-    assert code == 0 and json.loads(out)["of"] == 6 and "1 of 7 photos are pictures it was trained on" in err, err
+    assert code == 0 and json.loads(out)["of"] == 6 and "it was trained on 1 of 7 photos, set apart" in err, err
 
 
 def test_a_test_of_nothing_but_learned_pictures_gets_the_answers_from_before_they_were_learned(run):
@@ -143,7 +143,7 @@ def test_a_test_of_nothing_but_learned_pictures_gets_the_answers_from_before_the
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(Path("photos", r["label"], r["title"]).read_bytes())
     code, out, err = run("evaluate", "exam", "--model", "photos_dataset/model", "--json")
-    assert code == 0 and f"answers to {len(rows)} of them by models that had not seen them" in err
+    assert code == 0 and f"answers to {len(rows)} of {len(rows)} photos by models that had not seen them" in err
     assert json.loads(out)["judged"] == "cross-validated" and json.loads(out)["of"] == len(rows)
 
 
@@ -369,7 +369,7 @@ def test_train_on_a_divided_folder_never_learns_its_test_and_judges_it(run):
     code, out, err = run("train", "photos")
     assert code == 0 and "classes   green 12, red 11" in err, err
     assert "6 photos are kept for the end, and never trained on" in err and "test      error " in err
-    assert "of 5 wrong" in err and "1 of 6 photos are pictures it was trained on" in err
+    assert "of 5 wrong" in err and "it was trained on 1 of 6 photos, set apart" in err
     assert "train and valid are put together; what is held out is chosen again" in err
     assert "2 files are left out: notes.txt (not a picture of a kind" in err and "; loose.png (it is not in a c" in err
     assert run("export", "photos")[0] == 0

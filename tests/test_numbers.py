@@ -323,10 +323,10 @@ def test_photos_that_a_model_knows_are_set_apart_and_those_it_knows_all_get_the_
         marks = [r["sha256"][:12] for r in known]
         return Classifier(tinymodel.folder(tmp_path/name, papers={JUDGED: said}, trained_on=marks,
                                            error=dict(judged="cross-validated")))
-    with pytest.warns(UserWarning, match="2 of 6 photos are pictures it was trained on"):
+    with pytest.warns(UserWarning, match="it was trained on 2 of 6 photos, set apart"):
         result = model("some", rows[:2]).evaluate(folder)
     assert (result.n, result.wrong) == (4, 0)
-    with pytest.warns(UserWarning, match="answers to 6 of them by models that had not seen them"):
+    with pytest.warns(UserWarning, match="answers to 6 of 6 photos by models that had not seen them"):
         result = model("all", rows).evaluate(folder)
     assert (result.n, result.wrong, result.judged) == (6, 3, "cross-validated")
 

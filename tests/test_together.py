@@ -65,7 +65,7 @@ def test_a_download_that_ends_late_leaves_alone_what_was_settled_meanwhile(slow,
         if meanwhile == "discarded": decide(tmp_path/"d", 1, "discard")
         with Ledger(tmp_path/"d") as ledger: before = ledger.rows()
         slow.go.set()
-        assert "0 downloaded, 0 failed, 1 were there before" in repr(late.result(8))
+        assert "0 downloaded, 0 failed, 1 was there before" in repr(late.result(8))
     with Ledger(tmp_path/"d") as ledger: assert ledger.rows() == before
     assert before[0]["status"] == dict(cleaned="clean", discarded="quarantined")[meanwhile]
 
