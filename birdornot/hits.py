@@ -184,9 +184,9 @@ def make_hit(
 # %% ../nbs/10_hits.ipynb #650f559d
 def _report_line(row):
     "Turn one row of a report into a line of text"
-    words = dict(hits="hits", duplicates="found before", left_out="without a wanted licence")
-    counts = [f"{row[k]} {said}" for k, said in words.items() if row.get(k) or k == "hits"]
-    return f"{row['source']}: " + "; ".join([*counts, *filter(None, [row["problem"]])])
+    words = dict(duplicates="found before", left_out="without a wanted licence")
+    counts = [f"{row[k]} {said}" for k, said in words.items() if row.get(k)]
+    return f"{row['source']}: " + "; ".join([plural(row["hits"], "hit"), *counts, *filter(None, [row["problem"]])])
 
 # %% ../nbs/10_hits.ipynb #fa331979
 class Hits(list[Hit]):
