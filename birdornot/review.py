@@ -81,7 +81,7 @@ def _refused_pictures(rows):
 # %% ../nbs/57_review.ipynb #1539033a
 VIEWS = dict(
     labels=("Labels", _doubtful_labels,
-            "Labels that models which had not seen the picture do not believe; the most probably wrong ones first.",
+            "Labels that are doubted by models which had not seen the picture; the most probably wrong ones first.",
             "No labels to check. If nothing was ranked yet, run birdornot suspects."),
     conflicts=("Two labels", _two_labels,
                "The same picture, or nearly the same, under two labels. Keep it where it belongs.",
@@ -126,7 +126,7 @@ def _why_shown(r, view, group):
     "Say why a list shows a picture"
     others = sorted({o["label"] for o in group} - {r["label"]})
     if view == "labels":
-        return f"Looks like {r['suggested']}: models that had not seen it give {r['label']} {r['label_quality']:.0%}"
+        return f"Looks like {r['suggested']}: models that had not seen it put {r['label']} at {r['label_quality']:.0%}"
     if view == "conflicts": return f"{'Also' if r['status'] == 'clean' else 'The same file'} under {', '.join(others)}"
     if view == "copies": return _among_copies(r, group)
     if view == "outliers": return f"Unlike the others: novelty {r['novelty']:.2f}, where 1 is typical"
