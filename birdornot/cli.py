@@ -6,15 +6,15 @@ Docs: https://birdornot.github.io/birdornot/cli.html.md"""
 
 # %% auto #0
 __all__ = ['search', 'doctor', 'download', 'lock', 'rebuild', 'clean', 'rename', 'undo', 'train', 'evaluate', 'leak', 'backbones',
-           'cache', 'suspects', 'review', 'why', 'report', 'export', 'exam', 'predict', 'serve', 'make', 'demo',
-           'scale']
+           'cache', 'suspects', 'review', 'why', 'report', 'export', 'exam', 'predict', 'serve', 'studio', 'make',
+           'demo', 'scale']
 
 # %% ../nbs/90_cli.ipynb #d61fa732
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
-from .command import COMMANDS, as_json, command, show_lines, split_words, watched  # noqa: F401
+from .command import COMMANDS, as_json, command, show_lines, split_words, watched, whole  # noqa: F401
 from .command import run as main  # noqa: F401
 from .core import command_line, for_user, plural, printable, refuse_folder, say, shell_words
 
@@ -34,10 +34,9 @@ def search(
     from birdornot.search import hard_negatives, queries
     if negatives: return print(*[w for term in terms for w in hard_negatives(term)], sep="\n")
     if out: refuse_folder(out)
-    from birdornot.make import find_hits, keep_found
     def write(hits): return hits.save(out) if out else print(*[h.image_url for h in hits], sep="\n")
-    found = (find_hits(t, licences=licences, phrases=vary and queries(t), **kwargs) for t in terms)
-    write(keep_found(found, write))
+    found = (whole.find_hits(t, licences=licences, phrases=vary and queries(t), **kwargs) for t in terms)
+    write(whole.keep_found(found, write))
 
 # %% ../nbs/90_cli.ipynb #e6a47750
 @command("birdornot doctor")
@@ -85,8 +84,7 @@ def rebuild(
 ):
     "Make the dataset of a lockfile again, and say what is still what it was; exit code 1 if something is not"
     from birdornot.lock import rebuild as again
-    result = again(lockfile, dest, folder=folder)
-    print(for_user(result))
+    print(for_user(result := again(lockfile, dest, folder=folder)))
     return int(any(r["fate"] != "same" for r in result.rows))
 
 # %% ../nbs/90_cli.ipynb #8612bb40
@@ -138,7 +136,6 @@ def train(
     **kwargs
 ):
     "Train a classifier on a folder of pictures, and say how often it is wrong"
-    from birdornot import make as whole
     show_lines(whole.train(dest, **kwargs).result)
 
 # %% ../nbs/90_cli.ipynb #cec23991
@@ -150,7 +147,6 @@ def evaluate(
     **kwargs
 ):
     "Say how often a classifier is wrong, on which classes, and whether its confidence can be believed"
-    from birdornot import make as whole
     result = whole.evaluate(folder, **kwargs)
     print(as_json(result.as_dict())) if json else show_lines(result.as_text())
 
@@ -161,8 +157,7 @@ def leak(
     **kwargs
 ):
     "Say how much better the score would look if copies were allowed on both sides of the split"
-    from birdornot.suspects import leak_report
-    print(leak_report(dest, **kwargs))
+    print(whole.leak_report(dest, **kwargs))
 
 # %% ../nbs/90_cli.ipynb #c2c10001
 @command("birdornot backbones bird_or_forest",
@@ -222,7 +217,6 @@ def why(
     **kwargs
 ):
     "Say what is in a photo and why: the training pictures most like it and, with --out, the heat over it"
-    from birdornot import make as whole
     print(whole.explain(dest, photo, **kwargs))
 
 # %% ../nbs/90_cli.ipynb #b2report
@@ -232,7 +226,6 @@ def report(
     **kwargs
 ):
     "Write one page about a dataset, and about what was trained on it: its errors, and whether it takes shortcuts"
-    from birdornot import make as whole
     show_lines(f"report    {shell_words(whole.report(dest, **kwargs))}")
 
 # %% ../nbs/90_cli.ipynb #fb190ed8
@@ -244,7 +237,6 @@ def export(
     **kwargs
 ):
     "Write the trained classifier as a folder that loads anywhere"
-    from birdornot import make as whole
     for line in whole.hand_out(dest, **kwargs): show_lines(line)
 
 # %% ../nbs/90_cli.ipynb #5d553e63
@@ -254,7 +246,6 @@ def exam(
     photos: Annotated[Path, {"nargs": "?", "opt": False}] = None,  # your own photos, a folder for each label
 ):
     "Judge a model that you were given: by the embeddings and labels it carries, or on photos of your own"
-    from birdornot import make as whole
     show_lines(whole.exam(model, photos).as_text())
 
 # %% ../nbs/90_cli.ipynb #5c60cf2a
@@ -301,6 +292,17 @@ def serve(
     from birdornot.app import serve as show
     show(model, dataset, port, browser=not no_browser)
 
+# %% ../nbs/90_cli.ipynb #b9e48a1e
+@command("birdornot studio", "birdornot studio --out studio")
+def studio(
+    out: Path = None,  # show nothing: write the page as a folder for any web server
+    port: int = 8247,  # where to listen on this computer; under each port the browser keeps another project
+    no_browser: bool = False,  # print the address only
+):
+    "Open a page on which anybody makes a classifier from photos, without Python; Ctrl-C ends it"
+    from birdornot.studio import open_studio, write_studio
+    print(write_studio(out)) if out else open_studio(port, browser=not no_browser)
+
 # %% ../nbs/90_cli.ipynb #77b2b1f5
 @command("birdornot make bird forest", "birdornot make --folder photos", "birdornot make --table labels.csv",
          "birdornot make bird not_bird --folder photos --test exam", "birdornot make bird forest --multilabel",
@@ -311,7 +313,6 @@ def make(
     **kwargs
 ):
     "From words, or pictures of your own, to a classifier; typed again, it goes on where it stopped"
-    from birdornot import make as whole
     show_lines(made := whole.make(words, **kwargs))
     if json: print(as_json(made.as_dict()))
 
@@ -340,10 +341,9 @@ def scale(
     **kwargs
 ):
     "Download, clean, embed and judge the pictures of a table of any length; exit code 1 if all fail"
-    from birdornot import scale as scaling
-    hosts = split_words(allow_hosts)
-    done = scaling.scale(table, dest, copies=not no_copies, workers=workers, allow_hosts=hosts, **kwargs)
+    from birdornot import scale as big
+    done = big.scale(table, dest, copies=not no_copies, workers=workers, allow_hosts=split_words(allow_hosts), **kwargs)
     say("scale", done)
-    if near: say("near", scaling.count_near(dest, workers=workers, cluster=kwargs.get("cluster")))
+    if near: say("near", big.count_near(dest, workers=workers, cluster=kwargs.get("cluster")))
     print(dest/"done")
     return int(not done.counts.get("clean"))

@@ -125,8 +125,10 @@ class _Protocol(H11Protocol):
         super().connection_lost(exc)
 
 # %% ../nbs/02_server.ipynb #9fc028fd
-_PAGE_TYPES = dict(html="text/html", css="text/css", js="text/javascript", svg="image/svg+xml", jpg="image/jpeg",
-              json="application/json", md="text/plain", csv="text/csv")  # kinds of files that our pages consist of
+_PAGE_TYPES = dict(  # kinds of files that our pages consist of
+    html="text/html", css="text/css", js="text/javascript", mjs="text/javascript", svg="image/svg+xml",
+    jpg="image/jpeg", json="application/json", md="text/plain", txt="text/plain", csv="text/csv",
+    wasm="application/wasm", onnx="application/octet-stream", bin="application/octet-stream")
 
 
 def serve_files(
@@ -245,7 +247,8 @@ class LocalServer:
     def __init__(self,
                  routes: list[Route],  # functions of a request; what they raise becomes an answer of one line
                  port: int = 0,  # port; 0: any that is free. Raises `ServerError` if it cannot be used
-                 limits: Limits = Limits()  # noqa: B008  (it is frozen)
+                 limits: Limits = Limits(),  # noqa: B008  (it is frozen)
+                 policy: str = HEADERS["Content-Security-Policy"]  # what its pages may load and run
                  ):
         self.secret, self.limits, self.socket = secrets.token_urlsafe(16), limits, _open_socket(port)
         self.port = self.socket.getsockname()[1]
@@ -255,8 +258,8 @@ class LocalServer:
         self.server = _ClosingServer(uvicorn.Config(
             _guarded(app, self), http=_Protocol, ws="none", loop="asyncio", lifespan="off", interface="asgi3",
             timeout_keep_alive=limits.seconds, timeout_graceful_shutdown=1, limit_concurrency=limits.at_once,
-            headers=list(HEADERS.items()), server_header=False, proxy_headers=False, access_log=False,
-            log_config=None, log_level="error"))
+            headers=list((HEADERS | {"Content-Security-Policy": policy}).items()), server_header=False,
+            proxy_headers=False, access_log=False, log_config=None, log_level="error"))
         self.stopped = threading.Event()
         threading.Thread(target=self._run, daemon=True).start()
 

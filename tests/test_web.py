@@ -351,7 +351,9 @@ def test_a_wheel_brings_the_page(tmp_path, package_source):
                            "-d", str(tmp_path/"built"), "sdist", "-d", str(tmp_path)],
                           cwd=package_source, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    page = {f.name for f in (Path(__file__).parents[1]/"birdornot"/"page").iterdir()}
-    assert {f.name for f in (tmp_path/"built"/"birdornot"/"page").iterdir()} == page
+    def files(folder): return {f.relative_to(folder).as_posix() for f in folder.rglob("*") if f.is_file()}
+    page = files(Path(__file__).parents[1]/"birdornot"/"page")
+    assert files(tmp_path/"built"/"birdornot"/"page") == page
     with tarfile.open(next(tmp_path.glob("birdornot*.tar.gz"))) as tar:
-        assert {Path(n).name for n in tar.getnames() if "/birdornot/page/" in n} == page
+        inside = [m.name.split("/birdornot/page/")[1] for m in tar if m.isfile() and "/birdornot/page/" in m.name]
+        assert {*inside} == page
