@@ -123,7 +123,7 @@ def test_answers_of_the_browser_are_those_of_python(ask, model):
 
 
 WHY = """async b64 => {
-  const {openUpright} = await import("./classifier.js");
+  const {openUpright} = await import("./reader.js");
   const bytes = b64 === null ? new Uint8Array(100e6 + 1) : Uint8Array.from(atob(b64), c => c.charCodeAt(0));
   try { await openUpright(new Blob([bytes]), 400); return ""; } catch (e) { return e.message; }
 }"""

@@ -3,13 +3,22 @@
 
 const BITS = 22;  // fixed-point precision of the weights, as in Pillow (32 - 8 - 2)
 
+const sinc = x => x === 0 ? 1 : Math.sin(x*Math.PI)/(x*Math.PI);
+
 const FILTERS = {
+  box: {support: 0.5, at: x => x > -0.5 && x <= 0.5 ? 1 : 0},
   bilinear: {support: 1, at: x => Math.max(0, 1 - Math.abs(x))},
   hamming: {support: 1, at: x => {
     const d = Math.abs(x)*Math.PI;
     if (d === 0) return 1;
     return d < Math.PI ? Math.sin(d)/d*(0.54 + 0.46*Math.cos(d)) : 0;
   }},
+  bicubic: {support: 2, at: x => {
+    const d = Math.abs(x);
+    if (d < 1) return (1.5*d - 2.5)*d*d + 1;
+    return d < 2 ? ((-0.5*d + 2.5)*d - 4)*d + 2 : 0;
+  }},
+  lanczos: {support: 3, at: x => x >= -3 && x < 3 ? sinc(x)*sinc(x/3) : 0},
 };
 
 // For each of `to` pixels: the first pixel of `from` that counts, and the weights. `span` of the `from` pixels are used.
@@ -99,6 +108,13 @@ export function thumbnail(picture, most, whole = [picture.width, picture.height]
   const [fx, fy] = box.map((v, i) => Math.trunc(v/to[i]/GAP) || 1);
   if (fx === 1 && fy === 1) return resize(picture, to, "hamming", box);
   return resize(reduce(picture, fx, fy), to, "hamming", [box[0]/fx, box[1]/fy]);
+}
+
+// Image.resize with a `reducing_gap`: by the means of blocks first, as far as the gap allows.
+export function reduceAndResize(picture, to, name, gap = GAP) {
+  const box = [picture.width, picture.height], [fx, fy] = box.map((v, i) => Math.trunc(v/to[i]/gap) || 1);
+  if (fx === 1 && fy === 1) return resize(picture, to, name);
+  return resize(reduce(picture, fx, fy), to, name, [box[0]/fx, box[1]/fy]);
 }
 
 // The numbers the model is given: squished to a square, channels first, 0 to 1.

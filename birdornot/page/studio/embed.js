@@ -1,0 +1,60 @@
+// Several embedder workers side by side: as many as there are cores, and no picture waits for a busy one.
+const MOST = 4;  // sessions; each holds the model and the runtime's memory, about 150 MB
+
+export class Embedders {
+  // Begin with the constants of studio.json; rejects with a sentence where no worker can start.
+  static async start(constants, workers = Math.max(1, Math.min(MOST, navigator.hardwareConcurrency || 1))) {
+    const self = new Embedders();
+    self.waiting = [];
+    self.asked = new Map();
+    self.next = 0;
+    self.all = Array.from({length: workers}, () => self.hire());
+    await Promise.any(self.all.map(w => w.started(constants))).catch(({errors: [e]}) => { throw e; });
+    return self;
+  }
+
+  hire() {
+    const worker = new Worker(new URL("./embedder.js", import.meta.url), {type: "module"}), me = {worker, free: false};
+    me.started = constants => new Promise((ready, failed) => {
+      worker.onmessage = ({data}) => {
+        if (data.failed) return failed(new Error(data.failed));
+        worker.onmessage = e => this.answered(me, e.data);
+        me.free = true;
+        this.go();
+        ready();
+      };
+      worker.onerror = e => failed(new Error(e.message || "the worker could not be started"));
+      worker.postMessage({start: constants});
+    });
+    return me;
+  }
+
+  answered(me, {id, ...found}) {
+    me.free = true;
+    this.asked.get(id)(found);
+    this.asked.delete(id);
+    this.go();
+  }
+
+  go() {
+    for (const me of this.all) if (me.free && this.waiting.length) {
+      const {message, transfer} = this.waiting.shift();
+      me.free = false;
+      me.worker.postMessage(message, transfer);
+    }
+  }
+
+  // What embedder.js answers to {blob or bitmap, name, maps, picture}; `first`: before all that wait. Never rejects: {ok: false, reason}.
+  look(asked, first = false) {
+    const id = this.next++, entry = {message: {id, ...asked}, transfer: asked.bitmap ? [asked.bitmap] : []};
+    if (first) this.waiting.unshift(entry); else this.waiting.push(entry);
+    return new Promise(done => { this.asked.set(id, done); this.go(); });
+  }
+
+  // Forget what waits: each gets {ok: false, dropped: true}.
+  drop() {
+    for (const {message: {id}} of this.waiting.splice(0)) { this.asked.get(id)({ok: false, dropped: true}); this.asked.delete(id); }
+  }
+
+  stop() { for (const {worker} of this.all) worker.terminate(); }
+}

@@ -1,0 +1,71 @@
+// How often answers on pictures not seen before are wrong, and how sure that is: `birdornot.evaluate` in Python.
+import {argmax, mean, rowsOf} from "./numbers.js";
+import {effectiveN} from "./split.js";
+
+// Wilson's 95 % interval of the share wrong/n.
+export function wilson(wrong, n) {
+  const z = 1.959964, p = wrong/n, middle = p + z*z/(2*n), half = z*Math.sqrt(p*(1 - p)/n + z*z/(4*n*n));
+  return [Math.max(0, (middle - half)/(1 + z*z/n)), Math.min(1, (middle + half)/(1 + z*z/n))];
+}
+
+// Answers: {labels, y, probabilities N×K, groups, crossValidated, known, unsure, novelty}; these add `right` and `confidence`.
+export function completed(answers) {
+  const rows = rowsOf(answers.probabilities, answers.labels.length), said = rows.map(argmax);
+  return {...answers, said, right: said.map((s, i) => s === answers.y[i]), confidence: Float64Array.from(rows, r => Math.max(...r))};
+}
+
+// The 95 % interval of the share of mistakes among the answers at these positions, counting groups.
+function intervalOf({right, groups, crossValidated, known}, positions, {wider}) {
+  const by = crossValidated ? wider : 1, n = effectiveN(positions.map(i => groups[i]))/by**2;
+  const [low, high] = wilson(mean(positions.map(i => Number(!right[i])))*n, n);
+  return [low*Math.sqrt(known), high];
+}
+
+function ofClasses(answers, constants) {
+  const {labels, y, said} = answers;
+  return labels.map((label, c) => {
+    const shown = [...y.keys()].filter(i => y[i] === c), called = said.filter(s => s === c).length;
+    const hits = shown.filter(i => said[i] === c).length, n = shown.length;
+    const [low, high] = n ? intervalOf(answers, shown, constants) : [];
+    return {label, pictures: n, precision: called ? hits/called : null, recall: n ? hits/n : null, recall_low: n ? 1 - high : null,
+            recall_high: n ? 1 - low : null, f1: n + called ? 2*hits/(n + called) : null};
+  });
+}
+
+function balanced(classes) {  // the error if every class were equally common, and its interval
+  const found = classes.filter(c => c.pictures), error = mean(found.map(c => 1 - c.recall));
+  const size = key => Math.sqrt(found.reduce((s, c) => s + (c[key] - c.recall)**2, 0))/found.length;
+  return {balanced_error: error, balanced_low: Math.max(0, error - size("recall_high")),
+          balanced_high: Math.min(1, error + size("recall_low"))};
+}
+
+// Rows of mean confidence, share right, number of answers, over ten equally wide bins; empty ones are left out.
+export function reliability({confidence, right}, bins = 10) {
+  const rows = Array.from({length: bins}, () => [0, 0, 0]);
+  confidence.forEach((sure, i) => {
+    const row = rows[Math.min(Math.trunc(sure*bins), bins - 1)];
+    row[0] += sure; row[1] += right[i]; row[2] += 1;
+  });
+  return rows.filter(r => r[2]).map(([sure, hits, n]) => [sure/n, hits/n, n]);
+}
+
+const calibrationError = answers => {
+  const rows = reliability(answers);
+  return rows.reduce((s, [sure, right, n]) => s + Math.abs(sure - right)*n, 0)/answers.right.length;
+};
+
+// All that `Evaluation.as_dict` says, but for the interval of the calibration error, whose draws are Python's; with `confusion`.
+export function judged(answers, constants) {
+  const {labels, y, said, right, groups, unsure, crossValidated, known} = answers, n = right.length, k = labels.length;
+  const wrong = right.filter(r => !r).length, everyone = [...right.keys()], classes = ofClasses(answers, constants);
+  const [low, high] = intervalOf(answers, everyone, constants), counts = classes.map(c => c.pictures), most = Math.max(...counts);
+  const present = counts.filter(Boolean), sure = everyone.filter(i => !unsure?.[i]);
+  const confusion = Array.from({length: k}, () => new Array(k).fill(0));
+  said.forEach((s, i) => { confusion[y[i]][s] += 1; });
+  return {wrong, of: n, error: wrong/n, low, high, judged: crossValidated ? "cross-validated" : null, groups: new Set(groups).size,
+          ...balanced(classes), commonest: labels[counts.indexOf(most)], baseline_error: 1 - most/n,
+          unbalanced: present.length > 1 && most >= 1.5*mean(present),
+          ece: effectiveN(groups) >= constants.enough_answers ? calibrationError(answers) : null, ece_low: null, ece_high: null,
+          coverage: sure.length/n, answered_error: sure.length ? mean(sure.map(i => Number(!right[i]))) : null,
+          per_class: classes, warnings: [], known, effective_n: effectiveN(groups), confusion};
+}

@@ -1,0 +1,208 @@
+// The same picture again, smaller, brighter, cropped or mirrored: the hashes and limits of `birdornot.duplicates`.
+import {reduceAndResize, resize, thumbnail} from "../resample.js";
+import {sha256} from "./sha256.js";
+import {islands, nameGroups} from "./split.js";
+
+const each = (n, make) => Float64Array.from({length: n}, (_, i) => make(i));
+
+// Pillow's greys: three bytes a pixel again, all the same, because the resampler takes three.
+function greyOf({data, width, height}) {
+  const out = new Uint8Array(data.length);
+  for (let i = 0; i < data.length; i += 3)
+    out[i] = out[i + 1] = out[i + 2] = data[i]*19595 + data[i + 1]*38470 + data[i + 2]*7471 + 0x8000 >> 16;
+  return {data: out, width, height};
+}
+
+// Standard deviation of the greys of a picture: next to nothing where it is blank.
+export function contrastOf(picture) {
+  const {data} = greyOf(picture), n = data.length/3;
+  let total = 0, squares = 0;
+  for (let i = 0; i < data.length; i += 3) { total += data[i]; squares += data[i]*data[i]; }
+  return Math.sqrt(Math.max(0, squares/n - (total/n)**2));
+}
+
+// Pillow's tables of RGB → YCbCr, 6 bits after the point.
+const INK = [[0.299, 0.587, 0.114], [-0.16874, -0.33126, 0.5], [0.5, -0.41869, -0.08131]]
+  .map(row => row.map(share => Int32Array.from({length: 256}, (_, i) => Math.round(share*64*i))));
+
+// 24×24 luminances, then 12×12 Cb and 12×12 Cr, one byte each.
+export function colourThumbnail(picture, {grid}) {
+  const small = resize(picture, [grid, grid], "box").data, inks = new Uint8Array(small.length);
+  for (let i = 0; i < small.length; i += 3) INK.forEach(([r, g, b], c) => {
+    inks[i + c] = (r[small[i]] + g[small[i + 1]] + b[small[i + 2]] >> 6) + (c ? 128 : 0);
+  });
+  const half = resize({data: inks, width: grid, height: grid}, [grid/2, grid/2], "box").data;
+  const take = (data, c) => Array.from({length: data.length/3}, (_, i) => data[3*i + c]);
+  return Uint8Array.from([...take(inks, 0), ...take(half, 1), ...take(half, 2)]);
+}
+
+const WAVES = Array.from({length: 16}, (_, k) => each(64, i => Math.fround(Math.cos(Math.PI/64*k*(i + 0.5)))));
+
+function packBits(low) {
+  const ranked = Float64Array.from(low).sort(), middle = (ranked[127] + ranked[128])/2, out = new Uint8Array(32);
+  low.forEach((v, i) => { if (v > middle) out[i >> 3] |= 128 >> i%8; });
+  return out;
+}
+
+// {phash, mirror: 32 bytes each; look: the colour thumbnail} of an upright picture.
+export function perceptualHashes(picture, constants) {
+  const {data} = reduceAndResize(greyOf(picture), [64, 64], "lanczos");
+  const across = WAVES.map(wave => each(64, x => { let s = 0; for (let y = 0; y < 64; y++) s += wave[y]*data[3*(64*y + x)]; return s; }));
+  const low = each(256, i => { let s = 0; const row = across[i >> 4], wave = WAVES[i & 15]; for (let x = 0; x < 64; x++) s += row[x]*wave[x]; return s; });
+  return {phash: packBits(low), mirror: packBits(low.map((v, i) => i%2 ? -v : v)), look: colourThumbnail(picture, constants)};
+}
+
+// All that tells copies, of a picture and the bytes of its file: {pixels, phash, mirror, look, blank}.
+export function fingerprints(picture, constants) {
+  const {data, width, height} = picture, side = constants.side;
+  const small = thumbnail({data, width, height}, side);
+  return {...perceptualHashes(small, constants), blank: contrastOf(small) <= constants.blank,
+          pixels: sha256(Uint8Array.from([...new Uint8Array(Uint32Array.of(width, height).buffer), ...data]))};
+}
+
+// ---- pairs
+const COUNT = Uint8Array.from({length: 65536}, (_, i) => { let n = 0; for (let v = i; v; v >>= 1) n += v & 1; return n; });
+
+const asWords = codes => codes.map(code => new Uint16Array(Uint8Array.from(code).buffer));
+
+function differ(a, b, most) {
+  let n = 0;
+  for (let i = 0; i < 16 && n <= most; i++) n += COUNT[a[i] ^ b[i]];
+  return n;
+}
+
+function planesOf(look, grid, mirrored = false) {  // three planes grid×grid: luminance 0–255, two colours around 0
+  const n = grid*grid, half = grid/2, out = [0, 1, 2].map(() => new Float64Array(n));
+  for (let y = 0, i = 0; y < grid; y++) for (let x = 0; x < grid; x++, i++) {
+    const u = mirrored ? grid - 1 - x : x, small = (y >> 1)*half + (u >> 1);
+    out[0][i] = look[y*grid + u];
+    out[1][i] = look[n + small] - 128;
+    out[2][i] = look[n + n/4 + small] - 128;
+  }
+  return out;
+}
+
+const middleOf = values => {
+  const s = Float64Array.from(values).sort(), half = s.length >> 1;
+  return s.length%2 ? s[half] : (s[half - 1] + s[half])/2;
+};
+
+function flatGround(planes, grid) {  // which pixels have the colour of the border
+  const border = planes.map(p => {
+    const edge = [];
+    for (let i = 0; i < grid; i++) edge.push(p[i], p[(grid - 1)*grid + i], p[i*grid], p[i*grid + grid - 1]);
+    return middleOf(edge);
+  });
+  return each(grid*grid, i => Number(planes.every((p, c) => Math.abs(p[i] - border[c]) < 12)));
+}
+
+function zoomed(planes, grid, by) {  // the middle of a thumbnail, enlarged
+  const low = new Int32Array(grid), share = new Float64Array(grid);
+  for (let i = 0; i < grid; i++) {
+    const place = Math.min(grid - 1.001, Math.max(0, (i + 0.5 - grid/2)*by + grid/2 - 0.5));
+    low[i] = Math.trunc(place);
+    share[i] = place - low[i];
+  }
+  const between = (a, b, s) => a*(1 - s) + b*s;
+  return planes.map(p => each(grid*grid, i => {
+    const y = Math.floor(i/grid), x = i%grid, at = low[y]*grid + low[x];
+    return between(between(p[at], p[at + 1], share[x]), between(p[at + grid], p[at + grid + 1], share[x]), share[y]);
+  }));
+}
+
+function lightTogether(a, b, m, n) {  // correlation of the luminances where `m` is 1, and their mean difference
+  let ma = 0, mb = 0, uv = 0, uu = 0, vv = 0, apart = 0;
+  for (let i = 0; i < m.length; i++) { ma += a[i]*m[i]/n; mb += b[i]*m[i]/n; }
+  for (let i = 0; i < m.length; i++) if (m[i]) {
+    const u = a[i] - ma, v = b[i] - mb;
+    uv += u*v; uu += u*u; vv += v*v; apart += Math.abs(a[i] - b[i]);
+  }
+  const noise = 4*n;  // two levels: a picture without contrast has nothing to compare
+  return [(uv + noise)/Math.sqrt((uu + noise)*(vv + noise)), apart/n];
+}
+
+function coloursFit(p, q, m, n, apart, [levels, part]) {
+  const strength = (c, d) => { let s = 0; for (let i = 0; i < m.length; i++) if (m[i]) s += Math.hypot(c[i], d[i]); return s/n; };
+  const one = strength(p[1], p[2]), other = strength(q[1], q[2]);
+  const factor = Math.sqrt(Math.min(1.7, Math.max(0.6, (one + 1)/(other + 1))));
+  const [u, v] = [1, 2].map(c => {
+    const off = p[c].map((value, i) => value/factor - q[c][i]*factor), cast = Math.min(12, Math.max(-12, middleOf(off)));
+    return off.map(value => value - cast);
+  });
+  const differs = strength(u, v);
+  return differs <= levels || differs <= part*(one + other) || (Math.min(one, other) < 2 && apart < 12);
+}
+
+function compareLooks(p, q, {grid, same_light, same_colour}) {
+  const one = flatGround(p, grid), other = flatGround(q, grid);
+  let m = one.map((v, i) => Number(!(v && other[i]))), n = m.reduce((s, v) => s + v, 0);
+  if (n < 6) { m = m.fill(1); n = m.length; }  // nothing but background: all of it counts
+  const [together, apart] = lightTogether(p[0], q[0], m, n);
+  return {light: together >= same_light, colour: coloursFit(p, q, m, n, apart, same_colour)};
+}
+
+// Is one thumbnail that of a copy of the other?
+export function sameLook(a, b, mirrored, constants) {
+  const {grid, zoom} = constants, p = planesOf(a, grid), q = planesOf(b, grid, mirrored);
+  let found = compareLooks(p, q, constants);
+  if (!found.light) found = compareLooks(zoomed(p, grid, zoom), q, constants);
+  if (!found.light) found = compareLooks(p, zoomed(q, grid, zoom), constants);
+  return found.light && found.colour;
+}
+
+// Each is like the centre of its group: for each thing the number of the first in its group.
+function starGroups(n, pairs) {
+  const group = Int32Array.from({length: n}, (_, i) => i), near = Array.from({length: n}, () => []), free = new Uint8Array(n).fill(1);
+  for (const [i, j] of pairs) { near[i].push(j); near[j].push(i); }
+  const centres = [...group.keys()].filter(i => near[i].length).sort((i, j) => near[j].length - near[i].length || i - j);
+  for (const centre of centres) {
+    if (!free[centre]) continue;
+    const mine = [...near[centre].filter(i => free[i]), centre], first = Math.min(...mine);
+    for (const i of mine) { group[i] = first; free[i] = 0; }
+  }
+  return group;
+}
+
+const SAME_HASH = 32;  // looks of pictures with one hash; what looks otherwise after so many is a picture by itself
+
+function byLook(members, rows, constants) {  // of rows with one hash: to the first that looks the same
+  const out = new Map();
+  let rest = members;
+  for (let looks = 0; rest.length && looks < SAME_HASH; looks++) {
+    const [first] = rest, same = rest.filter(i => i === first || sameLook(rows[first].look, rows[i].look, false, constants));
+    for (const i of same) out.set(i, first);
+    rest = rest.filter(i => !out.has(i));
+  }
+  for (const i of rest) out.set(i, i);
+  return out;
+}
+
+// For each of the rows {phash, mirror, look} the number of the first of its group: pictures that look the same, mirrored or not.
+export function lookAlikes(rows, constants) {
+  const node = Int32Array.from({length: rows.length}, (_, i) => i), same = new Map();
+  rows.forEach((r, i) => { const key = r.phash.join(); if (same.has(key)) same.get(key).push(i); else same.set(key, [i]); });
+  for (const members of same.values()) if (members.length > 1) for (const [i, first] of byLook(members, rows, constants)) node[i] = first;
+  const codes = asWords(rows.map(r => r.phash)), mirror = asWords(rows.map(r => r.mirror)), pairs = [];
+  const firsts = [...new Set(node)].sort((a, b) => a - b);
+  firsts.forEach((i, at) => {
+    for (const j of firsts.slice(at + 1)) {
+      if (rows[i].phash.join() === rows[j].phash.join()) continue;
+      const plain = differ(codes[i], codes[j], constants.most) <= constants.most;
+      const turned = differ(codes[i], mirror[j], constants.most) <= constants.most;
+      if ((plain && sameLook(rows[i].look, rows[j].look, false, constants))
+          || (turned && sameLook(rows[i].look, rows[j].look, true, constants))) pairs.push([i, j]);
+    }
+  });
+  const group = starGroups(rows.length, pairs);
+  return Array.from(node, i => group[i]);
+}
+
+// The name of each picture's group, as `duplicate_groups` names them in Python; rows: {sha256, phash, mirror, look, blank}.
+export function copyGroups(rows, constants) {
+  const read = [...rows.keys()].filter(i => !rows[i].blank), size = new Map();
+  const looks = lookAlikes(read.map(i => rows[i]), constants), look = new Map(read.map((i, at) => [i, looks[at]]));
+  for (const g of looks) size.set(g, (size.get(g) ?? 0) + 1);
+  const [few, share] = constants.too_common, limit = Math.max(few, share*rows.length), names = rows.map(r => r.sha256);
+  const marks = rows.map((r, i) => [r.sha256, look.has(i) && size.get(look.get(i)) <= limit ? `look ${look.get(i)}` : `file ${i}`]);
+  return nameGroups(islands(marks), names);
+}
