@@ -1,5 +1,5 @@
 // The same picture again, smaller, brighter, cropped or mirrored: the hashes and limits of `birdornot.duplicates`.
-import {reduceAndResize, resize, thumbnail} from "../resample.js";
+import {reduceAndResize, resize} from "../resample.js";
 import {sha256} from "./sha256.js";
 import {islands, nameGroups} from "./split.js";
 
@@ -52,12 +52,12 @@ export function perceptualHashes(picture, constants) {
   return {phash: packBits(low), mirror: packBits(low.map((v, i) => i%2 ? -v : v)), look: colourThumbnail(picture, constants)};
 }
 
-// All that tells copies, of a picture and the bytes of its file: {pixels, phash, mirror, look, blank}.
+// All that tells copies, of an upright picture: {pixels, phash, mirror, look, blank}.
 export function fingerprints(picture, constants) {
-  const {data, width, height} = picture, side = constants.side;
-  const small = thumbnail({data, width, height}, side);
-  return {...perceptualHashes(small, constants), blank: contrastOf(small) <= constants.blank,
-          pixels: sha256(Uint8Array.from([...new Uint8Array(Uint32Array.of(width, height).buffer), ...data]))};
+  const {data, width, height} = picture, size = new Uint8Array(Uint32Array.of(width, height).buffer), all = new Uint8Array(data.length + 8);
+  all.set(size);
+  all.set(data, 8);
+  return {...perceptualHashes(picture, constants), blank: contrastOf(picture) <= constants.blank, pixels: sha256(all)};
 }
 
 // ---- pairs
