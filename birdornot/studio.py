@@ -21,11 +21,11 @@ from .embed import backbone_onnx
 from .evaluate import ENOUGH_ANSWERS, WIDER
 from .novelty import ood_embeddings, ood_names
 from .picture import MAX_SIZE
-from .probe import BURSTS, DEALS, ENOUGH_HELD_OUT
+from .probe import DEALS, ENOUGH_HELD_OUT
 from .server import LocalServer, serve_files, show
 from .split import MIN_GROUPS
 from .suspects import PROBABLY_WRONG
-from .web import PAGE_FOLDER, WORD_TABLES, web_runtime, write_site
+from .web import PAGE_FOLDER, WORD_TABLES, fill_words, web_runtime, write_site
 
 # %% ../nbs/79_studio.ipynb #0e9cfc89
 def _backbone_graph():
@@ -46,10 +46,12 @@ def studio_constants() -> dict[str, object]:  # JSON values
         version=__version__, languages=[*WORD_TABLES],
         backbone=dict(name=BACKBONE, file="backbone.onnx", bytes=len(body), sha256=hashlib.sha256(body).hexdigest(),
                       size=SIZES[BACKBONE], max_size=MAX_SIZE),
-        hashes=dict(grid=GRID, same_light=SAME_LIGHT, same_colour=SAME_COLOUR),
-        split=dict(min_groups=MIN_GROUPS), head=dict(deals=DEALS, enough_held_out=ENOUGH_HELD_OUT),
-        evaluate=dict(wider=WIDER, enough_answers=ENOUGH_ANSWERS, bursts=BURSTS),
-        suspects=dict(probably_wrong=PROBABLY_WRONG),
+        hashes=dict(grid=GRID, zoom=.95, same_light=SAME_LIGHT, same_colour=SAME_COLOUR, most=70, blank=2,
+                    too_common=[3, .25]),
+        head=dict(min_groups=MIN_GROUPS, folds=5, valid_pct=.2, deals=DEALS, enough_held_out=ENOUGH_HELD_OUT,
+                  strengths=[1, -3, 9], patience=2, steps=60, close=1e-3),
+        novelty=dict(rank=32, floor=10.0), coverage=.95,
+        wider=WIDER, enough_answers=ENOUGH_ANSWERS, probably_wrong=PROBABLY_WRONG,
         ood=dict(file="ood.bin", type="float32", names=ood_names(), columns=ood_embeddings().shape[1]))
 
 # %% ../nbs/79_studio.ipynb #dd35e1ce
@@ -92,7 +94,8 @@ def studio_files(
     dict[str, bytes]
         name, with slashes → contents
     """
-    site = _sources() | {f"ort/{name}": data for name, data in web_runtime(cache).items()} | {
+    site = {name: fill_words(data) if name == "index.html" else data for name, data in _sources().items()}
+    site |= {f"ort/{name}": data for name, data in web_runtime(cache).items()} | {
         "backbone.onnx": _backbone_graph(), "ood.bin": ood_embeddings().tobytes(),
         "studio.json": json.dumps(studio_constants() | facts).encode()}
     worker = site.pop("sw.js")

@@ -6,7 +6,7 @@ Docs: https://birdornot.github.io/birdornot/web.html.md"""
 
 # %% auto #0
 __all__ = ['RUNTIME', 'PAGE_FOLDER', 'WORD_TABLES', 'WebError', 'web_runtime', 'label_words', 'page_title', 'example_pictures',
-           'share_card', 'page_files', 'write_site', 'write_page']
+           'share_card', 'fill_words', 'page_files', 'write_site', 'write_page']
 
 # %% ../nbs/76_web.ipynb #1470fd02
 import base64
@@ -204,6 +204,29 @@ def share_card(
 # %% ../nbs/76_web.ipynb #0832d953
 WORD_TABLES = {f.name.removesuffix(".json"): json.loads(f.read_text(encoding="utf-8"))
                for f in sorted((PAGE_FOLDER/"words").iterdir(), key=lambda f: f.name)}  # language → words of our pages
+
+# %% ../nbs/76_web.ipynb #4c8d8e86
+def fill_words(
+    page: bytes,  # HTML whose elements name their words: data-say="key", data-say-aria-label="key"
+    language: str = "en"  # of `WORD_TABLES`
+) -> bytes:  # the same with the words
+    """Put words into a page, as its script does in other languages
+
+    Parameters
+    ----------
+    page
+        HTML whose elements name their words: data-say="key", data-say-aria-label="key"
+    language
+        of `WORD_TABLES`
+
+    Returns
+    -------
+    bytes
+        the same with the words
+    """
+    said = {k: html.escape(v) for k, v in WORD_TABLES[language].items() if isinstance(v, str)}
+    text = re.sub(r'data-say-([a-z-]+)="([^"]+)"', lambda m: f'{m[0]} {m[1]}="{said[m[2]]}"', page.decode())
+    return re.sub(r'(data-say="([^"]+)"[^>]*>)(?=</)', lambda m: m[1] + said[m[2]], text).encode()
 
 # %% ../nbs/76_web.ipynb #f2d0da5e
 _PAGE_FACTS = ("labels", "size", "max_size", "temperature", "multilabel", "unsure", "pictures", "error", "backbone",

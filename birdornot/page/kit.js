@@ -28,6 +28,7 @@ export async function ask(url, options, stopped) {
 }
 
 // Pictures beside a picture: each has a `label`, a `similarity` from -1 to 1, and may be the photo `itself`, or a `copy`.
-export const neighbours = (title, found, picture) => make("div", {class: "near"}, make("h3", {}, title),
+const SAME = {itself: "the photo itself", copy: "a copy of it"};
+export const neighbours = (title, found, picture, same = SAME) => make("div", {class: "near"}, make("h3", {}, title),
   make("ul", {}, ...found.map(n => make("li", {}, picture(n), make("b", {}, n.label), ` ${n.similarity.toFixed(2)}`,
-    ...(n.itself || n.copy ? [make("br"), n.itself ? "the photo itself" : "a copy of it"] : [])))));
+    ...(n.itself || n.copy ? [make("br"), n.itself ? same.itself : same.copy] : [])))));

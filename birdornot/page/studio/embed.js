@@ -1,4 +1,6 @@
 // Several embedder workers side by side: as many as there are cores, and no picture waits for a busy one.
+import {startWorker} from "./workers.js";
+
 const MOST = 4;  // sessions; each holds the model and the runtime's memory, about 150 MB
 
 export class Embedders {
@@ -14,7 +16,7 @@ export class Embedders {
   }
 
   hire() {
-    const worker = new Worker(new URL("./embedder.js", import.meta.url), {type: "module"}), me = {worker, free: false};
+    const worker = startWorker("./embedder.js"), me = {worker, free: false};
     me.started = constants => new Promise((ready, failed) => {
       worker.onmessage = ({data}) => {
         if (data.failed) return failed(new Error(data.failed));
