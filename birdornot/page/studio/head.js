@@ -61,34 +61,47 @@ export function rotate(x, y, n, c, k) {
   return {q, across: transpose(q, n, r + 1), curve, axes, mean, w, y, n, c, k};
 }
 
-// Minimise the penalised cross-entropy of B problems at once; `now` (r+1)×B×K is where it begins.
-function descend({q, across, curve, y, n, k}, weights, problems, now, strength, {steps, close}) {
-  const r = curve.length, m = problems*k, penalty = new Float64Array(r).fill(strength);
+// Of two classes one is solved: what speaks for it speaks as much against the other.
+const columnsOf = k => k === 2 ? 1 : k;
+
+// From scores N×B×columns to what the loss still asks of them: (probability - target)·weight, in place.
+function residuals(z, {y, n, k}, weights, problems) {
+  if (k > 2) softmaxRows(z, k);
+  for (let i = 0, at = 0; i < n; i++) for (let b = 0; b < problems; b++) {
+    const w = weights[i*problems + b];
+    if (k === 2) { z[at] = w && (1/(1 + Math.exp(-2*z[at])) - (y[i] === 0))*w; at++; }
+    else for (let j = 0; j < k; j++, at++) z[at] = w && (z[at] - (y[i] === j))*w;
+  }
+  return z;
+}
+
+// Minimise the penalised cross-entropy of B problems at once; `now` (r+1)×B×columns is where it begins.
+function descend(rotated, weights, problems, now, strength, {steps, close}) {
+  const {q, across, curve, n, k} = rotated, r = curve.length, m = problems*columnsOf(k);
+  const penalty = new Float64Array(r).fill(strength);
   penalty[r - 1] = 1e-6;  // the last coordinate is the bias, which is free
-  const length = penalty.map((p, i) => 1/(0.5*curve[i] + p));
-  let ahead = now, t = 1;
-  const z = new Float64Array(n*m), gradient = new Float64Array(r*m);
+  const length = penalty.map((p, i) => 1/(0.5*curve[i] + p)), z = new Float64Array(n*m), gradient = new Float64Array(r*m);
+  let ahead = Float64Array.from(now), fresh = new Float64Array(r*m), t = 1;
+  now = Float64Array.from(now);
   for (let step = 0; step < steps; step++) {
-    softmaxRows(multiply(q, ahead, n, r, m, z), k);
-    for (let i = 0, at = 0; i < n; i++) for (let b = 0; b < problems; b++) {
-      const w = weights[i*problems + b];
-      for (let j = 0; j < k; j++, at++) z[at] = w && (z[at] - (y[i] === j))*w;
-    }
-    multiply(across, z, r, n, m, gradient);
-    const fresh = new Float64Array(r*m);
+    multiply(across, residuals(multiply(q, ahead, n, r, m, z), rotated, weights, problems), r, n, m, gradient);
     let along = 0, longest = 0, largest = 1;
-    for (let i = 0, at = 0; i < r; i++) for (let j = 0; j < m; j++, at++) {
-      const slope = gradient[at] + penalty[i]*ahead[at], move = length[i]*slope;
-      fresh[at] = ahead[at] - move;
-      along += slope*(fresh[at] - now[at]);
-      longest = Math.max(longest, Math.abs(move));
+    for (let i = 0, at = 0; i < r; i++) {
+      const p = penalty[i], by = length[i];
+      for (let j = 0; j < m; j++, at++) {
+        const slope = gradient[at] + p*ahead[at], move = by*slope, to = ahead[at] - move;
+        fresh[at] = to;
+        along += slope*(to - now[at]);
+        if (move > longest) longest = move; else if (-move > longest) longest = -move;
+        if (to > largest) largest = to; else if (-to > largest) largest = -to;
+      }
     }
     if (along > 0) t = 1;  // overshot: start the acceleration again
     const before = t;
     t = (1 + Math.sqrt(1 + 4*t*t))/2;
-    ahead = fresh.map((v, i) => v + (before - 1)/t*(v - now[i]));
-    now = fresh;
-    for (let at = 0; at < now.length; at++) largest = Math.max(largest, Math.abs(now[at]));
+    const speed = (before - 1)/t;
+    for (let at = 0; at < ahead.length; at++) ahead[at] = fresh[at] + speed*(fresh[at] - now[at]);
+    [now, fresh] = [fresh, now];
     if (longest < 0.05*close*largest) break;
   }
   return now;
@@ -108,37 +121,53 @@ function lossOf(logits, k, targets, w) {
   return total/weight;
 }
 
+// Of each picture the logits by heads that have not seen it, N×K; `all` are those by every head, N×B×columns.
+function leftOutLogits(all, dealt, first, {n, k}, m) {
+  const wide = columnsOf(k), out = new Float64Array(n*k);
+  for (let i = 0; i < n; i++) for (let j = 0; j < k; j++) {
+    const at = i*m + (first + dealt[i])*wide;
+    out[i*k + j] = wide === 1 ? (j ? -all[at] : all[at]) : all[at + j];
+  }
+  return out;
+}
+
+// Which pictures each of B heads learns from, with their weights, N×B: one without each fold of each deal, and one from all.
+function lessons(deals, folds, w) {
+  const problems = deals.length*folds + 1, out = new Float64Array(w.length*problems);
+  w.forEach((weight, i) => {
+    out.fill(weight, i*problems, (i + 1)*problems);
+    deals.forEach((dealt, d) => { out[i*problems + d*folds + dealt[i]] = 0; });
+  });
+  return out;
+}
+
 // {weight K×C, bias K, logits N×K of pictures left out, strength}. `deals`: the fold of every picture, dealt R times.
 export function solveHead(rotated, deals, constants) {
-  const {q, curve, axes, mean, w, y, n, c, k} = rotated, r = curve.length;
-  const folds = Math.max(...deals[0]) + 1, problems = deals.length*folds + 1, m = problems*k;
-  const weights = new Float64Array(n*problems);
-  for (let i = 0; i < n; i++) {
-    deals.forEach((dealt, d) => { for (let f = 0; f < folds; f++) weights[i*problems + d*folds + f] = dealt[i] === f ? 0 : w[i]; });
-    weights[(i + 1)*problems - 1] = w[i];
-  }
+  const {q, curve, w, y, n, k} = rotated, r = curve.length, folds = Math.max(...deals[0]) + 1;
+  const problems = deals.length*folds + 1, m = problems*columnsOf(k), weights = lessons(deals, folds, w);
   let now = new Float64Array(r*m), best = {loss: Infinity}, worse = 0;
   for (const strength of logspace(...constants.strengths)) {
     now = descend(rotated, weights, problems, now, strength, constants);
-    const all = multiply(q, now, n, r, m);
-    const leftOut = deals.map((dealt, d) => Float64Array.from({length: n*k}, (_, at) => {
-      const i = Math.floor(at/k);
-      return all[i*m + (d*folds + dealt[i])*k + at%k];
-    }));
+    const all = multiply(q, now, n, r, m), leftOut = deals.map((dealt, d) => leftOutLogits(all, dealt, d*folds, rotated, m));
     const loss = sum(leftOut.map(each => lossOf(each, k, y, w)))/deals.length;
     worse += 1;
     if (loss < best.loss) { best = {loss, now, leftOut, strength}; worse = 0; }
     if (worse === constants.patience) break;
   }
-  const logits = Float64Array.from({length: n*k}, (_, at) => sum(best.leftOut.map(each => each[at]))/deals.length);
-  const weight = new Float64Array(k*c), bias = new Float64Array(k);
+  const logits = best.leftOut[0].map((_, at) => sum(best.leftOut.map(each => each[at]))/deals.length);
+  return {...ofEmbeddings(rotated, best.now, m), logits, strength: best.strength};
+}
+
+// The last head, that of all pictures, as weights of the numbers of an embedding.
+function ofEmbeddings({axes, mean, curve, c, k}, now, m) {
+  const r = curve.length, wide = columnsOf(k), weight = new Float32Array(k*c), bias = new Float32Array(k);
   for (let j = 0; j < k; j++) {
-    const solution = Float64Array.from({length: r}, (_, i) => best.now[i*m + (problems - 1)*k + j]);
-    const row = multiply(solution.subarray(0, r - 1), axes, 1, r - 1, c);
+    const sign = wide === 1 && j ? -1 : 1, at = m - wide + (wide === 1 ? 0 : j);
+    const solution = Float64Array.from({length: r}, (_, i) => sign*now[i*m + at]), row = multiply(solution, axes, 1, r - 1, c);
     weight.set(row, j*c);
     bias[j] = solution[r - 1] - row.reduce((s, v, i) => s + v*mean[i], 0);
   }
-  return {weight: Float32Array.from(weight), bias: Float32Array.from(bias), logits, strength: best.strength};
+  return {weight, bias};
 }
 
 function softTargets(y, k) {  // the less sure, the fewer pictures a class has

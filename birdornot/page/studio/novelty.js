@@ -20,18 +20,46 @@ export function noveltyOf({mean, scale, centre, axes, less, step}, x, n) {
   return out;
 }
 
-// The largest singular values and right singular vectors, one a row, of `x` n×c.
-function widest(x, n, c, rank) {
-  const {values, vectors} = eigenSymmetric(gram(x, n, c), n);
-  const chosen = Array.from({length: rank}, (_, i) => n - 1 - i);
-  const lengths = Float64Array.from(chosen, i => Math.sqrt(Math.max(values[i], 0)));
-  const axes = multiply(takeRows(vectors, n, chosen), x, rank, n, c);
-  for (let i = 0, at = 0; i < rank; i++) for (let j = 0; j < c; j++, at++) axes[at] /= lengths[i] || 1;
-  return {lengths, axes};
+// The largest singular values and right singular vectors, one a row, of `x` n×c: by projection on directions that Python
+// draws (Halko et al. 2011). With few pictures all happens among their products, n×n, which are far fewer numbers.
+function widest(x, n, c, rank, {more, projection}) {
+  const m = rank + more, start = multiply(x, Float64Array.from(projection.subarray(0, c*m)), n, c, m);  // n×m
+  return n*FEW < c ? fewWidest(x, n, c, rank, m, start) : manyWidest(x, n, c, rank, m, start);
+}
+
+const FEW = 3;  // times as many numbers a picture as pictures
+
+// Singular values and, one a row, right singular vectors of a matrix m×n that is given transposed, by its m×m products.
+function turned(rows, m, n, rank) {
+  const {values, vectors} = eigenSymmetric(gram(rows, m, n), m), from = m - rank;
+  const reversed = takeRows(vectors, m, Array.from({length: rank}, (_, i) => m - 1 - i));
+  return {lengths: Float64Array.from({length: rank}, (_, i) => Math.sqrt(Math.max(0, values[from + rank - 1 - i]))), reversed};
+}
+
+function fewWidest(x, n, c, rank, m, start) {
+  const products = gram(x, n, c);
+  let rows = orthonormalRows(transpose(start, n, m), m, n);  // m×n
+  rows = orthonormalRows(multiply(rows, products, m, n, n), m, n);
+  const across = multiply(rows, products, m, n, n);  // rows·x has the products rows·across
+  const {values, vectors} = eigenSymmetric(multiply(across, transpose(rows, m, n), m, n, m), m);
+  const least = values[m - 1]*1e-12, lengths = values.map(v => v > least ? Math.sqrt(v) : 0);
+  const spread = vectors.map((v, at) => { const long = lengths[Math.floor(at/m)]; return long ? v/long : 0; });  // the rows of spread·rows·x are orthonormal
+  const {lengths: found, reversed} = turned(multiply(spread, across, m, m, n), m, n, rank);
+  const mixed = multiply(multiply(reversed, spread, rank, m, m), rows, rank, m, n);
+  return {lengths: found, axes: multiply(mixed, x, rank, n, c)};
+}
+
+function manyWidest(x, n, c, rank, m, start) {
+  const across = transpose(x, n, c);
+  let rows = orthonormalRows(multiply(transpose(start, n, m), x, m, n, c), m, c);  // m×c
+  rows = orthonormalRows(multiply(multiply(rows, across, m, c, n), x, m, n, c), m, c);
+  const {lengths, reversed} = turned(multiply(rows, across, m, c, n), m, n, rank);
+  return {lengths, axes: multiply(reversed, rows, rank, m, c)};
 }
 
 // Describe where `n` embeddings lie: `rank` directions by their widths, all others by `floor` mean variances.
-function fitCloud(x, n, c, {rank, floor}) {
+function fitCloud(x, n, c, constants) {
+  const {rank, floor} = constants;
   const mean = new Float64Array(c), scale = new Float64Array(c), centre = new Float64Array(c), z = new Float64Array(n*c);
   for (let at = 0; at < n*c; at++) mean[at%c] += x[at]/n;
   for (let at = 0; at < n*c; at++) scale[at%c] += (x[at] - mean[at%c])**2/n;
@@ -47,7 +75,7 @@ function fitCloud(x, n, c, {rank, floor}) {
   let total = 0;
   for (let at = 0; at < n*c; at++) total += (z[at] -= centre[at%c])**2;
   const width = Math.max(floor*total/(n*c), 1e-9), most = Math.min(rank, n - 1, c);
-  const {lengths, axes} = widest(z, n, c, most);
+  const {lengths, axes} = widest(z, n, c, most, constants);
   return {mean, scale, centre, axes: transpose(axes, most, c), less: lengths.map(s => 1/width - 1/(width + s*s/n)), step: 1/width};
 }
 

@@ -171,28 +171,46 @@ function rotateToDiagonal(q, n, d, e) {
   }
 }
 
-function turnRows(q, n, least, most, cosines, sines) {  // rows i and i + 1, from `most` down to `least`
-  for (let i = most; i >= least; i--) {
-    const c = cosines[i], s = sines[i];
-    for (let x = i*n, end = x + n, y = end; x < end; x++, y++) {
-      const f = q[y], h = q[x];
-      q[y] = s*h + c*f;
-      q[x] = c*h - s*f;
+// Rows i and i + 1, from `most` down to `least`; four numbers of a row at a time, which the next turn takes from registers.
+function turnRows(q, n, least, most, cosines, sines) {
+  let x = 0;
+  for (; x + 3 < n; x += 4) {
+    let at = (most + 1)*n + x, u0 = q[at], u1 = q[at + 1], u2 = q[at + 2], u3 = q[at + 3];
+    for (let i = most; i >= least; i--) {
+      const c = cosines[i], s = sines[i], to = at - n, v0 = q[to], v1 = q[to + 1], v2 = q[to + 2], v3 = q[to + 3];
+      q[at] = s*v0 + c*u0; q[at + 1] = s*v1 + c*u1; q[at + 2] = s*v2 + c*u2; q[at + 3] = s*v3 + c*u3;
+      u0 = c*v0 - s*u0; u1 = c*v1 - s*u1; u2 = c*v2 - s*u2; u3 = c*v3 - s*u3;
+      at = to;
     }
+    q[at] = u0; q[at + 1] = u1; q[at + 2] = u2; q[at + 3] = u3;
+  }
+  for (; x < n; x++) {
+    let at = (most + 1)*n + x, u = q[at];
+    for (let i = most; i >= least; i--, at -= n) {
+      const c = cosines[i], s = sines[i], v = q[at - n];
+      q[at] = s*v + c*u;
+      u = c*v - s*u;
+    }
+    q[at] = u;
   }
 }
 
-// Make the rows of `a` n×k orthonormal, one after the other, each twice (twice is enough: Kahan).
+// Make the rows of `a` n×k orthonormal, one after the other; once more where little was left of one (twice is enough: Kahan).
 export function orthonormalRows(a, n, k) {
+  const dot = (x, y) => { let sum = 0; for (let p = 0; p < k; p++) sum += a[x + p]*a[y + p]; return sum; };
   for (let i = 0; i < n; i++) {
-    const row = a.subarray(i*k, i*k + k);
-    for (let twice = 0; twice < 2; twice++) for (let j = 0; j < i; j++) {
-      let sum = 0;
-      for (let p = 0, at = j*k; p < k; p++, at++) sum += a[at]*row[p];
-      for (let p = 0, at = j*k; p < k; p++, at++) row[p] -= sum*a[at];
+    const row = i*k;
+    let before = Math.sqrt(dot(row, row)), length = before;
+    for (let round = 0; round < 3; round++) {
+      for (let j = 0; j < row; j += k) {
+        const share = dot(j, row);
+        for (let p = 0; p < k; p++) a[row + p] -= share*a[j + p];
+      }
+      length = Math.sqrt(dot(row, row));
+      if (length > 0.7*before) break;
+      before = length;
     }
-    const length = Math.sqrt(row.reduce((s, v) => s + v*v, 0));
-    for (let p = 0; p < k; p++) row[p] = length > 0 ? row[p]/length : 0;
+    for (let p = 0; p < k; p++) a[row + p] = length > 0 ? a[row + p]/length : 0;
   }
   return a;
 }
