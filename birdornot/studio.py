@@ -11,19 +11,22 @@ __all__ = ['STUDIO_PORT', 'studio_constants', 'studio_files', 'write_studio', 'o
 import hashlib
 import json
 import re
+from inspect import signature
 from pathlib import Path
 
 from . import __version__
 from .backbone import SIZES
+from .clean import examine_picture
 from .core import BACKBONE
-from .duplicates import GRID, SAME_COLOUR, SAME_LIGHT
+from .duplicates import BLOCKS, GRID, LEAST_SESSION, ONE_SIZE, SAME_COLOUR, SAME_LIGHT, ZOOM, near_pairs
 from .embed import backbone_onnx
 from .evaluate import ENOUGH_ANSWERS, WIDER
-from .novelty import ood_embeddings, ood_names
+from .head import CLOSE, PATIENCE, STEPS, STRENGTHS
+from .novelty import FLOOR, MORE, RANK, ood_embeddings, ood_names, projection
 from .picture import MAX_SIZE
-from .probe import DEALS, ENOUGH_HELD_OUT
+from .probe import DEALS, ENOUGH_HELD_OUT, fit_probe
 from .server import LocalServer, serve_files, show
-from .split import MIN_GROUPS
+from .split import MIN_GROUPS, stratified_folds
 from .suspects import PROBABLY_WRONG
 from .web import PAGE_FOLDER, WORD_TABLES, fill_words, web_runtime, write_site
 
@@ -31,6 +34,11 @@ from .web import PAGE_FOLDER, WORD_TABLES, fill_words, web_runtime, write_site
 def _backbone_graph():
     "Read the graph of the backbone"
     return backbone_onnx(BACKBONE, SIZES[BACKBONE]).read_bytes()
+
+
+def _default(function, name):
+    "Look up what a function takes where nothing is said"
+    return signature(function).parameters[name].default
 
 
 def studio_constants() -> dict[str, object]:  # JSON values
@@ -46,12 +54,15 @@ def studio_constants() -> dict[str, object]:  # JSON values
         version=__version__, languages=[*WORD_TABLES],
         backbone=dict(name=BACKBONE, file="backbone.onnx", bytes=len(body), sha256=hashlib.sha256(body).hexdigest(),
                       size=SIZES[BACKBONE], max_size=MAX_SIZE),
-        hashes=dict(grid=GRID, zoom=.95, same_light=SAME_LIGHT, same_colour=SAME_COLOUR, most=70, blank=2,
-                    too_common=[3, .25]),
-        head=dict(min_groups=MIN_GROUPS, folds=5, valid_pct=.2, deals=DEALS, enough_held_out=ENOUGH_HELD_OUT,
-                  strengths=[1, -3, 9], patience=2, steps=60, close=1e-3),
-        novelty=dict(rank=32, floor=10.0), coverage=.95,
-        wider=WIDER, enough_answers=ENOUGH_ANSWERS, probably_wrong=PROBABLY_WRONG,
+        hashes=dict(grid=GRID, zoom=ZOOM, same_light=SAME_LIGHT, same_colour=[*SAME_COLOUR],
+                    least_session=LEAST_SESSION, one_size=ONE_SIZE, blocks=[*BLOCKS], most=_default(near_pairs, "most"),
+                    blank=_default(examine_picture, "min_contrast")),
+        head=dict(min_groups=MIN_GROUPS, folds=_default(stratified_folds, "n_folds"),
+                  valid_pct=_default(fit_probe, "valid_pct"), deals=DEALS, enough_held_out=ENOUGH_HELD_OUT,
+                  strengths=[*STRENGTHS], patience=PATIENCE, steps=STEPS, close=CLOSE),
+        novelty=dict(rank=RANK, floor=FLOOR, more=MORE, file="directions.bin"),
+        coverage=_default(fit_probe, "coverage"), wider=WIDER, enough_answers=ENOUGH_ANSWERS,
+        probably_wrong=PROBABLY_WRONG,
         ood=dict(file="ood.bin", type="float32", names=ood_names(), columns=ood_embeddings().shape[1]))
 
 # %% ../nbs/79_studio.ipynb #dd35e1ce
@@ -97,6 +108,7 @@ def studio_files(
     site = {name: fill_words(data) if name == "index.html" else data for name, data in _sources().items()}
     site |= {f"ort/{name}": data for name, data in web_runtime(cache).items()} | {
         "backbone.onnx": _backbone_graph(), "ood.bin": ood_embeddings().tobytes(),
+        "directions.bin": projection(ood_embeddings().shape[1], RANK + MORE).tobytes(),
         "studio.json": json.dumps(studio_constants() | facts).encode()}
     worker = site.pop("sw.js")
     return site | {"sw.js": _fill_worker(worker, site)}

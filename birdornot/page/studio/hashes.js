@@ -1,7 +1,8 @@
 // The same picture again, smaller, brighter, cropped or mirrored: the hashes and limits of `birdornot.duplicates`.
 import {reduceAndResize, resize} from "../resample.js";
+import {byCodePoint} from "./numbers.js";
 import {sha256} from "./sha256.js";
-import {islands, nameGroups} from "./split.js";
+import {connected, islands, nameGroups} from "./split.js";
 
 const each = (n, make) => Float64Array.from({length: n}, (_, i) => make(i));
 
@@ -13,12 +14,14 @@ function greyOf({data, width, height}) {
   return {data: out, width, height};
 }
 
-// Standard deviation of the greys of a picture: next to nothing where it is blank.
-export function contrastOf(picture) {
-  const {data} = greyOf(picture), n = data.length/3;
-  let total = 0, squares = 0;
-  for (let i = 0; i < data.length; i += 3) { total += data[i]; squares += data[i]*data[i]; }
-  return Math.sqrt(Math.max(0, squares/n - (total/n)**2));
+// Standard deviation of the ink that varies most: next to nothing where a picture is blank.
+export function contrastOf({data}) {
+  const n = data.length/3;
+  return Math.max(...[0, 1, 2].map(c => {
+    let total = 0, squares = 0;
+    for (let i = c; i < data.length; i += 3) { total += data[i]; squares += data[i]*data[i]; }
+    return Math.sqrt(Math.max(0, squares/n - (total/n)**2));
+  }));
 }
 
 // Pillow's tables of RGB → YCbCr, 6 bits after the point.
@@ -57,7 +60,7 @@ export function fingerprints(picture, constants) {
   const {data, width, height} = picture, size = new Uint8Array(Uint32Array.of(width, height).buffer), all = new Uint8Array(data.length + 8);
   all.set(size);
   all.set(data, 8);
-  return {...perceptualHashes(picture, constants), blank: contrastOf(picture) <= constants.blank, pixels: sha256(all)};
+  return {...perceptualHashes(picture, constants), blank: contrastOf(picture) < constants.blank, pixels: sha256(all)};
 }
 
 // ---- pairs
@@ -177,32 +180,70 @@ function byLook(members, rows, constants) {  // of rows with one hash: to the fi
   return out;
 }
 
-// For each of the rows {phash, mirror, look} the number of the first of its group: pictures that look the same, mirrored or not.
-export function lookAlikes(rows, constants) {
-  const node = Int32Array.from({length: rows.length}, (_, i) => i), same = new Map();
-  rows.forEach((r, i) => { const key = r.phash.join(); if (same.has(key)) same.get(key).push(i); else same.set(key, [i]); });
+// Which rows {phash, mirror, look} look the same, mirrored or not. → {node: for each the first with the same hash and look,
+// pairs of such that are alike}
+export function alikePairs(rows, constants) {
+  const node = Int32Array.from({length: rows.length}, (_, i) => i), same = new Map(), keys = rows.map(r => r.phash.join());
+  keys.forEach((key, i) => { if (same.has(key)) same.get(key).push(i); else same.set(key, [i]); });
   for (const members of same.values()) if (members.length > 1) for (const [i, first] of byLook(members, rows, constants)) node[i] = first;
   const codes = asWords(rows.map(r => r.phash)), mirror = asWords(rows.map(r => r.mirror)), pairs = [];
-  const firsts = [...new Set(node)].sort((a, b) => a - b);
-  firsts.forEach((i, at) => {
-    for (const j of firsts.slice(at + 1)) {
-      if (rows[i].phash.join() === rows[j].phash.join()) continue;
-      const plain = differ(codes[i], codes[j], constants.most) <= constants.most;
-      const turned = differ(codes[i], mirror[j], constants.most) <= constants.most;
-      if ((plain && sameLook(rows[i].look, rows[j].look, false, constants))
-          || (turned && sameLook(rows[i].look, rows[j].look, true, constants))) pairs.push([i, j]);
-    }
-  });
-  const group = starGroups(rows.length, pairs);
-  return Array.from(node, i => group[i]);
+  const firsts = [...new Set(node)].sort((a, b) => a - b), {most} = constants;
+  for (let a = 0; a < firsts.length; a++) for (let b = a + 1; b < firsts.length; b++) {
+    const i = firsts[a], j = firsts[b];
+    if (keys[i] === keys[j]) continue;
+    if ((differ(codes[i], codes[j], most) <= most && sameLook(rows[i].look, rows[j].look, false, constants))
+        || (differ(codes[i], mirror[j], most) <= most && sameLook(rows[i].look, rows[j].look, true, constants))) pairs.push([i, j]);
+  }
+  return {node, pairs};
 }
 
-// The name of each picture's group, as `duplicate_groups` names them in Python; rows: {sha256, phash, mirror, look, blank}.
-export function copyGroups(rows, constants) {
-  const read = [...rows.keys()].filter(i => !rows[i].blank), size = new Map();
-  const looks = lookAlikes(read.map(i => rows[i]), constants), look = new Map(read.map((i, at) => [i, looks[at]]));
-  for (const g of looks) size.set(g, (size.get(g) ?? 0) + 1);
-  const [few, share] = constants.too_common, limit = Math.max(few, share*rows.length), names = rows.map(r => r.sha256);
-  const marks = rows.map((r, i) => [r.sha256, look.has(i) && size.get(look.get(i)) <= limit ? `look ${look.get(i)}` : `file ${i}`]);
-  return nameGroups(islands(marks), names);
+const counted = keys => {
+  const counts = new Map();
+  for (const key of keys) counts.set(key, (counts.get(key) ?? 0) + 1);
+  return counts;
+};
+
+// Which rows {label, width, height} belong to a class that comes mostly from one fixed camera.
+export function sessionMembers({node, pairs}, rows, {least_session, one_size}) {
+  const of = connected(node.length, pairs), kinds = rows.map((r, i) => JSON.stringify([r.label, of[node[i]]]));
+  const size = counted(kinds), total = counted(rows.map(r => r.label)), shapes = counted(rows.map((r, i) => `${kinds[i]} ${r.width}×${r.height}`));
+  const commonest = new Map();
+  rows.forEach((r, i) => commonest.set(kinds[i], Math.max(commonest.get(kinds[i]) ?? 0, shapes.get(`${kinds[i]} ${r.width}×${r.height}`))));
+  return rows.map((r, i) => {
+    const n = size.get(kinds[i]);
+    return n >= least_session && 2*n > total.get(r.label) && commonest.get(kinds[i]) >= one_size*n;
+  });
+}
+
+function naturally(a, b) {  // numbers in names count as numbers, and come before letters
+  const [x, y] = [a, b].map(name => name.split(/(\d+)/).filter(Boolean));
+  for (let i = 0; i < Math.min(x.length, y.length); i++) {
+    const [m, n] = [x[i], y[i]].map(part => /^\d+$/.test(part) ? Number(part) : NaN);
+    if (isNaN(m) !== isNaN(n)) return isNaN(m) ? 1 : -1;
+    const off = (isNaN(m) ? 0 : m - n) || byCodePoint(x[i], y[i]);
+    if (off) return off;
+  }
+  return x.length - y.length;
+}
+
+// Cut a session into blocks of consecutive pictures, by their names: for each picture the number of its block.
+export function sessionBlocks(names, {blocks: [least, most]}) {
+  const n = names.length, out = new Int32Array(n), parts = Math.max(least, Math.min(most, Math.floor(n/2)));
+  [...names.keys()].sort((i, j) => naturally(names[i], names[j]) || i - j).forEach((i, place) => { out[i] = Math.floor(place*parts/n); });
+  return out;
+}
+
+// The name of each picture's group, by what cleaning takes for copies or a session of one camera; rows: {sha256, phash, mirror,
+// look, label, width, height, name}. `found`: their `alikePairs`, if known.
+export function copyGroups(rows, constants, found = alikePairs(rows, constants)) {
+  const session = sessionMembers(found, rows, constants), marks = new Array(rows.length);
+  for (const label of new Set(rows.map(r => r.label))) {
+    const mine = [...rows.keys()].filter(i => session[i] && rows[i].label === label), blocks = sessionBlocks(mine.map(i => rows[i].name), constants);
+    mine.forEach((i, at) => { marks[i] = JSON.stringify(["session", label, blocks[at]]); });
+  }
+  const free = [...rows.keys()].filter(i => !session[i]), place = new Map(free.map((i, at) => [i, at]));
+  const {node, pairs} = session.some(Boolean) ? alikePairs(free.map(i => rows[i]), constants) : found;
+  const group = starGroups(free.length, pairs);
+  for (const i of free) marks[i] = `copy ${group[node[place.get(i)]]}`;
+  return nameGroups(islands(rows.map((r, i) => [r.sha256, marks[i]])), rows.map(r => r.sha256));
 }

@@ -125,7 +125,7 @@ class Studio {
     if (kind === "groups") return;
     if (kind === "past") return this.offerUndo();
     if (kind === "verdicts") return this.result && this.results.show(this.result);
-    if (kind === "photos" || kind === "classes") this.stale = true;
+    if (["photos", "classes", "labels"].includes(kind)) this.stale = true;
     clearTimeout(this.soon);
     this.soon = setTimeout(() => this.update(), 20);
   }
@@ -145,13 +145,14 @@ class Studio {
 
   async learn(asked) {
     const {project} = this, trainer = await this.trainer, photos = [...project.photos];
+    const labels = this.labels(photos);
     if (this.stale) {
       this.stale = false;
-      project.groups = await trainer.groups(photos);
+      project.groups = await trainer.groups(photos, labels);
       project.tell("groups");
       this.cards.changed("groups");
     }
-    const labels = this.labels(photos), groups = photos.map(p => project.groups.get(p.id)), lack = this.lack(labels, groups);
+    const groups = photos.map(p => project.groups.get(p.id)), lack = this.lack(labels, groups);
     $("#train").disabled = Boolean(lack);
     this.along.allow(photos.length > 0, !lack && Boolean(this.result));
     if (lack) return this.forget(lack);

@@ -29,8 +29,9 @@ export class Trainer {
   }
 
   // Photo → name of its group; photos of one group are copies of each other.
-  async groups(photos) {
-    const rows = photos.map(({sha256, phash, mirror, look, blank}) => ({sha256, phash, mirror, look, blank}));
+  async groups(photos, labels) {
+    const rows = photos.map(({sha256, phash, mirror, look, width, height, name}, i) => (
+      {sha256, phash, mirror, look, width, height, name, label: labels[i]}));
     const {groups} = await this.ask({copies: rows});
     return new Map(photos.map((p, i) => [p.id, groups[i]]));
   }
