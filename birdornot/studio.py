@@ -28,7 +28,7 @@ from .probe import DEALS, ENOUGH_HELD_OUT, fit_probe
 from .server import LocalServer, serve_files, show
 from .split import MIN_GROUPS, stratified_folds
 from .suspects import PROBABLY_WRONG
-from .web import PAGE_FOLDER, WORD_TABLES, fill_words, web_runtime, write_site
+from .web import PAGE_FOLDER, WORD_TABLES, fill_words, page_template, web_runtime, write_site
 
 # %% ../nbs/79_studio.ipynb #0e9cfc89
 def _backbone_graph():
@@ -73,9 +73,9 @@ def _sources():
     "Read what was written by hand: name in the studio's folder → contents"
     shared = {f.name: f for f in PAGE_FOLDER.iterdir() if f.is_file() and f.name != "server.js"}
     own = {f.name: f for f in (PAGE_FOLDER/"studio").iterdir()}
-    found = {dict({"index.html": "page.html", "ort-LICENSE.txt": "ort/LICENSE.txt"}).get(k, k): f
-             for k, f in shared.items()}
-    found |= {k if k in _AT_THE_TOP else f"studio/{k}": f for k, f in own.items()}
+    shared["ort/LICENSE.txt"] = shared.pop("ort-LICENSE.txt")
+    del shared["index.html"]  # that of a model's page, which goes with its template as page.html
+    found = shared | {k if k in _AT_THE_TOP else f"studio/{k}": f for k, f in own.items()}
     found |= {f"words/{f.name}": f for f in (PAGE_FOLDER/"words").iterdir()}
     return {name: f.read_bytes() for name, f in found.items()}
 
@@ -107,7 +107,8 @@ def studio_files(
     """
     site = {name: fill_words(data) if name == "index.html" else data for name, data in _sources().items()}
     site |= {f"ort/{name}": data for name, data in web_runtime(cache).items()} | {
-        "backbone.onnx": _backbone_graph(), "ood.bin": ood_embeddings().tobytes(),
+        "page.html": page_template(shared=False).encode(), "backbone.onnx": _backbone_graph(),
+        "ood.bin": ood_embeddings().tobytes(),
         "directions.bin": projection(ood_embeddings().shape[1], RANK + MORE).tobytes(),
         "studio.json": json.dumps(studio_constants() | facts).encode()}
     worker = site.pop("sw.js")

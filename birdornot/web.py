@@ -6,7 +6,7 @@ Docs: https://birdornot.github.io/birdornot/web.html.md"""
 
 # %% auto #0
 __all__ = ['RUNTIME', 'PAGE_FOLDER', 'WORD_TABLES', 'WebError', 'web_runtime', 'label_words', 'page_title', 'example_pictures',
-           'share_card', 'fill_words', 'page_files', 'write_site', 'write_page']
+           'share_card', 'fill_words', 'page_template', 'page_files', 'write_site', 'write_page']
 
 # %% ../nbs/76_web.ipynb #1470fd02
 import base64
@@ -30,7 +30,6 @@ from PIL import Image, ImageDraw, ImageOps
 from .core import BirdornotError, atomic_folder, cache_dir, plural
 from .model import ModelFolder
 from .picture import open_upright, write_text
-from .predict import WORDS
 
 # %% ../nbs/76_web.ipynb #bf3abb3f
 class WebError(BirdornotError):
@@ -233,24 +232,34 @@ _PAGE_FACTS = ("labels", "size", "max_size", "temperature", "multilabel", "unsur
                "created", "drawn")
 _SHARED = ('<meta property="og:image" content="share.jpg">\n<meta property="og:image:alt" content="{{title}}">\n'
            '<meta name="twitter:card" content="summary_large_image">')
-_IN_BROWSER = dict(
-    share=_SHARED,
-    lead="Show it a photo. It is looked at in your browser and never leaves this device.",
-    how='Everything runs on this device, with <a href="ort/LICENSE.txt">ONNX Runtime Web</a>. The page can be saved, '
-        "copied and put on any web server.")
-_ON_COMPUTER = dict(
-    share="",
-    lead="Show it a photo. It is looked at on this computer and goes nowhere else.",
-    how="Python answers, in the window where <code>birdornot serve</code> was started. To give the page away, "
-        "write one that needs no Python: <code>birdornot export --web</code>.")
+_IN_BROWSER = dict(share=_SHARED, lead="page.lead_browser", how="page.how_browser",
+                   runtime=', <a href="ort/LICENSE.txt">ONNX Runtime Web</a>')
+_ON_COMPUTER = dict(share="", lead="page.lead_computer", how="page.how_computer", runtime="")
 
 
-def _fill_template(template, title, words):
-    "Fill the template of index.html: the title is text, the other words are ours"
-    words = words | {k: html.escape(v) for k, v in dict(title=title, description=f"{title} {words['lead']}").items()}
-    for k, v in words.items(): template = template.replace(f"{{{{{k}}}}}", v)
-    return template.encode()
+def page_template(
+    served: bool = False,  # answers come from a server on this computer; False: from the browser
+    shared: bool = True  # a card, share.jpg, lies beside a page that is not served
+) -> str:  # HTML with {{title}} and {{description}} to fill in
+    """Read the page, with the words that do not depend on the model
 
+    Parameters
+    ----------
+    served
+        answers come from a server on this computer; False: from the browser
+    shared
+        a card, share.jpg, lies beside a page that is not served
+
+    Returns
+    -------
+    str
+        HTML with {{title}} and {{description}} to fill in
+    """
+    template, words = (PAGE_FOLDER/"index.html").read_bytes(), _ON_COMPUTER if served else _IN_BROWSER
+    for k, v in (words | ({} if shared else {"share": ""})).items():
+        template = template.replace(f"{{{{{k}}}}}".encode(), v.encode())
+    lead = html.escape(WORD_TABLES["en"][words["lead"]])
+    return fill_words(template).decode().replace("{{description}}", f"{{{{title}}}} {lead}")
 
 # %% ../nbs/76_web.ipynb #a9e57068
 def page_files(
@@ -278,19 +287,19 @@ def page_files(
         name, with slashes → contents; without the model and the runtime
     """
     sources = {f.name: f.read_bytes() for f in PAGE_FOLDER.iterdir() if f.is_file()}
-    page, asks, licence = (sources.pop(f) for f in ("index.html", "server.js", "ort-LICENSE.txt"))
+    sources |= {f"words/{f.name}": f.read_bytes() for f in (PAGE_FOLDER/"words").iterdir()}
+    asks, licence = sources.pop("server.js"), sources.pop("ort-LICENSE.txt")
     sources |= {"classifier.js": asks} if served else {"ort/LICENSE.txt": licence}
     documents = {f: model.read(f) for f in ("MODEL_CARD.md", "ATTRIBUTION.csv") if f in model.files.names()}
     labels = model.info["labels"]
     drawn = {f"examples/{i}.jpg": (what, data) for i, (what, data) in enumerate(example_pictures(labels))}
     about = {k: model.info[k] for k in _PAGE_FACTS if k in model.info} | facts | dict(
-        words=WORDS, files=list(documents), examples=[dict(file=f, what=what) for f, (what, _) in drawn.items()])
-    words = _ON_COMPUTER if served else _IN_BROWSER
+        title=title, files=list(documents), examples=[dict(file=f, what=what) for f, (what, _) in drawn.items()])
     if not served:
         share_card(model, title).save(shared := io.BytesIO(), "JPEG", quality=88)
         sources["share.jpg"] = shared.getvalue()
     return sources | documents | {f: data for f, (_, data) in drawn.items()} | {
-        "index.html": _fill_template(page.decode(), title or page_title(labels), words),
+        "index.html": page_template(served).replace("{{title}}", html.escape(title or page_title(labels))).encode(),
         "page.json": json.dumps(about).encode()}
 
 

@@ -3,7 +3,6 @@ export const $ = (selector, within = document) => within.querySelector(selector)
 export const words = label => label.replaceAll("_", " ");
 export const capital = text => text && text[0].toUpperCase() + text.slice(1);
 export const plural = (n, word) => `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "s"}`;
-export const percent = p => p > 0.999 && p < 1 ? "> 99.9 %" : p < 0.001 && p > 0 ? "< 0.1 %" : `${(100*p).toFixed(1)} %`;
 
 // An element: texts are attributes, all else (handlers, what is on or off) are properties.
 export function make(name, given = {}, ...children) {

@@ -1,6 +1,7 @@
 // The page: photos come in by file, folder, drop, paste and camera, answers go out for eyes and for screen readers.
 import {Classifier} from "./classifier.js";
-import {$, capital, make, neighbours, percent, plural, words} from "./kit.js";
+import {$, capital, make, neighbours, words} from "./kit.js";
+import {either, offerLanguages, percent, preferred, say, speak, whyRefused} from "./words.js";
 
 const SHOWN = 5, FEW = 6, KEPT = 1000;  // bars of an answer; answers with all details; answers on the page
 const SMALL = 240;  // side of a picture among many, pixels: a thousand whole ones would not fit in a phone
@@ -29,30 +30,31 @@ const bar = ([name, share, text]) => make("li", {},
 // Is it novelty that makes the answer unsure? Then no probability says anything, and none is shown.
 const strange = ({doubt}) => doubt === "novel" || doubt === "drawn";
 
-function bars(answer, {words: said}) {
+function bars(answer) {
   if (!strange(answer))
-    return make("ul", {class: "bars", "aria-label": "Probabilities"},
+    return make("ul", {class: "bars", "aria-label": say("try.bars")},
       ...answer.probabilities.slice(0, SHOWN).map(([label, p]) => bar([words(label), p, percent(p)])));
   const marks = [["this", answer.novelty], ["limit", answer.limit], ["typical", 1]], most = Math.max(...marks.map(([, v]) => v));
-  return make("ul", {class: "bars novel", "aria-label": "Novelty"},
-    ...marks.map(([name, v]) => bar([capital(said[name]), v/most, v.toFixed(2)])));
+  return make("ul", {class: "bars novel", "aria-label": say("try.novelty")},
+    ...marks.map(([name, v]) => bar([capital(say(`answer.${name}`)), v/most, v.toFixed(2)])));
 }
 
-const headline = ({labels, doubt}, said) => capital(doubt ? said.unsure : labels.map(words).join(" and ") || said.none);
+const all = names => names.join(say("page.and"));
+const headline = ({labels, doubt}) => capital(doubt ? say("answer.unsure") : all(labels.map(words)) || say("answer.none"));
 
 function show(batch, file, answer, model) {
-  const {info} = model, name = file.called, text = headline(answer, info.words), few = batch.size <= FEW;
+  const {info} = model, name = file.called, text = headline(answer), few = batch.size <= FEW;
   const body = [make("h2", {}, text), make("p", {class: "name"}, name)];
-  if (answer.doubt) body.push(make("p", {class: "why"}, `${capital(info.words[answer.doubt])}.`));
-  body.push(bars(answer, info));
-  const photo = make("figure", {}, canvas(answer.picture, `Your photo ${name}`, few ? Infinity : SMALL));
+  if (answer.doubt) body.push(make("p", {class: "why"}, `${capital(say(`answer.${answer.doubt}`))}.`));
+  body.push(bars(answer));
+  const photo = make("figure", {}, canvas(answer.picture, say("page.photo", {name}), few ? Infinity : SMALL));
   if (info.why) body.push(reasons(file, answer, photo, model, few));
   if (info.dataset) body.push(correction(file, answer, model));
   const card = make("article", {class: answer.doubt ? "unsure" : "sure", "aria-label": `${name}: ${text}`},
     photo, make("div", {}, ...body));
   const [best, p] = answer.probabilities[0];
-  tell(batch, card, answer.doubt ? info.words.unsure : text, `${name}: ${text}. `
-    + (answer.doubt ? `${capital(info.words[answer.doubt])}.` : `${words(best)} ${percent(p)}.`));
+  tell(batch, card, answer.doubt ? say("answer.unsure") : text, `${name}: ${text}. `
+    + (answer.doubt ? `${capital(say(`answer.${answer.doubt}`))}.` : `${words(best)} ${percent(p)}.`));
 }
 
 // ---- where the answers come from this computer: why it is so, and what is right
@@ -74,18 +76,18 @@ function button(text, work) {
 function reasons(file, answer, photo, model, few) {
   const plain = photo.firstChild, novel = strange(answer), box = make("div", {});
   let heat, found;
-  const why = button("Why?", async el => {
+  const why = button(say("page.why"), async el => {
     if (!found) {
-      el.textContent = "Looking for the reason …";
+      el.textContent = say("page.reason");
       try { found = await model.why(file, !novel); }
-      finally { el.textContent = "Why?"; }
-      if (found.heat) heat = canvas(found.heat, "The photo in grey, with what speaks for the answer in colour");
+      finally { el.textContent = say("page.why"); }
+      if (found.heat) heat = canvas(found.heat, say("page.heat"));
     }
     const shown = el.dataset.shown === "yes";
     el.dataset.shown = shown ? "no" : "yes";
-    photo.replaceChildren(...(heat && !shown ? [heat, make("figcaption", {}, "The brighter, the more it speaks for the answer")] : [plain]));
+    photo.replaceChildren(...(heat && !shown ? [heat, make("figcaption", {}, say("try.brighter"))] : [plain]));
     box.replaceChildren(...(shown ? [] : nearest(found)));
-    el.textContent = shown ? "Why?" : heat ? "Show the photo" : "Hide the reason";
+    el.textContent = say(shown ? "page.why" : heat ? "page.show" : "page.hide");
   });
   if (novel && few && model.info.dataset) setTimeout(() => why.click());
   return make("div", {}, make("div", {class: "row left"}, why), box);
@@ -94,22 +96,22 @@ function reasons(file, answer, photo, model, few) {
 function nearest({nearest: found, note}) {
   const all = note ? [make("p", {class: "name"}, note)] : [];
   if (!found.length) return all;
-  return [...all, neighbours("Training pictures most like it", found.map(n => ({...n, label: words(n.label)})), n => canvas(n.picture, `Training picture: ${n.label}`))];
+  return [...all, neighbours(say("page.near"), found.map(n => ({...n, label: words(n.label)})), n => canvas(n.picture, say("page.trained", {label: n.label})), {itself: say("try.itself"), copy: say("try.copy")})];
 }
 
 function correction(file, answer, model) {
   const {labels, multilabel} = model.info;
-  const box = make("div", {class: "correction", role: "group", "aria-label": "Correction"});
+  const box = make("div", {class: "correction", role: "group", "aria-label": say("page.correction")});
   const save = async right => {
-    if (!right.length) throw new Error("nothing is chosen; choose what the photo shows");
+    if (!right.length) throw new Error(say("page.nothing"));
     const {said, id} = await model.correct(file, right);
-    const undo = button("Undo", async () => { $("#spoken").textContent = (await model.undo(id)).said; offer(); });
+    const undo = button(say("undo.undo"), async () => { $("#spoken").textContent = (await model.undo(id)).said; offer(); });
     $("#spoken").textContent = said;
     box.replaceChildren(make("p", {}, said), make("div", {class: "row left"}, undo));
     undo.focus();
   };
   const fields = multilabel ? boxes : labels.length > 6 ? list : buttons;
-  const offer = () => box.replaceChildren(make("p", {}, answer.doubt ? "You know it? Say what it is:" : "Wrong? Say what it is:"),
+  const offer = () => box.replaceChildren(make("p", {}, say(answer.doubt ? "page.known" : "page.wrong")),
     make("div", {class: "row left"}, ...fields(answer, labels, save)));
   offer();
   return box;
@@ -118,27 +120,28 @@ function correction(file, answer, model) {
 const buttons = (answer, labels, save) => labels.filter(l => answer.doubt || l !== answer.labels[0]).map(l => button(words(l), () => save([l])));
 
 function list(answer, labels, save) {
-  const options = [["", "Choose …"], ...labels.map(l => [l, words(l)])].map(([value, text]) => make("option", {value}, text));
-  const select = make("select", {"aria-label": "What the photo shows"}, ...options);
-  return [select, button("Save", () => save(select.value ? [select.value] : []))];
+  const options = [["", say("page.select")], ...labels.map(l => [l, words(l)])].map(([value, text]) => make("option", {value}, text));
+  const select = make("select", {"aria-label": say("page.shows")}, ...options);
+  return [select, button(say("page.save"), () => save(select.value ? [select.value] : []))];
 }
 
 function boxes(answer, labels, save) {
   const ticks = labels.map(l => make("input", {type: "checkbox", value: l, checked: answer.labels.includes(l)}));
   const chosen = () => ticks.filter(t => t.checked).map(t => t.value);
-  return [...ticks.map(t => make("label", {class: "tick"}, t, words(t.value))), button("Save", () => save(chosen()))];
+  return [...ticks.map(t => make("label", {class: "tick"}, t, words(t.value))), button(say("page.save"), () => save(chosen()))];
 }
 
-function refuse(batch, name, reason, {words: said}) {
-  const card = make("article", {class: "refused", "aria-label": `${name}: ${said.refused}`},
-    make("div", {}, make("h2", {}, capital(said.refused)), make("p", {class: "name"}, `${name}: ${reason}`)));
-  tell(batch, card, said.refused, `${name}, ${said.refused}: ${reason}`);
+function refuse(batch, name, reason) {
+  const said = say("answer.refused");
+  const card = make("article", {class: "refused", "aria-label": `${name}: ${said}`},
+    make("div", {}, make("h2", {}, capital(said)), make("p", {class: "name"}, `${name}: ${reason}`)));
+  tell(batch, card, said, `${name}, ${said}: ${reason}`);
 }
 
 // ---- one photo, or several that came together: in the order given, the newest lot on top
 function begin(size) {
   const batch = {size, counts: new Map(), sum: make("p", {class: "sum"}), cards: make("div", {class: "cards"})};
-  $("#answers").prepend(make("section", {class: size > FEW ? "batch many" : "batch", "aria-label": plural(size, "photo")},
+  $("#answers").prepend(make("section", {class: size > FEW ? "batch many" : "batch", "aria-label": say("page.photos", {n: size})},
     ...(size > 1 ? [batch.sum] : []), batch.cards));
   return batch;
 }
@@ -155,8 +158,8 @@ function tell(batch, card, kind, spoken) {
 
 function summarise(batch, left) {
   const counts = [...batch.counts].map(([kind, n]) => `${n} × ${kind.toLowerCase()}`).join(", ");
-  const without = left ? `. ${plural(left, "other file")} of the folder ${left === 1 ? "is" : "are"} not of a picture's kind, and left out.` : "";
-  batch.sum.textContent = `${plural(batch.size, "photo")}: ${counts}${without}`;
+  const without = left ? `. ${say("page.left", {n: left})}` : "";
+  batch.sum.textContent = `${say("page.photos", {n: batch.size})}: ${counts}${without}`;
   if (batch.size > 1) $("#spoken").textContent = batch.sum.textContent;
 }
 
@@ -171,11 +174,11 @@ const ready = Classifier.load(p => { $("#progress").value = p; });
 async function look(files, left) {
   const model = await ready, batch = begin(files.length);
   for (const [i, file] of files.entries()) {
-    status(files.length > 1 ? `Looking at ${i + 1} of ${files.length} …` : "Looking …");
+    status(files.length > 1 ? say("page.looking_at", {i: i + 1, n: files.length}) : say("page.looking"));
     await new Promise(done => setTimeout(done, 20));  // let the page paint
-    file.called ??= file.name || "photo";
+    file.called ??= file.name || say("try.photo");
     try { show(batch, file, await model.classify(file), model); }
-    catch (e) { refuse(batch, file.called, e.message, model.info); }
+    catch (e) { refuse(batch, file.called, whyRefused(e)); }
   }
   summarise(batch, left);
   status("");
@@ -183,7 +186,7 @@ async function look(files, left) {
 
 function take(files, left = 0) {
   if ((files = [...files]).length) queue = queue.then(() => look(files, left)).catch(() => {});
-  else if (left) status("There is no picture in this folder.", true);
+  else if (left) status(say("page.no_picture"), true);
 }
 
 // ---- a folder: its pictures by name, in order, and how many files are none
@@ -223,14 +226,14 @@ for (const kind of ["dragenter", "dragover"]) addEventListener(kind, e => { e.pr
 for (const kind of ["dragleave", "drop"]) addEventListener(kind, () => $("#drop").classList.remove("over"));
 addEventListener("drop", e => {
   e.preventDefault();
-  takeDropped(e.dataTransfer).catch(() => status("This folder cannot be read: choose its photos instead.", true));
+  takeDropped(e.dataTransfer).catch(() => status(`${capital(say("refused.folder"))}.`, true));
 });
 
 // A phone has a camera app of its own; elsewhere the picture of the camera is shown here.
 $("#camera").addEventListener("click", async () => {
   if (matchMedia("(pointer: coarse)").matches || !navigator.mediaDevices) return $("#snap").click();
   try { $("#booth video").srcObject = await navigator.mediaDevices.getUserMedia({video: {width: {ideal: 1280}}}); }
-  catch { return status("No camera can be used here: choose a file instead.", true); }
+  catch { return status(say("camera.none"), true); }
   $("#booth").showModal();
 });
 $("#booth").addEventListener("close", () => {
@@ -243,43 +246,52 @@ $("#shoot").addEventListener("click", async () => {
   const video = $("#booth video"), shot = new OffscreenCanvas(video.videoWidth, video.videoHeight);
   if (!shot.width) return;
   shot.getContext("2d").drawImage(video, 0, 0);
-  const file = new File([await shot.convertToBlob({type: "image/png"})], "camera photo");
+  const file = new File([await shot.convertToBlob({type: "image/png"})], say("page.camera_photo"));
   $("#booth").close();
   take([file]);
 });
 
 function about(info) {
+  const {pictures, error, files} = info;
   const facts = {
-    Answers: info.labels.map(words).join(", "),
-    "Learned from": info.pictures ? Object.entries(info.pictures).map(([k, n]) => `${n} × ${words(k)}`).join(", ") : "",
-    "How often wrong": info.error ? `${info.error.wrong} of ${info.error.of} pictures it had not seen: ${percent(info.error.error)}`
-      + ` (95 % interval ${percent(info.error.low)} to ${percent(info.error.high)})` : "",
-    Backbone: info.backbone, Made: info.created?.slice(0, 10),
+    answers: info.labels.map(words).join(", "),
+    learned: pictures ? Object.entries(pictures).map(([k, n]) => `${n} × ${words(k)}`).join(", ") : "",
+    error: error ? say("page.error_is", {n: error.wrong, of: error.of, error: percent(error.error), low: percent(error.low), high: percent(error.high)}) : "",
+    backbone: info.backbone, made: info.created?.slice(0, 10),
   };
-  for (const [k, v] of Object.entries(facts)) if (v) $("#about").append(make("dt", {}, k), make("dd", {}, v));
-  const links = info.files.map(f => make("a", {href: f}, f)).flatMap((a, i) => i ? [", ", a] : [a]);
-  if (links.length) $("#about").append(make("dt", {}, "More"), make("dd", {}, ...links));
-  $("#note").textContent = info.drawn ? info.words.only_drawn : "";
+  const rows = Object.entries(facts).filter(([, v]) => v).flatMap(([k, v]) => [make("dt", {}, say(`page.about_${k}`)), make("dd", {}, v)]);
+  const links = files.map(f => make("a", {href: f}, f)).flatMap((a, i) => i ? [", ", a] : [a]);
+  if (links.length) rows.push(make("dt", {}, say("page.about_more")), make("dd", {}, ...links));
+  $("#about").replaceChildren(...rows);
+  $("#note").textContent = info.drawn ? say("answer.only_drawn") : "";
   $("#note").hidden = !info.drawn;
 }
 
+// The question that the model answers, unless the page was given a title.
+function title({labels, title: given}) {
+  if (!given) $("h1").textContent = document.title = capital(`${either(labels.map(words))}?`);
+}
+
 function offer(examples) {
+  $("#examples ul").replaceChildren();
   for (const {file, what} of examples) {
-    const button = make("button", {type: "button"}, make("img", {src: file, alt: `Drawing: ${what}`, width: 84, height: 84}));
-    button.addEventListener("click", async () => take([new File([await (await fetch(file)).blob()], `Drawing: ${what}`)]));
+    const button = make("button", {type: "button"}, make("img", {src: file, alt: say("page.drawing", {what}), width: 84, height: 84}));
+    button.addEventListener("click", async () => take([new File([await (await fetch(file)).blob()], say("page.drawing", {what}))]));
     $("#examples ul").append(make("li", {}, button));
   }
   $("#examples").hidden = !examples.length;
 }
 
 try {
+  await speak(preferred());
   const {info} = await ready;
-  about(info);
-  offer(info.examples);
+  const describe = () => { title(info); about(info); offer(info.examples); };
+  describe();
+  offerLanguages($("#language"), describe);
   $("#progress").hidden = true;
   status("");
   document.body.dataset.ready = "yes";
 } catch (e) {
   $("#progress").hidden = true;
-  status(`The model cannot be used: ${e.message}`, true);
+  status(say("page.unusable", {reason: e.message}), true);
 }

@@ -4,20 +4,23 @@ import {draftFactor, reduce, thumbnail} from "./resample.js";
 const MAX_BYTES = 100e6;  // as in Python
 const MAX_PIXELS = 100e6;  // a browser decodes all of a picture, 4 bytes a pixel; Python takes larger JPEGs
 
-export class BadPicture extends Error {}
+// Why a file is refused: in English, and as a key of the words with what they need, for pages in other languages.
+export class BadPicture extends Error {
+  constructor(reason, key, given = {}) { super(reason); Object.assign(this, {key, given}); }
+}
 
 const KINDS = [  // what the first bytes say of files that no browser, or not every one, can open
-  [/^(II[*+]\0|MM\0[*+])/, "a TIFF"], [/^....ftyp(hei|hev|mif1)/s, "an HEIC photo"],
-  [/^....ftypavi/s, "an AVIF picture"], [/^RIFF....WEBP/s, "a WebP picture"], [/^\0\0\0\x0c(jP  |JXL )|^\xff[\x0a\x4f]/, "JPEG 2000 or JPEG XL"],
-  [/^8BPS/, "a Photoshop file"], [/^(....ftyp|\x1aE\xdf\xa3)/s, "a video"], [/^%PDF/, "a PDF"],
-  [/^PK\x03\x04/, "a zip archive"]];
+  [/^(II[*+]\0|MM\0[*+])/, "tiff", "a TIFF"], [/^....ftyp(hei|hev|mif1)/s, "heic", "an HEIC photo"],
+  [/^....ftypavi/s, "avif", "an AVIF picture"], [/^RIFF....WEBP/s, "webp", "a WebP picture"],
+  [/^\0\0\0\x0c(jP  |JXL )|^\xff[\x0a\x4f]/, "jpeg2000", "JPEG 2000 or JPEG XL"], [/^8BPS/, "photoshop", "a Photoshop file"],
+  [/^(....ftyp|\x1aE\xdf\xa3)/s, "video", "a video"], [/^%PDF/, "pdf", "a PDF"], [/^PK\x03\x04/, "zip", "a zip archive"]];
 
 function cannotOpen(head) {
-  const [, what] = KINDS.find(([signs]) => signs.test(head)) ?? [];
-  if (what) return `it is ${what}, which this browser cannot open; save it as JPEG or PNG`;
+  const [, what, name] = KINDS.find(([signs]) => signs.test(head)) ?? [];
+  if (what) return new BadPicture(`it is ${name}, which this browser cannot open; save it as JPEG or PNG`, "kind", {what});
   if (/^(\xff\xd8\xff|\x89PNG|GIF8|BM)/.test(head))
-    return "the file is damaged, or too large for this browser; take another copy, or save it smaller";
-  return "it is no picture that this browser can open; save it as JPEG or PNG";
+    return new BadPicture("the file is damaged, or too large for this browser; take another copy, or save it smaller", "damaged");
+  return new BadPicture("it is no picture that this browser can open; save it as JPEG or PNG", "nothing");
 }
 
 // Width and height that the first bytes of a file declare, before anything is decoded; null where they do not.
@@ -44,8 +47,8 @@ function frameSize(view, n) {  // of a JPEG: marker after marker, until the one 
 
 function refuseHuge([width, height]) {
   if (width*height > MAX_PIXELS)
-    throw new BadPicture(`${width}×${height} is more than ${MAX_PIXELS/1e6} megapixels, the limit of this page; `
-      + "save it smaller");
+    throw new BadPicture(`${width}×${height} is more than ${MAX_PIXELS/1e6} megapixels, the limit of this page; save it smaller`,
+                         "pixels", {width, height, megapixels: MAX_PIXELS/1e6});
 }
 
 // Pixels of a decoded picture, on white, shrunk by `factor`; in strips, because phones limit the size of a canvas.
@@ -81,13 +84,13 @@ const HEADER = 2**18;  // bytes in which a JPEG has said how large it is, whatev
 // A file, upright, RGB, no side longer than `most`: what `open_upright` is in Python. `whole` is its size as it was.
 export async function openUpright(blob, most) {
   if (blob.size > MAX_BYTES)
-    throw new BadPicture(`the file is larger than ${MAX_BYTES/1e6} MB, the limit of this page; save it smaller`);
+    throw new BadPicture(`the file is larger than ${MAX_BYTES/1e6} MB, the limit of this page; save it smaller`, "size", {megabytes: MAX_BYTES/1e6});
   const bytes = new Uint8Array(await blob.slice(0, HEADER).arrayBuffer());
   const head = String.fromCharCode(...bytes.subarray(0, 16));
   refuseHuge(declaredSize(bytes) ?? [0, 0]);
   let bitmap;
   try { bitmap = await createImageBitmap(blob, {imageOrientation: "from-image", premultiplyAlpha: "default"}); }
-  catch { throw new BadPicture(cannotOpen(head)); }
+  catch { throw cannotOpen(head); }
   const whole = [bitmap.width, bitmap.height];
   try {
     refuseHuge(whole);

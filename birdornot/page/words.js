@@ -37,8 +37,17 @@ export function tell(key, given) {
 export const share = (p, digits = 0) =>
   new Intl.NumberFormat(spoken, {style: "percent", minimumFractionDigits: digits, maximumFractionDigits: digits}).format(p);
 
+// A probability, but none that says it is certain where it is not.
+export const percent = p => p > 0.999 && p < 1 ? `> ${share(0.999, 1)}` : p < 0.001 && p > 0 ? `< ${share(0.001, 1)}` : share(p, 1);
+
 export const listed = names => new Intl.ListFormat(spoken).format(names);
-export const either = names => new Intl.ListFormat(spoken, {type: "disjunction"}).format(names);
+export const either = names => new Intl.ListFormat(spoken === "en" ? "en-GB" : spoken, {type: "disjunction"}).format(names);
+
+// Why a photo was refused: in the visitor's language where the reader of files gave a key, else in its own words.
+export function whyRefused({key, given, reason, message}) {
+  if (!has(`refused.${key}`)) return reason ?? message;
+  return say(`refused.${key}`, given.what ? {...given, what: say(`kind.${given.what}`)} : given);
+}
 
 const ATTRIBUTES = ["aria-label", "content", "placeholder"];
 

@@ -1,6 +1,6 @@
 // A module worker: reads a photo, tells copies of it, embeds it, makes a thumbnail. One picture at a time.
 import * as ort from "../ort/ort.wasm.min.mjs";
-import {BadPicture, fromBitmap, openUpright} from "../reader.js";
+import {fromBitmap, openUpright} from "../reader.js";
 import {modelInput, thumbnail} from "../resample.js";
 import {fingerprints} from "./hashes.js";
 import {fileSha256} from "./sha256.js";
@@ -59,5 +59,5 @@ onmessage = async ({data}) => {
     return;
   }
   try { postMessage({id: data.id, ok: true, ...await look(data)}); }
-  catch (e) { postMessage({id: data.id, ok: false, reason: e.message, bad: e instanceof BadPicture}); }
+  catch (e) { postMessage({id: data.id, ok: false, reason: e.message, key: e.key, given: e.given}); }
 };

@@ -1,6 +1,6 @@
 // The studio: photos come in, workers read and learn, four steps show it. Nothing leaves the page.
 import {$} from "../kit.js";
-import {has, offerLanguages, preferred, say, speak, translate} from "../words.js";
+import {offerLanguages, preferred, say, speak, translate, whyRefused} from "../words.js";
 import {Along} from "./along.js";
 import {burst} from "./camera.js";
 import {ClassCards, Refusals, nameOf} from "./classes.js";
@@ -30,12 +30,6 @@ function stop(sentence) {
   $("#reading").classList.add("failed");
 }
 
-// Why a photo was refused, in the visitor's language where the reader gave a key.
-function refusal({reason, key, given}) {
-  const words = key && `refused.${key}`;
-  return words && has(words) ? say(words, given?.what ? {...given, what: say(`kind.${given.what}`)} : given) : reason;
-}
-
 class Studio {
   constructor(constants, project) {
     Object.assign(this, {constants, project, result: null, reading: 0, read: 0, last: null, refusals: new Refusals(), stale: true});
@@ -48,7 +42,7 @@ class Studio {
       camera: id => burst(nameOf(project, project.classes.find(c => c.id === id)), file => this.take(ofFiles([file]), id), sentence => this.refuse("", sentence))});
     this.results = new Results({open: photo => this.open(photo), keep: photo => project.confirm(photo),
                                 fix: (photo, label) => project.move(photo, this.labelled(label).id)});
-    this.trying = new Trying({refusal, photos: () => project.photos, nameOf: photo => nameOf(project, project.classOf(photo)),
+    this.trying = new Trying({photos: () => project.photos, nameOf: photo => nameOf(project, project.classOf(photo)),
                               look: async (asked, first) => (await this.embedders).look(asked, first)});
     this.along = new Along(Object.fromEntries(["model", "page", "photos"].map(kind => [kind, () => this.pack(kind)])));
     project.addEventListener("change", e => this.changed(e.detail));
@@ -97,7 +91,7 @@ class Studio {
   }
 
   async enter({file, path, of}, found) {
-    if (!found.ok) { if (!found.dropped) this.refuse(path, refusal(found)); return; }
+    if (!found.ok) { if (!found.dropped) this.refuse(path, whyRefused(found)); return; }
     if (!this.project.classes.some(c => c.id === of)) return;
     if (found.blank) return this.refuse(path, say("refused.blank"));
     const twin = this.project.has(found.sha256, of);

@@ -1,6 +1,6 @@
 // The third step: new photos and the camera, answered; what the answer rests on, and "not sure" where it rests on nothing.
 import {$, capital, make, neighbours, words} from "../kit.js";
-import {say, share, translate} from "../words.js";
+import {percent, say, translate, whyRefused} from "../words.js";
 import {Camera} from "./camera.js";
 import {ACCEPTED} from "./classes.js";
 import {classActivation, overlay} from "./heat.js";
@@ -22,7 +22,7 @@ function bar(name, p, text) {
 // Of a strange photo no probability says anything: how novel it is, beside the limit and what is typical.
 function bars(found) {
   if (!strange(found))
-    return make("ul", {class: "bars", "aria-label": say("try.bars")}, ...found.probabilities.slice(0, SHOWN).map(([label, p]) => bar(words(label), p, share(p, 1))));
+    return make("ul", {class: "bars", "aria-label": say("try.bars")}, ...found.probabilities.slice(0, SHOWN).map(([label, p]) => bar(words(label), p, percent(p))));
   const marks = [["answer.this", found.novelty], ["answer.limit", found.limit], ["answer.typical", 1]], most = Math.max(...marks.map(([, v]) => v));
   return make("ul", {class: "bars novel", "aria-label": say("try.novelty")}, ...marks.map(([key, v]) => bar(capital(say(key)), v/most, v.toFixed(2))));
 }
@@ -74,12 +74,12 @@ export class Trying {
     this.answers = [{name, ...found}, ...this.answers].slice(0, KEPT);
     this.draw();
     const said = found.ok ? answer(this.head, found.embedding) : null;
-    $("#spoken").textContent = said ? `${name}: ${headline(said)}. ${reason(said)}` : `${name}: ${say("answer.refused")}. ${this.ask.refusal(found)}`;
+    $("#spoken").textContent = said ? `${name}: ${headline(said)}. ${reason(said)}` : `${name}: ${say("answer.refused")}. ${whyRefused(found)}`;
   }
 
   card(it) {
     if (!it.ok)
-      return make("article", {class: "answer refused"}, make("div", {}, make("h3", {}, capital(say("answer.refused"))), make("p", {class: "name"}, `${it.name}: ${this.ask.refusal(it)}`)));
+      return make("article", {class: "answer refused"}, make("div", {}, make("h3", {}, capital(say("answer.refused"))), make("p", {class: "name"}, `${it.name}: ${whyRefused(it)}`)));
     const found = answer(this.head, it.embedding), photo = make("figure", {}, canvasOf(it.picture, it.name));
     const body = [make("h3", {}, headline(found)), make("p", {class: "name"}, it.name)];
     if (found.doubt) body.push(make("p", {class: "why"}, reason(found)));
