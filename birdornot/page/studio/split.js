@@ -20,7 +20,7 @@ export function distinctGroups(labels, groups) {
 
 // What is missing to judge: {label: how many more pictures, copies counted once}; `classes` short of two. null: nothing.
 export function missingFor(labels, groups, {min_groups}) {
-  const distinct = distinctGroups(labels, groups);
+  const distinct = distinctGroups(dealtLabels(labels, groups, min_groups), groups);
   const more = Object.fromEntries([...distinct].filter(([, n]) => n < min_groups).map(([label, n]) => [label, min_groups - n]));
   const classes = Math.max(0, 2 - distinct.size);
   return classes || Object.keys(more).length ? {classes, more} : null;
