@@ -22,6 +22,7 @@ import numpy as np
 from .backbone import SIZES
 from .card import attribution, errors_by_slice, model_card, write_attribution
 from .core import BirdornotError, cores, in_words, put_in_place
+from .drift import REFERENCE, make_reference, one_a_group, reference_arrays
 from .duplicates import sessions
 from .embed import one_core_session
 from .evaluate import Evaluation
@@ -269,6 +270,16 @@ def _write_exam(trained, file):
                    told=np.frombuffer(json.dumps(deal).encode(), np.uint8)), file)
     return dict(pictures=len(x), numbers=x.shape[1])
 
+# %% ../nbs/73_export.ipynb #9758032d
+def _write_reference(trained, result, file):
+    "Write what later photos are compared with, if the pictures are known by which the model was judged"
+    from safetensors.numpy import save_file
+    files = [result.files[i] for i in one_a_group(result.groups, result.n)] if result.files else []
+    if len(files) < 2: return
+    x = trained.embed(files) if isinstance(trained, Probe) else trained.embed_pictures(
+        [open_upright(f, max_size=MAX_SIZE) for f in files])
+    save_file(reference_arrays(make_reference(result, x)), file)
+
 # %% ../nbs/73_export.ipynb #15b623db
 def _write_folder(trained, new, result, exam, more, name):
     "Write and check all files of a model into the empty folder `new`"
@@ -283,6 +294,7 @@ def _write_folder(trained, new, result, exam, more, name):
     write_attribution(rows, new/"ATTRIBUTION.csv")
     info = _model_facts(trained, facts, info, result, rows, more)
     _write_judged(trained, result, info.get("by"), new/JUDGED)
+    _write_reference(trained, result, new/REFERENCE)
     if exam: info["exam"] = _write_exam(trained, new/EXAM)
     small = write_int8(new, info, train, valid, _folder_targets(valid, info))
     info |= dict(largest_logit_difference=diff, int8=small, maps="maps" in [o.name for o in graph.graph.output],

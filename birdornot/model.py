@@ -37,7 +37,8 @@ SCHEMA = 1  # version of the folder's layout; a reader refuses a newer one
 MB = 1_000_000
 FILE_LIMITS = {"model.json": 4*MB, "model.onnx": 2_000*MB, "model-int8.onnx": 2_000*MB, "model.safetensors": 8_000*MB,
            "head.safetensors": 200*MB, "config.json": 4*MB, "MODEL_CARD.md": 4*MB, "ATTRIBUTION.csv": 200*MB,
-           "judged.csv": 200*MB, "exam.safetensors": 2_000*MB, "probe.png": 4*MB}  # bytes
+           "judged.csv": 200*MB, "exam.safetensors": 2_000*MB, "reference.safetensors": 200*MB,
+           "probe.png": 4*MB}  # bytes
 NEEDED = ("model.json", "model.onnx", "probe.png")
 
 # %% ../nbs/70_model.ipynb #cd31047d
