@@ -6,15 +6,15 @@ Docs: https://birdornot.github.io/birdornot/cli.html.md"""
 
 # %% auto #0
 __all__ = ['search', 'doctor', 'download', 'lock', 'rebuild', 'clean', 'rename', 'undo', 'train', 'evaluate', 'leak', 'backbones',
-           'cache', 'suspects', 'review', 'why', 'report', 'export', 'exam', 'predict', 'serve', 'studio', 'make',
-           'demo', 'scale']
+           'cache', 'suspects', 'review', 'why', 'report', 'export', 'exam', 'predict', 'check', 'serve', 'studio',
+           'make', 'demo', 'scale']
 
 # %% ../nbs/90_cli.ipynb #d61fa732
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
-from .command import COMMANDS, as_json, command, show_lines, split_words, watched, whole  # noqa: F401
+from .command import COMMANDS, as_json, chapters, command, show_lines, split_words, watched, whole  # noqa: F401
 from .command import run as main  # noqa: F401
 from .core import command_line, for_user, plural, printable, refuse_folder, say, shell_words
 
@@ -44,8 +44,7 @@ def doctor(
     term: str = "bird",  # what to ask each source for
 ):
     "Try every source and say in one line each whether it works from here; exit code 1 if one on the web does not"
-    from birdornot.search import doctor as examine
-    print(found := examine(term))
+    print(found := chapters.search.doctor(term))
     return int(not all(r["works"] for r in found))
 
 # %% ../nbs/90_cli.ipynb #5aa6aa9d
@@ -59,10 +58,9 @@ def download(
     workers: int = 256,  # pictures in flight; fewer where the system allows only few open files
 ):
     "Fetch what was found; running it again fetches only what is missing"
-    from birdornot.download import download_images
-    from birdornot.hits import Hits
-    found, hosts = Hits.load(hits, folder) if hits else (), split_words(allow_hosts)
-    say("download", download_images(dest, found, workers, retry_failed=retry_failed, allow_hosts=hosts, folder=folder))
+    found, hosts = chapters.hits.Hits.load(hits, folder) if hits else (), split_words(allow_hosts)
+    say("download", chapters.download.download_images(dest, found, workers, retry_failed=retry_failed,
+                                                      allow_hosts=hosts, folder=folder))
 
 # %% ../nbs/90_cli.ipynb #b8e027ef
 @command("birdornot lock bird_or_forest", "birdornot lock bird_or_forest --out birds.lock",
@@ -72,8 +70,7 @@ def lock(
     **kwargs
 ):
     "Write where every picture came from, its hash and what was decided about it, as a text file or in Croissant"
-    from birdornot.exchange import write_list
-    say("lock", write_list(dest, **kwargs))
+    say("lock", chapters.exchange.write_list(dest, **kwargs))
 
 # %% ../nbs/90_cli.ipynb #e04e770a
 @command("birdornot rebuild birds.lock birds", resumes=True)
@@ -83,8 +80,7 @@ def rebuild(
     folder: Path = None,  # folder of this computer, from which files that the lockfile names may be read
 ):
     "Make the dataset of a lockfile again, and say what is still what it was; exit code 1 if something is not"
-    from birdornot.lock import rebuild as again
-    print(for_user(result := again(lockfile, dest, folder=folder)))
+    print(for_user(result := chapters.lock.rebuild(lockfile, dest, folder=folder)))
     return int(any(r["fate"] != "same" for r in result.rows))
 
 # %% ../nbs/90_cli.ipynb #8612bb40
@@ -97,11 +93,9 @@ def clean(
     **kwargs
 ):
     "Make upright working copies; put broken files and exact duplicates into quarantine"
-    from birdornot import clean as cleaning
-    from birdornot.follow import refresh
-    if not (undo or dry_run): refresh(dest)
-    if not undo: return cleaning.say_cleaned(dest, dry_run=dry_run, **kwargs)
-    n = plural(cleaning.undo(dest, dry_run=dry_run), "picture")
+    if not (undo or dry_run): chapters.follow.refresh(dest)
+    if not undo: return chapters.clean.say_cleaned(dest, dry_run=dry_run, **kwargs)
+    n = plural(chapters.clean.undo(dest, dry_run=dry_run), "picture")
     if dry_run: say("clean", f"would bring {n} back from quarantine")
     else: say("clean", f"{n} brought back from quarantine; {command_line('clean', dest)} makes their working copies")
 
@@ -113,8 +107,8 @@ def rename(
     new: str,  # its new name; that of another class puts the two together
 ):
     "Give a class another name, or merge it into another one; nothing is fetched again"
-    from birdornot.follow import rename_class
-    say("rename", f"{plural(rename_class(dest, old, new), 'picture')}; {command_line('undo', dest)} takes it back")
+    n = plural(chapters.follow.rename_class(dest, old, new), "picture")
+    say("rename", f"{n}; {command_line('undo', dest)} takes it back")
 
 # %% ../nbs/90_cli.ipynb #09aeb68d
 @command("birdornot undo bird_or_forest", "birdornot undo bird_or_forest --list")
@@ -124,9 +118,8 @@ def undo(
     list: bool = False,  # undo nothing: print what was decided
 ):
     "Take a decision back: of a review, of files moved by hand, of a class renamed"
-    from birdornot.decide import list_decisions, take_back
-    if list: print(list_decisions(dest))
-    else: say("undo", take_back(dest, number))
+    if list: print(chapters.decide.list_decisions(dest))
+    else: say("undo", chapters.decide.take_back(dest, number))
 
 # %% ../nbs/90_cli.ipynb #6f8b6cbf
 @command("birdornot train bird_or_forest", "birdornot train bird_or_forest --minutes 5",
@@ -168,8 +161,7 @@ def backbones(
     seed: int = 42,  # same seed, same folds
 ):
     "Compare pretrained networks on a folder of pictures: error, time, size"
-    from birdornot.backbones import compare_backbones
-    print(compare_backbones(dest, split_words(names), seed).as_text())
+    print(chapters.backbones.compare_backbones(dest, split_words(names), seed).as_text())
 
 # %% ../nbs/90_cli.ipynb #b5345d45
 @command("birdornot cache", "birdornot cache --empty")
@@ -177,9 +169,8 @@ def cache(
     empty: bool = False,  # throw all of it away; it is computed anew when it is needed
 ):
     "Say what lies in your cache folder, shared by all datasets"
-    from birdornot.cache import describe_cache, empty_cache
-    if empty: say("cache", f"{empty_cache()/1e6:,.1f} MB are free again")
-    else: print(describe_cache())
+    if empty: say("cache", f"{chapters.cache.empty_cache()/1e6:,.1f} MB are free again")
+    else: print(chapters.cache.describe_cache())
 
 # %% ../nbs/90_cli.ipynb #b2suspct
 @command("birdornot suspects bird_or_forest", "birdornot suspects bird_or_forest --n 50", follows=True)
@@ -188,10 +179,8 @@ def suspects(
     n: int = 20,  # how many to print
 ):
     "Rank the pictures whose label is probably wrong; nothing is moved, `review` lets you decide"
-    from birdornot.project import how_to_fix_labels
-    from birdornot.suspects import find_suspects
-    found = find_suspects(dest)
-    say("suspects", f"{found}; {how_to_fix_labels(dest)}")
+    found = chapters.suspects.find_suspects(dest)
+    say("suspects", f"{found}; {chapters.project.how_to_fix_labels(dest)}")
     for line in found.lines(n): print(printable(line))
 
 # %% ../nbs/90_cli.ipynb #b2review
@@ -203,10 +192,9 @@ def review(
     no_browser: bool = False,  # print the address only
 ):
     "Look at doubtful pictures in the browser: keep, move or discard them; Ctrl-C ends it"
-    from birdornot.review import review as show
-    from birdornot.suspects import rank_once
-    rank_once(dest)
-    say("review", f"{plural(show(dest, port, who, not no_browser), 'decision stands', 'decisions stand')}")
+    chapters.suspects.rank_once(dest)
+    n = chapters.review.review(dest, port, who, not no_browser)
+    say("review", plural(n, "decision stands", "decisions stand"))
 
 # %% ../nbs/90_cli.ipynb #c2c10002
 @command("birdornot why bird_or_forest photo.jpg", "birdornot why bird_or_forest photo.jpg --out why.jpg",
@@ -267,11 +255,10 @@ def predict(
     seconds: float = None,  # time that decoding a photo may take; by default 20
 ):
     "Say what is in each photo; exit code 1 if one was refused or there was none"
-    from birdornot.predict import Classifier, predict_photos, untag_photos
-    if undo: return int(bool(untag_photos(photos)))
+    if undo: return int(bool(chapters.predict.untag_photos(photos)))
     quiet, said, left = (csv or sort_into or xmp) and not json, Counter(), {} if xmp else None
-    clf = Classifier(model, prior=prior, megabytes=megabytes, seconds=seconds)
-    n, answers = predict_photos(clf, photos, csv, sort_into, left)
+    clf = chapters.predict.Classifier(model, prior=prior, megabytes=megabytes, seconds=seconds)
+    n, answers = chapters.predict.predict_photos(clf, photos, csv, sort_into, left)
     for p in watched(answers, n, "predict", quiet):
         said[p.answer] += 1
         if not quiet: print(as_json(p.as_dict()) if json else p, flush=True)
@@ -279,6 +266,20 @@ def predict(
         counts = ", ".join(f"{count} {answer}" for answer, count in said.most_common())
         say("predict", f"{plural(n, 'photo')}: {counts}; see {' and '.join(str(d) for d in (csv, sort_into) if d)}")
     return int(said["refused"] > 0 or bool(left))
+
+# %% ../nbs/90_cli.ipynb #0d7cc1e5
+@command("birdornot check bird_or_forest/model holiday/", "birdornot check owls.zip holiday/ --ask thirty.csv",
+         like="birdornot.predict:check_photos")
+def check(
+    model: Path,  # model folder, or a zip of one
+    photos: Annotated[str, {"nargs": "+"}],  # photos without labels, 20 or more: files, folders, patterns in quotes
+    json: bool = False,  # print one line of JSON
+    **kwargs
+):
+    "Say whether photos are like those a model was judged on, and what it costs; exit code 1 if they are not"
+    found = chapters.predict.check_photos(chapters.predict.Classifier(model), photos, **kwargs)
+    print(as_json(found.as_dict()) if json else found.as_text())
+    return int(found.unlike)
 
 # %% ../nbs/90_cli.ipynb #d2e0app1
 @command("birdornot serve bird_or_forest/model", "birdornot serve my_model --dataset bird_or_forest --port 8080")
@@ -289,8 +290,7 @@ def serve(
     no_browser: bool = False,  # print the address only
 ):
     "Open a page on this computer that answers for photos; nobody else can reach it; Ctrl-C ends it"
-    from birdornot.app import serve as show
-    show(model, dataset, port, browser=not no_browser)
+    chapters.app.serve(model, dataset, port, browser=not no_browser)
 
 # %% ../nbs/90_cli.ipynb #b9e48a1e
 @command("birdornot studio", "birdornot studio --out studio")
@@ -300,8 +300,7 @@ def studio(
     no_browser: bool = False,  # print the address only
 ):
     "Open a page on which anybody makes a classifier from photos, without Python; Ctrl-C ends it"
-    from birdornot.studio import open_studio, write_studio
-    print(write_studio(out)) if out else open_studio(port, browser=not no_browser)
+    print(chapters.studio.write_studio(out)) if out else chapters.studio.open_studio(port, browser=not no_browser)
 
 # %% ../nbs/90_cli.ipynb #77b2b1f5
 @command("birdornot make bird forest", "birdornot make --folder photos", "birdornot make --table labels.csv",
@@ -341,8 +340,8 @@ def scale(
     **kwargs
 ):
     "Download, clean, embed and judge the pictures of a table of any length; exit code 1 if all fail"
-    from birdornot import scale as big
-    done = big.scale(table, dest, copies=not no_copies, workers=workers, allow_hosts=split_words(allow_hosts), **kwargs)
+    big, hosts = chapters.scale, split_words(allow_hosts)
+    done = big.scale(table, dest, copies=not no_copies, workers=workers, allow_hosts=hosts, **kwargs)
     say("scale", done)
     if near: say("near", big.count_near(dest, workers=workers, cluster=kwargs.get("cluster")))
     print(dest/"done")

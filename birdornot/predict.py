@@ -34,7 +34,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -78,10 +77,6 @@ from birdornot.project import (
     split_label,
 )
 from .sidecar import SidecarError, keywords, write_keywords
-
-if TYPE_CHECKING:
-    from birdornot.drift import Drift, Reference
-
 
 # %% ../nbs/75_predict.ipynb #1f5bd08b
 WORDS = dict(
@@ -291,6 +286,9 @@ def make_predictions(
     return found
 
 # %% ../nbs/75_predict.ipynb #cfc5251b
+def _photo_name(photo): return str(photo) if isinstance(photo, (str, Path)) else ""
+
+
 def _with_prior(info, prior):
     "Add to the facts of a model the `shift` of its logits if labels are as common as `prior`"
     shares, known = class_prior(prior, info["labels"], info["multilabel"]), (info.get("head") or {}).get("prior")
@@ -301,9 +299,6 @@ def _with_prior(info, prior):
     return info | dict(shift=(info["temperature"]*np.log(shares/np.maximum(known, 1e-9))).tolist())
 
 # %% ../nbs/75_predict.ipynb #784f3f70
-def _photo_name(photo): return str(photo) if isinstance(photo, (str, Path)) else ""
-
-
 class Classifier:
     """A model folder that answers questions; needs ONNX Runtime, numpy and Pillow
 
@@ -318,7 +313,7 @@ class Classifier:
     session
         ONNX Runtime's
     reference
-        what the model keeps of its exam, once `load_reference` has read it
+        `birdornot.drift.Reference` of its exam, once `load_reference` has read it
     """
     info: dict[str, object]  # what model.json says
     labels: list[str]
@@ -326,7 +321,7 @@ class Classifier:
     outputs: list[str]  # of the graph
     session: object  # ONNX Runtime's
     threads: int
-    reference: "Reference | None" = None  # what the model keeps of its exam, once `load_reference` has read it
+    reference: object = None  # `birdornot.drift.Reference` of its exam, once `load_reference` has read it
 
     def __init__(self,
                  path: str | Path,  # folder written by `export_model`, or a zip of it; raises `ModelError`
@@ -411,7 +406,7 @@ def _ahead(fn, items, workers):
     finally: pool.shutdown(cancel_futures=True)
 
 # %% ../nbs/75_predict.ipynb #1fb289c4
-def _answered(clf, pixels, names):
+def _answers_of(clf, pixels, names):
     "Run the network, and turn what comes out into answers"
     found = make_predictions(out := clf.run(pixels), clf.info, names)
     if clf.reference is not None:
@@ -427,7 +422,7 @@ def _answer_batch(clf, photos):
         try: read.append((clf.pixels(photo), ""))
         except BadPicture as e: read.append((None, for_user(e.with_option)))
     good = [(x, _photo_name(photo)) for photo, (x, _) in zip(photos, read) if x is not None]
-    found = iter(_answered(clf, np.stack([x for x, _ in good]), [name for _, name in good]) if good else [])
+    found = iter(_answers_of(clf, np.stack([x for x, _ in good]), [name for _, name in good]) if good else [])
     return [Prediction(path=_photo_name(photo), error=why) if why else next(found)
             for photo, (_, why) in zip(photos, read)]
 
@@ -818,7 +813,7 @@ def _sureness(p, several):
 def compare_answers(
     clf: Classifier,  # the model, after `load_reference`
     found: Iterable[Prediction]  # its answers; those to refused photos do not count
-) -> "Drift":  # raises `BirdornotError` for too few
+):  # `birdornot.drift.Drift`; raises `BirdornotError` for too few
     """Compare photos that were answered with those of the exam
 
     Parameters
@@ -830,12 +825,7 @@ def compare_answers(
 
     Returns
     -------
-    'Drift'
-
-    Raises
-    ------
-    BirdornotError
-        for too few
+    `birdornot.drift.Drift`; raises `BirdornotError` for too few
     """
     from birdornot.drift import check_drift
     good = [p for p in found if p.point is not None]
@@ -872,7 +862,7 @@ def check_photos(
     clf: Classifier,  # the model
     names: Iterable[str | Path],  # photos without labels: paths, folders, patterns, as `find_photos` takes them
     ask: str | Path | None = None  # table of the photos to label: written where there is none, else read
-) -> "Drift":  # raises `ModelError` where the model keeps nothing of its exam, `BirdornotError` for too few photos
+):  # `birdornot.drift.Drift`; raises `ModelError` where the model keeps nothing of its exam
     """Compare photos without labels with those of the exam, and estimate how many answers are wrong
 
     Parameters
@@ -886,12 +876,7 @@ def check_photos(
 
     Returns
     -------
-    'Drift'
-
-    Raises
-    ------
-    ModelError
-        where the model keeps nothing of its exam, `BirdornotError` for too few photos
+    `birdornot.drift.Drift`; raises `ModelError` where the model keeps nothing of its exam
     """
     from birdornot.drift import with_labels
     photos = [str(f) for f in find_photos(names)]

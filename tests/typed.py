@@ -202,6 +202,8 @@ def predicted(model: Path, photo: bytes) -> None:
     assert_type(picture, Image.Image)
     assert_type(predict.make_predictions(clf.run(clf.pixels(picture)[None]), clf.info, ["a.jpg"]),
                 list[predict.Prediction])
+    if predict.load_reference(clf) and predict.compare_answers(clf, photos_answered := list(answers)).unlike:
+        print(predict.check_photos(clf, ["holiday"], "thirty.csv"), len(photos_answered), predict.WATCHED, predict.MANY)
     if predict.is_address("a.jpg") or predict.is_outdated(model): predict.say_outdated(model)
 
 
