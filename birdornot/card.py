@@ -6,7 +6,7 @@ Docs: https://birdornot.github.io/birdornot/card.html.md"""
 
 # %% auto #0
 __all__ = ['ATTRIBUTION_COLUMNS', 'attribution', 'CardError', 'write_attribution', 'read_attribution', 'errors_by_slice',
-           'is_anything_else', 'rightly_refused', 'model_card']
+           'is_anything_else', 'rightly_refused', 'model_card', 'card_template']
 
 # %% ../nbs/71_card.ipynb #031ec23f
 import csv
@@ -161,24 +161,45 @@ def _front_matter(info, title):
     lines = (f"{k}: {json.dumps(v, ensure_ascii=False)}" for k, v in head.items())  # what is JSON is YAML, too
     return "\n".join(["---", *lines, "---"])
 
+# %% ../nbs/71_card.ipynb #a41b53a4
+_SENTENCES = dict(  # what is said of a run; also filled in by the studio's page, which gets it from `card_template`
+    crossed="Each of {files} was judged by models that had not seen it or a copy of it (repeated cross-validation); "
+            "{wrong} wrong",
+    held="On {files} held out, no copy of which was in training, {wrong} wrong{few}",
+    groups="{files} ({groups} without copies and others that belong together)",
+    few=" (few, so the interval is wide; small sets are judged by every picture in turn where a probe is trained)",
+    error="{how}: **error {error:.1%}, 95 % interval {low:.1%} to {high:.1%}**.",
+    solved="The model in this folder was then solved on all pictures.",
+    unbalanced="Balanced error, as if all labels were equally common: {balanced_error:.1%} ({balanced_low:.1%} to "
+               "{balanced_high:.1%}). Always saying {commonest} would have an error of {baseline_error:.1%}.",
+    warning="**{said}**",
+    answered="It answered {coverage:.0%} of them; among those the error was {answered_error}.",
+    unsure="It says *unsure* under {min_confidence} confidence, and of a photo more than {max_novelty:.2f} times as "
+           "novel as a typical one. With these limits it answered {coverage} of the training pictures while they "
+           "were left out, {error} of those wrong.",
+    interval="{low} to {high}", count="{name}: {n}", ood="What it says to pictures of none of its labels:",
+    untested="Not tested: expect a confident wrong answer to a picture of something else.",
+    sources="`ATTRIBUTION.csv` names page, author and licence of each. SHA-256 of the list of pictures and their "
+            "split: `{data}`.")
+_COUNTED = dict(of=("picture", "pictures"), wrong=("answer was", "answers were"))
+_HEADS = dict(classes=("label", "pictures", "precision", "recall", "95 % interval of it"), labels=("label", "pictures"),
+              ood=("shown", "pictures", "said unsure", "called the others", "right"),
+              licences=("licence", "pictures"), sources=("found by", "pictures"))
+
+
 # %% ../nbs/71_card.ipynb #93fccdd8
 def _few_answers(groups):
     "Say what to do where there are few answers"
-    if groups >= ENOUGH_HELD_OUT: return ""
-    return " (few, so the interval is wide; small sets are judged by every picture in turn where a probe is trained)"
+    return "" if groups >= ENOUGH_HELD_OUT else _SENTENCES["few"]
 
 
 def _how_judged(e):
     "Say on what a model was judged, and how often it was wrong"
-    groups = e.get("groups") or e["of"]
-    files = plural(e["of"], "picture")
-    wrong = plural(e["wrong"], "answer was", "answers were")
-    if groups < e["of"]: files += f" ({groups} without copies and others that belong together)"
-    if e.get("judged") != "cross-validated":
-        return (f"On {files} held out, no copy of which was in training, {wrong} wrong"
-                f"{_few_answers(groups)}")
-    return (f"Each of {files} was judged by models that had not seen it or a copy of it (repeated cross-validation); "
-            f"{wrong} wrong")
+    groups, files = e.get("groups") or e["of"], plural(e["of"], *_COUNTED["of"])
+    if groups < e["of"]: files = _SENTENCES["groups"].format(files=files, groups=groups)
+    said = _SENTENCES["crossed" if e.get("judged") == "cross-validated" else "held"]
+    return said.format(files=files, wrong=plural(e["wrong"], *_COUNTED["wrong"]), few=_few_answers(groups))
+
 
 # %% ../nbs/71_card.ipynb #a419c4dc
 def _percent(v): return "–" if v is None else f"{v:.1%}"
@@ -186,7 +207,7 @@ def _percent(v): return "–" if v is None else f"{v:.1%}"
 
 def _training_sentences(info):
     "Yield what to know of how the model was trained"
-    if info.get("solved_on_all"): yield "The model in this folder was then solved on all pictures."
+    if info.get("solved_on_all"): yield _SENTENCES["solved"]
     if info.get("by"): yield f"Pictures of one {info['by']} were kept together."
     if info.get("prior"): yield f"How common the labels are was not learned but given: {info['prior']}."
     if info.get("multilabel"): yield "A picture is right when all of its labels are."
@@ -195,12 +216,9 @@ def _training_sentences(info):
 def _caution_sentences(info):
     "Yield what to know before the error is believed, and how to measure it again"
     e = info["error"]
-    if e.get("unbalanced"):
-        yield (f"Balanced error, as if all labels were equally common: {e['balanced_error']:.1%} "
-               f"({e['balanced_low']:.1%} to {e['balanced_high']:.1%}). Always saying {e['commonest']} would have "
-               f"an error of {e['baseline_error']:.1%}.")
+    if e.get("unbalanced"): yield _SENTENCES["unbalanced"].format(**e)
     if info.get("sessions"): yield f"{session_note(info['sessions'])}."
-    yield from (f"**{said}**" for said in e.get("warnings") or ())
+    yield from (_SENTENCES["warning"].format(said=said) for said in e.get("warnings") or ())
     if exam := info.get("exam"):
         yield (f"Judge it again: `birdornot exam` does so from `exam.safetensors`, which holds {exam['numbers']:,} "
                f"numbers, the label and the group of each of {plural(exam['pictures'], 'picture')}, and no picture.")
@@ -212,23 +230,22 @@ def _trust_sentences(info):
     if e.get("ece") is not None:
         yield f"Expected calibration error: {e['ece']:.1%} ({e['ece_low']:.1%} to {e['ece_high']:.1%})."
     if e.get("coverage", 1) < 1:
-        yield f"It answered {e['coverage']:.0%} of them; among those the error was {_percent(e['answered_error'])}."
+        yield _SENTENCES["answered"].format(coverage=e["coverage"], answered_error=_percent(e["answered_error"]))
     if limits.get("coverage") is not None:
-        yield (f"It says *unsure* under {_percent(limits['min_confidence'])} confidence, and of a photo more than "
-               f"{limits['max_novelty']:.2f} times as novel as a typical one. With these limits it answered "
-               f"{_percent(limits['coverage'])} of the training pictures while they were left out, "
-               f"{_percent(limits['error'])} of those wrong.")
+        shares = {k: _percent(limits[k]) for k in ("min_confidence", "coverage", "error")}
+        yield _SENTENCES["unsure"].format(max_novelty=limits["max_novelty"], **shares)
 
 # %% ../nbs/71_card.ipynb #cbf27e1d
 def _errors_section(info):
     "Write the section on errors"
     e = info.get("error")
     if not e: return "Nothing was held out, so nothing is known about its errors. Test it before you use it."
-    first = f"{_how_judged(e)}: **error {e['error']:.1%}, 95 % interval {e['low']:.1%} to {e['high']:.1%}**."
+    first = _SENTENCES["error"].format(how=_how_judged(e), **e)
     text = " ".join([first, *_training_sentences(info), *_caution_sentences(info), *_trust_sentences(info)])
     classes = [[r["label"], r["pictures"], _percent(r["precision"]), _percent(r["recall"]),
-                f"{_percent(r['recall_low'])} to {_percent(r['recall_high'])}"] for r in e.get("per_class", [])]
-    return f"{text}\n\n{markdown_table(classes, ['label', 'pictures', 'precision', 'recall', '95 % interval of it'])}"
+                _SENTENCES["interval"].format(low=_percent(r["recall_low"]), high=_percent(r["recall_high"]))]
+               for r in e.get("per_class", [])]
+    return f"{text}\n\n{markdown_table(classes, _HEADS['classes'])}"
 
 
 def _slices_section(info):
@@ -245,7 +262,8 @@ def _shortcuts_section(info):
     return "\n\n".join(p if isinstance(p, str) else markdown_table(p) for p in parts)
 
 # %% ../nbs/71_card.ipynb #b2f87c4c
-_ELSE = r"others?|rest|background|none|nothing|neither|negatives?|unknown|misc\w*|(any|every|some)thing[ _-]?else"
+_ELSE = (r"(not|non)[ _-].+|others?|rest|background|none|nothing|neither|negatives?|unknown|misc\w*"
+         r"|(any|every|some)thing[ _-]?else", r"(no|without)[ _-](.+)")  # where there is such a class
 
 
 def is_anything_else(
@@ -261,8 +279,8 @@ def is_anything_else(
     labels
         all classes of the model
     """
-    if re.fullmatch(rf"(not|non)[ _-].+|{_ELSE}", label, re.IGNORECASE): return True
-    name = re.fullmatch(r"(no|without)[ _-](.+)", label, re.IGNORECASE)
+    if re.fullmatch(_ELSE[0], label, re.IGNORECASE): return True
+    name = re.fullmatch(_ELSE[1], label, re.IGNORECASE)
     return bool(name) and name[2].casefold() in {lbl.casefold() for lbl in labels}
 
 
@@ -285,23 +303,22 @@ def rightly_refused(
 def _ood_section(info):
     "Write the section on OOD pictures"
     rows = info.get("ood")
-    if not rows: return "Not tested: expect a confident wrong answer to a picture of something else."
-    said = [[r["kind"], r["pictures"], r["unsure"], ", ".join(f"{k}: {n}" for k, n in r["called"].items()),
+    if not rows: return _SENTENCES["untested"]
+    said = [[r["kind"], r["pictures"], r["unsure"],
+             ", ".join(_SENTENCES["count"].format(name=k, n=n) for k, n in r["called"].items()),
              rightly_refused(r, info["labels"])] for r in rows]
-    table = markdown_table(said, ["shown", "pictures", "said unsure", "called the others", "right"])
-    if info.get("unsure"): return f"What it says to pictures of none of its labels:\n\n{table}"
+    table = markdown_table(said, _HEADS["ood"])
+    if info.get("unsure"): return f"{_SENTENCES['ood']}\n\n{table}"
     return f"It has no threshold for *unsure*, so it names a label whatever it is shown:\n\n{table}"
 
 
 def _data_section(info, rows):
     "Write the section on the pictures"
     counts, codes = info.get("pictures") or {}, Counter(r["code"] for r in rows)
-    table = markdown_table(counts.items(), ["label", "pictures"])
-    sources = Counter(r["source"] or "unknown" for r in rows)
-    return "\n\n".join([table, markdown_table(codes.most_common(), ["licence", "pictures"]),
-                        markdown_table(sources.most_common(), ["found by", "pictures"]),
-                        "`ATTRIBUTION.csv` names page, author and licence of each. "
-                        f"SHA-256 of the list of pictures and their split: `{info.get('data') or 'not kept'}`."])
+    table, sources = markdown_table(counts.items(), _HEADS["labels"]), Counter(r["source"] or "unknown" for r in rows)
+    return "\n\n".join([table, markdown_table(codes.most_common(), _HEADS["licences"]),
+                        markdown_table(sources.most_common(), _HEADS["sources"]),
+                        _SENTENCES["sources"].format(data=info.get("data") or "not kept")])
 
 # %% ../nbs/71_card.ipynb #34ede178
 _USE = """```python
@@ -367,7 +384,7 @@ print(net.pretrained_cfg["label_names"][logits.argmax()], logits)
 
 def _programs_section(info, name):
     "Write the section on other programs"
-    ways = [_ORT, _OPENCV, _BROWSER, *[_TIMM]*(info.get("backbone") in SIZES)]
+    ways = [_ORT, _OPENCV, _BROWSER, *[_TIMM]*(info.get("backbone") in SIZES and "weights" not in info)]
     known = dict(MODEL=name.removesuffix(".zip"), SIDE=str(info["size"]), AREA=str(info["size"]**2))
     text = re.sub(rf"\b({'|'.join(known)})\b", lambda m: known[m[1]], "\n\n".join(ways))  # not that of INTER_AREA
     unpack = "Unpack the zip first. " if name.endswith(".zip") else ""
@@ -383,6 +400,30 @@ def _literal(value):
     return [*map(_literal, value)] if isinstance(value, (list, tuple)) else value
 
 # %% ../nbs/71_card.ipynb #913e3dda
+def _card_parts(info, rows, name):
+    "Write the sections of a card: heading → text"
+    labels, title = ", ".join(info["labels"]), f"{' or '.join(info['labels'])}?"
+    link, what = ("sigmoid", f"any number of {labels}") if info.get("multilabel") else ("softmax", f"one of {labels}")
+    unless, fit = ", unless it says *unsure*" if info.get("unsure") else "", info.get("fit") or {}
+    made = (f"Trained by *{fit.get('how', 'unknown means')}* ({fit.get('why', 'no reason kept')}) on "
+            f"`{info.get('backbone')}`, {info['size']} px, seed {info.get('seed', 'unknown')}, "
+            f"{info.get('created', 'no date')[:10]}.")
+    versions = ", ".join(f"{k} {v}" for k, v in (info.get("versions") or {}).items())
+    return {"": f"# {title}\n\nSays which of {labels} a photo shows. {made}",
+            "Use": _USE.format(name=name, size=info["size"], temperature=info["temperature"], labels=labels,
+                               link=link) + (_MAPS if info.get("maps") else ""),
+            "In other programs": _programs_section(info, name),
+            "Data": _data_section(info, rows), "Errors": _errors_section(info), "Slices": _slices_section(info),
+            "Shortcuts": _shortcuts_section(info),
+            "The pizza test": _ood_section(info), "Limits": _LIMITS_TEXT.format(what=what, unless=unless),
+            "Made with": f"{versions}. `model.json` has every setting, time and sum; opening the folder checks them."}
+
+
+def _card_text(head, parts):
+    "Put a card together"
+    return f"{head}\n\n" + "\n\n".join((f"## {k}\n\n" if k else "") + v for k, v in parts.items()) + "\n"
+
+
 def model_card(
     info: dict,  # contents of model.json
     rows: list[dict] = (),  # from `attribution`
@@ -404,21 +445,30 @@ def model_card(
     str
         markdown with a YAML head
     """
-    head, info, rows = _front_matter(info, f"{' or '.join(info['labels'])}?"), _literal(info), _literal(list(rows))
-    labels, title = ", ".join(info["labels"]), f"{' or '.join(info['labels'])}?"
-    link, what = ("sigmoid", f"any number of {labels}") if info.get("multilabel") else ("softmax", f"one of {labels}")
-    unless, fit = ", unless it says *unsure*" if info.get("unsure") else "", info.get("fit") or {}
-    made = (f"Trained by *{fit.get('how', 'unknown means')}* ({fit.get('why', 'no reason kept')}) on "
-            f"`{info.get('backbone')}`, {info['size']} px, seed {info.get('seed', 'unknown')}, "
-            f"{info.get('created', 'no date')[:10]}.")
-    versions = ", ".join(f"{k} {v}" for k, v in (info.get("versions") or {}).items())
-    parts = {"": f"# {title}\n\nSays which of {labels} a photo shows. {made}",
-             "Use": _USE.format(name=name, size=info["size"], temperature=info["temperature"], labels=labels,
-                                link=link) + (_MAPS if info.get("maps") else ""),
-             "In other programs": _programs_section(info, name),
-             "Data": _data_section(info, rows), "Errors": _errors_section(info), "Slices": _slices_section(info),
-             "Shortcuts": _shortcuts_section(info),
-             "The pizza test": _ood_section(info), "Limits": _LIMITS_TEXT.format(what=what, unless=unless),
-             "Made with": f"{versions}. `model.json` has every setting, time and sum; opening the folder checks them."}
-    body = "\n\n".join((f"## {k}\n\n" if k else "") + v for k, v in parts.items())
-    return f"{head}\n\n{body}\n"
+    head = _front_matter(info, f"{' or '.join(info['labels'])}?")
+    return _card_text(head, _card_parts(_literal(info), _literal(list(rows)), name))
+
+# %% ../nbs/71_card.ipynb #c667d4a3
+def card_template(
+    info: dict  # what all models of a kind share: backbone, size, versions, fit, seed, …
+) -> dict:  # `text` with marks such as ⟦labels⟧; `said`, `counted`, `heads`, `anything_else`, `enough`: what fills them
+    """Write the card of a model that is yet to be trained, for another program to fill in
+
+    Parameters
+    ----------
+    info
+        what all models of a kind share: backbone, size, versions, fit, seed, …
+
+    Returns
+    -------
+    dict
+        `text` with marks such as ⟦labels⟧; `said`, `counted`, `heads`, `anything_else`, `enough`: what fills them
+    """
+    known = info | dict(labels=["⟦one⟧", "⟦two⟧"], created="⟦created⟧", temperature=1/8, error=dict(error=7/8))
+    head = _front_matter(known, "⟦json⟧?").replace('"value": 0.125', '"value": ⟦accuracy⟧')
+    parts = _card_parts(_literal(known | dict(error=None, unsure=True)), [], "⟦name⟧")
+    text = _card_text(head, parts | {"Data": "⟦data⟧", "Errors": "⟦errors⟧", "The pizza test": "⟦ood⟧"})
+    for some, mark in ({"⟦one⟧, ⟦two⟧": "⟦labels⟧", "⟦one⟧ or ⟦two⟧": "⟦title⟧", "`/0.125": "`/⟦temperature⟧"}).items():
+        text = text.replace(some, mark)
+    return dict(text=text, said=_SENTENCES, counted=_COUNTED, heads=_HEADS, anything_else=_ELSE,
+                enough=ENOUGH_HELD_OUT)

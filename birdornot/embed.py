@@ -28,7 +28,14 @@ import numpy as np
 import PIL
 from PIL import Image
 
-from .backbone import PACKAGES, SIZES, efficientnet_onnx, installed_backbones, packaged_weights
+from birdornot.backbone import (
+    PACKAGES,
+    SIZES,
+    efficientnet_onnx,
+    installed_backbones,
+    packaged_weights,
+    weights_version,
+)
 from .cache import cached_vectors, keep_vectors
 from birdornot.core import (
     BACKBONE,
@@ -238,9 +245,9 @@ def pretrained_body(
 # %% ../nbs/51_embed.ipynb #527b7a73
 def _weights_version(backbone):
     "Name the packages that a backbone's weights come from, with their versions"
-    packages = [PACKAGES[backbone]] if backbone in installed_backbones() else ["timm", "torchvision"]
-    if len(packages) > 1: _check_installed(backbone)
-    return "-".join(f"{p}-{version(p)}" for p in packages)
+    if backbone in installed_backbones(): return weights_version(backbone)
+    _check_installed(backbone)
+    return "-".join(f"{p}-{version(p)}" for p in ("timm", "torchvision"))
 
 # %% ../nbs/51_embed.ipynb #b1d7f601
 def one_core_session(

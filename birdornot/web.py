@@ -6,7 +6,7 @@ Docs: https://birdornot.github.io/birdornot/web.html.md"""
 
 # %% auto #0
 __all__ = ['RUNTIME', 'PAGE_FOLDER', 'WORD_TABLES', 'WebError', 'web_runtime', 'label_words', 'page_title', 'example_pictures',
-           'share_card', 'fill_words', 'page_template', 'page_files', 'write_site', 'write_page']
+           'share_card', 'fill_words', 'page_template', 'page_files', 'write_site', 'write_page', 'take_files']
 
 # %% ../nbs/76_web.ipynb #1470fd02
 import base64
@@ -27,7 +27,8 @@ from xml.etree import ElementTree
 
 from PIL import Image, ImageDraw, ImageOps
 
-from .core import BirdornotError, atomic_folder, cache_dir, plural
+from .core import BACKBONE, BirdornotError, atomic_folder, cache_dir, plural
+from .export import model_template
 from .model import ModelFolder
 from .picture import open_upright, write_text
 
@@ -374,3 +375,25 @@ def write_page(
     site = page_files(model, title, sha256=hashlib.sha256(graph).hexdigest(), bytes=len(graph)) | {"model.onnx": graph}
     site |= {f"ort/{name}": data for name, data in web_runtime(cache).items()} | (more or {})
     return write_site(dest, site, "page.json", ["examples", "ATTRIBUTION.csv"])
+
+# %% ../nbs/76_web.ipynb #8866d6ae
+def take_files(
+    backbone: str = BACKBONE  # of the models to write; its weights are installed
+) -> dict[str, bytes]:  # name → contents: take.json, probe.png
+    """Collect what a page needs to write model folders, and pages about them, without Python
+
+    Parameters
+    ----------
+    backbone
+        of the models to write; its weights are installed
+
+    Returns
+    -------
+    dict[str, bytes]
+        name → contents: take.json, probe.png
+    """
+    known, picture = model_template(versions=dict([RUNTIME.rsplit("-", 1)]), backbone=backbone)
+    sources = {f.name for f in PAGE_FOLDER.iterdir() if f.is_file()} - {"index.html", "server.js", "ort-LICENSE.txt"}
+    sources |= {"ort/LICENSE.txt", *(f"words/{language}.json" for language in WORD_TABLES)}
+    known["page"] = dict(facts=_PAGE_FACTS, runtime=_RUNTIME_FILES, sources=sorted(sources))
+    return {"take.json": json.dumps(known, ensure_ascii=False).encode(), "probe.png": picture}
