@@ -2,7 +2,7 @@
 import * as ort from "../ort/ort.wasm.min.mjs";
 import {fromBitmap, openUpright} from "../reader.js";
 import {modelInput, thumbnail} from "../resample.js";
-import {fingerprints} from "./hashes.js";
+import {fingerprints, pixelBytes} from "./hashes.js";
 import {fileSha256} from "./sha256.js";
 
 const THUMBNAIL = 160;  // longest side, pixels
@@ -47,8 +47,8 @@ async function look({blob, bitmap, maps, picture: wanted}) {
     return {...await run(picture, maps), ...(wanted && {picture}), seconds: (performance.now() - begin)/1000};
   }
   const {whole: [width, height], ...picture} = await openUpright(blob, max_size);
-  const sha256 = await fileSha256(new Uint8Array(await blob.arrayBuffer()));
-  return {sha256, width, height, ...fingerprints(picture, constants.hashes), ...await run(picture, maps), thumb: await thumb(picture),
+  const sha256 = await fileSha256(new Uint8Array(await blob.arrayBuffer())), pixels = await fileSha256(pixelBytes(picture));
+  return {sha256, pixels, width, height, ...fingerprints(picture, constants.hashes), ...await run(picture, maps), thumb: await thumb(picture),
           ...(wanted && {picture}), seconds: (performance.now() - begin)/1000};
 }
 

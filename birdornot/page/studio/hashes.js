@@ -1,7 +1,6 @@
 // The same picture again, smaller, brighter, cropped or mirrored: the hashes and limits of `birdornot.duplicates`.
 import {reduceAndResize, resize} from "../resample.js";
 import {byCodePoint} from "./numbers.js";
-import {sha256} from "./sha256.js";
 import {connected, islands, nameGroups} from "./split.js";
 
 const each = (n, make) => Float64Array.from({length: n}, (_, i) => make(i));
@@ -55,12 +54,16 @@ export function perceptualHashes(picture, constants) {
   return {phash: packBits(low), mirror: packBits(low.map((v, i) => i%2 ? -v : v)), look: colourThumbnail(picture, constants)};
 }
 
-// All that tells copies, of an upright picture: {pixels, phash, mirror, look, blank}.
-export function fingerprints(picture, constants) {
-  const {data, width, height} = picture, size = new Uint8Array(Uint32Array.of(width, height).buffer), all = new Uint8Array(data.length + 8);
-  all.set(size);
-  all.set(data, 8);
-  return {...perceptualHashes(picture, constants), blank: contrastOf(picture) < constants.blank, pixels: sha256(all)};
+// All that tells copies, of an upright picture: {phash, mirror, look, blank}.
+export const fingerprints = (picture, constants) => ({...perceptualHashes(picture, constants), blank: contrastOf(picture) < constants.blank});
+
+// What is hashed of pixels: width and height, four bytes each, and then red, green and blue.
+export function pixelBytes({data, width, height}) {
+  const out = new Uint8Array(data.length + 8), view = new DataView(out.buffer);
+  view.setUint32(0, width);
+  view.setUint32(4, height);
+  out.set(data, 8);
+  return out;
 }
 
 // ---- pairs
