@@ -1,5 +1,5 @@
 // Regularised, class-balanced logistic regression, its strength chosen by cross-validation: `birdornot.head` in Python.
-import {eigenSymmetric, gram, multiply, sum, transpose} from "./numbers.js";
+import {dot, eigenSymmetric, gram, multiply, sum, transpose} from "./numbers.js";
 
 const logspace = (from, to, n) => Array.from({length: n}, (_, i) => 10**(from + i*(to - from)/(n - 1)));
 
@@ -223,9 +223,7 @@ export function crossCalibrate(logits, y, k, folds, prior = null) {
 export function headLogits({weight, bias}, x, n, c) {
   const k = bias.length, out = new Float64Array(n*k);
   for (let i = 0; i < n; i++) for (let j = 0; j < k; j++) {
-    let total = 0;
-    for (let p = 0, at = i*c, to = j*c; p < c; p++, at++, to++) total += x[at]*weight[to];
-    out[i*k + j] = total + bias[j];
+    out[i*k + j] = dot(x, i*c, weight, j*c, c) + bias[j];
   }
   return out;
 }

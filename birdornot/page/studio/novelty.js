@@ -1,5 +1,5 @@
 // How far an embedding is from the cloud of the training pictures, and from where on it is strange: `birdornot.novelty`.
-import {eigenSymmetric, gram, median, multiply, orthonormalRows, sorted, takeRows, transpose} from "./numbers.js";
+import {dot, eigenSymmetric, gram, median, multiply, orthonormalRows, sorted, takeRows, transpose} from "./numbers.js";
 
 // How novel each of `n` embeddings is: the typical picture of its classes has 1.
 export function noveltyOf({mean, scale, centre, axes, less, step}, x, n) {
@@ -11,8 +11,7 @@ export function noveltyOf({mean, scale, centre, axes, less, step}, x, n) {
     length = Math.sqrt(length);
     for (let j = 0; j < c; j++) { off[j] = off[j]/length - centre[j]; far += off[j]*off[j]; }
     for (let a = 0; a < r; a++) {
-      let along = 0;
-      for (let j = 0, at = a*c; j < c; j++, at++) along += off[j]*across[at];
+      const along = dot(across, a*c, off, 0, c);
       wide += along*along*less[a];
     }
     out[i] = step*far - wide;

@@ -1,17 +1,19 @@
 // Small dense linear algebra in plain JavaScript. A matrix is a Float64Array, row after row; its sides are arguments.
 
-// a·b: `a` n×k, `b` k×m. Columns of `b` are taken four at a time, packed, so that they and the sums stay in registers.
+// a·b: `a` n×k, `b` k×m. A few columns of `b` at a time are packed, so that they and the sums stay in registers.
 export function multiply(a, b, n, k, m, out = new Float64Array(n*m)) {
-  const pack = new Float64Array(4*k), wide = m - m%4;
-  for (let j = 0; j < wide; j += 4) {
+  const pack = new Float64Array(4*k);
+  let j = 0;
+  for (; j + 3 < m; j += 4) {
     for (let p = 0, at = j, o = 0; p < k; p++, at += m, o += 4) {
       pack[o] = b[at]; pack[o + 1] = b[at + 1]; pack[o + 2] = b[at + 2]; pack[o + 3] = b[at + 3];
     }
     fourColumns(a, pack, n, k, m, j, out);
   }
-  for (let j = wide; j < m; j++) {
-    for (let p = 0, at = j; p < k; p++, at += m) pack[p] = b[at];
-    oneColumn(a, pack, n, k, m, j, out);
+  for (; j < m; j += 2) {
+    const other = j + 1 < m ? 1 : 0;
+    for (let p = 0, at = j, o = 0; p < k; p++, at += m, o += 2) { pack[o] = b[at]; pack[o + 1] = b[at + other]; }
+    twoColumns(a, pack, n, k, m, j, other, out);
   }
   return out;
 }
@@ -40,12 +42,32 @@ function fourColumns(a, pack, n, k, m, j, out) {
   }
 }
 
-function oneColumn(a, column, n, k, m, j, out) {
-  for (let i = 0; i < n; i++) {
-    let sum = 0;
-    for (let p = 0, at = i*k; p < k; p++, at++) sum += a[at]*column[p];
-    out[i*m + j] = sum;
+function twoColumns(a, pack, n, k, m, j, other, out) {
+  for (let i = 0; i < n; i += 4) {
+    const x = i*k, y = i + 1 < n ? x + k : x, z = i + 2 < n ? y + k : x, w = i + 3 < n ? z + k : x;
+    let s0 = 0, s1 = 0, t0 = 0, t1 = 0, u0 = 0, u1 = 0, v0 = 0, v1 = 0;
+    for (let p = 0, o = 0; p < k; p++, o += 2) {
+      const b0 = pack[o], b1 = pack[o + 1], ax = a[x + p], ay = a[y + p], az = a[z + p], aw = a[w + p];
+      s0 += ax*b0; s1 += ax*b1; t0 += ay*b0; t1 += ay*b1;
+      u0 += az*b0; u1 += az*b1; v0 += aw*b0; v1 += aw*b1;
+    }
+    const o = i*m + j;
+    out[o] = s0; if (other) out[o + 1] = s1;
+    if (i + 1 < n) { out[o + m] = t0; if (other) out[o + m + 1] = t1; }
+    if (i + 2 < n) { out[o + 2*m] = u0; if (other) out[o + 2*m + 1] = u1; }
+    if (i + 3 < n) { out[o + 3*m] = v0; if (other) out[o + 3*m + 1] = v1; }
   }
+}
+
+// The sum of products of `n` numbers, from place `x` of `a` and from place `y` of `b`; four sums do not wait for one another.
+export function dot(a, x, b, y, n) {
+  let s = 0, t = 0, u = 0, v = 0, i = 0;
+  for (; i + 3 < n; i += 4) {
+    s += a[x + i]*b[y + i]; t += a[x + i + 1]*b[y + i + 1];
+    u += a[x + i + 2]*b[y + i + 2]; v += a[x + i + 3]*b[y + i + 3];
+  }
+  for (; i < n; i++) s += a[x + i]*b[y + i];
+  return s + t + u + v;
 }
 
 export function transpose(a, n, m) {
@@ -79,12 +101,20 @@ export function gram(a, n, k) {
 // reduction to three diagonals, then the implicit QL algorithm (Wilkinson and Reinsch 1971).
 export function eigenSymmetric(a, n) {
   const diagonal = new Float64Array(n), beside = new Float64Array(n);
-  const vectors = tridiagonalise(a, n, diagonal, beside);
-  rotateToDiagonal(vectors, n, diagonal, beside);
-  const order = Array.from(diagonal.keys()).sort((i, j) => diagonal[i] - diagonal[j]);
-  const rows = new Float64Array(n*n);
-  order.forEach((from, i) => rows.set(vectors.subarray(from*n, from*n + n), i*n));
+  const strips = asStrips(tridiagonalise(a, n, diagonal, beside), n);
+  rotateToDiagonal(strips, n, diagonal, beside);
+  const order = Array.from(diagonal.keys()).sort((i, j) => diagonal[i] - diagonal[j]), rows = new Float64Array(n*n);
+  order.forEach((from, i) => { for (let j = 0; j < n; j++) rows[i*n + j] = strips[stripPlace(from, j, n)]; });
   return {values: Float64Array.from(order, i => diagonal[i]), vectors: rows};
+}
+
+// Four columns stand together, row after row: what a turn of two rows needs is beside what the next one needs.
+const stripPlace = (row, column, n) => 4*((column >> 2)*n + row) + (column & 3);
+
+function asStrips(a, n) {
+  const out = new Float64Array(4*n*(n + 3 >> 2));
+  for (let i = 0, at = 0; i < n; i++) for (let j = 0; j < n; j++, at++) out[stripPlace(i, j, n)] = a[at];
+  return out;
 }
 
 // Reflect column after column: what remains is `diagonal` and, one place lower, `beside`; → the reflections, multiplied.
@@ -110,9 +140,14 @@ function reflect(a, n, from, v, w, factor) {  // the lower triangle from `from` 
   w.fill(0, from);
   for (let i = from; i < n; i++) {
     const vi = v[i];
-    let sum = a[i*n + i]*vi;
-    for (let j = from, at = i*n + from; j < i; j++, at++) { sum += a[at]*v[j]; w[j] += a[at]*vi; }
-    w[i] += sum;
+    let one = a[i*n + i]*vi, other = 0, j = from, at = i*n + from;
+    for (; j + 1 < i; j += 2, at += 2) {
+      const x = a[at], y = a[at + 1];
+      one += x*v[j]; other += y*v[j + 1];
+      w[j] += x*vi; w[j + 1] += y*vi;
+    }
+    if (j < i) { one += a[at]*v[j]; w[j] += a[at]*vi; }
+    w[i] += one + other;
   }
   let half = 0;
   for (let i = from; i < n; i++) half += (w[i] *= factor)*v[i];
@@ -131,10 +166,8 @@ function reflections(a, n, factors, v, w) {  // row i: the i-th column of their 
     if (!factors[k]) continue;
     for (let i = k + 1; i < n; i++) v[i] = a[i*n + k];
     for (let i = k + 1; i < n; i++) {
-      let sum = 0;
-      for (let j = k + 1, at = i*n + k + 1; j < n; j++, at++) sum += q[at]*v[j];
-      sum *= factors[k];
-      for (let j = k + 1, at = i*n + k + 1; j < n; j++, at++) q[at] -= sum*v[j];
+      const share = factors[k]*dot(q, i*n + k + 1, v, k + 1, n - k - 1);
+      for (let j = k + 1, at = i*n + k + 1; j < n; j++, at++) q[at] -= share*v[j];
     }
   }
   return q;
@@ -171,42 +204,30 @@ function rotateToDiagonal(q, n, d, e) {
   }
 }
 
-// Rows i and i + 1, from `most` down to `least`; four numbers of a row at a time, which the next turn takes from registers.
+// Rows i and i + 1, from `most` down to `least`, strip after strip: the upper row of a turn is the lower one of the next.
 function turnRows(q, n, least, most, cosines, sines) {
-  let x = 0;
-  for (; x + 3 < n; x += 4) {
-    let at = (most + 1)*n + x, u0 = q[at], u1 = q[at + 1], u2 = q[at + 2], u3 = q[at + 3];
-    for (let i = most; i >= least; i--) {
-      const c = cosines[i], s = sines[i], to = at - n, v0 = q[to], v1 = q[to + 1], v2 = q[to + 2], v3 = q[to + 3];
+  for (let bottom = 4*(most + 1); bottom < q.length; bottom += 4*n) {
+    let at = bottom, u0 = q[at], u1 = q[at + 1], u2 = q[at + 2], u3 = q[at + 3];
+    for (let i = most; i >= least; i--, at -= 4) {
+      const c = cosines[i], s = sines[i], v0 = q[at - 4], v1 = q[at - 3], v2 = q[at - 2], v3 = q[at - 1];
       q[at] = s*v0 + c*u0; q[at + 1] = s*v1 + c*u1; q[at + 2] = s*v2 + c*u2; q[at + 3] = s*v3 + c*u3;
       u0 = c*v0 - s*u0; u1 = c*v1 - s*u1; u2 = c*v2 - s*u2; u3 = c*v3 - s*u3;
-      at = to;
     }
     q[at] = u0; q[at + 1] = u1; q[at + 2] = u2; q[at + 3] = u3;
-  }
-  for (; x < n; x++) {
-    let at = (most + 1)*n + x, u = q[at];
-    for (let i = most; i >= least; i--, at -= n) {
-      const c = cosines[i], s = sines[i], v = q[at - n];
-      q[at] = s*v + c*u;
-      u = c*v - s*u;
-    }
-    q[at] = u;
   }
 }
 
 // Make the rows of `a` n×k orthonormal, one after the other; once more where little was left of one (twice is enough: Kahan).
 export function orthonormalRows(a, n, k) {
-  const dot = (x, y) => { let sum = 0; for (let p = 0; p < k; p++) sum += a[x + p]*a[y + p]; return sum; };
   for (let i = 0; i < n; i++) {
     const row = i*k;
-    let before = Math.sqrt(dot(row, row)), length = before;
+    let before = Math.sqrt(dot(a, row, a, row, k)), length = before;
     for (let round = 0; round < 3; round++) {
       for (let j = 0; j < row; j += k) {
-        const share = dot(j, row);
+        const share = dot(a, j, a, row, k);
         for (let p = 0; p < k; p++) a[row + p] -= share*a[j + p];
       }
-      length = Math.sqrt(dot(row, row));
+      length = Math.sqrt(dot(a, row, a, row, k));
       if (length > 0.7*before) break;
       before = length;
     }
