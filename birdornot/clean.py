@@ -52,7 +52,7 @@ from birdornot.core import (
     shell_words,
     split_url,
 )
-from .duplicates import best_copy, in_sessions, perceptual_hashes, session_blocks, session_note
+from .duplicates import best_copy, connected, in_sessions, perceptual_hashes, session_blocks, session_note
 from .duplicates import look_alikes as group_look_alikes
 from .duplicates import sessions as count_sessions
 from .ledger import Ledger, at_work, content_hash, own_file, unfinished_files
@@ -587,13 +587,21 @@ def _by_session(ledger, rows):
         yield from blocks.values()
 
 
+def _groups_of(rows, near):
+    "Find for each row the first of its group: those that look alike, or are called copies by the folder they came from"
+    found, named = [*group_look_alikes(rows, near)], {}
+    told = [(named.setdefault(r["group_name"], i), i) for i, r in enumerate(rows)
+            if r["source"] == "folder" and r.get("group_name")]
+    return connected(len(rows), np.array([*enumerate(found), *told])) if told else found
+
+
 def _set_groups(ledger, rows, near, dry_run):
     "Set `dup_group` of each clean row, the id of the best of its group, and the kind of that group"
     rows, copies = [r for r in rows if r["status"] == "clean"], defaultdict(list)
     session = in_sessions(rows, near) if near else [False]*len(rows)
     groups = [("session", g) for g in _by_session(ledger, [r for r, s in zip(rows, session) if s])]
     rows = [r for r, s in zip(rows, session) if not s]
-    for r, first in zip(rows, group_look_alikes(rows, near) if near else range(len(rows))): copies[first].append(r)
+    for r, first in zip(rows, _groups_of(rows, near) if near else range(len(rows))): copies[first].append(r)
     with ledger.transaction():
         for kind, group in [*groups, *(("copy", g) for g in copies.values())]:
             new = dict(dup_group=best_copy(group)["id"], group_kind=kind)

@@ -62,7 +62,7 @@ from .download import download_images
 from .embed import Embedder, backbone_config, find_backbone
 from .evaluate import Evaluation
 from .export import export_model, sit_exam
-from .follow import follow_source, record_added, refresh
+from .follow import follow_source, record_added, refresh, take_up_decisions
 from .head import class_prior
 from birdornot.hits import (
     Hits,
@@ -1306,6 +1306,8 @@ def make(
             before = classes_of(dest)
             say("clean", cleaned := clean_images(dest, near=near, multilabel=multilabel, **limits))
             say_refused(dest)
+            if folder and (n_decided := take_up_decisions(dest, folder)):
+                say("follow", f"{plural(n_decided, 'decision')} of the studio taken over, to be undone like any other")
             for label in sorted(classes_of(dest) - before) if before else ():
                 if not (multilabel and {*split_label(label)} <= before): record_added(dest, label)
         with _holding(layout, "make"):

@@ -11,9 +11,12 @@ import onnx
 import pytest
 
 from birdornot.card import model_card, read_attribution
+from birdornot.decide import decisions
 from birdornot.embed import backbone_onnx
 from birdornot.export import export_model
-from birdornot.ledger import content_hash
+from birdornot.follow import take_up_decisions
+from birdornot.ledger import Ledger, content_hash
+from birdornot.make import make
 from birdornot.model import ModelFolder, graph_fault
 from birdornot.predict import Classifier
 from birdornot.probe import Head, fit_probe, head_arrays, make_head, read_judged
@@ -178,6 +181,22 @@ def test_its_page_is_the_one_that_python_writes(taken):
     without = [line for line in without if "og:image" not in line and "twitter:card" not in line]
     assert [line for line in page if line] == [line for line in without if line]
     assert all(got[name] == wanted[name] for name in got.keys() & wanted.keys() - {"page.json", "index.html"})
+
+
+def test_make_goes_on_with_the_photos(taken, probe, tmp_path, capsys):
+    "Groups and decisions of the studio are kept, and no photo is lost"
+    make(folder=taken["photos"], out=(home := tmp_path/"continued"), near=1)
+    said = capsys.readouterr().err
+    assert "2 decisions of the studio taken over" in said and "photos.jsonl" not in said
+    with Ledger(home) as ledger: rows = {r["sha256"]: r for r in ledger.rows(status="clean")}
+    photos = as_photos(probe)
+    assert {h: r["label"] for h, r in rows.items()} == {p["sha256"]: p["label"] for p in photos}
+    together = [rows[p["sha256"]]["dup_group"] for p in photos[:3]]
+    assert together[0] == together[1] != together[2] and len({r["dup_group"] for r in rows.values()}) == len(photos) - 1
+    assert {(d["action"], d["label"], d["why"]) for d in decisions(home)} == {
+        ("keep", "bird", "kept in the studio, 2026-11-28 04:00"),
+        ("move", "bird", "moved from forest in the studio, 2026-11-28 04:00")}
+    assert take_up_decisions(home, taken["photos"]) == 0
 
 
 HOSTILE = ["../../out", "a/b", "C:\\x", "con", "NUL.txt", " .hidden", "x"*300, "<script>alert(1)</script>", "Ünïcode",

@@ -78,6 +78,7 @@ def found(folder: Path) -> hits.Hits:
     assert_type(hits.positive_int("3"), int | None)
     assert_type([hits.http_url("x"), hits.term_slug("a b"), hits.picture_address(folder, "1.jpg")], list[str])
     assert_type(hits.folder_terms(folder) + hits.table_terms("labels.csv"), list[str])
+    assert_type(hits.folder_facts(folder/hits.FACTS), dict[str, dict[str, object]])
     assert_type(hits.outside_classes(folder, ["bird"]), dict[Path, str])
     ask = hits.Query("bird", "bird", folder=folder)
     assert_type(hits.folder_hits(ask), Iterator[hits.Hit])
