@@ -130,7 +130,7 @@ class Studio {
     if (this.busy) { this.again = true; return; }
     this.busy = true;
     try { await this.learn(asked); }
-    catch (e) { $("#training").textContent = e.message; }
+    catch (e) { $("#training").textContent = e.message; $("#train").ariaBusy = "false"; }
     finally {
       this.busy = false;
       if (this.again) { this.again = false; this.update(); }
@@ -138,11 +138,10 @@ class Studio {
   }
 
   async learn(asked) {
-    const {project} = this, trainer = await this.trainer, photos = [...project.photos];
-    const labels = this.labels(photos);
-    if (this.stale) {
+    const {project} = this, photos = [...project.photos], labels = this.labels(photos);
+    if (this.stale && photos.length) {
       this.stale = false;
-      project.groups = await trainer.groups(photos, labels);
+      project.groups = await (await this.trainer).groups(photos, labels);
       project.tell("groups");
       this.cards.changed("groups");
     }
@@ -153,7 +152,7 @@ class Studio {
     if (photos.length > AT_ONCE && !asked) return void ($("#training").textContent = say("result.press"));
     $("#train").ariaBusy = "true";
     $("#training").textContent = say("result.training", {n: photos.length});
-    const begin = performance.now(), found = await trainer.train(photos, labels, groups, SEED);
+    const begin = performance.now(), found = await (await this.trainer).train(photos, labels, groups, SEED);
     $("#train").ariaBusy = "false";
     if (this.again) return;
     if (!found.enough) return this.forget(lackingSentences(found.missing, []));

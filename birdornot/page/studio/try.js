@@ -41,7 +41,7 @@ export class Trying {
     const file = make("input", {type: "file", class: "hidden", id: "tried", accept: ACCEPTED, multiple: true, "data-say-aria-label": "try.choose"});
     const drop = make("label", {class: "drop", for: "tried"}, make("span", {class: "ask", "data-say": "try.choose"}), make("span", {class: "ways", "data-say": "try.ways"}));
     file.addEventListener("change", () => { this.take(file.files); file.value = ""; });
-    this.live = make("button", {type: "button", "data-say": "try.live"});
+    this.live = make("button", {type: "button", id: "live", "data-say": "try.live"});
     this.live.addEventListener("click", () => this.camera ? this.endLive() : this.beginLive());
     this.wait = make("p", {class: "plain-word", "data-say": "try.wait"});
     this.stage = make("div", {class: "live", hidden: true});
