@@ -138,7 +138,7 @@ def try_photos(page):
 
 def look_live(page):
     page.click("#live")
-    page.wait_for_function("Number(document.querySelector('.live').dataset.answers) > 3")
+    page.wait_for_function("() => Number(document.querySelector('.live').dataset.answers) > 3")
     assert page.locator(".live .what").first.inner_text() in ("bird", "forest", "Not sure")
     page.click("#live")
     assert page.locator("video").count() == 0
@@ -146,7 +146,7 @@ def look_live(page):
 
 def in_another_language(page):
     page.select_option("#language", "de")
-    page.wait_for_function("document.documentElement.lang == 'de'")
+    page.wait_for_function("() => document.documentElement.lang == 'de'")
     assert page.inner_text("#add") == WORD_TABLES["de"]["photos.add"]
     assert WORD_TABLES["de"]["advice.title"] in page.inner_text("#judged")
     assert not SHOWN_KEY.findall(page.inner_text("body")) and complaints(page) == []
@@ -165,7 +165,7 @@ def come_again(page):
 def empty(page):
     page.click("#empty")
     page.locator("#sure button").last.click()
-    page.wait_for_function("document.querySelectorAll('.strip li').length == 0")
+    page.wait_for_function("() => document.querySelectorAll('.strip li').length == 0")
     page.reload()
     page.wait_for_selector("body[data-ready]")
     assert [name for name, _ in classes(page)] == ["", ""]

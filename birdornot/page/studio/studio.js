@@ -256,7 +256,7 @@ class Studio {
     this.trying.draw();
     this.along.draw();
     if (this.result) this.results.show(this.result);
-    this.update();
+    if (!this.result || this.project.classes.some(c => !c.name)) this.update();  // names that depend on the language
   }
 }
 
