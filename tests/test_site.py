@@ -110,9 +110,15 @@ def test_sidebar_folds_its_parts_and_opens_the_one_read(site):
     assert marked == ["41", "60", "61", "65", "What", "AdamW"]  # what needs the extra `fastai`
 
 
+def pages_of(site):
+    "All pages but those of the studio, which has tests of its own"
+    found = sorted(f.relative_to(site).as_posix() for f in site.rglob("*.html"))
+    return [name for name in found if not name.startswith("studio/")]
+
+
 def complaints(site, address, mode, every=1) -> list[str]:
     "What the browser says of the pages: console errors, requests elsewhere, failed pictures, pages too wide"
-    pages, faults, seen = sorted(f.relative_to(site).as_posix() for f in site.rglob("*.html")), [], []
+    pages, faults, seen = pages_of(site), [], []
     pages.remove("slides/index.html")  # no page like the others: see test_slides
     with chromium() as browser:
         tab = browser.new_context(**MODES[mode]).new_page()
@@ -194,7 +200,7 @@ def test_nothing_bars_the_way(site, address, mode):
 def test_nothing_bars_the_way_on_any_page(site, address, mode):
     with chromium() as browser:
         tab, found = browser.new_context(**MODES[mode]).new_page(), {}
-        for page in sorted(f.relative_to(site).as_posix() for f in site.rglob("*.html")):
+        for page in pages_of(site):
             tab.goto(f"{address}/{page}")
             found[page] = barriers(tab)
     assert not {page: said for page, said in found.items() if said}

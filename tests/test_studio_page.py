@@ -1,12 +1,14 @@
 """The studio in a real browser, and the words of all our pages: from photos to answers, by hand and by key."""
 import inspect
 import re
+import zipfile
 
 import pytest
 from browser import chromium, complaints, needs_chromium, static_server, watched
 from test_clean import HOSTILE
 
 from birdornot import web
+from birdornot.predict import Classifier
 from birdornot.sample import sample_picture
 from birdornot.studio import write_studio
 from birdornot.web import PAGE_FOLDER, WORD_TABLES, WebError, web_runtime
@@ -32,7 +34,7 @@ def test_no_word_is_missing_and_none_is_left_over():
     sources = [f.read_text(encoding="utf-8") for f in PAGE_FOLDER.rglob("*.*") if f.suffix in (".js", ".html", ".py")]
     text, words = "\n".join([*sources, inspect.getsource(web)]), {*WORD_TABLES["en"]}
     named, rooms = {*re.findall(r'"([a-z_]+\.[a-z0-9_]+)"', text)}, {w.split(".")[0] for w in words}
-    files = {n for n in named if n.endswith((".js", ".json", ".bin", ".html", ".css"))}
+    files = {n for n in named if n.endswith((".js", ".json", ".jsonl", ".bin", ".html", ".css"))}
     begun = tuple(re.findall(r"`([a-z_]+\.[a-z_]*)\$\{", text))  # `answer.${doubt}`
     assert not {n for n in named - files if n.split(".")[0] in rooms} - words
     assert not [w for w in words if w not in named and not w.startswith(begun)]
@@ -91,7 +93,7 @@ def show(page, kind, number):
 
 
 @needs_chromium
-def test_a_visitor_makes_a_classifier(browser, studio, folders):
+def test_a_visitor_makes_a_classifier(browser, studio, folders, tmp_path):
     with static_server(studio) as url, watched(browser, f"{url}studio/", viewport=dict(width=1200, height=900)) as page:
         page.wait_for_selector("body[data-ready]")
         assert "have no photos yet" in page.inner_text("#judged") and complaints(page) == []
@@ -107,6 +109,7 @@ def test_a_visitor_makes_a_classifier(browser, studio, folders):
         put_right_and_undo(page)
         try_photos(page)
         look_live(page)
+        take_along(page, tmp_path)
         in_another_language(page)
         come_again(page)
         empty(page)
@@ -142,6 +145,19 @@ def look_live(page):
     assert page.locator(".live .what").first.inner_text() in ("bird", "forest", "Not sure")
     page.click("#live")
     assert page.locator("video").count() == 0
+
+
+def take_along(page, place):
+    "What is downloaded is a model that answers in Python, its page, and the photos"
+    for kind in ("model", "page", "photos"):
+        with page.expect_download() as download: page.click(f"#take-{kind}")
+        assert download.value.suggested_filename == f"bird_or_forest_{kind}.zip"
+        download.value.save_as(place/f"{kind}.zip")
+    assert Classifier(place/"model.zip")(sample_picture("forest", 9_460)).label == "forest"
+    names = {kind: zipfile.ZipFile(place/f"{kind}.zip").namelist() for kind in ("page", "photos")}
+    ours = "index.html", "page.json", "model.onnx", "words/de.json"
+    assert {f"bird_or_forest/{f}" for f in ours} < {*names["page"]}
+    assert len(names["photos"]) == 26 and "bird_or_forest/bird/wrong.jpg" in names["photos"]
 
 
 def in_another_language(page):

@@ -78,7 +78,7 @@ def survey(site: Path) -> dict[str, dict]:
     found = {"": {name: (site/name).exists() for name in FILES}}
     for file in sorted(site.rglob("*.html")):
         name = file.relative_to(site).as_posix()
-        if not name.startswith("slides/"):  # which no renderer touches
+        if not name.startswith(("slides/", "studio/")):  # which no renderer touches
             tree = document_fromstring(file.read_text(encoding="utf-8"))
             found[name] = {fact: read(name, tree) for fact, read in FACTS.items()}
     return found

@@ -33,6 +33,8 @@ from reference import write_api  # noqa: E402
 from staging import relink, stage, stage_listing, twin_names  # noqa: E402
 from twins import answers, clean_twin, has_twins  # noqa: E402
 
+from birdornot.studio import write_studio  # noqa: E402
+
 
 def merged(a: dict, b: dict) -> dict:
     "Two mappings as one, the second winning, mappings inside merged likewise"
@@ -113,6 +115,7 @@ def build(quarto: bool = False) -> None:
     finish(SITE)
     write_notebooks()
     write_deck(SITE)
+    write_studio(SITE/"studio")
 
 
 def main() -> int:

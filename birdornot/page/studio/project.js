@@ -79,21 +79,23 @@ export class Project extends EventTarget {
   }
 
   move(photo, of) {
-    const from = photo.of;
-    if (from === of) return;
-    const set = (id, verdict) => { photo.of = id; photo.verdict = verdict; this.keepPhoto(photo); };
-    const before = photo.verdict;
-    set(of, of);
-    this.remember("undo.moved", {name: photo.name, label: this.classOf(photo).name}, () => set(from, before));
+    if (photo.of === of) return;
+    const back = this.decide(photo, {action: "move", from: this.classOf(photo).name}, of);
+    this.remember("undo.moved", {name: photo.name, label: this.classOf(photo).name}, back);
     this.tell("labels");
+  }
+
+  // Write down what somebody decided about a photo, which goes with it; → the way back.
+  decide(photo, decision, of) {
+    const {of: from, verdict, decisions = []} = photo;
+    const set = values => { Object.assign(photo, values); this.keepPhoto(photo); };
+    set({of, verdict: of, decisions: [...decisions, {...decision, at: new Date().toISOString()}]});
+    return () => set({of: from, verdict, decisions});
   }
 
   // Somebody has looked: the label is right, and not to be doubted again.
   confirm(photo) {
-    const before = photo.verdict;
-    photo.verdict = photo.of;
-    this.keepPhoto(photo);
-    this.remember("undo.kept", {name: photo.name}, () => { photo.verdict = before; this.keepPhoto(photo); });
+    this.remember("undo.kept", {name: photo.name}, this.decide(photo, {action: "keep"}, photo.of));
     this.tell("verdicts");
   }
 

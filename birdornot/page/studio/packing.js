@@ -1,0 +1,28 @@
+// What is taken along, put into a zip: the project and what was learned from it, handed to take.js.
+import {datasetFolder, loadSources, loadTake, modelFolder, pageFolder} from "./take.js";
+import {safeName, zipOf} from "./zip.js";
+
+const root = new URL("../", import.meta.url);
+
+const described = (photos, labels, groups) => photos.map(({id, name, sha256, blob, decisions}, i) => (
+  {name, label: labels[i], sha256, group: groups.get(id) ?? id, blob, decisions}));
+
+const nameFor = labels => safeName([...new Set(labels)].sort().join("_or_").replaceAll(" ", "_"), "project");
+
+async function model({result, project, constants}, labels, take) {
+  const body = new Uint8Array(await (await fetch(new URL(constants.backbone.file, root))).arrayBuffer());
+  return modelFolder({...result, photos: described(result.photos, labels, project.groups), take, body, name: nameFor(labels)});
+}
+
+const MAKERS = {
+  model,
+  page: async (studio, labels, take) => pageFolder({model: await model(studio, labels, take), sources: await loadSources(take, root), take}),
+  photos: ({project}, labels) => datasetFolder({photos: described(project.photos, labels, project.groups)}),
+};
+
+// {blob, name}: the zip of one kind, and what it is called.
+export async function pack(kind, studio) {
+  const labels = studio.labels(kind === "photos" ? studio.project.photos : studio.result.photos), top = nameFor(labels);
+  const take = kind === "photos" ? null : await loadTake(root);
+  return {blob: await zipOf(await MAKERS[kind](studio, labels, take), {top}), name: `${top}_${kind}.zip`};
+}
