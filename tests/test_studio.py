@@ -354,3 +354,6 @@ def test_what_is_no_picture_is_refused_and_the_rest_goes_on(studio):
     assert good["ok"] and good["embedding"] == 1280 and good["width"] == 640
     assert [name for name, f in found.items() if f["ok"] or not f["reason"]] == []
     assert "more than 100 megapixels" in found["progressive, 200 megapixels"]["reason"]  # said before it is decoded
+    again = """async file => { const broken = await Promise.all([1, 2, 3].map(blob => embedders.look({blob})));
+      return [...broken, await embedders.look({blob: await (await fetch(file)).blob()})].map(found => found.ok); }"""
+    assert page.evaluate(again, f"photos/{len(zoo) - 1}") == [False]*3 + [True]  # a worker that fails is replaced

@@ -15,7 +15,8 @@ async function start(given) {
   const {file, sha256} = constants.backbone, reply = await fetch(new URL(file, root));
   if (!reply.ok) throw new Error(`${file} is missing (${reply.status}): copy the whole folder to the server`);
   const bytes = new Uint8Array(await reply.arrayBuffer());
-  if (sha256 && await fileSha256(bytes) !== sha256) throw new Error(`${file} is not the file that was written: copy the whole folder again`);
+  if (sha256 && await fileSha256(bytes) !== sha256)
+    throw new Error(`${file} is not the file that was written: copy the whole folder again`);
   ort.env.wasm.numThreads = 1;  // more need headers that static hosts do not send; there are several workers instead
   ort.env.wasm.wasmPaths = new URL("ort/", root).href;
   session = await ort.InferenceSession.create(bytes, {executionProviders: ["wasm"]});
@@ -47,9 +48,9 @@ async function look({blob, bitmap, maps, picture: wanted}) {
     return {...await run(picture, maps), ...(wanted && {picture}), seconds: (performance.now() - begin)/1000};
   }
   const {whole: [width, height], ...picture} = await openUpright(blob, max_size);
-  const sha256 = await fileSha256(new Uint8Array(await blob.arrayBuffer())), pixels = await fileSha256(pixelBytes(picture));
-  return {sha256, pixels, width, height, ...fingerprints(picture, constants.hashes), ...await run(picture, maps), thumb: await thumb(picture),
-          ...(wanted && {picture}), seconds: (performance.now() - begin)/1000};
+  const sha256 = await fileSha256(new Uint8Array(await blob.arrayBuffer()));
+  return {sha256, pixels: await fileSha256(pixelBytes(picture)), width, height, ...fingerprints(picture, constants.hashes),
+          ...await run(picture, maps), thumb: await thumb(picture), ...(wanted && {picture}), seconds: (performance.now() - begin)/1000};
 }
 
 onmessage = async ({data}) => {

@@ -8,10 +8,11 @@ export function wilson(wrong, n) {
   return [Math.max(0, (middle - half)/(1 + z*z/n)), Math.min(1, (middle + half)/(1 + z*z/n))];
 }
 
-// Answers: {labels, y, probabilities N×K, groups, crossValidated, known, unsure, novelty}; these add `right` and `confidence`.
+// Answers: {labels, y, probabilities N×K, groups, crossValidated, known, unsure, novelty}; → with `right`, `confidence`.
 export function completed(answers) {
   const rows = rowsOf(answers.probabilities, answers.labels.length), said = rows.map(argmax);
-  return {...answers, said, right: said.map((s, i) => s === answers.y[i]), confidence: Float64Array.from(rows, r => Math.max(...r))};
+  const confidence = Float64Array.from(rows, r => Math.max(...r));
+  return {...answers, said, right: said.map((s, i) => s === answers.y[i]), confidence};
 }
 
 // The 95 % interval of the share of mistakes among the answers at these positions, counting groups.
@@ -27,8 +28,8 @@ function ofClasses(answers, constants) {
     const shown = [...y.keys()].filter(i => y[i] === c), called = said.filter(s => s === c).length;
     const hits = shown.filter(i => said[i] === c).length, n = shown.length;
     const [low, high] = n ? intervalOf(answers, shown, constants) : [];
-    return {label, pictures: n, precision: called ? hits/called : null, recall: n ? hits/n : null, recall_low: n ? 1 - high : null,
-            recall_high: n ? 1 - low : null, f1: n + called ? 2*hits/(n + called) : null};
+    return {label, pictures: n, precision: called ? hits/called : null, recall: n ? hits/n : null,
+            recall_low: n ? 1 - high : null, recall_high: n ? 1 - low : null, f1: n + called ? 2*hits/(n + called) : null};
   });
 }
 
@@ -54,18 +55,19 @@ const calibrationError = answers => {
   return rows.reduce((s, [sure, right, n]) => s + Math.abs(sure - right)*n, 0)/answers.right.length;
 };
 
-// All that `Evaluation.as_dict` says, but for the interval of the calibration error, whose draws are Python's; with `confusion`.
+// All that `Evaluation.as_dict` says, but the interval of the calibration error, whose draws are Python's; and `confusion`.
 export function judged(answers, constants) {
   const {labels, y, said, right, groups, unsure, crossValidated, known} = answers, n = right.length, k = labels.length;
-  const wrong = right.filter(r => !r).length, everyone = [...right.keys()], classes = ofClasses(answers, constants);
-  const [low, high] = intervalOf(answers, everyone, constants), counts = classes.map(c => c.pictures), most = Math.max(...counts);
-  const present = counts.filter(Boolean), sure = everyone.filter(i => !unsure?.[i]);
+  const wrong = right.filter(r => !r).length, everyone = [...right.keys()], sure = everyone.filter(i => !unsure?.[i]);
+  const [low, high] = intervalOf(answers, everyone, constants), classes = ofClasses(answers, constants);
+  const counts = classes.map(c => c.pictures), most = Math.max(...counts), present = counts.filter(Boolean);
   const confusion = Array.from({length: k}, () => new Array(k).fill(0));
   said.forEach((s, i) => { confusion[y[i]][s] += 1; });
-  return {wrong, of: n, error: wrong/n, low, high, judged: crossValidated ? "cross-validated" : null, groups: new Set(groups).size,
-          ...balanced(classes), commonest: labels[counts.indexOf(most)], baseline_error: 1 - most/n,
+  return {wrong, of: n, error: wrong/n, low, high, judged: crossValidated ? "cross-validated" : null,
+          groups: new Set(groups).size, ...balanced(classes), commonest: labels[counts.indexOf(most)], baseline_error: 1 - most/n,
           unbalanced: present.length > 1 && most >= 1.5*mean(present),
-          ece: effectiveN(groups) >= constants.enough_answers ? calibrationError(answers) : null, ece_low: null, ece_high: null,
-          coverage: sure.length/n, answered_error: sure.length ? mean(sure.map(i => Number(!right[i]))) : null,
+          ece: effectiveN(groups) >= constants.enough_answers ? calibrationError(answers) : null, ece_low: null,
+          ece_high: null, coverage: sure.length/n,
+          answered_error: sure.length ? mean(sure.map(i => Number(!right[i]))) : null,
           per_class: classes, warnings: [], known, effective_n: effectiveN(groups), confusion};
 }

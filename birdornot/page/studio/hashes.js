@@ -1,6 +1,6 @@
 // The same picture again, smaller, brighter, cropped or mirrored: the hashes and limits of `birdornot.duplicates`.
 import {reduceAndResize, resize} from "../resample.js";
-import {byCodePoint} from "./numbers.js";
+import {byCodePoint, dot} from "./numbers.js";
 import {connected, islands, nameGroups} from "./split.js";
 
 const each = (n, make) => Float64Array.from({length: n}, (_, i) => make(i));
@@ -49,13 +49,15 @@ function packBits(low) {
 // {phash, mirror: 32 bytes each; look: the colour thumbnail} of an upright picture.
 export function perceptualHashes(picture, constants) {
   const {data} = reduceAndResize(greyOf(picture), [64, 64], "lanczos");
-  const across = WAVES.map(wave => each(64, x => { let s = 0; for (let y = 0; y < 64; y++) s += wave[y]*data[3*(64*y + x)]; return s; }));
-  const low = each(256, i => { let s = 0; const row = across[i >> 4], wave = WAVES[i & 15]; for (let x = 0; x < 64; x++) s += row[x]*wave[x]; return s; });
-  return {phash: packBits(low), mirror: packBits(low.map((v, i) => i%2 ? -v : v)), look: colourThumbnail(picture, constants)};
+  const columns = Array.from({length: 64}, (_, x) => each(64, y => data[3*(64*y + x)]));
+  const across = WAVES.map(wave => each(64, x => dot(columns[x], 0, wave, 0, 64)));
+  const low = each(256, i => dot(across[i >> 4], 0, WAVES[i & 15], 0, 64)), mirrored = low.map((v, i) => i%2 ? -v : v);
+  return {phash: packBits(low), mirror: packBits(mirrored), look: colourThumbnail(picture, constants)};
 }
 
 // All that tells copies, of an upright picture: {phash, mirror, look, blank}.
-export const fingerprints = (picture, constants) => ({...perceptualHashes(picture, constants), blank: contrastOf(picture) < constants.blank});
+export const fingerprints = (picture, constants) => (
+  {...perceptualHashes(picture, constants), blank: contrastOf(picture) < constants.blank});
 
 // What is hashed of pixels: width and height, four bytes each, and then red, green and blue.
 export function pixelBytes({data, width, height}) {
@@ -67,7 +69,8 @@ export function pixelBytes({data, width, height}) {
 }
 
 // ---- pairs
-const COUNT = Uint8Array.from({length: 65536}, (_, i) => { let n = 0; for (let v = i; v; v >>= 1) n += v & 1; return n; });
+const COUNT = new Uint8Array(65536);  // of bits
+for (let i = 1; i < 65536; i++) COUNT[i] = COUNT[i >> 1] + (i & 1);
 
 const asWords = codes => codes.map(code => new Uint16Array(Uint8Array.from(code).buffer));
 
@@ -128,11 +131,12 @@ function lightTogether(a, b, m, n) {  // correlation of the luminances where `m`
 }
 
 function coloursFit(p, q, m, n, apart, [levels, part]) {
-  const strength = (c, d) => { let s = 0; for (let i = 0; i < m.length; i++) if (m[i]) s += Math.hypot(c[i], d[i]); return s/n; };
+  const strength = (c, d) => m.reduce((s, on, i) => on ? s + Math.sqrt(c[i]*c[i] + d[i]*d[i]) : s, 0)/n;
   const one = strength(p[1], p[2]), other = strength(q[1], q[2]);
   const factor = Math.sqrt(Math.min(1.7, Math.max(0.6, (one + 1)/(other + 1))));
   const [u, v] = [1, 2].map(c => {
-    const off = p[c].map((value, i) => value/factor - q[c][i]*factor), cast = Math.min(12, Math.max(-12, middleOf(off)));
+    const off = p[c].map((value, i) => value/factor - q[c][i]*factor);
+    const cast = Math.min(12, Math.max(-12, middleOf(off)));
     return off.map(value => value - cast);
   });
   const differs = strength(u, v);
@@ -158,7 +162,8 @@ export function sameLook(a, b, mirrored, constants) {
 
 // Each is like the centre of its group: for each thing the number of the first in its group.
 function starGroups(n, pairs) {
-  const group = Int32Array.from({length: n}, (_, i) => i), near = Array.from({length: n}, () => []), free = new Uint8Array(n).fill(1);
+  const group = Int32Array.from({length: n}, (_, i) => i), free = new Uint8Array(n).fill(1);
+  const near = Array.from({length: n}, () => []);
   for (const [i, j] of pairs) { near[i].push(j); near[j].push(i); }
   const centres = [...group.keys()].filter(i => near[i].length).sort((i, j) => near[j].length - near[i].length || i - j);
   for (const centre of centres) {
@@ -175,7 +180,8 @@ function byLook(members, rows, constants) {  // of rows with one hash: to the fi
   const out = new Map();
   let rest = members;
   for (let looks = 0; rest.length && looks < SAME_HASH; looks++) {
-    const [first] = rest, same = rest.filter(i => i === first || sameLook(rows[first].look, rows[i].look, false, constants));
+    const [first] = rest;
+    const same = rest.filter(i => i === first || sameLook(rows[first].look, rows[i].look, false, constants));
     for (const i of same) out.set(i, first);
     rest = rest.filter(i => !out.has(i));
   }
@@ -188,7 +194,9 @@ function byLook(members, rows, constants) {  // of rows with one hash: to the fi
 export function alikePairs(rows, constants) {
   const node = Int32Array.from({length: rows.length}, (_, i) => i), same = new Map(), keys = rows.map(r => r.phash.join());
   keys.forEach((key, i) => { if (same.has(key)) same.get(key).push(i); else same.set(key, [i]); });
-  for (const members of same.values()) if (members.length > 1) for (const [i, first] of byLook(members, rows, constants)) node[i] = first;
+  for (const members of same.values()) {
+    if (members.length > 1) for (const [i, first] of byLook(members, rows, constants)) node[i] = first;
+  }
   const codes = asWords(rows.map(r => r.phash)), mirror = asWords(rows.map(r => r.mirror)), pairs = [];
   const firsts = [...new Set(node)].sort((a, b) => a - b), {most} = constants;
   for (let a = 0; a < firsts.length; a++) for (let b = a + 1; b < firsts.length; b++) {
@@ -209,9 +217,9 @@ const counted = keys => {
 // Which rows {label, width, height} belong to a class that comes mostly from one fixed camera.
 export function sessionMembers({node, pairs}, rows, {least_session, one_size}) {
   const of = connected(node.length, pairs), kinds = rows.map((r, i) => JSON.stringify([r.label, of[node[i]]]));
-  const size = counted(kinds), total = counted(rows.map(r => r.label)), shapes = counted(rows.map((r, i) => `${kinds[i]} ${r.width}×${r.height}`));
-  const commonest = new Map();
-  rows.forEach((r, i) => commonest.set(kinds[i], Math.max(commonest.get(kinds[i]) ?? 0, shapes.get(`${kinds[i]} ${r.width}×${r.height}`))));
+  const shapes = rows.map((r, i) => `${kinds[i]} ${r.width}×${r.height}`), shared = counted(shapes), commonest = new Map();
+  kinds.forEach((kind, i) => commonest.set(kind, Math.max(commonest.get(kind) ?? 0, shared.get(shapes[i]))));
+  const size = counted(kinds), total = counted(rows.map(r => r.label));
   return rows.map((r, i) => {
     const n = size.get(kinds[i]);
     return n >= least_session && 2*n > total.get(r.label) && commonest.get(kinds[i]) >= one_size*n;
@@ -232,16 +240,18 @@ function naturally(a, b) {  // numbers in names count as numbers, and come befor
 // Cut a session into blocks of consecutive pictures, by their names: for each picture the number of its block.
 export function sessionBlocks(names, {blocks: [least, most]}) {
   const n = names.length, out = new Int32Array(n), parts = Math.max(least, Math.min(most, Math.floor(n/2)));
-  [...names.keys()].sort((i, j) => naturally(names[i], names[j]) || i - j).forEach((i, place) => { out[i] = Math.floor(place*parts/n); });
+  const order = [...names.keys()].sort((i, j) => naturally(names[i], names[j]) || i - j);
+  order.forEach((i, place) => { out[i] = Math.floor(place*parts/n); });
   return out;
 }
 
-// The name of each picture's group, by what cleaning takes for copies or a session of one camera; rows: {sha256, phash, mirror,
-// look, label, width, height, name}. `found`: their `alikePairs`, if known.
+// The name of each picture's group, by what cleaning takes for copies or a session of one camera; rows: {sha256, phash,
+// mirror, look, label, width, height, name}. `found`: their `alikePairs`, if known.
 export function copyGroups(rows, constants, found = alikePairs(rows, constants)) {
   const session = sessionMembers(found, rows, constants), marks = new Array(rows.length);
   for (const label of new Set(rows.map(r => r.label))) {
-    const mine = [...rows.keys()].filter(i => session[i] && rows[i].label === label), blocks = sessionBlocks(mine.map(i => rows[i].name), constants);
+    const mine = [...rows.keys()].filter(i => session[i] && rows[i].label === label);
+    const blocks = sessionBlocks(mine.map(i => rows[i].name), constants);
     mine.forEach((i, at) => { marks[i] = JSON.stringify(["session", label, blocks[at]]); });
   }
   const free = [...rows.keys()].filter(i => !session[i]), place = new Map(free.map((i, at) => [i, at]));

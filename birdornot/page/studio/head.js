@@ -131,7 +131,7 @@ function leftOutLogits(all, dealt, first, {n, k}, m) {
   return out;
 }
 
-// Which pictures each of B heads learns from, with their weights, N×B: one without each fold of each deal, and one from all.
+// Which pictures each of B heads learns from, with their weights, N×B: one leaves out each fold of each deal, one none.
 function lessons(deals, folds, w) {
   const problems = deals.length*folds + 1, out = new Float64Array(w.length*problems);
   w.forEach((weight, i) => {
@@ -148,7 +148,8 @@ export function solveHead(rotated, deals, constants) {
   let now = new Float64Array(r*m), best = {loss: Infinity}, worse = 0;
   for (const strength of logspace(...constants.strengths)) {
     now = descend(rotated, weights, problems, now, strength, constants);
-    const all = multiply(q, now, n, r, m), leftOut = deals.map((dealt, d) => leftOutLogits(all, dealt, d*folds, rotated, m));
+    const all = multiply(q, now, n, r, m);
+    const leftOut = deals.map((dealt, d) => leftOutLogits(all, dealt, d*folds, rotated, m));
     const loss = sum(leftOut.map(each => lossOf(each, k, y, w)))/deals.length;
     worse += 1;
     if (loss < best.loss) { best = {loss, now, leftOut, strength}; worse = 0; }
@@ -163,7 +164,8 @@ function ofEmbeddings({axes, mean, curve, c, k}, now, m) {
   const r = curve.length, wide = columnsOf(k), weight = new Float32Array(k*c), bias = new Float32Array(k);
   for (let j = 0; j < k; j++) {
     const sign = wide === 1 && j ? -1 : 1, at = m - wide + (wide === 1 ? 0 : j);
-    const solution = Float64Array.from({length: r}, (_, i) => sign*now[i*m + at]), row = multiply(solution, axes, 1, r - 1, c);
+    const solution = Float64Array.from({length: r}, (_, i) => sign*now[i*m + at]);
+    const row = multiply(solution, axes, 1, r - 1, c);
     weight.set(row, j*c);
     bias[j] = solution[r - 1] - row.reduce((s, v, i) => s + v*mean[i], 0);
   }

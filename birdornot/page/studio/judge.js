@@ -1,4 +1,4 @@
-// From embeddings and labels to a head, its error, its doubts and the labels it doubts: `birdornot.probe`, `birdornot.suspects`.
+// From embeddings and labels to a head, its error, its doubts, and the labels it doubts: `probe` and `suspects` in Python.
 import {answerOf} from "../answer.js";
 import {completed, judged} from "./evaluate.js";
 import {calibrate, crossCalibrate, headLogits, probabilitiesOf, rotate, solveHead} from "./head.js";
@@ -27,7 +27,8 @@ function answersOf(head, x, n, c) {
           said: rowsOf(probabilities, k).map(argmax), novelty: head.novelty && noveltyOf(head.novelty, x, n)};
 }
 
-const withheld = ({min_confidence, max_novelty}, confidence, novelty) => confidence < min_confidence || novelty > max_novelty;
+const withheld = ({min_confidence, max_novelty}, confidence, novelty) => (
+  confidence < min_confidence || novelty > max_novelty);
 
 // Choose the limits of a head; → which answers limits chosen on the other folds withhold.
 function setLimits(head, left, folds, ood, constants) {
@@ -47,8 +48,8 @@ function setLimits(head, left, folds, ood, constants) {
 function buildHead(rotated, x, deals, classes, groups, ood, constants) {
   const {y, n, c, k} = rotated, {head, logits} = solved(rotated, deals, classes, constants), [first] = deals;
   const {novelty, leftOut} = fitNovelty(x, n, c, first, constants.novelty);
-  const left = completed({labels: classes, y, probabilities: crossCalibrate(logits, y, k, first), groups, novelty: leftOut,
-                          crossValidated: true, known: 1 - 1/(Math.max(...first) + 1)});
+  const probabilities = crossCalibrate(logits, y, k, first), known = 1 - 1/(Math.max(...first) + 1);
+  const left = completed({labels: classes, y, probabilities, groups, novelty: leftOut, crossValidated: true, known});
   head.novelty = novelty;
   left.unsure = setLimits(head, left, first, ood, constants);
   return {head, left};
@@ -58,7 +59,8 @@ function buildHead(rotated, x, deals, classes, groups, ood, constants) {
 function oodAnswers(head, {x, n, c, names}) {
   const {confidence, novelty, said} = answersOf(head, x, n, c), kinds = new Map();
   names.forEach((name, i) => {
-    const kind = name.split("-")[0], row = kinds.get(kind) ?? {kind, pictures: 0, unsure: 0, called: {}}, label = head.labels[said[i]];
+    const kind = name.split("-")[0], label = head.labels[said[i]];
+    const row = kinds.get(kind) ?? {kind, pictures: 0, unsure: 0, called: {}};
     row.pictures += 1;
     if (withheld(head.unsure, confidence[i], novelty[i])) row.unsure += 1;
     else row.called[label] = (row.called[label] ?? 0) + 1;
@@ -75,7 +77,8 @@ function findSuspects(rotated, folds, classes, labels, groups, novelty, constant
   const result = judged(answers, constants), abstains = result.balanced_high >= 1 - 1/k;
   const rows = rowsOf(probabilities, k).map((p, position) => {
     const better = argmax(p.map((v, j) => j === y[position] ? -1 : v));
-    return {position, label: labels[position], better: classes[better], score: p[y[position]], disagrees: p[better] > p[y[position]]};
+    const own = p[y[position]];
+    return {position, label: labels[position], better: classes[better], score: own, disagrees: p[better] > own};
   });
   const suspects = rows.filter(r => r.score < constants.probably_wrong)
     .sort((a, b) => a.score - b.score || novelty[b.position] - novelty[a.position]);
@@ -87,8 +90,9 @@ const oodPart = ({x, names, c}, labels, half) => {
   return {x: takeRows(x, c, rows), n: rows.length, c, names: rows.map(i => names[i])};
 };
 
-// Embeddings `x` N×C, labels and groups in; `ood`: {x, names, c}. → {enough: false, missing} or {enough: true, head,
-// judged, suspects, abstains, ood, train, valid}; where `progress` is given, it is called after each stage.
+// Embeddings `x` N×C, labels and groups in; `ood`: {x, names}. → {enough: false, missing} or {enough: true, head: as in
+// Python, with `strength`; judged: {positions, probabilities, novelty, unsure, right, …as judged() says}; suspects:
+// [{position, label, better, score}], disagreed (how many), abstains; ood: rows as oodAnswers(); train, valid: positions}
 export function solveAndJudge(x, labels, groups, ood, constants, seed = 42) {
   const n = labels.length, missing = missingFor(labels, groups, constants.head);
   if (missing) return {enough: false, missing};
@@ -107,8 +111,8 @@ export function solveAndJudge(x, labels, groups, ood, constants, seed = 42) {
     result = heldOut(x, y, c, classes, groups, split, deal(train, seed), choosing, constants);
     result.known = train.length/n;
   }
-  const {suspects, disagreed, abstains} = findSuspects(rotated, deals[0], classes, labels, groups, left.novelty, constants);
-  return {enough: true, head, judged: {positions, ...result, ...judged(result, constants)}, suspects, disagreed, abstains,
+  const doubts = findSuspects(rotated, deals[0], classes, labels, groups, left.novelty, constants);
+  return {enough: true, head, judged: {positions, ...result, ...judged(result, constants)}, ...doubts,
           ood: oodAnswers(head, judging), train, valid};
 }
 
@@ -119,6 +123,6 @@ function heldOut(x, y, c, classes, groups, {train, valid}, folds, ood, constants
   const {head} = buildHead(rotated, mine, [folds], classes, train.map(i => groups[i]), ood, constants);
   const found = answersOf(head, theirs, valid.length, c);
   const unsure = Uint8Array.from(valid, (_, i) => withheld(head.unsure, found.confidence[i], found.novelty[i]));
-  return completed({labels: classes, y: valid.map(i => y[i]), probabilities: found.probabilities, novelty: found.novelty, unsure,
-                    groups: valid.map(i => groups[i]), crossValidated: false});
+  return completed({labels: classes, y: valid.map(i => y[i]), probabilities: found.probabilities, novelty: found.novelty,
+                    unsure, groups: valid.map(i => groups[i]), crossValidated: false});
 }

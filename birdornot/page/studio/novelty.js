@@ -42,7 +42,7 @@ function fewWidest(x, n, c, rank, m, start) {
   const across = multiply(rows, products, m, n, n);  // rows·x has the products rows·across
   const {values, vectors} = eigenSymmetric(multiply(across, transpose(rows, m, n), m, n, m), m);
   const least = values[m - 1]*1e-12, lengths = values.map(v => v > least ? Math.sqrt(v) : 0);
-  const spread = vectors.map((v, at) => { const long = lengths[Math.floor(at/m)]; return long ? v/long : 0; });  // the rows of spread·rows·x are orthonormal
+  const spread = vectors.map((v, at) => lengths[Math.floor(at/m)] && v/lengths[Math.floor(at/m)]);  // spread·rows·x is orthonormal
   const {lengths: found, reversed} = turned(multiply(spread, across, m, m, n), m, n, rank);
   const mixed = multiply(multiply(reversed, spread, rank, m, m), rows, rank, m, n);
   return {lengths: found, axes: multiply(mixed, x, rank, n, c)};
@@ -75,7 +75,8 @@ function fitCloud(x, n, c, constants) {
   for (let at = 0; at < n*c; at++) total += (z[at] -= centre[at%c])**2;
   const width = Math.max(floor*total/(n*c), 1e-9), most = Math.min(rank, n - 1, c);
   const {lengths, axes} = widest(z, n, c, most, constants);
-  return {mean, scale, centre, axes: transpose(axes, most, c), less: lengths.map(s => 1/width - 1/(width + s*s/n)), step: 1/width};
+  const less = lengths.map(s => 1/width - 1/(width + s*s/n));
+  return {mean, scale, centre, axes: transpose(axes, most, c), less, step: 1/width};
 }
 
 // {novelty, leftOut}: for new pictures; and the novelty of each training picture, had it been left out.
@@ -121,16 +122,16 @@ export function chooseThresholds({confidence, right, novelty, shown}, ood, cover
     const silent = Array.from(ood.novelty).filter((v, i) => ood.confidence[i] < low || v > high).length;
     const found = {min_confidence: low, max_novelty: high, coverage: answered.length/everyone.length,
                    error: 1 - (answered.length - wrong)/answered.length, ood_unsure: silent/ood.novelty.length};
-    if (!best || found.ood_unsure > best.ood_unsure || (found.ood_unsure === best.ood_unsure && found.error < best.error))
-      best = found;
+    const more = best ? found.ood_unsure - best.ood_unsure : 1;
+    if (more > 0 || (more === 0 && found.error < best.error)) best = found;
   }
   return best;
 }
 
 // Positions of OOD pictures that show none of the classes: `half` "choose" for the limits, "judge" for the others.
 export function oodRows(names, labels, half) {
-  const said = new Set(labels.flatMap(label => label.toLowerCase().split(/[^\p{L}\p{Nl}\p{No}]+/u)).map(w => w.replace(/s$/, "")));
-  const named = kind => [...said].some(w => w === kind || (kind !== "thing" && w.endsWith(kind)));
+  const words = labels.flatMap(label => label.toLowerCase().split(/[^\p{L}\p{Nl}\p{No}]+/u)).map(w => w.replace(/s$/, ""));
+  const named = kind => words.some(w => w === kind || (kind !== "thing" && w.endsWith(kind)));
   return [...names.keys()].filter(i => {
     const [kind, number] = names[i].replace(".jpg", "").split("-");
     return !named(kind) && Number(number)%2 === (half === "choose" ? 0 : 1);

@@ -2,9 +2,10 @@
 const primes = [];
 for (let n = 2; primes.length < 64; n++) if (primes.every(p => n%p)) primes.push(n);
 const fraction = (n, root) => Math.floor((n**(1/root)%1)*2**32) >>> 0;
-const ROUNDS = Uint32Array.from(primes, p => fraction(p, 3)), START = Uint32Array.from(primes.slice(0, 8), p => fraction(p, 2));
+const ROUNDS = Uint32Array.from(primes, p => fraction(p, 3));
+const START = Uint32Array.from(primes.slice(0, 8), p => fraction(p, 2));
 
-const hex = numbers => Array.from(numbers, v => v.toString(16).padStart(8, "0")).join("");
+const hex = (numbers, digits) => Array.from(numbers, v => v.toString(16).padStart(digits, "0")).join("");
 
 function padded(bytes) {  // one bit, zeros, and the length in bits
   const out = new Uint8Array((bytes.length + 72) >> 6 << 6), view = new DataView(out.buffer);
@@ -29,7 +30,7 @@ export function sha256(data) {
     }
     mix(state, w);
   }
-  return hex(state);
+  return hex(state, 8);
 }
 
 function mix(state, w) {
@@ -46,5 +47,5 @@ function mix(state, w) {
 // The same of a file's bytes, by the browser where it can.
 export async function fileSha256(bytes) {
   if (!globalThis.crypto?.subtle) return sha256(bytes);
-  return Array.from(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)), b => b.toString(16).padStart(2, "0")).join("");
+  return hex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)), 2);
 }

@@ -21,7 +21,8 @@ export function distinctGroups(labels, groups) {
 // What is missing to judge: {label: how many more pictures, copies counted once}; `classes` short of two. null: nothing.
 export function missingFor(labels, groups, {min_groups}) {
   const distinct = distinctGroups(dealtLabels(labels, groups, min_groups), groups);
-  const more = Object.fromEntries([...distinct].filter(([, n]) => n < min_groups).map(([label, n]) => [label, min_groups - n]));
+  const small = [...distinct].filter(([, n]) => n < min_groups);
+  const more = Object.fromEntries(small.map(([label, n]) => [label, min_groups - n]));
   const classes = Math.max(0, 2 - distinct.size);
   return classes || Object.keys(more).length ? {classes, more} : null;
 }
@@ -49,7 +50,8 @@ export function stratifiedFolds(labels, groups, seed, {folds, min_groups}) {
   labels = dealtLabels(labels, groups, min_groups);
   const members = new Map();
   groups.forEach((g, i) => { if (members.has(g)) members.get(g).push(i); else members.set(g, [i]); });
-  const all = [...members].map(([g, at]) => ({at, kind: commonest(at.map(i => labels[i])), hash: sha256(`${seed}:${g}`)}));
+  const all = [...members].map(([g, at]) => (
+    {at, kind: commonest(at.map(i => labels[i])), hash: sha256(`${seed}:${g}`)}));
   const n = Math.max(2, Math.min(folds, ...countBy(all.map(g => g.kind)).values()));
   all.sort((a, b) => byCodePoint(a.kind, b.kind) || b.at.length - a.at.length || (a.hash < b.hash ? -1 : 1));
   const foldOf = new Int32Array(labels.length), total = new Int32Array(n);

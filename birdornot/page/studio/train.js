@@ -29,8 +29,8 @@ function train({x, labels, groups, seed}) {
   return {...solveAndJudge(x, labels, groups, ood, constants, seed), seconds: (performance.now() - begin)/1000};
 }
 
-// In: {start: constants of studio.json}; {id, copies: rows as copyGroups takes them} → {id, groups}; {id, x: N×C, labels, groups,
-// seed} → {id, seconds, …what solveAndJudge says}. Where something fails: {failed: sentence}, with the id.
+// In: {start: constants of studio.json}; {id, copies: rows as copyGroups takes them} → {id, groups}; {id, x: N×C, labels,
+// groups, seed} → {id, seconds, …what solveAndJudge says}. Where something fails: {failed: sentence}, with the id.
 onmessage = async ({data}) => {
   try {
     if (data.start) { await start(data.start); postMessage({ready: true}); }
