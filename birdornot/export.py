@@ -34,7 +34,7 @@ from birdornot.card import (
     write_attribution,
 )
 from .core import BACKBONE, BirdornotError, cores, in_words, put_in_place
-from .drift import REFERENCE, make_reference, one_a_group, reference_arrays
+from .drift import MOST, REFERENCE, make_reference, one_a_group, project, reference_arrays
 from .duplicates import sessions
 from .embed import Embedder, backbone_onnx, one_core_session
 from .evaluate import Evaluation
@@ -490,6 +490,13 @@ def _graph_template(body):
                 opset=one.opset_import[0].version)
 
 # %% ../nbs/73_export.ipynb #02b05c88
+def _reference_template(channels):
+    "Say how many embeddings a reference keeps, and by which random signs they are shortened, a bit each, row by row"
+    directions = project(np.eye(channels))
+    return dict(file=REFERENCE, most=MOST, columns=directions.shape[1],
+                signs=_base64(np.packbits(directions > 0).tobytes()))
+
+
 def _made_elsewhere(body, backbone, where, versions):
     "Collect the fields of model.json that all models made in another program share"
     known = json.loads(next(p.value for p in body.metadata_props if p.key == "birdornot"))
@@ -528,8 +535,9 @@ def model_template(
     body = onnx.load(backbone_onnx(backbone))
     info = _made_elsewhere(body, backbone, where, versions or {})
     with tempfile.TemporaryDirectory() as d: picture = _make_check_picture(Path(d)).read_bytes()
-    embedding = _base64(Embedder(backbone).one(picture).astype("<f4").tobytes())
+    embedding = Embedder(backbone).one(picture)
     info = {k: v for k, v in info.items() if k not in ("labels", "temperature", "unsure")}
     error = [*Evaluation(["a", "b"], np.arange(2), np.eye(2)).as_dict()]
     return dict(info=info, card=card_template(info), graph=_graph_template(body), error=error, judged=JUDGED_COLUMNS,
-                attribution=ATTRIBUTION_COLUMNS, probe=embedding), picture
+                attribution=ATTRIBUTION_COLUMNS, reference=_reference_template(len(embedding)),
+                probe=_base64(embedding.astype("<f4").tobytes())), picture

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from safetensors.numpy import load
 
 from birdornot.card import model_card, read_attribution
 from birdornot.decide import decisions
-from birdornot.embed import backbone_onnx
+from birdornot.drift import REFERENCE, read_reference
+from birdornot.embed import backbone_onnx, embed_files
 from birdornot.export import export_model
 from birdornot.follow import take_up_decisions
 from birdornot.ledger import Ledger, content_hash
@@ -55,7 +57,7 @@ def as_found(head: Head, result, positions, valid, ood):
     "A head and its evaluation as train.js says them"
     novelty = {k: getattr(head.novelty, k) for k in ("mean", "scale", "centre", "axes", "less", "step")}
     judged = result.as_dict() | dict(positions=positions, probabilities=result.probabilities, novelty=result.novelty,
-                                     unsure=result.unsure)
+                                     unsure=result.unsure, right=result.right, confidence=result.confidence)
     return plain(dict(judged=judged, ood=ood, valid=valid, head=dict(
         labels=head.labels, weight=head.weight, bias=head.bias, temperature=head.temperature, prior=head.prior,
         unsure=head.unsure, novelty=novelty)))
@@ -91,8 +93,8 @@ def run_script(where, photos, found, **more):
 
 
 def as_photos(probe):
-    return [dict(name=f.name, label=f.parent.name, sha256=content_hash(f), group=g, path=str(f))
-            for f, g in zip(probe.files, probe.groups)]
+    return [dict(name=f.name, label=f.parent.name, sha256=content_hash(f), group=g, path=str(f), embedding=x.tolist())
+            for f, g, x in zip(probe.files, probe.groups, embed_files(probe.files))]
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +168,13 @@ def test_it_can_be_trained_on(taken, ours):
     assert all(np.array_equal(head[k], own_head[k]) for k in own_head)
     again = make_head(head, ModelFolder(taken["model"]).info["head"])
     assert head_arrays(again).keys() == own_head.keys()
+
+
+def test_later_photos_can_be_compared_with_those_it_knows(taken, ours):
+    theirs, own = (read_reference(load(ModelFolder(m).checked(REFERENCE))) for m in (taken["model"], ours))
+    for k in ("confidence", "right", "novelty", "unsure"): assert np.allclose(getattr(theirs, k), getattr(own, k)), k
+    near = np.abs(theirs.points[:, None].astype(float) - own.points[None].astype(float)).max(-1)
+    assert len(theirs.points) == len(own.points) - 1 and near.min(1).max() < 0.002  # without one of the two of one
 
 
 def test_its_page_is_the_one_that_python_writes(taken):

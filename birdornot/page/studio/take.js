@@ -93,18 +93,18 @@ const SHAPES = ({labels, novelty: {mean, less}}) => ({
 
 const numbersOf = (head, name) => name.startsWith("novelty.") ? head.novelty[name.slice(8)] : head[name];
 
-// A file of arrays by name: a description in JSON, and then the numbers.
-function safetensors(head) {
-  const about = {}, parts = [];
+// A file of arrays by name, {name: [kind, shape, array of that kind]}: a description in JSON, and then the numbers.
+function safetensors(arrays) {
+  const about = {}, parts = Object.values(arrays).map(([, , {buffer}]) => new Uint8Array(buffer));
   let at = 0;
-  for (const [name, shape] of Object.entries(SHAPES(head))) {
-    const numbers = new Uint8Array(Float32Array.from(numbersOf(head, name)).buffer);
-    about[name] = {dtype: "F32", shape, data_offsets: [at, at += numbers.length]};
-    parts.push(numbers);
-  }
+  for (const [name, [dtype, shape, numbers]] of Object.entries(arrays))
+    about[name] = {dtype, shape, data_offsets: [at, at += numbers.byteLength]};
   const text = JSON.stringify(about), length = new BigUint64Array([BigInt(Math.ceil(text.length/8)*8)]);
   return joined([new Uint8Array(length.buffer), utf8(text.padEnd(Number(length[0]))), ...parts]);
 }
+
+const headArrays = head => Object.fromEntries(
+  Object.entries(SHAPES(head)).map(([name, shape]) => [name, ["F32", shape, Float32Array.from(numbersOf(head, name))]]));
 
 // The constants of the graph that depend on the head: {name: [shape, numbers]}; `_novelty_nodes` in Python uses them.
 function graphConstants(head) {
@@ -119,8 +119,39 @@ function logitsOf({labels, weight, bias}, embedding) {
   return labels.map((_, j) => embedding.reduce((sum, v, i) => sum + v*w[j*c + i], b[j]));
 }
 
+// ---- what later photos are compared with: `birdornot.drift`
+const single = new Float32Array(1), bits = new Uint32Array(single.buffer);
+
+function half(value) {  // as a float16, rounded to the nearest, halves to the even one
+  single[0] = value;
+  const [x] = bits, sign = x >>> 16 & 0x8000, power = (x >>> 23 & 255) - 112;
+  if (power < -10) return sign;
+  const small = power < 1, all = small ? x & 0x7fffff | 0x800000 : power << 23 | x & 0x7fffff, by = small ? 14 - power : 13;
+  const kept = all >>> by, rest = all & (1 << by) - 1, middle = 1 << by - 1;
+  return sign | Math.min(kept + Number(rest > middle || (rest === middle && kept%2 === 1)), 0x7c00);
+}
+
+function shortened(embedding, {columns, signs}) {  // along random directions, which keep the distances between embeddings
+  const out = new Float64Array(columns), size = 1/Math.sqrt(embedding.length);
+  embedding.forEach((v, i) => {
+    for (let j = 0, at = i*columns; j < columns; j++, at++) out[j] += signs[at >> 3] >> 7 - (at & 7) & 1 ? v : -v;
+  });
+  return out.map(v => v*size);
+}
+
+function referenceArrays(photos, groups, {positions, right, confidence, novelty, unsure}, {most, columns, signs}) {
+  const chosen = new Map();  // a photo a group; which one their hashes decide, as good as chance
+  for (const i of Array.from(positions).sort((a, b) => byCodePoint(photos[a].sha256, photos[b].sha256)))
+    if (!chosen.has(groups[i]) && chosen.size < most) chosen.set(groups[i], i);
+  const known = {columns, signs: Uint8Array.from(atob(signs), c => c.charCodeAt(0))}, n = positions.length;
+  const points = [...chosen.values()].flatMap(i => Array.from(shortened(photos[i].embedding, known), half));
+  return {points: ["F16", [chosen.size, columns], Uint16Array.from(points)], confidence: ["F32", [n], Float32Array.from(confidence)],
+          right: ["U8", [n], Uint8Array.from(right, Number)], novelty: ["F32", [n], Float32Array.from(novelty)],
+          unsure: ["U8", [n], Uint8Array.from(unsure, Number)]};
+}
+
 // ---- the model folder
-// `head`, `judged`, `ood`, `train`, `valid`: what train.js found of `photos` [{name, label, sha256, group}, …], in the same order;
+// `head`, `judged`, `ood`, `valid`: what train.js found of `photos` [{name, label, sha256, group, embedding}, …], in the same order;
 // `body`: bytes of the graph of the backbone; `take`: from `loadTake`; `name`: what the folder is going to be called.
 export async function modelFolder({head, judged, ood, valid, photos, take, body, name = "model", created = new Date()}) {
   const {labels, temperature, prior, unsure} = head, places = placesOf(photos), groups = groupNames(photos), held = new Set(valid);
@@ -139,8 +170,10 @@ export async function modelFolder({head, judged, ood, valid, photos, take, body,
   const files = new Map([
     ["ATTRIBUTION.csv", csv(take.attribution, attribution)],
     ["MODEL_CARD.md", utf8(modelCard(take.card, info, {studio: photos.length}, name))],
-    ["head.safetensors", safetensors(head)], ["judged.csv", csv([...take.judged, ...labels], rows)],
+    ["head.safetensors", safetensors(headArrays(head))], ["judged.csv", csv([...take.judged, ...labels], rows)],
     ["model.onnx", attachHead(body, take.graph, graphConstants(head), labels.length, graph)], ["probe.png", take.picture]]);
+  if (photos.every(p => p.embedding))
+    files.set(take.reference.file, safetensors(referenceArrays(photos, groups, judged, take.reference)));
   info.sha256 = Object.fromEntries(await Promise.all([...files].map(async ([file, data]) => [file, await fileSha256(data)])));
   return files.set("model.json", json(info, 1));
 }
