@@ -487,6 +487,16 @@ class _AsInAnswering(Callback):
     def before_train(self): self.model.eval()
 
 
+@contextmanager
+def _all_learn(model):
+    "Let all weights learn, also those of a body that is frozen"
+    before = [(p, p.requires_grad) for p in model.parameters()]
+    model.requires_grad_(True)
+    try: yield
+    finally:
+        for p, learns in before: p.requires_grad_(learns)
+
+
 class _Tail:
     "Tail, kept activations and the place from which every training starts"
     def __init__(self, learn, share, seed):
@@ -530,7 +540,7 @@ class _Tail:
         set_head(self.learn, Head(list(self.learn.dls.vocab), w, b))
         answers = Answers(**stop)
         tune = _tail_learner(self.learn, self.model, self.kept, self.y, rows, judge, [answers, _AsInAnswering()])
-        tune.fit_one_cycle(epochs, slice(lr/3, lr))
+        with _all_learn(self.model): tune.fit_one_cycle(epochs, slice(lr/3, lr))
         return [self.x[judge] @ w.T + b, *(torch.cat(a).numpy() for a in answers.logits)], answers.states
 
 
@@ -829,9 +839,10 @@ def measure_speed(
         with torch.inference_mode(): return model(x)
     def _train(model, x): learn.loss_func(head(model(x)), y).backward()
     kept = _answer(frozen).clone()
-    took = [_fastest(f)/n for f in (lambda: next(iter(few)), lambda: _answer(learn.model), lambda: _train(body, x),
-                                    lambda: _answer(frozen), lambda: _train(tail, kept))]
-    learn.zero_grad()
+    with _all_learn(learn.model):
+        took = [_fastest(f)/n for f in (lambda: next(iter(few)), lambda: _answer(learn.model), lambda: _train(body, x),
+                                        lambda: _answer(frozen), lambda: _train(tail, kept))]
+    learn.model.zero_grad()
     return Speed(*took)
 
 # %% ../nbs/61_finetune.ipynb #c974a567
