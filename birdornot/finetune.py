@@ -496,7 +496,7 @@ def _all_learn(model):
     finally:
         for p, learns in before: p.requires_grad_(learns)
 
-
+# %% ../nbs/61_finetune.ipynb #a1b0310b
 class _Tail:
     "Tail, kept activations and the place from which every training starts"
     def __init__(self, learn, share, seed):
@@ -542,7 +542,6 @@ class _Tail:
         tune = _tail_learner(self.learn, self.model, self.kept, self.y, rows, judge, [answers, _AsInAnswering()])
         with _all_learn(self.model): tune.fit_one_cycle(epochs, slice(lr/3, lr))
         return [self.x[judge] @ w.T + b, *(torch.cat(a).numpy() for a in answers.logits)], answers.states
-
 
 # %% ../nbs/61_finetune.ipynb #5c2748b2
 def judged_head(
