@@ -154,7 +154,8 @@ def take_along(page, place):
         assert download.value.suggested_filename == f"bird_or_forest_{kind}.zip"
         download.value.save_as(place/f"{kind}.zip")
     assert Classifier(place/"model.zip")(sample_picture("forest", 9_460)).label == "forest"
-    names = {kind: zipfile.ZipFile(place/f"{kind}.zip").namelist() for kind in ("page", "photos")}
+    names = {kind: zipfile.ZipFile(place/f"{kind}.zip").namelist() for kind in ("model", "page", "photos")}
+    assert "bird_or_forest/reference.safetensors" in names["model"]  # what later photos are compared with
     ours = "index.html", "page.json", "model.onnx", "words/de.json"
     assert {f"bird_or_forest/{f}" for f in ours} < {*names["page"]}
     assert len(names["photos"]) == 26 and "bird_or_forest/bird/wrong.jpg" in names["photos"]

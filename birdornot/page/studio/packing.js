@@ -4,8 +4,8 @@ import {safeName, zipOf} from "./zip.js";
 
 const root = new URL("../", import.meta.url);
 
-const described = (photos, labels, groups) => photos.map(({id, name, sha256, blob, decisions}, i) => (
-  {name, label: labels[i], sha256, group: groups.get(id) ?? id, blob, decisions}));
+const described = (photos, labels, groups) => photos.map(({id, name, sha256, blob, embedding, decisions}, i) => (
+  {name, label: labels[i], sha256, group: groups.get(id) ?? id, blob, embedding, decisions}));
 
 const nameFor = labels => safeName([...new Set(labels)].sort().join("_or_").replaceAll(" ", "_"), "project");
 
