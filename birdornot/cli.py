@@ -251,13 +251,14 @@ def predict(
     xmp: bool = False,  # write sure answers as keywords into XMP files beside the photos, for photo programs
     undo: bool = False,  # ask nothing, only take out the keywords that --xmp has written
     prior: str = None,  # how common each label is: trained (as in training), equal, or shares such as bird=1,forest=4
+    unsure: str = None,  # how often to be unsure: a share, as 0.2, or shares of answers, as bird=0.3,forest=0.1
     megabytes: float = None,  # memory that decoding a photo may take; by default 500
     seconds: float = None,  # time that decoding a photo may take; by default 20
 ):
     "Say what is in each photo; exit code 1 if one was refused or there was none"
     if undo: return int(bool(chapters.predict.untag_photos(photos)))
     quiet, said, left = (csv or sort_into or xmp) and not json, Counter(), {} if xmp else None
-    clf = chapters.predict.Classifier(model, prior=prior, megabytes=megabytes, seconds=seconds)
+    clf = chapters.predict.Classifier(model, prior=prior, unsure=unsure, megabytes=megabytes, seconds=seconds)
     n, answers = chapters.predict.predict_photos(clf, photos, csv, sort_into, left)
     for p in watched(answers, n, "predict", quiet):
         said[p.answer] += 1

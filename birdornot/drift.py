@@ -275,8 +275,8 @@ def estimate_error(
     odds = np.log(p/(1 - p)) + (_SHIFT[0] + _SHIFT[1]*max(distance, 0) if unlike else 0)
     middle = 1/(1 + np.exp(-odds))
     luck = 1.96/np.sqrt(n*middle*(1 - middle))
-    low, high = odds - np.hypot(_BELOW, luck), odds + np.hypot(_ABOVE, luck)
-    return float(middle), float(1/(1 + np.exp(-low))), float(1/(1 + np.exp(-high)))
+    low, high = (1/(1 + np.exp(-v)) for v in (odds - np.hypot(_BELOW, luck), odds + np.hypot(_ABOVE, luck)))
+    return float(middle), float(low) if low*n > 3 else 0.0, float(high)  # with under 3 expected, none is no surprise
 
 # %% ../nbs/69_drift.ipynb #a8101ae5
 ASKED = 30  # photos whose labels are asked for
@@ -343,7 +343,8 @@ def error_from_labels(
     k = len(off)
     spread = float(np.var(off, ddof=1))*k*max(0.0, 1 - k/len(wrong))/len(wrong)**2 if k > 1 else 1.0
     worth = min(max(middle*(1 - middle), 0.01)/max(spread, 1e-9), 2*k)  # as many labels, drawn blindly, say as much
-    return (middle, *wilson(middle*worth, worth))
+    low, high = wilson(middle*worth, worth)
+    return middle, low if low*len(wrong) > 1 else 0.0, high
 
 # %% ../nbs/69_drift.ipynb #f1dcddd4
 def _spread_over(doubt, middle):

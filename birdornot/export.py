@@ -235,6 +235,13 @@ def _labels_shown(label, multilabel):
     return split_label(label) if multilabel else [label]
 
 
+def _curves(head, result):
+    "Collect the points of error and silence that a user may choose: for all answers, and for those of each class"
+    limit = (head.unsure or {}).get("max_novelty")
+    classes = () if head.multilabel or len(head.labels) > 50 else head.labels
+    return {"": result.unsure_curve(limit)} | {lbl: result.unsure_curve(limit, lbl) for lbl in classes}
+
+
 def _model_facts(trained, facts, info, result, rows, more):
     "Collect what is worth knowing about a model and not needed to run it"
     pictures = Counter(label for r in rows for label in _labels_shown(r["label"], info["multilabel"]))
@@ -243,7 +250,7 @@ def _model_facts(trained, facts, info, result, rows, more):
     more = (dict(sessions=known) if known else {}) | (dict(drawn=True) if drawn else {}) | more
     return facts | dict(
         info, created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), pictures=dict(pictures),
-        licences=dict(Counter(r["code"] for r in rows)), error=result.as_dict(),
+        licences=dict(Counter(r["code"] for r in rows)), error=result.as_dict(), curve=_curves(trained.head, result),
         slices=errors_by_slice(result, trained.dataset) if result.files else [], head=head_facts(trained.head),
         trained_on=_trained_on(trained), solved_on_all=bool(trained.solved_on_all)) | more
 

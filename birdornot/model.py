@@ -220,6 +220,11 @@ def _are_logits(v): return isinstance(v, list) and len(v) >= 2 and all(map(_in_r
 def _are_hashes(v): return isinstance(v, dict) and all(isinstance(s, str) and len(s) == 64 for s in v.values())
 
 
+def _are_points(v):
+    return isinstance(v, list) and all(isinstance(r, dict) and all(_in_range(0, 1)(r.get(k)) for k in (
+        "unsure", "min_confidence", "error", "low", "high")) for r in v)
+
+
 def _are_limits(v):
     return v is None or (isinstance(v, dict) and all(v.get(k) is None or _in_range(-1e30, 1e30)(v[k])
                                                      for k in ("min_confidence", "max_novelty")))
@@ -238,6 +243,7 @@ _OPTIONAL = dict.fromkeys(("error", "exam", "head", "fit", "pictures", "versions
 _OPTIONAL |= dict.fromkeys(("backbone", "created", "weights"), lambda v: isinstance(v, str))
 _OPTIONAL |= dict(trained_on=_are_texts, shift=_are_logits)
 _OPTIONAL["maps"] = _SOUND["multilabel"][0]
+_OPTIONAL["curve"] = lambda v: isinstance(v, dict) and all(map(_are_points, v.values()))
 
 
 def _check_info(model):

@@ -16,7 +16,7 @@ Docs: https://birdornot.github.io/birdornot/predict.html.md"""
 # %% auto #0
 __all__ = ['WORDS', 'WATCHED', 'MANY', 'Prediction', 'is_address', 'read_photo', 'make_predictions', 'Classifier', 'find_photos',
            'judge', 'write_csv', 'sort_into', 'tag_photos', 'untag_photos', 'is_outdated', 'say_outdated',
-           'load_reference', 'compare_answers', 'check_photos', 'predict_photos']
+           'sure_errors', 'load_reference', 'compare_answers', 'check_photos', 'predict_photos']
 
 # %% ../nbs/75_predict.ipynb #b76942f6
 import csv
@@ -242,10 +242,10 @@ def _probabilities(logits, temperature, multilabel):
     return e/e.sum(1, keepdims=True)
 
 # %% ../nbs/75_predict.ipynb #a358120e
-def _doubt_of(confidence, novelty, info):
+def _doubt_of(label, confidence, novelty, info):
     "Say why an answer is unsure, as a key of `WORDS`, and at which novelty: over its limit, or too little confidence"
     limits = info["unsure"] or {}
-    low, high = limits.get("min_confidence"), limits.get("max_novelty")
+    low, high = info.get("limits", {}).get(label, limits.get("min_confidence")), limits.get("max_novelty")
     if None not in (high, novelty) and novelty > high: return "drawn" if info.get("drawn") else "novel", high
     return "close" if low is not None and confidence < low else "", high
 
@@ -279,7 +279,7 @@ def make_predictions(
         best = next(iter(ranked))
         sure = float(np.maximum(p, 1 - p).min()) if several else ranked[best]  # of several labels, the least sure one
         novelty = None if novelty is None else float(novelty)
-        doubt, limit = _doubt_of(sure, novelty, info)
+        doubt, limit = _doubt_of(best, sure, novelty, info)
         apply = [k for k, v in zip(info["labels"], p) if v >= 0.5] if several else [best]
         found.append(Prediction(best, ranked, name, unsure=bool(doubt), novelty=novelty, labels=apply,
                                 doubt=doubt, limit=limit))
@@ -297,6 +297,29 @@ def _with_prior(info, prior):
         raise BirdornotError("the model does not say how common it takes its labels to be; export it again, "
                              "or leave out the prior")
     return info | dict(shift=(info["temperature"]*np.log(shares/np.maximum(known, 1e-9))).tolist())
+
+# %% ../nbs/75_predict.ipynb #c309f085
+def _point(info, label, share):
+    "Find the point at which a model is unsure about `share` of the answers of a label, '' for all; or the next one"
+    rows = (info.get("curve") or {}).get(label)
+    if not rows: raise BirdornotError(f"the model does not keep how often it is wrong when it is unsure about "
+                                      f"{label or 'more'}; export it again, or leave unsure out")
+    if not 0 <= share < 1: raise BirdornotError(f"unsure is {share}; give how often, over 0 and under 1, as 0.2")
+    return next((r for r in rows if r["unsure"] >= share - 0.005), rows[-1])
+
+
+def _with_unsure(info, unsure):
+    "Add to the facts of a model its limits of confidence if it is to be unsure about a share of the photos"
+    if unsure is None: return info
+    if isinstance(unsure, str):
+        try: unsure = float(unsure) if "=" not in unsure else {
+            k.strip(): float(v) for k, _, v in (part.rpartition("=") for part in unsure.split(","))}
+        except ValueError as e: raise BirdornotError(f"{unsure!r} cannot be read ({e}); give unsure as 0.2, or as "
+                                                     "bird=0.3,forest=0.1") from e
+    chosen = {k: _point(info, k, v) for k, v in (unsure if isinstance(unsure, dict) else {"": unsure}).items()}
+    limits = {k: r["min_confidence"] for k, r in chosen.items()}
+    low = dict(min_confidence=limits.pop("")) if "" in limits else {}
+    return info | dict(unsure=(info["unsure"] or {}) | low, limits=limits, chosen=chosen)
 
 # %% ../nbs/75_predict.ipynb #784f3f70
 class Classifier:
@@ -328,12 +351,14 @@ class Classifier:
                  threads: int = 0,  # threads to answer with, 0: as many as there are cores
                  int8: bool = False,  # take the smaller graph, where the model has one
                  prior: str | dict[str, float] | None = None,  # "equal", or label → share; None: as trained
+                 unsure: str | float | dict[str, float] | None = None,  # how often to be, 0–1, or label → how often
                  megabytes: float | None = None,  # memory that decoding a photo may take; by default 500
                  seconds: float | None = None  # time that decoding a photo may take; by default 20
                  ):
         model, self.path = ModelFolder(path), Path(path)
         self.limits = dict(megabytes=megabytes or MEGABYTES, seconds=seconds or SECONDS)
-        self.info, self.labels, self.threads = _with_prior(model.info, prior), model.info["labels"], threads or cores()
+        self.info = _with_unsure(_with_prior(model.info, prior), unsure)
+        self.labels, self.threads = model.info["labels"], threads or cores()
         if int8 and "model-int8.onnx" not in model.files.names():
             raise ModelError(f"{model.name} has no model-int8.onnx ({model.info.get('int8')}); leave int8 out")
         self.session = load_graph(model, "model-int8.onnx" if int8 else "model.onnx", self.threads,
@@ -771,6 +796,35 @@ def say_outdated(
     if is_outdated(model):
         say("model", f"{model} is of an earlier training; {command_line('export', Path(model).parent)} writes it again")
 
+# %% ../nbs/75_predict.ipynb #fea5220d
+def _point_said(label, point):
+    "Say how often a model was unsure, and wrong, at a point of its curve"
+    low, high = (f"{point[k]:.1%}" for k in ("low", "high"))
+    return (f"unsure about {point['unsure']:.0%}{f' of its answers {label}' if label else ''}, and of the others "
+            f"{point['error']:.1%} wrong ({low}–{high})")
+
+
+def sure_errors(
+    clf: Classifier  # the model
+) -> str:  # "" where the model does not say
+    """Say how often the answers were wrong in the exam of which a model is sure, as it is set to be
+
+    Parameters
+    ----------
+    clf
+        the model
+
+    Returns
+    -------
+    str
+        "" where the model does not say
+    """
+    known, named = clf.info.get("error") or {}, clf.info.get("chosen") or {}
+    if named: return f"in its exam {'; '.join(_point_said(k, r) for k, r in named.items())}"
+    if known.get("answered_error") is None or known.get("coverage") is None: return ""
+    return (f"in its exam unsure about {1 - known['coverage']:.0%}, and of the others {known['answered_error']:.1%} "
+            "wrong; with unsure=0.2 fewer would be")
+
 # %% ../nbs/75_predict.ipynb #34067b3a
 def load_reference(
     clf: Classifier  # the model
@@ -942,6 +996,7 @@ def predict_photos(
         named = names if isinstance(names, (str, Path)) else ", ".join(map(str, names))
         raise BirdornotError(f"no photos in {named}; name a photo or a folder of photos")
     answers = clf.predict_many(photos)
+    if (len(photos) >= MANY or "chosen" in clf.info) and (said := sure_errors(clf)): say("unsure", for_user(said))
     if len(photos) >= MANY and load_reference(clf): answers = _compared(clf, answers, len(photos))
     if csv: answers = write_csv(answers, clf.labels, csv)
     if folder: answers = (p for p, _ in sort_into(answers, clf.labels, folder))

@@ -25,12 +25,16 @@ from fastcore.xml import (
     Body,
     Details,
     Div,
+    Fieldset,
     Figcaption,
     Figure,
     Head,
     Header,
     Html,
     Img,
+    Input,
+    Label,
+    Legend,
     Main,
     Meta,
     Nav,
@@ -311,7 +315,20 @@ def _drawings(result):
             *([Div(*charts, cls="figures")] if charts else [])]
 
 
-def _trust(result):
+def _silence_choice(result, limit):
+    "Let the reader choose how often it may be unsure, and say what is wrong then: buttons, as the page runs no script"
+    rows = result.unsure_curve(limit)
+    if len(rows) < 3: return []
+    now = min(range(len(rows)), key=lambda i: abs(rows[i]["unsure"] - 1 + result.coverage))
+    buttons = [part for i, r in enumerate(rows) for part in (
+        Input(type="radio", name="silence", id=f"s{i}", checked=i == now), Label(f"{r['unsure']:.0%}", _for=f"s{i}"))]
+    said = [P(f"Unsure about {r['unsure']:.0%} of the pictures, it is wrong about {r['error']:.1%} of the others "
+              f"({r['low']:.1%}–{r['high']:.1%}).", cls=f"s{i}") for i, r in enumerate(rows)]
+    return [Fieldset(Legend("How often may it be unsure?"), *buttons, *said, cls="silence"),
+            P(for_user("To have photos answered at such a point, predict with unsure=0.2, or another share."))]
+
+
+def _trust(result, limit=None):
     "Say how far confidence can be trusted; drawings only where there are enough answers to read them"
     out = _drawings(result) if result.ece_interval else [
         P(f"On {plural(result.n, 'answer')} an expected calibration error would be mostly luck, and so would a drawing "
@@ -319,7 +336,7 @@ def _trust(result):
     if result.unsure is not None and result.answered_error is not None:
         out.append(P(f"It answers {result.coverage:.0%} of the pictures, with {result.answered_error:.1%} errors among "
                      "these, and calls itself unsure about the rest."))
-    return out
+    return out + _silence_choice(result, limit)
 
 # %% ../nbs/74_report.ipynb #27835343
 def _doubted(rows):
@@ -470,6 +487,10 @@ img{display:block;border-radius:6px;max-width:100%;height:auto;background:var(--
 .grid img{width:100%;aspect-ratio:1;object-fit:cover}
 .figures,.groups{display:flex;flex-wrap:wrap;gap:.8rem;align-items:flex-start}
 figure{margin:0;max-width:160px}
+.silence{border:1px solid var(--line);border-radius:10px;margin:.6rem 0}.silence label{margin:0 .7rem 0 .15rem}
+.silence p{display:none;margin:.5rem 0 0}
+#s0:checked~.s0,#s1:checked~.s1,#s2:checked~.s2,#s3:checked~.s3,#s4:checked~.s4,#s5:checked~.s5,
+#s6:checked~.s6,#s7:checked~.s7,#s8:checked~.s8,#s9:checked~.s9,#s10:checked~.s10{display:block}
 .chart{max-width:24rem;flex:1 1 15rem}figcaption{font-size:.85rem;line-height:1.35;color:var(--soft);margin-top:.25rem}
 .group{display:flex;flex-wrap:wrap;gap:.6rem;padding:.6rem;background:var(--card);border-radius:10px}
 .lost{display:inline-block;padding:.5rem;color:var(--soft);border:1px dashed var(--line);border-radius:6px}
@@ -520,6 +541,12 @@ def _judgement_sentence(result):
     return f"Judged on {files} held out from training.{few}"
 
 # %% ../nbs/74_report.ipynb #cb0046e9
+def _limit_kept(path):
+    "Find the novelty over which what was trained in a folder says unsure, or None"
+    facts = saved_facts(path) if path.is_dir() else {}
+    return ((facts.get("head") or {}).get("unsure") or {}).get("max_novelty")
+
+
 def write_report(
     path: str | Path,  # dataset folder
     result: Evaluation | None = None,  # of what was trained on it
@@ -555,7 +582,8 @@ def write_report(
     if known := sessions(rows): head.append(P(f"{session_note(known)}."))
     sections = [("Likely wrong labels", _wrong_labels(path, rows, result))]
     if result is not None: sections += [("Mistakes", _wrong_answers(result, rows=rows, path=path)),
-                                        ("Errors", [_confusion(result), _per_class(result)]), ("Trust", _trust(result))]
+                                        ("Errors", [_confusion(result), _per_class(result)]),
+                                        ("Trust", _trust(result, _limit_kept(path)))]
     sections += [(name, _extra(v)) for name, v in (more or {}).items()]
     sections += [(name, part(path, rows)) for name, part in _SECTIONS.items()]
     page = _document(" or ".join(labels[:4]) + (" …" if len(labels) > 4 else "") + "?", head, sections)

@@ -142,6 +142,7 @@ def evaluated(e: evaluate.Evaluation, other: evaluate.Evaluation) -> None:
     assert_type(evaluate.share_interval(e.right, wider=evaluate.WIDER), tuple[float, float])
     assert_type(evaluate.effective_n(["a", "b"]) + evaluate.ENOUGH_ANSWERS, float)
     for array in evaluate.twins(e.probabilities): print(array.mean())
+    for row in e.unsure_curve(max_novelty=1.5, label="bird"): print(row["error"], evaluate.SILENT)
 
 
 def solved(x: np.ndarray[tuple[int, int], np.dtype[np.float32]], y: np.ndarray[tuple[int], np.dtype[np.int64]]) -> None:
@@ -197,6 +198,7 @@ def predicted(model: Path, photo: bytes) -> None:
         assert_type(answer.label, str)
         assert_type(copy, Path | None)
     n, _ = predict.predict_photos(clf, ["holiday"])
+    assert_type(predict.sure_errors(predict.Classifier(model, unsure="bird=0.3")), str)
     assert_type(n, int)
     assert_type([clf.evaluate("photos"), predict.judge(clf, photos, ["bird"])], list[evaluate.Evaluation])
     picture = predict.read_photo("a.jpg")
