@@ -18,7 +18,14 @@ from roughpictures import REFUSED, saved
 from birdornot.clean import measures
 from birdornot.core import DatasetError
 from birdornot.drawing import draw
-from birdornot.duplicates import look_alikes, perceptual_hashes, session_blocks, session_members
+from birdornot.duplicates import (
+    colour_thumbnail,
+    look_alikes,
+    perceptual_hashes,
+    same_look,
+    session_blocks,
+    session_members,
+)
 from birdornot.evaluate import effective_n
 from birdornot.head import probabilities
 from birdornot.novelty import ood_embeddings, ood_names, projection
@@ -199,7 +206,9 @@ HASH = """const {hashes} = given.constants;
 const rows = given.pictures.map(({data, size: [width, height]}) => fingerprints({data, width, height}, hashes));
 const {node, pairs} = alikePairs(rows, hashes);
 const facts = rows.map((r, i) => ({...r, sha256: given.names[i], label: "a", width: i, height: 1, name: ""}));
-say({rows, node, pairs, groups: copyGroups(facts, hashes)});"""
+const map = new Map(), known = {get: (i, j) => map.get(`${i} ${j}`), set: (i, j, is) => map.set(`${i} ${j}`, is)};
+const again = [1, 2].map(() => copyGroups(facts, hashes, known));
+say({rows, node, pairs, groups: copyGroups(facts, hashes), again, looked: map.size});"""
 
 
 @needs_node
@@ -222,6 +231,35 @@ def test_copies_are_those_that_python_finds():
     assert [[a == b for b in ours] for a in ours] == [[a == b for b in theirs] for a in theirs]
     assert ours == [min(names[j] for j, g in zip(real, theirs) if g == mine) for mine in theirs]
     assert len({*ours}) < len(ours) - 4
+    assert said["again"] == [said["groups"]]*2 and said["looked"] >= len(said["pairs"]) > 2  # nothing is forgotten
+
+
+def changed(im, rng):
+    "A picture after some of what people do to copies: cropped, tinted, brighter, paler, noisier, mirrored"
+    w, h = im.size
+    left, top, right, low = (rng.uniform(0, .05, 4)*[w, h, w, h]).astype(int)
+    x = np.asarray(im.crop((left, top, w - right, h - low)).resize((64, 48))).astype(float)
+    x = x*rng.normal(1, .15, 3) + rng.normal(0, 12, 3) + rng.normal(0, rng.uniform(0, 40), x.shape)
+    grey = rng.uniform(0, 1)*(rng.random() < .4)
+    x = x*(1 - grey) + x.mean(2, keepdims=True)*grey
+    return Image.fromarray((x[:, ::-1] if rng.random() < .3 else x).clip(0, 255).astype(np.uint8))
+
+
+@needs_node
+def test_a_closer_look_sees_what_python_sees():
+    rng = np.random.default_rng(3)
+    scenes = [draw(kind, 9_200 + i).convert("RGB") for kind in ("bird", "forest") for i in range(3)]
+    thumbs = np.stack([np.frombuffer(base64.b64decode(colour_thumbnail(changed(scenes[i % 6], rng))), np.uint8)
+                       for i in range(60)])
+    i, j = np.triu_indices(60, 1)
+    code = """const {hashes} = given.constants, n = given.thumbs.length/864;
+    const seen = Array.from({length: n}, (_, i) => looks(given.thumbs.subarray(864*i, 864*i + 864), hashes)), out = [];
+    for (let i = 0; i < n; i++) for (let j = i + 1; j < n; j++)
+      out.push([false, true].map(mirrored => sameLook(seen[i], seen[j], mirrored, hashes)));
+    say(out);"""
+    said = np.array(in_node({"studio/hashes.js": "looks, sameLook"}, code, thumbs=thumbs, constants=constants()))
+    theirs = np.stack([same_look(thumbs[i], thumbs[j], mirrored) for mirrored in (False, True)], 1)
+    assert (said != theirs).sum() <= 1 and 50 < theirs.sum() < theirs.size/2  # one may lie on a limit
 
 
 @needs_node

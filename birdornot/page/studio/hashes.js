@@ -80,7 +80,39 @@ function differ(a, b, most) {
   return n;
 }
 
-function planesOf(look, grid, mirrored = false) {  // three planes grid×grid: luminance 0–255, two colours around 0
+// The middle of numbers, which are put in another order: Hoare's selection, since sorting all of them takes five times as long.
+function middleOf(values) {
+  const half = values.length >> 1;
+  for (let low = 0, high = values.length - 1; low < high;) {
+    const pivot = values[low + high >> 1];
+    let i = low, j = high;
+    while (i <= j) {
+      while (values[i] < pivot) i++;
+      while (values[j] > pivot) j--;
+      if (i <= j) { const v = values[i]; values[i++] = values[j]; values[j--] = v; }
+    }
+    if (j < half && half < i) break;
+    if (half <= j) high = j; else low = i;
+  }
+  if (values.length%2) return values[half];
+  let below = -Infinity;
+  for (let i = 0; i < half; i++) if (values[i] > below) below = values[i];
+  return (below + values[half])/2;
+}
+
+// A thumbnail, ready to be compared: three planes grid×grid, luminance 0–255 and two colours around 0; how strong the
+// colours are; and which pixels have the colour of the border.
+function readyLook(planes, grid) {
+  const strong = each(grid*grid, i => Math.sqrt(planes[1][i]**2 + planes[2][i]**2)), border = planes.map(p => {
+    const edge = [];
+    for (let i = 0; i < grid; i++) edge.push(p[i], p[(grid - 1)*grid + i], p[i*grid], p[i*grid + grid - 1]);
+    return middleOf(Float64Array.from(edge));
+  });
+  const flat = Uint8Array.from(strong, (_, i) => Number(planes.every((p, c) => Math.abs(p[i] - border[c]) < 12)));
+  return {planes, strong, flat};
+}
+
+function planesOf(look, grid, mirrored) {
   const n = grid*grid, half = grid/2, out = [0, 1, 2].map(() => new Float64Array(n));
   for (let y = 0, i = 0; y < grid; y++) for (let x = 0; x < grid; x++, i++) {
     const u = mirrored ? grid - 1 - x : x, small = (y >> 1)*half + (u >> 1);
@@ -89,20 +121,6 @@ function planesOf(look, grid, mirrored = false) {  // three planes grid×grid: l
     out[2][i] = look[n + n/4 + small] - 128;
   }
   return out;
-}
-
-const middleOf = values => {
-  const s = Float64Array.from(values).sort(), half = s.length >> 1;
-  return s.length%2 ? s[half] : (s[half - 1] + s[half])/2;
-};
-
-function flatGround(planes, grid) {  // which pixels have the colour of the border
-  const border = planes.map(p => {
-    const edge = [];
-    for (let i = 0; i < grid; i++) edge.push(p[i], p[(grid - 1)*grid + i], p[i*grid], p[i*grid + grid - 1]);
-    return middleOf(edge);
-  });
-  return each(grid*grid, i => Number(planes.every((p, c) => Math.abs(p[i] - border[c]) < 12)));
 }
 
 function zoomed(planes, grid, by) {  // the middle of a thumbnail, enlarged
@@ -119,45 +137,59 @@ function zoomed(planes, grid, by) {  // the middle of a thumbnail, enlarged
   }));
 }
 
-function lightTogether(a, b, m, n) {  // correlation of the luminances where `m` is 1, and their mean difference
+// What `sameLook` needs of a thumbnail, made when it is first asked for: as it is, mirrored, and the middle of each.
+export function looks(look, {grid, zoom}) {
+  const made = {};
+  return (mirrored, close) => made[[mirrored, close]] ??= readyLook(
+    close ? zoomed(planesOf(look, grid, mirrored), grid, zoom) : planesOf(look, grid, mirrored), grid);
+}
+
+function sharedMask(p, q, mask) {  // where not both are background; everywhere, where that is next to nothing
+  let n = 0;
+  for (let i = 0; i < mask.length; i++) n += mask[i] = 1 - (p.flat[i] & q.flat[i]);
+  if (n >= 6) return n;
+  mask.fill(1);
+  return mask.length;
+}
+
+function lightTogether(a, b, mask, n) {  // correlation of the luminances under the mask, and their mean difference
   let ma = 0, mb = 0, uv = 0, uu = 0, vv = 0, apart = 0;
-  for (let i = 0; i < m.length; i++) { ma += a[i]*m[i]/n; mb += b[i]*m[i]/n; }
-  for (let i = 0; i < m.length; i++) if (m[i]) {
+  for (let i = 0; i < mask.length; i++) if (mask[i]) { ma += a[i]; mb += b[i]; apart += Math.abs(a[i] - b[i]); }
+  ma /= n; mb /= n;
+  for (let i = 0; i < mask.length; i++) if (mask[i]) {
     const u = a[i] - ma, v = b[i] - mb;
-    uv += u*v; uu += u*u; vv += v*v; apart += Math.abs(a[i] - b[i]);
+    uv += u*v; uu += u*u; vv += v*v;
   }
   const noise = 4*n;  // two levels: a picture without contrast has nothing to compare
   return [(uv + noise)/Math.sqrt((uu + noise)*(vv + noise)), apart/n];
 }
 
-function coloursFit(p, q, m, n, apart, [levels, part]) {
-  const strength = (c, d) => m.reduce((s, on, i) => on ? s + Math.sqrt(c[i]*c[i] + d[i]*d[i]) : s, 0)/n;
-  const one = strength(p[1], p[2]), other = strength(q[1], q[2]);
+function coloursFit(p, q, mask, n, apart, [levels, part]) {
+  let one = 0, other = 0, differ = 0;
+  for (let i = 0; i < mask.length; i++) if (mask[i]) { one += p.strong[i]; other += q.strong[i]; }
+  one /= n; other /= n;
+  if (Math.min(one, other) < 2 && apart < 12) return true;
   const factor = Math.sqrt(Math.min(1.7, Math.max(0.6, (one + 1)/(other + 1))));
   const [u, v] = [1, 2].map(c => {
-    const off = p[c].map((value, i) => value/factor - q[c][i]*factor);
-    const cast = Math.min(12, Math.max(-12, middleOf(off)));
-    return off.map(value => value - cast);
+    const a = p.planes[c], b = q.planes[c], off = new Float64Array(a.length);
+    for (let i = 0; i < off.length; i++) off[i] = a[i]/factor - b[i]*factor;
+    const cast = Math.min(12, Math.max(-12, middleOf(off.slice())));
+    for (let i = 0; i < off.length; i++) off[i] -= cast;
+    return off;
   });
-  const differs = strength(u, v);
-  return differs <= levels || differs <= part*(one + other) || (Math.min(one, other) < 2 && apart < 12);
+  for (let i = 0; i < mask.length; i++) if (mask[i]) differ += Math.sqrt(u[i]*u[i] + v[i]*v[i]);
+  return differ/n <= levels || differ/n <= part*(one + other);
 }
 
-function compareLooks(p, q, {grid, same_light, same_colour}) {
-  const one = flatGround(p, grid), other = flatGround(q, grid);
-  let m = one.map((v, i) => Number(!(v && other[i]))), n = m.reduce((s, v) => s + v, 0);
-  if (n < 6) { m = m.fill(1); n = m.length; }  // nothing but background: all of it counts
-  const [together, apart] = lightTogether(p[0], q[0], m, n);
-  return {light: together >= same_light, colour: coloursFit(p, q, m, n, apart, same_colour)};
-}
-
-// Is one thumbnail that of a copy of the other?
-export function sameLook(a, b, mirrored, constants) {
-  const {grid, zoom} = constants, p = planesOf(a, grid), q = planesOf(b, grid, mirrored);
-  let found = compareLooks(p, q, constants);
-  if (!found.light) found = compareLooks(zoomed(p, grid, zoom), q, constants);
-  if (!found.light) found = compareLooks(p, zoomed(q, grid, zoom), constants);
-  return found.light && found.colour;
+// Is one thumbnail that of a copy of the other? Both as `looks` gives them.
+export function sameLook(a, b, mirrored, {grid, same_light, same_colour}) {
+  const mask = new Uint8Array(grid*grid);
+  for (const [left, right] of [[false, false], [true, false], [false, true]]) {
+    const p = a(false, left), q = b(mirrored, right), n = sharedMask(p, q, mask);
+    const [together, apart] = lightTogether(p.planes[0], q.planes[0], mask, n);
+    if (together >= same_light) return coloursFit(p, q, mask, n, apart, same_colour);
+  }
+  return false;
 }
 
 // Each is like the centre of its group: for each thing the number of the first in its group.
@@ -176,12 +208,11 @@ function starGroups(n, pairs) {
 
 const SAME_HASH = 32;  // looks of pictures with one hash; what looks otherwise after so many is a picture by itself
 
-function byLook(members, rows, constants) {  // of rows with one hash: to the first that looks the same
+function byLook(members, seen, constants) {  // of rows with one hash: to the first that looks the same
   const out = new Map();
   let rest = members;
-  for (let looks = 0; rest.length && looks < SAME_HASH; looks++) {
-    const [first] = rest;
-    const same = rest.filter(i => i === first || sameLook(rows[first].look, rows[i].look, false, constants));
+  for (let times = 0; rest.length && times < SAME_HASH; times++) {
+    const [first] = rest, same = rest.filter(i => i === first || sameLook(seen[first], seen[i], false, constants));
     for (const i of same) out.set(i, first);
     rest = rest.filter(i => !out.has(i));
   }
@@ -189,21 +220,28 @@ function byLook(members, rows, constants) {  // of rows with one hash: to the fi
   return out;
 }
 
+const NOTHING = {get: () => undefined, set: () => {}};
+
 // Which rows {phash, mirror, look} look the same, mirrored or not. → {node: for each the first with the same hash and look,
-// pairs of such that are alike}
-export function alikePairs(rows, constants) {
+// pairs of such that are alike}. `known`: what was found of two rows, by their numbers, when they were compared before.
+export function alikePairs(rows, constants, known = NOTHING) {
   const node = Int32Array.from({length: rows.length}, (_, i) => i), same = new Map(), keys = rows.map(r => r.phash.join());
+  const seen = rows.map(r => looks(r.look, constants)), {most} = constants;
   keys.forEach((key, i) => { if (same.has(key)) same.get(key).push(i); else same.set(key, [i]); });
   for (const members of same.values()) {
-    if (members.length > 1) for (const [i, first] of byLook(members, rows, constants)) node[i] = first;
+    if (members.length > 1) for (const [i, first] of byLook(members, seen, constants)) node[i] = first;
   }
   const codes = asWords(rows.map(r => r.phash)), mirror = asWords(rows.map(r => r.mirror)), pairs = [];
-  const firsts = [...new Set(node)].sort((a, b) => a - b), {most} = constants;
+  const look = (i, j, ways) => ways.some(mirrored => sameLook(seen[i], seen[j], mirrored, constants));
+  const firsts = [...new Set(node)].sort((a, b) => a - b);
   for (let a = 0; a < firsts.length; a++) for (let b = a + 1; b < firsts.length; b++) {
     const i = firsts[a], j = firsts[b];
     if (keys[i] === keys[j]) continue;
-    if ((differ(codes[i], codes[j], most) <= most && sameLook(rows[i].look, rows[j].look, false, constants))
-        || (differ(codes[i], mirror[j], most) <= most && sameLook(rows[i].look, rows[j].look, true, constants))) pairs.push([i, j]);
+    const ways = [false, true].filter(mirrored => differ(codes[i], (mirrored ? mirror : codes)[j], most) <= most);
+    if (!ways.length) continue;
+    let is = known.get(i, j);
+    if (is === undefined) known.set(i, j, is = look(i, j, ways));
+    if (is) pairs.push([i, j]);
   }
   return {node, pairs};
 }
@@ -246,16 +284,17 @@ export function sessionBlocks(names, {blocks: [least, most]}) {
 }
 
 // The name of each picture's group, by what cleaning takes for copies or a session of one camera; rows: {sha256, phash,
-// mirror, look, label, width, height, name}. `found`: their `alikePairs`, if known.
-export function copyGroups(rows, constants, found = alikePairs(rows, constants)) {
-  const session = sessionMembers(found, rows, constants), marks = new Array(rows.length);
+// mirror, look, label, width, height, name}. `known`: as for `alikePairs`.
+export function copyGroups(rows, constants, known = NOTHING) {
+  const found = alikePairs(rows, constants, known), session = sessionMembers(found, rows, constants), marks = new Array(rows.length);
   for (const label of new Set(rows.map(r => r.label))) {
     const mine = [...rows.keys()].filter(i => session[i] && rows[i].label === label);
     const blocks = sessionBlocks(mine.map(i => rows[i].name), constants);
     mine.forEach((i, at) => { marks[i] = JSON.stringify(["session", label, blocks[at]]); });
   }
   const free = [...rows.keys()].filter(i => !session[i]), place = new Map(free.map((i, at) => [i, at]));
-  const {node, pairs} = session.some(Boolean) ? alikePairs(free.map(i => rows[i]), constants) : found;
+  const among = {get: (i, j) => known.get(free[i], free[j]), set: NOTHING.set};
+  const {node, pairs} = session.some(Boolean) ? alikePairs(free.map(i => rows[i]), constants, among) : found;
   const group = starGroups(free.length, pairs);
   for (const i of free) marks[i] = `copy ${group[node[place.get(i)]]}`;
   return nameGroups(islands(rows.map((r, i) => [r.sha256, marks[i]])), rows.map(r => r.sha256));

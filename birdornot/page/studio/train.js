@@ -1,9 +1,9 @@
 // A module worker: finds copies, solves and judges a head, so that the page never waits.
-import {alikePairs, copyGroups} from "./hashes.js";
+import {copyGroups} from "./hashes.js";
 import {solveAndJudge} from "./judge.js";
 
 const root = new URL("../", import.meta.url);  // where studio.json lies, and what it names
-let constants, ood, known = {};
+let constants, ood;
 
 async function numbersOf(file) {
   const reply = await fetch(new URL(file, root));
@@ -17,12 +17,20 @@ async function start(given) {
   ood = {x, names: given.ood.names};
 }
 
-// Which pictures look alike does not depend on their labels: after a change of one, the pairs are known.
-function groups({copies: rows}) {
-  const key = rows.map(r => r.sha256).join();
-  if (known.key !== key) known = {key, pairs: alikePairs(rows, constants.hashes)};
-  return {groups: copyGroups(rows, constants.hashes, known.pairs)};
+// Which pictures were compared, and what came of it: of a burst of hundreds, those added are compared, and not all again.
+class Compared {
+  constructor() { Object.assign(this, {numbers: new Map(), alike: new Map()}); }
+
+  of(rows) {
+    const ids = rows.map(({sha256}) => this.numbers.get(sha256) ?? this.numbers.set(sha256, this.numbers.size).get(sha256));
+    const key = (i, j) => Math.min(ids[i], ids[j])*2**26 + Math.max(ids[i], ids[j]);
+    return {get: (i, j) => this.alike.get(key(i, j)), set: (i, j, is) => this.alike.set(key(i, j), is)};
+  }
 }
+
+const compared = new Compared();
+
+const groups = ({copies: rows}) => ({groups: copyGroups(rows, constants.hashes, compared.of(rows))});
 
 function train({x, labels, groups, seed}) {
   const begin = performance.now();
