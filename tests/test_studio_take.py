@@ -12,18 +12,21 @@ import pytest
 from safetensors.numpy import load
 
 from birdornot.card import model_card, read_attribution
-from birdornot.decide import decisions
+from birdornot.clean import clean_images
+from birdornot.decide import decisions, undo_decision
+from birdornot.download import download_images
 from birdornot.drift import REFERENCE, read_reference
 from birdornot.embed import backbone_onnx, embed_files
 from birdornot.export import export_model
 from birdornot.follow import take_up_decisions
+from birdornot.hits import FACTS
 from birdornot.ledger import Ledger, content_hash
-from birdornot.make import make
+from birdornot.make import find_missing, make
 from birdornot.model import ModelFolder, graph_fault
 from birdornot.predict import Classifier
 from birdornot.probe import Head, fit_probe, head_arrays, make_head, read_judged
 from birdornot.project import safe_name
-from birdornot.sample import make_sample
+from birdornot.sample import make_sample, sample_picture
 from birdornot.web import PAGE_FOLDER, page_files, page_template, take_files
 
 NODE = shutil.which("node") or shutil.which("node", path=str(Path(sys.executable).parent))
@@ -208,6 +211,27 @@ def test_make_goes_on_with_the_photos(taken, probe, tmp_path, capsys):
     assert take_up_decisions(home, taken["photos"]) == 0
 
 
+@pytest.mark.parametrize("row", [
+    dict(group=dict(a=1), decisions=3), dict(group=["x"], decisions=[["move"]]), dict(label=None, decisions=[None]),
+    dict(label="bird", decisions=[dict(action=["move"], **{"from": 1})]), dict(label=["bird"], group="\0\ud800"),
+    dict(label="bird", decisions=[dict(action="move", at={}, **{"from": "../../forest"})]), dict(sha256=5)])
+def test_odd_facts_about_a_photo_harm_nobody(tmp_path, row):
+    "What is no group and no decision is none; a class that a photo was moved from stays a name"
+    photos = tmp_path/"mine"
+    for kind in ("bird", "forest"):
+        (photos/kind).mkdir(parents=True)
+        (photos/kind/"1.jpg").write_bytes(sample_picture(kind, 9_500))
+    facts = [dict(sha256=content_hash(f), label=f.parent.name) | row for f in photos.rglob("*.jpg")]
+    (photos/FACTS).write_text("".join(f"{json.dumps(fact)}\n" for fact in facts), encoding="utf-8")
+    download_images(tmp_path/"set", find_missing(["bird", "forest"], tmp_path/"set", folder=photos), progress=False)
+    clean_images(tmp_path/"set", workers=1, progress=False)
+    n = take_up_decisions(tmp_path/"set", photos)
+    assert n == len(decisions(tmp_path/"set")) == int("../../forest" in str(row))
+    if n: undo_decision(tmp_path/"set")
+    with Ledger(tmp_path/"set") as ledger: assert len(ledger.rows(status="clean")) == 2
+    assert {f.name for f in tmp_path.iterdir()} == {"mine", "set"} and len([*(tmp_path/"set").rglob("*.jpg")]) == 4
+
+
 HOSTILE = ["../../out", "a/b", "C:\\x", "con", "NUL.txt", " .hidden", "x"*300, "<script>alert(1)</script>", "Ünïcode",
            "unicode\u202egpj", "", "trailing. ", "\ud800", "=1+1", 'naïve, "quoted"', "tab\tand\nline"]
 LABELS = ['bird, "a"', "<b>*not* bird</b>", "=cmd|' /C calc'!A1", "Vögel | 鸟"]
@@ -233,7 +257,7 @@ def invented(rng, n=30, channels=1280):
 
 
 def test_hostile_names_and_classes_become_files_and_a_card(tmp_path):
-    "Threat: archives"
+    "Threat: labels and titles as paths"
     photos, found = invented(np.random.default_rng(4))
     made = run_script(tmp_path, photos, found)
     model = ModelFolder(made["model"])

@@ -26,8 +26,10 @@ THREATS = {  # threat → file → tests
     "GPS in published pictures": dict(test_clean=["the_upright_is_what_the_camera_saw"]),
     "truncated files accepted": dict(test_picture=["each_length_of_a_cut_jpeg"]),
     "pickle": dict(test_model=["pickle_inside", "pickle_in_the_place_of", "nothing_was_unpickled"]),
-    "archives": dict(test_model=["paths_out_of_a_zip", "zip_bomb_costs_nothing"], test_fuzz=["zips"]),
+    "archives": dict(test_model=["paths_out_of_a_zip", "zip_bomb_costs_nothing"], test_fuzz=["zips"],
+                     test_studio_take=["a_zip_takes_no_name_that_leads_out_of_it_or_stands_for_two"]),
     "labels and titles as paths": dict(test_download=["no_label_leaves_the_dataset"],
+                                       test_studio_take=["hostile_names_and_classes_become_files_and_a_card"],
                                        test_predict=["unsure_and_foreign_labels_have_safe_folders"]),
     "app, review, any page on loopback": dict(test_server=[
         "a_hostile_request_is_refused_in_one_line", "no_other_computer_can_reach_it",
