@@ -20,7 +20,7 @@ from .clean import examine_picture
 from .core import BACKBONE
 from .duplicates import BLOCKS, GRID, LEAST_SESSION, ONE_SIZE, SAME_COLOUR, SAME_LIGHT, ZOOM, near_pairs
 from .embed import backbone_onnx
-from .evaluate import ENOUGH_ANSWERS, WIDER
+from .evaluate import ENOUGH_ANSWERS, SILENT, WIDER
 from .head import CLOSE, PATIENCE, STEPS, STRENGTHS
 from .novelty import FLOOR, MORE, RANK, ood_embeddings, ood_names, projection
 from .picture import MAX_SIZE
@@ -61,7 +61,7 @@ def studio_constants() -> dict[str, object]:  # JSON values
                   valid_pct=_default(fit_probe, "valid_pct"), deals=DEALS, enough_held_out=ENOUGH_HELD_OUT,
                   strengths=[*STRENGTHS], patience=PATIENCE, steps=STEPS, close=CLOSE),
         novelty=dict(rank=RANK, floor=FLOOR, more=MORE, file="directions.bin"),
-        coverage=_default(fit_probe, "coverage"), wider=WIDER, enough_answers=ENOUGH_ANSWERS,
+        coverage=_default(fit_probe, "coverage"), wider=WIDER, enough_answers=ENOUGH_ANSWERS, silent=[*SILENT],
         probably_wrong=PROBABLY_WRONG,
         ood=dict(file="ood.bin", type="float32", names=ood_names(), columns=ood_embeddings().shape[1]))
 

@@ -137,6 +137,11 @@ def test_a_head_is_that_of_python(sets, which):
     assert np.abs(np.reshape(judged["probabilities"], result.probabilities.shape) - result.probabilities).max() < 1e-4
     assert judged["unsure"] == result.unsure.astype(int).tolist() and judged["right"] == result.right.tolist()
     assert judged["confusion"] == result.confusion.tolist()
+    limit = head.unsure["max_novelty"]
+    curves = {"": result.unsure_curve(limit)} | {lbl: result.unsure_curve(limit, lbl) for lbl in labels}
+    assert set(said["curve"]) == set(curves)
+    for lbl, rows in curves.items():
+        assert all(a == pytest.approx(b, rel=1e-4) for a, b in zip(said["curve"][lbl], rows, strict=True)), lbl
     theirs = result.as_dict()
     rows = zip(judged["per_class"], theirs.pop("per_class"), strict=True)
     assert all(a == pytest.approx(b) for a, b in rows)

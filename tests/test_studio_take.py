@@ -61,7 +61,9 @@ def as_found(head: Head, result, positions, valid, ood):
     novelty = {k: getattr(head.novelty, k) for k in ("mean", "scale", "centre", "axes", "less", "step")}
     judged = result.as_dict() | dict(positions=positions, probabilities=result.probabilities, novelty=result.novelty,
                                      unsure=result.unsure, right=result.right, confidence=result.confidence)
-    return plain(dict(judged=judged, ood=ood, valid=valid, head=dict(
+    limit = head.unsure["max_novelty"]
+    curve = {"": result.unsure_curve(limit)} | {lbl: result.unsure_curve(limit, lbl) for lbl in head.labels}
+    return plain(dict(judged=judged, curve=curve, ood=ood, valid=valid, head=dict(
         labels=head.labels, weight=head.weight, bias=head.bias, temperature=head.temperature, prior=head.prior,
         unsure=head.unsure, novelty=novelty)))
 
@@ -138,8 +140,8 @@ def test_python_opens_it_and_hears_the_same_answers(taken, ours, probe, monkeypa
 def test_the_description_is_complete(taken, ours):
     theirs, own = (ModelFolder(m).info for m in (taken["model"], ours))
     assert {*own} - {*theirs} == {"largest_logit_difference", "seconds"}  # nothing to compare with, and not asked for
-    same = ("labels", "size", "max_size", "temperature", "unsure", "head", "ood", "error", "pictures", "data", "mean",
-            "licences", "trained_on", "maps", "seed", "coverage", "solved_on_all", "asked_size", "backbone")
+    same = ("labels", "curve", "size", "max_size", "temperature", "unsure", "head", "ood", "error", "pictures", "data",
+            "mean", "licences", "trained_on", "maps", "seed", "coverage", "solved_on_all", "asked_size", "backbone")
     assert {k: theirs[k] for k in same} == {k: own[k] for k in same}
     assert np.allclose(theirs["probe"]["logits"], own["probe"]["logits"], atol=1e-4)
     assert theirs["fit"]["why"] == "made in the studio" and "onnxruntime-web" in theirs["versions"]

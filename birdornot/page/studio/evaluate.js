@@ -1,5 +1,5 @@
 // How often answers on pictures not seen before are wrong, and how sure that is: `birdornot.evaluate` in Python.
-import {argmax, mean, rowsOf} from "./numbers.js";
+import {argmax, evenRound, mean, rowsOf, sorted} from "./numbers.js";
 import {effectiveN} from "./split.js";
 
 // Wilson's 95 % interval of the share wrong/n.
@@ -54,6 +54,30 @@ const calibrationError = answers => {
   const rows = reliability(answers);
   return rows.reduce((s, [sure, right, n]) => s + Math.abs(sure - right)*n, 0)/answers.right.length;
 };
+
+// How often to be unsure, and the error among the sure answers then, of all answers or of those that name class `c`.
+function unsureCurve(answers, constants, maxNovelty, c = null) {
+  const {said, confidence, novelty, right} = answers, mine = [...said.keys()].filter(i => c === null || said[i] === c);
+  const known = mine.filter(i => novelty[i] <= maxNovelty), ranked = sorted(known.map(i => confidence[i])), rows = [];
+  for (const share of constants.silent) {
+    const silent = Math.max(0, evenRound(share*mine.length) - (mine.length - known.length));
+    if (ranked.length - silent < 5) break;  // too few to say anything of
+    const limit = silent && ranked[silent], sure = known.filter(i => confidence[i] >= limit);
+    const [low, high] = intervalOf(answers, sure, constants), unsure = 1 - sure.length/mine.length;
+    const row = {unsure, min_confidence: limit, error: mean(sure.map(i => Number(!right[i]))), low, high};
+    if (!rows.length || unsure > rows.at(-1).unsure) rows.push(row);
+  }
+  return rows;
+}
+
+const MANY = 50;  // classes, over which the points of each would be more than the rest of a model's facts
+
+// The points of error and silence that a user of a model may choose: under "" for all answers, and for those of each class.
+export function unsureCurves(answers, constants, {max_novelty}) {
+  const labels = answers.labels.length > MANY ? [] : answers.labels;
+  return {"": unsureCurve(answers, constants, max_novelty),
+          ...Object.fromEntries(labels.map((label, c) => [label, unsureCurve(answers, constants, max_novelty, c)]))};
+}
 
 // All that `Evaluation.as_dict` says, but the interval of the calibration error, whose draws are Python's; and `confusion`.
 export function judged(answers, constants) {

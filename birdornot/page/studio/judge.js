@@ -1,6 +1,6 @@
 // From embeddings and labels to a head, its error, its doubts, and the labels it doubts: `probe` and `suspects` in Python.
 import {answerOf} from "../answer.js";
-import {completed, judged} from "./evaluate.js";
+import {completed, judged, unsureCurves} from "./evaluate.js";
 import {calibrate, crossCalibrate, headLogits, probabilitiesOf, rotate, solveHead} from "./head.js";
 import {chooseThresholds, fitNovelty, noveltyOf, oodRows} from "./novelty.js";
 import {argmax, byCodePoint, rowsOf, takeRows} from "./numbers.js";
@@ -92,7 +92,8 @@ const oodPart = ({x, names, c}, labels, half) => {
 
 // Embeddings `x` N×C, labels and groups in; `ood`: {x, names}. → {enough: false, missing} or {enough: true, head: as in
 // Python, with `strength`; judged: {positions, probabilities, novelty, unsure, right, …as judged() says}; suspects:
-// [{position, label, better, score}], disagreed (how many), abstains; ood: rows as oodAnswers(); train, valid: positions}
+// [{position, label, better, score}], disagreed (how many), abstains; curve: as unsureCurves(); ood: rows as oodAnswers();
+// train, valid: positions}
 export function solveAndJudge(x, labels, groups, ood, constants, seed = 42) {
   const n = labels.length, missing = missingFor(labels, groups, constants.head);
   if (missing) return {enough: false, missing};
@@ -113,7 +114,7 @@ export function solveAndJudge(x, labels, groups, ood, constants, seed = 42) {
   }
   const doubts = findSuspects(rotated, deals[0], classes, labels, groups, left.novelty, constants);
   return {enough: true, head, judged: {positions, ...result, ...judged(result, constants)}, ...doubts,
-          ood: oodAnswers(head, judging), train, valid};
+          curve: unsureCurves(result, constants, head.unsure), ood: oodAnswers(head, judging), train, valid};
 }
 
 // Answers to the held-out part by a head that was built from the training part.

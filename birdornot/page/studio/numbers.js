@@ -236,6 +236,7 @@ export function orthonormalRows(a, n, k) {
   return a;
 }
 
+export const evenRound = v => v%1 === 0.5 ? 2*Math.round(v/2) : Math.round(v);  // as Python rounds
 export const mean = a => a.reduce((s, v) => s + v, 0)/a.length;
 export const sorted = a => Float64Array.from(a).sort();
 export const sum = a => a.reduce((s, v) => s + v, 0);

@@ -1,5 +1,5 @@
 // Which pictures are judged by which head: whole groups, dealt out as `birdornot.split` does in Python.
-import {byCodePoint} from "./numbers.js";
+import {byCodePoint, evenRound} from "./numbers.js";
 import {sha256} from "./sha256.js";
 
 function countBy(keys) {
@@ -88,8 +88,6 @@ export function splitByGroup(labels, groups, seed, constants) {
   }
   return best && {train: best.train, valid: best.valid};
 }
-
-const evenRound = v => v%1 === 0.5 ? 2*Math.round(v/2) : Math.round(v);  // as Python rounds
 
 // How many independent pictures are worth as much as these.
 export function effectiveN(groups) {

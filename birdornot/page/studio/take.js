@@ -151,9 +151,9 @@ function referenceArrays(photos, groups, {positions, right, confidence, novelty,
 }
 
 // ---- the model folder
-// `head`, `judged`, `ood`, `valid`: what train.js found of `photos` [{name, label, sha256, group, embedding}, …], in the same order;
+// `head`, `judged`, `curve`, `ood`, `valid`: what train.js found of `photos` [{name, label, sha256, group, embedding}, …], in the same order;
 // `body`: bytes of the graph of the backbone; `take`: from `loadTake`; `name`: what the folder is going to be called.
-export async function modelFolder({head, judged, ood, valid, photos, take, body, name = "model", created = new Date()}) {
+export async function modelFolder({head, judged, curve, ood, valid, photos, take, body, name = "model", created = new Date()}) {
   const {labels, temperature, prior, unsure} = head, places = placesOf(photos), groups = groupNames(photos), held = new Set(valid);
   const lines = photos.map((p, i) => `${held.has(i) ? "valid" : "train"}/${p.label}/${p.sha256}`).sort(byCodePoint);
   const attribution = photos.map((p, i) => ({file: places[i], label: p.label, title: p.name, code: "unknown", source: "studio"})).sort(byFile);
@@ -161,7 +161,7 @@ export async function modelFolder({head, judged, ood, valid, photos, take, body,
     ...take.info, labels, temperature, unsure, data: sha256(lines.join("\n")), ood: ood ?? [],
     created: created.toISOString().replace(/\.\d+/, ""), pictures: countBy(attribution.map(r => r.label)),
     licences: countBy(attribution.map(r => r.code)), head: {labels, temperature, multilabel: false, unsure, step: head.novelty.step, prior},
-    error: Object.fromEntries(take.error.map(k => [k, judged[k] ?? null])),
+    error: Object.fromEntries(take.error.map(k => [k, judged[k] ?? null])), ...(curve && {curve}),
     trained_on: [...new Set(photos.map(p => p.sha256.slice(0, 12)))].sort(),
     probe: {file: "probe.png", logits: logitsOf(head, floats(take.probe))}};
   if (info.error.ece_low === null) info.error.ece = null;  // its interval takes Python's draws, and alone it says too much
