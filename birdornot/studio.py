@@ -24,7 +24,7 @@ from .evaluate import ENOUGH_ANSWERS, SILENT, WIDER
 from .head import CLOSE, PATIENCE, STEPS, STRENGTHS
 from .novelty import FLOOR, MORE, RANK, ood_embeddings, ood_names, projection
 from .picture import MAX_SIZE
-from .probe import DEALS, ENOUGH_HELD_OUT, fit_probe
+from .probe import BURSTS, DEALS, ENOUGH_HELD_OUT, fit_probe
 from .server import LocalServer, serve_files, show
 from .split import MIN_GROUPS, stratified_folds
 from .suspects import PROBABLY_WRONG
@@ -62,7 +62,7 @@ def studio_constants() -> dict[str, object]:  # JSON values
                   strengths=[*STRENGTHS], patience=PATIENCE, steps=STEPS, close=CLOSE),
         novelty=dict(rank=RANK, floor=FLOOR, more=MORE, file="directions.bin"),
         coverage=_default(fit_probe, "coverage"), wider=WIDER, enough_answers=ENOUGH_ANSWERS, silent=[*SILENT],
-        probably_wrong=PROBABLY_WRONG,
+        bursts=BURSTS, probably_wrong=PROBABLY_WRONG,
         ood=dict(file="ood.bin", type="float32", names=ood_names(), columns=ood_embeddings().shape[1]))
 
 # %% ../nbs/79_studio.ipynb #dd35e1ce

@@ -29,7 +29,15 @@ from birdornot.duplicates import (
 from birdornot.evaluate import effective_n
 from birdornot.head import probabilities
 from birdornot.novelty import ood_embeddings, ood_names, projection
-from birdornot.probe import class_targets, fit_probe, head_logits, ood_answers, solve_and_judge
+from birdornot.probe import (
+    class_targets,
+    error_without_twins,
+    fit_probe,
+    head_logits,
+    ood_answers,
+    solve_and_judge,
+    warn_of_bursts,
+)
 from birdornot.sample import sample_picture
 from birdornot.split import split_by_group, stratified_folds
 from birdornot.studio import studio_constants, write_studio
@@ -101,7 +109,7 @@ say(given.sets.map(({x, labels, groups}) => solveAndJudge(x, labels, groups, ood
 
 @pytest.fixture(scope="module")
 def sets():
-    "Embeddings, few, of three classes, with copies; enough to hold some out; hardly any; and what our modules say"
+    "Embeddings, few, of three classes, with copies; enough to hold some out; hardly any; bursts; what our modules say"
     few, y = clouds(66, 3, 1)
     many, z = clouds(270, 2, 2, 0.7)
     least, w = clouds(11, 2, 3)
@@ -109,13 +117,16 @@ def sets():
     made = [dict(x=few, labels=[names[i] for i in y], groups=[f"group {i//2 if i < 20 else i}" for i in range(66)]),
             dict(x=many, labels=["bird" if i else "forest" for i in z], groups=[f"{i}" for i in range(270)]),
             dict(x=least, labels=["ab"[i] for i in w], groups=[f"{i}" for i in range(11)])]
+    burst, v = clouds(36, 2, 4)
+    for i in range(1, 36, 3): burst[i], v[i] = burst[i - 1] + np.random.default_rng(i).normal(0, .3, 1280), v[i - 1]
+    made.append(dict(x=burst, labels=["ab"[i] for i in v], groups=[f"{i}" for i in range(36)]))
     said = in_node({"studio/judge.js": "solveAndJudge"}, JUDGE, sets=made, ood=ood_embeddings(), constants=constants(),
                    projection=projection(1280, 42))
     return list(zip(made, said))
 
 
 @needs_node
-@pytest.mark.parametrize("which", [0, 1, 2])
+@pytest.mark.parametrize("which", [0, 1, 2, 3])
 def test_a_head_is_that_of_python(sets, which):
     given, said = sets[which]
     x, names, groups = given["x"], given["labels"], given["groups"]
@@ -162,6 +173,18 @@ def test_the_labels_it_doubts_are_those_that_python_doubts(sets, which):
     assert [s["position"] for s in said["suspects"]] == doubted and not said["abstains"]
     assert near([s["score"] for s in said["suspects"]], own[doubted]) if doubted else which == 0
     assert said["disagreed"] == int((probs.argmax(1) != y).sum())
+
+
+@needs_node
+@pytest.mark.parametrize("which", [0, 3])
+def test_bursts_are_seen_as_python_sees_them(sets, which):
+    given, said = sets[which]
+    theirs = error_without_twins(given["x"], class_targets(given["labels"])[1], given["labels"], given["groups"])
+    ours = said["judged"]["bursts"]
+    assert (ours is None) == (theirs is None) == (which == 0)
+    if theirs: assert (ours["error"], ours["rise"]) == pytest.approx(theirs)
+    warned = [text.split(". ")[0] for text in warn_of_bursts(theirs)]
+    assert [text.split(". ")[0] for text in said["judged"]["warnings"]] == warned and len(warned) == (which == 3)
 
 
 @needs_node

@@ -1,5 +1,6 @@
 // From embeddings and labels to a head, its error, its doubts, and the labels it doubts: `probe` and `suspects` in Python.
 import {answerOf} from "../answer.js";
+import {warnOfBursts, withoutTwins} from "./bursts.js";
 import {completed, judged, unsureCurves} from "./evaluate.js";
 import {calibrate, crossCalibrate, headLogits, probabilitiesOf, rotate, solveHead} from "./head.js";
 import {chooseThresholds, fitNovelty, noveltyOf, oodRows} from "./novelty.js";
@@ -72,7 +73,7 @@ function oodAnswers(head, {x, n, c, names}) {
 // The pictures whose label is probably wrong, surest first; `abstains` where the model does no better than a guess.
 function findSuspects(rotated, folds, classes, labels, groups, novelty, constants) {
   const {y, k} = rotated, equal = classes.map(() => 1/k);
-  const probabilities = crossCalibrate(solveHead(rotated, [folds], constants.head).logits, y, k, folds, equal);
+  const {logits} = solveHead(rotated, [folds], constants.head), probabilities = crossCalibrate(logits, y, k, folds, equal);
   const answers = completed({labels: classes, y, probabilities, groups, crossValidated: true, known: 1});
   const result = judged(answers, constants), abstains = result.balanced_high >= 1 - 1/k;
   const rows = rowsOf(probabilities, k).map((p, position) => {
@@ -82,7 +83,8 @@ function findSuspects(rotated, folds, classes, labels, groups, novelty, constant
   });
   const suspects = rows.filter(r => r.score < constants.probably_wrong)
     .sort((a, b) => a.score - b.score || novelty[b.position] - novelty[a.position]);
-  return {suspects: abstains ? [] : suspects, disagreed: abstains ? 0 : rows.filter(r => r.disagrees).length, abstains};
+  const disagreed = abstains ? 0 : rows.filter(r => r.disagrees).length;
+  return {logits, doubts: {suspects: abstains ? [] : suspects, disagreed, abstains}};
 }
 
 const oodPart = ({x, names, c}, labels, half) => {
@@ -91,7 +93,8 @@ const oodPart = ({x, names, c}, labels, half) => {
 };
 
 // Embeddings `x` N×C, labels and groups in; `ood`: {x, names}. → {enough: false, missing} or {enough: true, head: as in
-// Python, with `strength`; judged: {positions, probabilities, novelty, unsure, right, …as judged() says}; suspects:
+// Python, with `strength`; judged: {positions, probabilities, novelty, unsure, right, bursts: {error, rise} or null, where
+// the error with twins kept together, and its rise in standard errors, are known; …as judged() says}; suspects:
 // [{position, label, better, score}], disagreed (how many), abstains; curve: as unsureCurves(); ood: rows as oodAnswers();
 // train, valid: positions}
 export function solveAndJudge(x, labels, groups, ood, constants, seed = 42) {
@@ -112,8 +115,9 @@ export function solveAndJudge(x, labels, groups, ood, constants, seed = 42) {
     result = heldOut(x, y, c, classes, groups, split, deal(train, seed), choosing, constants);
     result.known = train.length/n;
   }
-  const doubts = findSuspects(rotated, deals[0], classes, labels, groups, left.novelty, constants);
-  return {enough: true, head, judged: {positions, ...result, ...judged(result, constants)}, ...doubts,
+  const [folds] = deals, {logits, doubts} = findSuspects(rotated, folds, classes, labels, groups, left.novelty, constants);
+  const bursts = withoutTwins(x, labels, groups, rotated, {logits, folds}, constants, seed), warnings = warnOfBursts(bursts);
+  return {enough: true, head, judged: {positions, ...result, ...judged(result, constants), bursts, warnings}, ...doubts,
           curve: unsureCurves(result, constants, head.unsure), ood: oodAnswers(head, judging), train, valid};
 }
 
