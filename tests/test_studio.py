@@ -26,7 +26,7 @@ from birdornot.duplicates import (
     session_blocks,
     session_members,
 )
-from birdornot.evaluate import effective_n
+from birdornot.evaluate import Evaluation, effective_n
 from birdornot.head import probabilities
 from birdornot.novelty import ood_embeddings, ood_names, projection
 from birdornot.probe import (
@@ -156,7 +156,7 @@ def test_a_head_is_that_of_python(sets, which):
     theirs = result.as_dict()
     rows = zip(judged["per_class"], theirs.pop("per_class"), strict=True)
     assert all(a == pytest.approx(b) for a, b in rows)
-    for drawn in ("ece_low", "ece_high", "warnings"): theirs.pop(drawn)  # by Python's dice; by the words of the page
+    theirs.pop("warnings")  # of bursts: below
     assert {k: judged[k] for k in theirs} == pytest.approx(theirs)
     assert judged["effective_n"] == pytest.approx(effective_n(result.groups))
     assert said["ood"] == ood_answers(head, ood_embeddings(labels, "judge"), ood_names(labels, "judge"))
@@ -173,6 +173,29 @@ def test_the_labels_it_doubts_are_those_that_python_doubts(sets, which):
     assert [s["position"] for s in said["suspects"]] == doubted and not said["abstains"]
     assert near([s["score"] for s in said["suspects"]], own[doubted]) if doubted else which == 0
     assert said["disagreed"] == int((probs.argmax(1) != y).sum())
+
+
+@needs_node
+@pytest.mark.parametrize("crossed", [False, True])
+def test_answers_are_judged_as_in_python(crossed):
+    rng, n = np.random.default_rng(5), 420
+    y, p = rng.integers(0, 3, n), rng.dirichlet([.4]*3, n)
+    p[np.arange(n), y] += rng.random(n)
+    p /= p.sum(1, keepdims=True)
+    groups, unsure = [f"g{i//2 if i < 120 else i}" for i in range(n)], rng.random(n) < .1
+    result = Evaluation(["a", "b", "c"], y, p, unsure=unsure, groups=groups, known=.8,
+                        judged="cross-validated" if crossed else "")
+    code = """const probabilities = Float64Array.from(given.p.flat());
+    say(judged(completed({...given.answers, probabilities}), given.constants));"""
+    answers = dict(labels=["a", "b", "c"], y=y.tolist(), groups=groups, unsure=unsure.tolist(), known=.8,
+                   crossValidated=crossed)
+    said = in_node({"studio/evaluate.js": "completed, judged"}, code, answers=answers, p=p.tolist(),
+                   constants=constants())
+    theirs = {k: v for k, v in result.as_dict().items() if k != "warnings"}
+    assert all(a == pytest.approx(b) for a, b in zip(said["per_class"], theirs.pop("per_class"), strict=True))
+    drawn = [[d.pop(k) for k in ("ece_low", "ece_high")] for d in (said, theirs)]
+    assert drawn[0] == pytest.approx(drawn[1], abs=.02) and drawn[0][1] - drawn[0][0] > .05  # other dice, same interval
+    assert {k: said[k] for k in theirs} == pytest.approx(theirs) and said["confusion"] == result.confusion.tolist()
 
 
 @needs_node

@@ -55,6 +55,33 @@ const calibrationError = answers => {
   return rows.reduce((s, [sure, right, n]) => s + Math.abs(sure - right)*n, 0)/answers.right.length;
 };
 
+function dice(seed) {  // whole numbers below n, the same in every browser (Steele's mulberry32)
+  return n => {
+    seed = seed + 0x6d2b79f5 | 0;
+    let v = Math.imul(seed ^ seed >>> 15, 1 | seed);
+    v = v + Math.imul(v ^ v >>> 7, 61 | v) ^ v;
+    return Math.floor(((v ^ v >>> 14) >>> 0)/2**32*n);
+  };
+}
+
+const ROUNDS = 200;  // sets drawn
+
+// The 95 % percentile interval of the calibration error: groups of pictures are drawn again and again. As in Python, but
+// with other dice.
+function calibrationInterval({confidence, right, groups}) {
+  const members = new Map(), roll = dice(42);
+  groups.forEach((g, i) => { if (members.has(g)) members.get(g).push(i); else members.set(g, [i]); });
+  const sets = [...members.values()];
+  const found = sorted(Float64Array.from({length: ROUNDS}, () => {
+    const rows = sets.flatMap(() => sets[roll(sets.length)]);
+    return calibrationError({confidence: rows.map(i => confidence[i]), right: rows.map(i => right[i])});
+  }));
+  return [0.025, 0.975].map(q => {
+    const at = q*(ROUNDS - 1), low = Math.floor(at);
+    return found[low] + (at - low)*(found[low + 1] - found[low]);
+  });
+}
+
 // How often to be unsure, and the error among the sure answers then, of all answers or of those that name class `c`.
 function unsureCurve(answers, constants, maxNovelty, c = null) {
   const {said, confidence, novelty, right} = answers, mine = [...said.keys()].filter(i => c === null || said[i] === c);
@@ -79,19 +106,20 @@ export function unsureCurves(answers, constants, {max_novelty}) {
           ...Object.fromEntries(labels.map((label, c) => [label, unsureCurve(answers, constants, max_novelty, c)]))};
 }
 
-// All that `Evaluation.as_dict` says, but the interval of the calibration error, whose draws are Python's; and `confusion`.
+// All that `Evaluation.as_dict` says, and `effective_n` and `confusion`.
 export function judged(answers, constants) {
   const {labels, y, said, right, groups, unsure, crossValidated, known} = answers, n = right.length, k = labels.length;
   const wrong = right.filter(r => !r).length, everyone = [...right.keys()], sure = everyone.filter(i => !unsure?.[i]);
   const [low, high] = intervalOf(answers, everyone, constants), classes = ofClasses(answers, constants);
   const counts = classes.map(c => c.pictures), most = Math.max(...counts), present = counts.filter(Boolean);
+  const enough = effectiveN(groups) >= constants.enough_answers;
+  const [ece_low, ece_high] = enough ? calibrationInterval(answers) : [null, null];
   const confusion = Array.from({length: k}, () => new Array(k).fill(0));
   said.forEach((s, i) => { confusion[y[i]][s] += 1; });
   return {wrong, of: n, error: wrong/n, low, high, judged: crossValidated ? "cross-validated" : null,
           groups: new Set(groups).size, ...balanced(classes), commonest: labels[counts.indexOf(most)], baseline_error: 1 - most/n,
           unbalanced: present.length > 1 && most >= 1.5*mean(present),
-          ece: effectiveN(groups) >= constants.enough_answers ? calibrationError(answers) : null, ece_low: null,
-          ece_high: null, coverage: sure.length/n,
+          ece: enough ? calibrationError(answers) : null, ece_low, ece_high, coverage: sure.length/n,
           answered_error: sure.length ? mean(sure.map(i => Number(!right[i]))) : null,
           per_class: classes, warnings: [], known, effective_n: effectiveN(groups), confusion};
 }

@@ -164,7 +164,6 @@ export async function modelFolder({head, judged, curve, ood, valid, photos, take
     error: Object.fromEntries(take.error.map(k => [k, judged[k] ?? null])), ...(curve && {curve}),
     trained_on: [...new Set(photos.map(p => p.sha256.slice(0, 12)))].sort(),
     probe: {file: "probe.png", logits: logitsOf(head, floats(take.probe))}};
-  if (info.error.ece_low === null) info.error.ece = null;  // its interval takes Python's draws, and alone it says too much
   const graph = Object.fromEntries(take.graph.described.map(k => [k, info[k]]));
   const rows = judgedRows(photos, places, groups, head, judged, valid).sort(byFile);
   const files = new Map([
