@@ -1,4 +1,5 @@
-"""Take the pictures of pages that the docs show, of what `demo` made: `python tools/screenshots.py demo/model`."""
+"""Take the pictures of pages that the docs show, of what `demo` made: `python tools/screenshots.py demo/model`;
+without a model, those of the studio alone."""
 import io
 import sys
 import tempfile
@@ -76,8 +77,51 @@ def shoot_report(browser, dataset):
     shoot(page, "report.jpg")
 
 
+def drawings(folder):
+    "Two folders of drawn photos, one of them in the wrong one"
+    from birdornot.sample import sample_picture
+    for kind in ("bird", "forest"):
+        (folder/kind).mkdir(parents=True)
+        for i in range(24): (folder/kind/f"{kind}-{i:02}.jpg").write_bytes(sample_picture(kind, 31_000 + i))
+    (folder/"bird"/"IMG_2041.jpg").write_bytes(sample_picture("forest", 31_100))
+    return [folder/kind for kind in ("bird", "forest")]
+
+
+def shoot_studio(browser, site, photos):
+    "Empty, filling, trained, live; on a desk and in a hand; by day and by night"
+    from birdornot.sample import sample_picture
+    thing = dict(name="lighthouse.jpg", mimeType="image/jpeg", buffer=sample_picture("thing", 31_200))
+    wide = dict(viewport=dict(width=1240, height=900))
+    with static_server(site) as url:
+        for name, size, scheme in (("studio", wide, "light"), ("studio-dark", wide, "dark"),
+                                   ("studio-phone", PHONE, "light")):
+            context = browser.new_context(color_scheme=scheme, **size)
+            page = context.new_page()
+            page.goto(url)
+            page.wait_for_selector("body[data-ready]")
+            if name == "studio": shoot(page, "studio-empty.jpg")
+            for i, folder in enumerate(photos): page.locator("input.folder").nth(i).set_input_files(folder)
+            page.wait_for_function("() => document.querySelectorAll('.strip li').length > 12")
+            if name == "studio": shoot(page, "studio-filling.jpg")
+            page.wait_for_function("() => document.body.dataset.trained > 0", timeout=60_000)
+            page.wait_for_timeout(500)
+            page.evaluate("scrollTo(0, 0)")
+            if name == "studio": shoot(page, "studio.jpg")
+            page.set_input_files("#tried", [thing])
+            page.wait_for_selector(".answer")
+            page.click("#live")
+            page.wait_for_function("() => document.querySelector('.live').dataset.answers > 2")
+            page.evaluate(f"document.querySelector('{'#result' if size is PHONE else '#try'}').scrollIntoView()")
+            page.wait_for_timeout(400)
+            if name != "studio": shoot(page, f"{name}.jpg")
+            context.close()
+
+
 if __name__ == "__main__":
     with chromium() as browser, tempfile.TemporaryDirectory() as d:
+        from birdornot.studio import write_studio
+        shoot_studio(browser, write_studio(Path(d)/"studio"), drawings(Path(d)/"drawn"))
+        if len(sys.argv) < 2: sys.exit()
         shoot_web(browser, sys.argv[1], Path(d)/"page")
         shoot_app(browser, sys.argv[1])
         shoot_review(browser, Path(sys.argv[1]).resolve().parent)

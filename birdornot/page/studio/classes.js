@@ -26,7 +26,10 @@ export class ClassCards {
     if (kind === "names") for (const card of this.cards.values()) this.title(card);
     else if (kind === "past") return;
     else if (kind === "classes") this.draw();
-    else for (const card of this.cards.values()) this.fill(card);
+    else this.soon ??= requestAnimationFrame(() => {  // many photos may come between two frames
+      this.soon = undefined;
+      for (const card of this.cards.values()) this.fill(card);
+    });
   }
 
   draw() {

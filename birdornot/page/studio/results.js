@@ -31,6 +31,7 @@ export class Results {
                   say("result.interval", {low: hundred(low), high: hundred(high)})];
     if (Math.round(n) < of) said.push(say("result.copies", {n: Math.round(n)}));
     said.push(say("result.unsure", {n: hundred(1 - coverage), left: hundred(left ?? 0)}));
+    if (judged.warnings.length) said.push(say("result.bursts", {share: share(judged.bursts.error)}));
     return make("div", {class: "verdict"}, make("p", {class: "big"}, ...tell("result.error", {share: make("b", {}, share(judged.error, judged.error && judged.error < 0.1 ? 1 : 0))})),
       ...said.map(s => make("p", {}, s)));
   }
