@@ -189,11 +189,12 @@ def disk_full_errors(
         raise disk_full(dest) from e
 
 # %% ../nbs/00_core.ipynb #340c6f51
-RANGES = dict(epochs=(1, 1000), folds=(2, 1000), in_flight=(1, 4096), k=(1, 1000), max_size=(32, 8192),
-              max_wait=(0, 86_400), megabytes=(10, 1_000_000), min_contrast=(0, 127), min_size=(1, 65_535),
-              minutes=(0.001, 10_080), n=(1, 1_000_000), patience=(1, 10_000_000), per_host=(1, 4096), port=(0, 65_535),
-              seconds=(0.1, 86_400), seed=(0, 2**32 - 1), seeds=(1, 1000), shard=(1, 1_000_000),
-              size=(32, 2048), tries=(1, 1000), workers=(1, 1024))  # name of an option → least and largest value
+# name of an option → least and largest value
+RANGES = dict(epochs=(1, 1000), error=(0.0001, 0.99), folds=(2, 1000), in_flight=(1, 4096), k=(1, 1000),
+              max_size=(32, 8192), max_wait=(0, 86_400), megabytes=(10, 1_000_000), min_contrast=(0, 127),
+              min_size=(1, 65_535), minutes=(0.001, 10_080), n=(1, 1_000_000), patience=(1, 10_000_000),
+              per_host=(1, 4096), port=(0, 65_535), seconds=(0.1, 86_400), seed=(0, 2**32 - 1), seeds=(1, 1000),
+              shard=(1, 1_000_000), size=(32, 2048), tries=(1, 1000), workers=(1, 1024))
 
 
 def check_numbers(

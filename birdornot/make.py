@@ -37,6 +37,7 @@ from tempfile import TemporaryDirectory
 
 from fastcore.basics import patch
 
+from .backbone import LADDER, installed_ladder
 from .card import rightly_refused
 from .clean import TWO_LABELS, check_near, clean_images, own_label, say_cleaned, say_refused
 from birdornot.core import (
@@ -516,8 +517,9 @@ def _solves(how, minutes):
 
 def check_training(
     how: str,  # way to train
-    backbone: str,  # name in timm or torchvision
+    backbone: str | None,  # name in timm or torchvision; None: chosen from the ladder
     prior: str | dict[str, float] | None = None,  # how common each class is said to be
+    others: str | Path | None = None,  # folder of pictures of none of the classes
     **numbers: float | None  # options as `check_numbers` takes them
 ):  # raises `BirdornotError`
     """Refuse a way to train, a backbone, a prior or a number that nothing can be done with, before any work is done
@@ -527,9 +529,11 @@ def check_training(
     how
         way to train
     backbone
-        name in timm or torchvision
+        name in timm or torchvision; None: chosen from the ladder
     prior
         how common each class is said to be
+    others
+        folder of pictures of none of the classes
     numbers
         options as `check_numbers` takes them
 
@@ -540,10 +544,12 @@ def check_training(
     check_numbers(**numbers)
     if how not in _WAYS: raise BirdornotError(f"{how!r} is not a way to train; choose {', '.join(_WAYS)}")
     if how in ("both", "finetune"): need_fastai(f"how='{how}'")
+    if others and not Path(others).is_dir():
+        raise BirdornotError(f"{str(others)!r} is not a folder; name one with photos of none of the classes")
     if prior not in (None, "trained") and not _solves(how, numbers.get("minutes")):
         raise BirdornotError(f"a prior ({prior}) is for a probe; leave it out, and give it to the model "
                              "when you ask for answers: prior='equal'")
-    find_backbone(backbone)
+    find_backbone(backbone or BACKBONE)
 
 # %% ../nbs/80_make.ipynb #30f79b2a
 @contextmanager
@@ -554,15 +560,25 @@ def _clock(stage, seconds):
     seconds[stage] = round(time.monotonic() - start, 2)
 
 
-def _train_probe(dest, wanted, why):
+def _say_rungs(tried):
+    "Say how good each rung of the ladder was"
+    if len(tried) < 2: return
+    *_, taken = tried
+    for r in sorted(tried, key=lambda r: LADDER[r["backbone"]]):
+        say("train", f"{r['backbone']}: {r['error']:.1%} wrong, cross-validated{', taken' if r is taken else ''}")
+
+
+def _train_probe(dest, wanted, why, minutes=None):
     "Train a probe, without importing torch"
     if wanted.items() <= saved_facts(dest).items() and unchanged(dest):
         say("train", "nothing new: the probe of the last run is taken")
         return restore_probe(dest)
-    seconds = {}
+    seconds, backbone, size = {}, wanted["asked_backbone"], wanted["asked_size"]
+    rungs = () if backbone or size else installed_ladder()[1:] if minutes else installed_ladder()[1:2]
     with _clock("fit", seconds):
-        probe = fit_probe(dest, size=wanted["asked_size"],
-                          **{k: wanted[k] for k in ("backbone", "seed", "multilabel", "by", "prior")})
+        probe = fit_probe(dest, backbone or BACKBONE, size, rungs=rungs, seconds=30*(minutes or float("inf")),
+                          **{k: wanted[k] for k in ("seed", "multilabel", "by", "prior", "error", "others")})
+    _say_rungs(probe.facts["rungs"])
     asked = {k: v for k, v in wanted.items() if k not in probe.facts}
     save_probe(probe, **asked, fit=dict(how="probe", why=why, seconds=seconds["fit"]))
     say("train", f"probe in {seconds['fit']:.1f} s ({why})")
@@ -669,11 +685,13 @@ _WITHOUT = ("solving the head takes seconds; `pip install 'birdornot[fastai]'` a
             "blocks, too, which helps where your photos look unlike others")
 
 # %% ../nbs/80_make.ipynb #08a20522
-def _trained(dest, how, backbone, size, epochs, seed, minutes, multilabel, by=None, prior=None, after=_after_training):
+def _trained(dest, how, backbone, size, epochs, seed, minutes, multilabel, by=None, prior=None, error=None, others=None,
+             after=_after_training):
     "Train a `Probe` or learner as asked for, in the time there is, or take up the last one"
     _say_together(dest, multilabel)
-    began, wanted = time.monotonic(), dict(asked=how, backbone=backbone, asked_size=size, seed=seed, by=by,
-                                           multilabel=multilabel, prior=None if prior == "trained" else prior)
+    began, wanted = time.monotonic(), dict(asked=how, asked_backbone=backbone, asked_size=size, seed=seed, by=by,
+                                           multilabel=multilabel, prior=None if prior == "trained" else prior,
+                                           error=error, others=others and str(others))
     timed = wanted | dict(epochs=epochs, minutes=minutes)
     if _solves(how, minutes):
         why = "as you asked" if how == "probe" else _WITHOUT if not has_fastai() else _SECONDS
@@ -681,10 +699,10 @@ def _trained(dest, how, backbone, size, epochs, seed, minutes, multilabel, by=No
     else:
         settings = dict(asked=how, epochs=epochs, seed=seed, minutes=minutes, multilabel=multilabel, valid_pct=0.2,
                         by=by)
-        learn, why = _train_learner(dest, backbone, size, settings, began, after)
+        learn, why = _train_learner(dest, backbone or BACKBONE, size, settings, began, after)
         if learn: return _say_warnings(learn)
         wanted = timed
-    probe = _train_probe(dest, wanted, why)
+    probe = _train_probe(dest, wanted, why, minutes)
     if minutes and (took := (time.monotonic() - began)/60) > 1.2*minutes:
         say("train", f"it took {took:.1f} minutes instead of {minutes:g}; nothing is shorter than a probe")
     return _say_warnings(probe)
@@ -699,7 +717,7 @@ def _say_warnings(trained):
 def train(
     dest: str | Path,  # dataset folder, cleaned, or a folder of your own with a sub-folder for each class
     how: str = "auto",  # auto, probe (seconds), both (then the last blocks, minutes) or finetune (all of it, longest)
-    backbone: str = BACKBONE,  # any name in timm or torchvision
+    backbone: str | None = None,  # any name in timm or torchvision; by default the pictures choose from a ladder
     size: int | None = None,  # side of the square the model sees, pixels; by default what the backbone was trained on
     epochs: int = EPOCHS,  # at most, of training after the probe
     seed: int = 42,  # same seed, same machine, same result
@@ -707,7 +725,9 @@ def train(
     multilabel: bool = False,  # a photo can show several things: those in a folder bird+forest show both
     out: str | Path | None = None,  # project for the results of a folder of your own; by default DEST_birdornot
     by: str | None = None,  # keep together on one side: author, site, camera, session, folder or a ledger's column
-    prior: str | None = None  # how common each class is: trained (as in the folder), equal, or bird=1,forest=4
+    prior: str | None = None,  # how common each class is: trained (as in the folder), equal, or bird=1,forest=4
+    error: float | None = None,  # share of the answers that may be wrong, 0–1: unsure as often as that needs
+    others: str | Path | None = None  # folder of photos of none of the classes, half to choose limits by, half to judge
 ) -> Probe | object:  # or fastai `Learner`; raises `DatasetError` where there is too little to learn from
     """Train a classifier on a dataset, or take up what was trained before on the same pictures in the same way
 
@@ -718,7 +738,7 @@ def train(
     how
         auto, probe (seconds), both (then the last blocks, minutes) or finetune (all of it, longest)
     backbone
-        any name in timm or torchvision
+        any name in timm or torchvision; by default the pictures choose from a ladder
     size
         side of the square the model sees, pixels; by default what the backbone was trained on
     epochs
@@ -735,13 +755,17 @@ def train(
         keep together on one side: author, site, camera, session, folder or a ledger's column
     prior
         how common each class is: trained (as in the folder), equal, or bird=1,forest=4
+    error
+        share of the answers that may be wrong, 0–1: unsure as often as that needs
+    others
+        folder of photos of none of the classes, half to choose limits by, half to judge
 
     Returns
     -------
     Probe | object
         or fastai `Learner`; raises `DatasetError` where there is too little to learn from
     """
-    check_training(how, backbone, prior, size=size, epochs=epochs, seed=seed, minutes=minutes)
+    check_training(how, backbone, prior, others, size=size, epochs=epochs, seed=seed, minutes=minutes, error=error)
     dest = _project_of(dest, out)
     layout = layout_of(dest)
     exam = held_for_test(layout.photos) if parts_of(layout) else []
@@ -749,7 +773,7 @@ def train(
         refresh(dest)
         if multilabel: _join_classes(dest)
         _say_classes(dest)
-        trained = _trained(dest, how, backbone, size, epochs, seed, minutes, multilabel, by, prior)
+        trained = _trained(dest, how, backbone, size, epochs, seed, minutes, multilabel, by, prior, error, others)
         if exam: _say_test(trained, exam)
     model = layout_of(dest).model
     say_outdated(model)
@@ -1234,7 +1258,7 @@ def make(
     test: str | Path | None = None,  # folder of photos to judge the finished model on; never trained on
     out: str | Path | None = None,  # dataset folder; by default the words, joined by _or_
     how: str = "auto",  # auto, probe (seconds), both (then the last blocks, minutes) or finetune (all of it, longest)
-    backbone: str = BACKBONE,  # any name in timm or torchvision
+    backbone: str | None = None,  # any name in timm or torchvision; by default the pictures choose from a ladder
     seed: int = 42,  # same seed, same machine, same result
     minutes: float | None = None,  # time for training and writing the model; auto then trains the last blocks, too
     multilabel: bool = False,  # a photo can show several: takes folder/bird+forest too, or searches each pair of words
@@ -1244,7 +1268,9 @@ def make(
     megabytes: int = MEGABYTES,  # memory that decoding a picture may take
     seconds: float = SECONDS,  # time that decoding a picture may take
     by: str | None = None,  # keep together on one side: author, site, camera, session, folder or a ledger's column
-    prior: str | None = None  # how common each class is: trained (as in the pictures), equal, or bird=1,forest=4
+    prior: str | None = None,  # how common each class is: trained (as in the pictures), equal, or bird=1,forest=4
+    error: float | None = None,  # share of the answers that may be wrong, 0–1: unsure as often as that needs
+    others: str | Path | None = None  # folder of photos of none of the classes, half to choose limits by, half to judge
 ) -> Made:
     """Make a classifier from words: search, download, clean, train, export; called again, it goes on where it stopped
 
@@ -1267,7 +1293,7 @@ def make(
     how
         auto, probe (seconds), both (then the last blocks, minutes) or finetune (all of it, longest)
     backbone
-        any name in timm or torchvision
+        any name in timm or torchvision; by default the pictures choose from a ladder
     seed
         same seed, same machine, same result
     minutes
@@ -1288,8 +1314,12 @@ def make(
         keep together on one side: author, site, camera, session, folder or a ledger's column
     prior
         how common each class is: trained (as in the pictures), equal, or bird=1,forest=4
+    error
+        share of the answers that may be wrong, 0–1: unsure as often as that needs
+    others
+        folder of photos of none of the classes, half to choose limits by, half to judge
     """
-    check_training(how, backbone, prior, n=n, seed=seed, minutes=minutes)
+    check_training(how, backbone, prior, others, n=n, seed=seed, minutes=minutes, error=error)
     check_near(near)
     dest, took = default_dataset(words, out, folder or table), {}
     words, exam = class_words(words, folder, table, multilabel), held_for_test(folder, table, test)
@@ -1312,8 +1342,8 @@ def make(
                 if not (multilabel and {*split_label(label)} <= before): record_added(dest, label)
         with _holding(layout, "make"):
             with _clock("train", took):
-                trained = _trained(dest, how, backbone, None, EPOCHS, seed, minutes, multilabel, by, prior,
-                                   _after_making)
+                trained = _trained(dest, how, backbone, None, EPOCHS, seed, minutes, multilabel, by, prior, error,
+                                   others, _after_making)
                 result = trained.result
             late = minutes and took["train"] > 60*minutes
             with _clock("suspects", took):

@@ -186,8 +186,9 @@ def _novelty_nodes(novelty):
                   ("Mul", "scores", "scores", "scores2"), ("MatMul", "scores2", "places", "sum2"),
                   ("Sqrt", "sum2", "norm"), ("Div", "scores", "norm", "direction"),
                   ("MatMul", "direction", "known", "cosine"), ("Sub", "cosine", "least", "below"),
-                  ("Mul", "below", "sharp", "scaled"), ("Exp", "scaled", "alike"), ("MatMul", "alike", "share", "density"),
-                  ("Log", "density", "log"), ("Mul", "log", "weight", "strange"), ("Add", "distance", "strange", "sum")]
+                  ("Mul", "below", "sharp", "scaled"), ("Exp", "scaled", "alike"),
+                  ("MatMul", "alike", "share", "density"), ("Log", "density", "log"),
+                  ("Mul", "log", "weight", "strange"), ("Add", "distance", "strange", "sum")]
     nodes = [helper.make_node(op, [*map(_name, names[:-1])], [_name(names[-1])]) for op, *names in steps]
     nodes.append(helper.make_node("Reshape", [_name(steps[-1][-1]), "novelty_shape"], ["novelty"]))
     made = [numpy_helper.from_array(np.asarray(v, np.float32), _name(k)) for k, v in constants.items()]
@@ -547,7 +548,8 @@ def solve_and_judge(
     """
     def _deal(rows, seed): return stratified_folds([names[i] for i in rows], [groups[i] for i in rows], seed=seed)
     alone, lesson = enough_held_out([groups[i] for i in valid]), (x[train], y[train], labels, _deal(train, seed))
-    def _built(lesson, rows): return build_head(*lesson, ood, coverage, prior, error, [groups[i] for i in rows], answers)
+    def _built(lesson, rows):
+        return build_head(*lesson, ood, coverage, prior, error, [groups[i] for i in rows], answers)
     judge, _ = _built(lesson, train) if alone else _solved(*lesson, prior)
     dealt = np.stack([_deal(range(len(x)), seed + r) for r in range(1 if alone else DEALS)])
     head, result = _built((x, y, labels, dealt), range(len(x)))
@@ -844,9 +846,10 @@ def fit_probe(
     done = time.perf_counter()
     seconds = dict(split=split - start, embed=embedded - split, solve=done - embedded)
     packages = "birdornot", "numpy", "onnxruntime", "pillow"
-    facts = dict(kind="probe", rungs=[asdict(r) for r in tried], error=error, backbone=backbone, size=_side_seen(backbone, size), asked_size=size, labels=labels,
-                 multilabel=multilabel, seed=seed, valid_pct=valid_pct, coverage=coverage, by=by, prior=prior,
-                 data=data_fingerprint(files, train, valid), machine=platform.machine(),
+    facts = dict(kind="probe", rungs=[asdict(r) for r in tried], error=error,
+                 others=others and str(others), backbone=backbone, size=_side_seen(backbone, size), asked_size=size,
+                 labels=labels, multilabel=multilabel, seed=seed, valid_pct=valid_pct, coverage=coverage, by=by,
+                 prior=prior, data=data_fingerprint(files, train, valid), machine=platform.machine(),
                  versions={p: version(p) for p in packages}, seconds={k: round(v, 3) for k, v in seconds.items()})
     return Probe(head, judge, backbone, facts["size"], Path(dest), files, train, valid, groups, result,
                  ood_answers(head, judging, judging_files), facts)

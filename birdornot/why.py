@@ -25,7 +25,7 @@ from .split import ledger_rows, picture_files
 # %% ../nbs/58_why.ipynb #9879396f
 def class_activation(
     maps: np.ndarray,  # N×C×h×w, what the backbone sees at each place
-    weights: np.ndarray  # N×C, what the head makes of it for the label of each picture
+    weights: np.ndarray  # N×C, what the head makes of it for the label of each picture; what is beyond C is left out
 ) -> np.ndarray:  # N×h×w, 0–1, highest where most speaks for the label
     """Compute class activation maps (Zhou et al. 2016): the logit of a label, place by place
 
@@ -34,14 +34,14 @@ def class_activation(
     maps
         N×C×h×w, what the backbone sees at each place
     weights
-        N×C, what the head makes of it for the label of each picture
+        N×C, what the head makes of it for the label of each picture; what is beyond C is left out
 
     Returns
     -------
     np.ndarray
         N×h×w, 0–1, highest where most speaks for the label
     """
-    heat = np.einsum("nchw,nc->nhw", maps, weights).clip(min=0)
+    heat = np.einsum("nchw,nc->nhw", maps, weights[:, :maps.shape[1]]).clip(min=0)
     return heat/np.maximum(heat.max((1, 2), keepdims=True), 1e-12)
 
 # %% ../nbs/58_why.ipynb #ec4fa625
