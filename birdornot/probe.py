@@ -691,11 +691,14 @@ class Rung:
         0–1
     seconds
         for the pictures tried
+    losses
+        N, of each picture
     """
     backbone: str
     loss: float  # mean cross-entropy, calibrated
     error: float  # 0–1
     seconds: float  # for the pictures tried
+    losses: np.ndarray  # N, of each picture
 
 
 def try_rung(
@@ -724,7 +727,13 @@ def try_rung(
     x, kinds = embed_files(files, backbone, size), y.shape[1] if y.ndim == 2 else y.max() + 1
     with threadpool_limits(1, "blas"): logits = solve_head(x, y, folds, kinds)[2]
     said = Evaluation([*range(kinds)], y, cross_calibrate(logits, y, folds[0]))
-    return Rung(backbone, float(said.losses.mean()), said.error, time.perf_counter() - start)
+    return Rung(backbone, float(said.losses.mean()), said.error, time.perf_counter() - start, said.losses)
+
+
+def _is_better(new, old):
+    "Tell whether a rung is better than another by more than a standard error, picture by picture"
+    less = old.losses - new.losses
+    return less.mean() > less.std()/len(less)**0.5
 
 # %% ../nbs/55_probe.ipynb #16aa3772
 def climb(
@@ -768,7 +777,8 @@ def climb(
     for backbone in backbones:
         if tried and (not tried[0].error or time.perf_counter() + 2*tried[-1].seconds > until): break
         tried.append(try_rung(files, y, dealt, backbone))
-    return sorted(tried, key=lambda r: -r.loss)
+        if len(tried) > 1 and not _is_better(*tried[:-3:-1]): tried[-2:] = tried[:-3:-1]  # the best one stays last
+    return tried
 
 # %% ../nbs/55_probe.ipynb #98fcc8d4
 def fit_probe(
@@ -846,8 +856,9 @@ def fit_probe(
     done = time.perf_counter()
     seconds = dict(split=split - start, embed=embedded - split, solve=done - embedded)
     packages = "birdornot", "numpy", "onnxruntime", "pillow"
-    facts = dict(kind="probe", rungs=[asdict(r) for r in tried], error=error,
-                 others=others and str(others), backbone=backbone, size=_side_seen(backbone, size), asked_size=size,
+    facts = dict(kind="probe", rungs=[{k: v for k, v in asdict(r).items() if k != "losses"} for r in tried],
+                 error=error, others=others and str(others), backbone=backbone, size=_side_seen(backbone, size),
+                 asked_size=size,
                  labels=labels, multilabel=multilabel, seed=seed, valid_pct=valid_pct, coverage=coverage, by=by,
                  prior=prior, data=data_fingerprint(files, train, valid), machine=platform.machine(),
                  versions={p: version(p) for p in packages}, seconds={k: round(v, 3) for k, v in seconds.items()})
