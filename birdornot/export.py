@@ -509,10 +509,11 @@ def _made_elsewhere(body, backbone, where, versions):
     known = json.loads(next(p.value for p in body.metadata_props if p.key == "birdornot"))
     blank = SimpleNamespace(head=_blank_head(1, 1, 2), backbone=backbone)
     said = inspect.signature(fit_probe).parameters
-    asked = {k: said[k].default for k in ("seed", "multilabel", "coverage", "valid_pct", "by", "prior")}
+    names = "seed", "multilabel", "coverage", "valid_pct", "by", "prior", "error", "others"
+    asked = {k: said[k].default for k in names}
     small = dict(passed=False, why=f"{where} does not write eight bits; birdornot export does")
     return _graph_facts(body, blank, {}) | asked | dict(
-        asked_size=None, machine=where, weights=known["weights"], slices=[], solved_on_all=True, int8=small,
+        asked_size=None, rungs=[], machine=where, weights=known["weights"], slices=[], solved_on_all=True, int8=small,
         maps=any(o.name == "maps" for o in body.graph.output), fit=dict(how="probe", why=f"made in {where}"),
         versions=dict(birdornot=version("birdornot")) | versions)
 

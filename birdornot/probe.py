@@ -1144,7 +1144,9 @@ def saved_facts(
     except FileNotFoundError: return {}
     except ValueError as e:
         raise DatasetError(f"{file} is damaged ({e}); run {command_line('train', dest)} again") from e
-    return facts if "strangers" not in facts else facts | dict(ood=facts.pop("strangers"))  # its name until 0.1
+    if "strangers" in facts: facts["ood"] = facts.pop("strangers")  # its name until 0.1
+    asked = None if facts.get("backbone") == BACKBONE else facts.get("backbone")  # until 0.1 nothing was chosen
+    return dict(asked_backbone=asked, error=None, others=None) | facts
 
 # %% ../nbs/55_probe.ipynb #558f8738
 def trained_multilabel(
