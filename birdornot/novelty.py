@@ -53,11 +53,11 @@ class Strangeness:
     def __call__(self,
                  x: np.ndarray  # embeddings N×C
                  ) -> np.ndarray:  # N, higher: stranger
-        alike = (_directions(x, self.axes, self.offset) @ self.known.T - 1)/SHARPNESS
+        alike = (_score_directions(x, self.axes, self.offset) @ self.known.T - 1)/SHARPNESS
         return -self.step*SHARPNESS*np.log(np.exp(alike).mean(1))
 
 
-def _directions(x, axes, offset):
+def _score_directions(x, axes, offset):
     "Find in which direction, R numbers of length one, the scores of embeddings point"
     scores = x @ axes + offset
     return scores/np.sqrt((scores*scores).sum(1, keepdims=True))
@@ -90,7 +90,7 @@ class Novelty:
     axes: np.ndarray  # C×R, the directions in which the cloud is widest
     less: np.ndarray  # R, how much less a step along each of them counts, 0–`step`
     step: float  # what a step in any other direction counts
-    strangeness: "Strangeness | None" = None  # what is added to the distance
+    strangeness: Strangeness | None = None  # what is added to the distance
 
     def __call__(self,
                  x: np.ndarray  # embeddings N×C
@@ -193,7 +193,7 @@ def fit_novelty(
         return found
     def _strange(rows):
         chosen = np.flatnonzero(rows)[_some_of_each(y[rows])]
-        return Strangeness(*answers, _directions(x[chosen], *answers), 1.0)
+        return Strangeness(*answers, _score_directions(x[chosen], *answers), 1.0)
     novelty, left_out = _fit_cloud(x), _left_out(lambda rows: _fit_cloud(x[rows]))
     if answers:
         novelty.strangeness, strange = _strange(np.ones(len(x), bool)), _left_out(_strange)
@@ -262,7 +262,7 @@ def choose_thresholds(
     error: float | None = None,  # keep silent more often until the error among the answered is not over this, 0–1
     shown: np.ndarray | None = None,  # N×K booleans, which class each picture shows: none is to be silenced alone
     n: int | None = None  # different pictures among the N; by default N
-) -> dict[str, float]:  # `min_confidence`, `max_novelty`; what they reach: `coverage`, `error`, …; what is `promised`
+) -> dict[str, float | None]:  # `min_confidence`, `max_novelty`; what they reach: `coverage`, …; and what is `promised`
     """Choose the limits of confidence and novelty beyond which an answer is unsure
 
     Parameters
@@ -286,8 +286,8 @@ def choose_thresholds(
 
     Returns
     -------
-    dict[str, float]
-        `min_confidence`, `max_novelty`; what they reach: `coverage`, `error`, …; what is `promised`
+    dict[str, float | None]
+        `min_confidence`, `max_novelty`; what they reach: `coverage`, …; and what is `promised`
     """
     if not 0 < coverage <= 1: raise BirdornotError(f"coverage is {coverage}; state a share over 0 and up to 1, as 0.95")
     n = len(confidence) if n is None else max(1, min(int(n), len(confidence)))
@@ -400,7 +400,7 @@ def ood_files(
     return [folder/name for name in ood_names(labels, half)]
 
 # %% ../nbs/54_novelty.ipynb #6561238d
-PACKAGED_OOD = dict(zip(LADDER, ("ood.npy", "ood-twice.npy")))  # written by tools/ood.py
+PACKAGED_OOD: dict[str, str] = dict(zip(LADDER, ("ood.npy", "ood-twice.npy")))  # written by tools/ood.py
 
 
 def ood_embeddings(

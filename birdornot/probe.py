@@ -665,7 +665,8 @@ def _ood_halves(labels, backbone, size, others=None):
     halves, names = [ood_embeddings(labels, half, backbone, size) for half in ("choose", "judge")], []
     if others:
         theirs = sorted(picture_files(others), key=content_hash)
-        if len(theirs) < 2: raise DatasetError(f"{str(others)!r} holds {len(theirs)} pictures; give it at least two")
+        if len(theirs) < 2:
+            raise DatasetError(f"{str(others)!r} holds {plural(len(theirs), 'picture')}; give it at least two")
         halves = [np.concatenate([h, embed_files(theirs[i::2], backbone, size)]) for i, h in enumerate(halves)]
         names = [f"others-{f.name}" for f in theirs[1::2]]
     return halves, [*ood_names(labels, "judge"), *names]
@@ -780,6 +781,14 @@ def climb(
         if len(tried) > 1 and not _is_better(*tried[:-3:-1]): tried[-2:] = tried[:-3:-1]  # the best one stays last
     return tried
 
+# %% ../nbs/55_probe.ipynb #0ef2b178
+def _circumstances(tried, seconds):
+    "Note which rungs were tried, on what machine, with which versions, and how long it took"
+    packages = "birdornot", "numpy", "onnxruntime", "pillow"
+    return dict(kind="probe", rungs=[{k: v for k, v in asdict(r).items() if k != "losses"} for r in tried],
+                machine=platform.machine(), versions={p: version(p) for p in packages},
+                seconds={k: round(v, 3) for k, v in seconds.items()})
+
 # %% ../nbs/55_probe.ipynb #98fcc8d4
 def fit_probe(
     dest: str | Path,  # dataset folder, labels are its sub-folders
@@ -854,14 +863,10 @@ def fit_probe(
     result.warnings = [*warn_of_bursts(error_without_twins(x, y, names, groups, seed),
                                        close_in_time(dest, files, groups)), *warn_of_help(dest)]
     done = time.perf_counter()
-    seconds = dict(split=split - start, embed=embedded - split, solve=done - embedded)
-    packages = "birdornot", "numpy", "onnxruntime", "pillow"
-    facts = dict(kind="probe", rungs=[{k: v for k, v in asdict(r).items() if k != "losses"} for r in tried],
-                 error=error, others=others and str(others), backbone=backbone, size=_side_seen(backbone, size),
-                 asked_size=size,
+    took = dict(split=split - start, embed=embedded - split, solve=done - embedded)
+    facts = dict(_circumstances(tried, took), backbone=backbone, size=_side_seen(backbone, size), asked_size=size,
                  labels=labels, multilabel=multilabel, seed=seed, valid_pct=valid_pct, coverage=coverage, by=by,
-                 prior=prior, data=data_fingerprint(files, train, valid), machine=platform.machine(),
-                 versions={p: version(p) for p in packages}, seconds={k: round(v, 3) for k, v in seconds.items()})
+                 prior=prior, error=error, others=others and str(others), data=data_fingerprint(files, train, valid))
     return Probe(head, judge, backbone, facts["size"], Path(dest), files, train, valid, groups, result,
                  ood_answers(head, judging, judging_files), facts)
 
