@@ -1150,7 +1150,8 @@ def saved_facts(
     except ValueError as e:
         raise DatasetError(f"{file} is damaged ({e}); run {command_line('train', dest)} again") from e
     if "strangers" in facts: facts["ood"] = facts.pop("strangers")  # its name until 0.1
-    asked = None if facts.get("backbone") == BACKBONE else facts.get("backbone")  # until 0.1 nothing was chosen
+    if "rungs" in facts: return facts
+    asked = None if facts.get("backbone") == BACKBONE else facts.get("backbone")  # nothing was chosen from a ladder
     return dict(asked_backbone=asked, error=None, others=None) | facts
 
 # %% ../nbs/55_probe.ipynb #558f8738
