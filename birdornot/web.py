@@ -230,7 +230,7 @@ def fill_words(
 
 # %% ../nbs/76_web.ipynb #f2d0da5e
 _PAGE_FACTS = ("labels", "size", "max_size", "temperature", "multilabel", "unsure", "pictures", "error", "backbone",
-               "created", "drawn")
+               "created", "drawn", "curve")
 _SHARED = ('<meta property="og:image" content="share.jpg">\n<meta property="og:image:alt" content="{{title}}">\n'
            '<meta name="twitter:card" content="summary_large_image">')
 _IN_BROWSER = dict(share=_SHARED, lead="page.lead_browser", how="page.how_browser",

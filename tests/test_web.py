@@ -259,6 +259,25 @@ def test_unsure_is_an_answer(browser, site, tmp_path):
         assert "Unsure" in page.locator("#spoken").inner_text()
 
 
+def test_a_visitor_chooses_how_often_it_is_unsure(browser, site, tmp_path):
+    "Along the curve of its exam; the answers on the page follow, and so does their count"
+    points = [dict(unsure=u, min_confidence=c, error=e, low=0, high=e*2)
+              for u, c, e in ((0, 0, .1), (.2, .8, .05), (.5, .99999999, .01))]
+    facts = dict(error=json.loads((site/"page.json").read_text())["error"] | dict(coverage=1), temperature=3)
+    dest = relabel(site, tmp_path/"curve", curve={"": points}, unsure=dict(min_confidence=0), **facts)
+    with static_server(dest) as url, watched(browser, url) as page:
+        page.locator("#examples button").first.click()
+        page.wait_for_selector("article.sure")
+        slider, said = page.get_by_label("How often may it be unsure?"), page.locator("#silence output")
+        assert (slider.input_value(), "10" in said.inner_text()) == ("0", True)
+        slider.fill("2")
+        page.wait_for_selector("article.unsure h2:text('Unsure')")
+        assert "50" in said.inner_text() and page.locator("article").count() == 1
+        slider.fill("0")
+        page.wait_for_selector("article.sure .bars")
+        assert page.locator("article .why").count() == 0 and complaints(page) == []
+
+
 def test_a_model_of_drawings_says_so_of_a_photo(browser, site, model, tmp_path):
     "And what it says is what Python says, in the same words, with the same numbers; no probability beside it"
     noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype="uint8")

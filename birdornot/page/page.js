@@ -1,4 +1,5 @@
 // The page: photos come in by file, folder, drop, paste and camera, answers go out for eyes and for screen readers.
+import {doubtOf, surenessOf} from "./answer.js";
 import {Classifier} from "./classifier.js";
 import {$, capital, make, neighbours, words} from "./kit.js";
 import {either, offerLanguages, percent, preferred, say, speak, whyRefused} from "./words.js";
@@ -42,18 +43,37 @@ function bars(answer) {
 const all = names => names.join(say("page.and"));
 const headline = ({labels, doubt}) => capital(doubt ? say("answer.unsure") : all(labels.map(words)) || say("answer.none"));
 
-function show(batch, file, answer, model) {
-  const {info} = model, name = file.called, text = headline(answer), few = batch.size <= FEW;
+// What is said of a photo, beside it.
+function answered(file, answer, photo, model, few) {
+  const {info} = model, name = file.called, text = headline(answer);
   const body = [make("h2", {}, text), make("p", {class: "name"}, name)];
   if (answer.doubt) body.push(make("p", {class: "why"}, `${capital(say(`answer.${answer.doubt}`))}.`));
   body.push(bars(answer));
-  const photo = make("figure", {}, canvas(answer.picture, say("page.photo", {name}), few ? Infinity : SMALL));
   if (info.why) body.push(reasons(file, answer, photo, model, few));
   if (info.dataset) body.push(correction(file, answer, model));
-  const card = make("article", {class: answer.doubt ? "unsure" : "sure", "aria-label": `${name}: ${text}`},
-    photo, make("div", {}, ...body));
-  const [best, p] = answer.probabilities[0];
-  tell(batch, card, answer.doubt ? say("answer.unsure") : text, `${name}: ${text}. `
+  return make("div", {}, ...body);
+}
+
+function show(batch, file, {picture, ...answer}, model) {
+  const name = file.called, few = batch.size <= FEW;
+  if (model.chosen) answer.doubt = doubtOf(model.info, surenessOf(model.info, answer.probabilities), answer.novelty);
+  const photo = make("figure", {}, canvas(picture, say("page.photo", {name}), few ? Infinity : SMALL));
+  const card = make("article", {}, photo, answered(file, answer, photo, model, few));
+  const dress = () => {
+    card.className = answer.doubt ? "unsure" : "sure";
+    card.setAttribute("aria-label", `${name}: ${headline(answer)}`);
+    card.kind = answer.doubt ? say("answer.unsure") : headline(answer);
+  };
+  card.judge = () => {  // again, as often unsure as was chosen
+    const doubt = doubtOf(model.info, surenessOf(model.info, answer.probabilities), answer.novelty);
+    if (doubt === answer.doubt) return;
+    answer.doubt = doubt;
+    card.lastChild.replaceWith(answered(file, answer, photo, model, few));
+    dress();
+  };
+  dress();
+  const text = headline(answer), [best, p] = answer.probabilities[0];
+  tell(batch, card, card.kind, `${name}: ${text}. `
     + (answer.doubt ? `${capital(say(`answer.${answer.doubt}`))}.` : `${words(best)} ${percent(p)}.`));
 }
 
@@ -140,15 +160,14 @@ function refuse(batch, name, reason) {
 
 // ---- one photo, or several that came together: in the order given, the newest lot on top
 function begin(size) {
-  const batch = {size, counts: new Map(), sum: make("p", {class: "sum"}), cards: make("div", {class: "cards"})};
+  const batch = {size, sum: make("p", {class: "sum"}), cards: make("div", {class: "cards"})};
   $("#answers").prepend(make("section", {class: size > FEW ? "batch many" : "batch", "aria-label": say("page.photos", {n: size})},
     ...(size > 1 ? [batch.sum] : []), batch.cards));
   return batch;
 }
 
 function tell(batch, card, kind, spoken) {
-  batch.cards.append(card);
-  batch.counts.set(kind, (batch.counts.get(kind) ?? 0) + 1);
+  batch.cards.append(Object.assign(card, {kind, batch}));
   const cards = document.getElementsByTagName("article");
   while (cards.length > KEPT) cards[cards.length - 1].remove();
   $("#spoken").textContent = spoken;
@@ -156,8 +175,11 @@ function tell(batch, card, kind, spoken) {
     card.scrollIntoView({block: "nearest", behavior: "smooth"});
 }
 
-function summarise(batch, left) {
-  const counts = [...batch.counts].map(([kind, n]) => `${n} × ${kind.toLowerCase()}`).join(", ");
+function summarise(batch, left = batch.left) {
+  batch.left = left;
+  const kinds = new Map();
+  for (const {kind} of batch.cards.children) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  const counts = [...kinds].map(([kind, n]) => `${n} × ${kind.toLowerCase()}`).join(", ");
   const without = left ? `. ${say("page.left", {n: left})}` : "";
   batch.sum.textContent = `${say("page.photos", {n: batch.size})}: ${counts}${without}`;
   if (batch.size > 1) $("#spoken").textContent = batch.sum.textContent;
@@ -251,6 +273,30 @@ $("#shoot").addEventListener("click", async () => {
   take([file]);
 });
 
+// ---- how often it may be unsure: a point of silence and error of its exam, and the answers on the page follow
+function offerSilence(model) {
+  const {curve, error} = model.info, rows = curve?.[""] ?? [], place = $("#silence");
+  place.hidden = rows.length < 3;
+  if (place.hidden) return;
+  const now = model.chosen ?? rows.reduce((best, r, i) => Math.abs(r.unsure - 1 + error.coverage) < Math.abs(rows[best].unsure - 1 + error.coverage) ? i : best, 0);
+  const said = make("output", {id: "silent", for: "often"});
+  const tellPoint = i => {
+    const {unsure, error: wrong, low, high} = rows[i];
+    said.textContent = say("page.silent", {unsure: percent(unsure), error: percent(wrong), low: percent(low), high: percent(high)});
+  };
+  const slider = make("input", {type: "range", id: "often", min: 0, max: rows.length - 1, step: 1, value: now, "aria-describedby": "silent"});
+  slider.addEventListener("input", () => {
+    model.chosen = Number(slider.value);
+    model.info.unsure = {...model.info.unsure, min_confidence: rows[model.chosen].min_confidence};
+    tellPoint(model.chosen);
+    const cards = [...document.getElementsByTagName("article")];
+    for (const card of cards) card.judge?.();
+    for (const batch of new Set(cards.map(card => card.batch))) if (batch.size > 1) summarise(batch);
+  });
+  tellPoint(now);
+  place.replaceChildren(make("label", {for: "often"}, say("page.silence")), slider, said);
+}
+
 function about(info) {
   const {pictures, error, files} = info;
   const facts = {
@@ -284,8 +330,8 @@ function offer(examples) {
 
 try {
   await speak(preferred());
-  const {info} = await ready;
-  const describe = () => { title(info); about(info); offer(info.examples); };
+  const model = await ready, {info} = model;
+  const describe = () => { title(info); about(info); offer(info.examples); offerSilence(model); };
   describe();
   offerLanguages($("#language"), describe);
   $("#progress").hidden = true;
