@@ -7,8 +7,8 @@ Docs: https://birdornot.github.io/birdornot/finetune.html.md"""
 # %% auto #0
 __all__ = ['SHARE', 'MEMORY', 'WAY', 'MISTAKES', 'NO_BETTER', 'SMALL', 'ENOUGH', 'CannotCut', 'cut_body', 'cuts',
            'keep_activations', 'fold_norms', 'inner_folds', 'Deadline', 'balanced_loss', 'Answers', 'judged_loss',
-           'Tuning', 'judged_head', 'train_tail', 'KeepBest', 'finetune', 'Speed', 'measure_speed', 'estimate_seconds',
-           'choose_fit', 'Plan', 'plan_fit', 'fit', 'train_distributed', 'main']
+           'Tuning', 'coverage_to_choose', 'judged_head', 'train_tail', 'KeepBest', 'finetune', 'Speed',
+           'measure_speed', 'estimate_seconds', 'choose_fit', 'Plan', 'plan_fit', 'fit', 'train_distributed', 'main']
 
 # %% ../nbs/61_finetune.ipynb #0cb6a542
 import argparse
@@ -543,6 +543,39 @@ class _Tail:
         with _all_learn(self.model): tune.fit_one_cycle(epochs, slice(lr/3, lr))
         return [self.x[judge] @ w.T + b, *(torch.cat(a).numpy() for a in answers.logits)], answers.states
 
+# %% ../nbs/61_finetune.ipynb #519c0963
+def coverage_to_choose(
+    n: int,  # pictures that limits are chosen by
+    coverage: float = 0.95,  # share of new pictures that is to be answered, 0–1
+    luck: float = 0.1  # how often chance may leave fewer of these answered, 0–1
+) -> float:  # share of the n pictures to answer; 1 where they are too few to leave one out
+    """Find how many of a few pictures to answer, so that as many of new ones are answered as is promised
+
+    Parameters
+    ----------
+    n
+        pictures that limits are chosen by
+    coverage
+        share of new pictures that is to be answered, 0–1
+    luck
+        how often chance may leave fewer of these answered, 0–1
+
+    Returns
+    -------
+    float
+        share of the n pictures to answer; 1 where they are too few to leave one out
+    """
+    if coverage >= 1: return 1.0
+    def _chance(k):  # that k of them lie beyond a limit that keeps the promise just so
+        ways = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+        return math.exp(ways + k*math.log(1 - coverage) + (n - k)*math.log(coverage))
+    silent, below = 0, _chance(0)
+    while below <= luck and silent < n:
+        silent += 1
+        below += _chance(silent)
+    return 1 - max(0, silent - 1)/n
+
+
 # %% ../nbs/61_finetune.ipynb #5c2748b2
 def judged_head(
     learn: Learner,  # its body and linear layer have been trained
@@ -585,8 +618,8 @@ def judged_head(
     others = evaluate_head(head, ood, np.zeros((len(ood), *np.shape(y)[1:]), y.dtype))
     said = Evaluation(head.labels, y, probabilities(logits + offset, temperature, head.multilabel))
     shown = y if head.multilabel else np.eye(len(head.labels), dtype=bool)[y]
-    head.unsure = choose_thresholds(said.confidence, said.right, novelty, (others.confidence, others.novelty), coverage,
-                                    shown=shown)
+    head.unsure = choose_thresholds(said.confidence, said.right, novelty, (others.confidence, others.novelty),
+                                    coverage_to_choose(len(y), coverage), shown=shown)
     return head
 
 
