@@ -319,7 +319,7 @@ def _with_unsure(info, unsure):
     chosen = {k: _point(info, k, v) for k, v in (unsure if isinstance(unsure, dict) else {"": unsure}).items()}
     limits = {k: r["min_confidence"] for k, r in chosen.items()}
     low = dict(min_confidence=limits.pop("")) if "" in limits else {}
-    return info | dict(unsure=(info["unsure"] or {}) | low, limits=limits, chosen=chosen)
+    return info | dict(unsure=(info["unsure"] or {}) | low, limits=limits, chosen=chosen, examined=info["unsure"])
 
 # %% ../nbs/75_predict.ipynb #784f3f70
 class Classifier:
@@ -885,8 +885,10 @@ def compare_answers(
     good = [p for p in found if p.point is not None]
     novelty = np.array([p.novelty for p in good]) if good and good[0].novelty is not None else None
     sure = np.array([_sureness(p, clf.info["multilabel"]) for p in good])
-    return check_drift(clf.reference, np.array([p.point for p in good]), sure, novelty,
-                       np.array([p.unsure for p in good], bool), [p.path for p in good])
+    info = clf.info | dict(unsure=clf.info.get("examined", clf.info["unsure"]), limits={})  # those of its exam
+    unsure = [bool(_doubt_of(p.label, c, p.novelty, info)[0]) for p, c in zip(good, sure)]
+    return check_drift(clf.reference, np.array([p.point for p in good]), sure, novelty, np.array(unsure, bool),
+                       [p.path for p in good])
 
 # %% ../nbs/75_predict.ipynb #76617abf
 def _write_asked(drift, found, file):
