@@ -1,16 +1,19 @@
 """The studio in a real browser, and the words of all our pages: from photos to answers, by hand and by key."""
+import base64
 import inspect
+import io
 import re
 import zipfile
 
 import pytest
 from browser import chromium, complaints, needs_chromium, static_server, watched
+from PIL import Image
 from test_clean import HOSTILE
 
 from birdornot import web
 from birdornot.predict import Classifier
 from birdornot.sample import sample_picture
-from birdornot.studio import write_studio
+from birdornot.studio import open_studio, write_studio
 from birdornot.web import PAGE_FOLDER, WORD_TABLES, WebError, web_runtime
 
 SHOWN_KEY = re.compile(r"\b(?:studio|photos|photo|result|doubt|try|take|lack|advice|undo|answer|page|sure)\.[a-z_]+\b")
@@ -112,6 +115,8 @@ def test_a_visitor_makes_a_classifier(browser, studio, folders, tmp_path):
         take_along(page, tmp_path)
         in_another_language(page)
         come_again(page)
+        burst_and_paste(page)
+        mark_a_copy(page, folders)
         empty(page)
 
 
@@ -179,6 +184,39 @@ def come_again(page):
     page.context.set_offline(False)
 
 
+PASTE = """([id, b64]) => {
+  const data = new DataTransfer(), bytes = Uint8Array.from(atob(b64), c => c.charCodeAt(0));
+  data.items.add(new File([bytes], "pasted.jpg", {type: "image/jpeg"}));
+  document.querySelectorAll(".class")[id].querySelector("input.name").focus();
+  dispatchEvent(new ClipboardEvent("paste", {clipboardData: data}));
+}"""
+
+
+def burst_and_paste(page):
+    "The camera takes photos while its button is held; what is pasted goes into the class that has the focus"
+    page.locator(".class").nth(1).locator("button:not(.icon)").nth(2).click()
+    page.wait_for_function("() => document.querySelector('#booth video')?.videoWidth")
+    page.locator("#booth button.main").hover()
+    page.mouse.down()
+    page.wait_for_function("() => /[2-9]/.test(document.querySelector('#booth .count').textContent)")
+    page.mouse.up()
+    page.locator("#booth button").last.click()
+    page.wait_for_function("() => document.querySelectorAll('.class .count')[1].textContent.match(/\\d+/)[0] > 13")
+    page.evaluate(PASTE, [0, base64.b64encode(sample_picture("bird", 9_470)).decode()])
+    page.wait_for_function("() => document.querySelectorAll('.class .count')[0].textContent.startsWith('14 ')")
+    assert page.evaluate("document.querySelector('#booth video').srcObject === null")
+
+
+def mark_a_copy(page, folders):
+    "A smaller copy of a photo is marked, and counts once"
+    assert page.locator("li.copy").count() == 0
+    with Image.open(folders/"forest"/"forest-01.jpg") as im: im.resize((300, 200)).save(out := io.BytesIO(), "JPEG")
+    photo = dict(name="small.jpg", mimeType="image/jpeg", buffer=out.getvalue())
+    page.locator(".class").nth(1).locator("input[type=file]").first.set_input_files([photo])
+    page.wait_for_selector("li.copy button[aria-label='small.jpg, hat eine Kopie']")
+    assert "1 davon ist eine Kopie" in page.locator(".class .count").nth(1).inner_text()
+
+
 def empty(page):
     page.click("#empty")
     page.locator("#sure button").last.click()
@@ -210,6 +248,18 @@ def test_neither_page_nor_worker_can_send_anything_away(browser, studio):
         page.wait_for_selector("body[data-ready]")
         assert page.evaluate(SEND) == ["refused", "connect-src", ["connect-src"]]
     context.close()
+
+
+@needs_chromium
+def test_on_this_computer_it_works_under_the_policy_of_the_server(browser, capsys):
+    def look():
+        with watched(browser, capsys.readouterr().out.strip().splitlines()[-1]) as page:
+            page.wait_for_selector("body[data-ready]")
+            photo = dict(name="a.jpg", mimeType="image/jpeg", buffer=sample_picture("bird", 9_400))
+            page.locator(".class input[type=file]").first.set_input_files([photo])
+            page.wait_for_selector(".strip li")
+            assert page.evaluate("document.body.dataset.offline") is None  # the address is another each time
+    open_studio(0, browser=False, wait=look)
 
 
 @needs_chromium

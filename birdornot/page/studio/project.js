@@ -126,7 +126,8 @@ export class Project extends EventTarget {
   }
 
   async empty() {
-    for (const photo of this.photos) URL.revokeObjectURL(photo.url);
+    const shown = this.photos.map(p => p.url);
+    setTimeout(() => shown.forEach(url => URL.revokeObjectURL(url)), 1000);  // when none is on the page any more
     Object.assign(this, {classes: [{id: newId(), name: ""}, {id: newId(), name: ""}], photos: [], past: [], groups: new Map()});
     await this.store.clear();
     this.tell("classes");
