@@ -1,14 +1,17 @@
 """The lesson's recipe and ours on the same pictures, the same backbone and the same held-out part.
 
-    python bench/train.py [--quick] [--photos DIR] [--seeds N] [--ways lesson,probe,both]
+    python bench/train.py [--quick] [--photos DIR] [--small DIR] [--seeds N] [--ways lesson,probe,chosen,both]
 
-DIR holds bird/ and not_bird/ (default ../shared/photos, else drawings stand in). Whole processes in turn, from start to
-the first answer of what was trained, and exported, in it; pictures of 224 px, which the backbone was trained on, for
-all (the lesson itself takes 192). The backbone's weights, our ONNX file of it, and what it sees in our
-OOD pictures are in the cache, as they are after a first run on any dataset. A second, harder set is the same pictures
-shrunk to 32 px and back. `--quick` is one seed at 128 px, without `both`, with one epoch of the lesson after the frozen
-one instead of ten; its ratios are measured, and smaller. The last line is JSON: ratios are lesson ÷ ours, errors are
-shares of the pictures held out, over all seeds.
+DIR holds bird/ and not_bird/ (default ../shared/photos, else drawings stand in). `probe` is one look of the default
+backbone, `chosen` lets the pictures choose from the ladder, `both` trains the last blocks as well. Whole processes in
+turn, from start to the first answer of what was trained, and exported, in it; pictures of 224 px, which the backbone
+was trained on, for all (the lesson itself takes 192). The backbone's weights, our ONNX file of it, and what it sees in
+our OOD pictures are in the cache, as they are after a first run on any dataset. A second, harder set is the same
+pictures shrunk to 32 px and back. Then come ten questions about small pictures (--small, default ../shared/small),
+three seeds each, without the lesson, and how long each rung of the ladder takes for a picture. `--quick` is one seed at
+128 px, without `both`, with one epoch of the lesson after the frozen one instead of ten; its ratios are measured, and
+smaller. The last line is JSON: ratios are lesson ÷ ours, or for errors probe ÷ the other way; errors are shares of the
+pictures held out, over all seeds.
 """
 import argparse
 import json
@@ -22,7 +25,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from birdornot.embed import embed_files
+from birdornot.backbone import installed_ladder
+from birdornot.embed import Embedder, embed_files
 from birdornot.evaluate import Evaluation
 from birdornot.novelty import ood_files
 from birdornot.sample import make_sample
@@ -56,10 +60,12 @@ from birdornot.cli import main
 path, how, seed, test, size = Path(sys.argv[1]), sys.argv[2], sys.argv[3], Path(sys.argv[4]), sys.argv[5]
 size = [] if size == "224" else ["--size", size]
 out, sys.stdout = sys.stdout, sys.stderr
-for step in (["train", str(path), "--how", how, "--seed", seed, *size], ["export", str(path)]): assert main(step) == 0
+one_look = ["--backbone", "tf_efficientnet_lite0"]
+how = {"both": ["--how", "both"], "chosen": ["--how", "probe"], "probe": ["--how", "probe", *one_look]}[how]
+for step in (["train", str(path), *how, "--seed", seed, *size], ["export", str(path)]): assert main(step) == 0
 sys.stdout = out
 from birdornot.predict import Classifier
-clf, files = Classifier(path/"model"), sorted(test.rglob("*.jpg"))
+clf, files = Classifier(Path(f"{path}_birdornot")/"model"), sorted(test.rglob("*.jpg"))
 clf(files[0])
 ready = [time.time(), sum(os.times()[:4])]
 answers = {str(f): [p.probabilities[k] for k in sorted(clf.labels)] + [p.unsure]
@@ -186,6 +192,67 @@ def honesty(photos, n, seeds):
                 **{k: float(np.mean(v)) for k, v in rows.items()})
 
 
+CELLS = {  # questions about small pictures: the kinds of each class
+    "cat, dog": (("cat",), ("dog",)), "automobile, truck": (("automobile",), ("truck",)),
+    "deer, horse": (("deer",), ("horse",)), "bird, airplane": (("bird",), ("airplane",)),
+    "ship, airplane": (("ship",), ("airplane",)), "frog, bird": (("frog",), ("bird",)),
+    "dog, horse": (("dog",), ("horse",)), "cat, deer, bird": (("cat",), ("deer",), ("bird",)),
+    "bird, other": (("bird",), ("airplane", "automobile", "cat", "deer", "dog", "frog", "horse", "ship", "truck")),
+    "animals, vehicles": (("bird", "cat", "deer", "dog", "frog", "horse"), ("airplane", "automobile", "ship", "truck"))}
+LEARN, JUDGE = 150, 150  # small pictures of each class
+
+
+def lay_out_cell(small, classes, seed, folder):
+    "Copies of small pictures to learn from and to be judged by, in a folder for each class"
+    rng = np.random.default_rng(seed)
+    for kinds in classes:
+        files = rng.permutation(sorted(f for kind in kinds for f in (small/kind).iterdir()))[:LEARN + JUDGE]
+        for i, file in enumerate(files):
+            to = folder/("learn" if i < LEARN else "test")/kinds[0]/f"{i:05}.jpg"
+            to.parent.mkdir(parents=True, exist_ok=True)
+            to.write_bytes(Path(file).read_bytes())
+
+
+def small_cells(small, ways, seeds, tmp):
+    "Each way's `Evaluation` and seconds for every question and seed; the ways take turns"
+    found, took = {w: {} for w in ways}, {w: [] for w in ways}
+    for name, classes in CELLS.items():
+        for seed in range(seeds):
+            for way in ways:
+                folder = Path(tmp)/f"cell-{name}-{seed}-{way}"
+                lay_out_cell(small, classes, seed, folder)
+                program, how = (LESSON, 10) if way == "lesson" else (OURS, way)
+                wall, cpu, answers = run(program, folder/"learn", how, seed, folder/"test", 224)
+                found[way].setdefault(name, []).append(judge(answers, len(classes)))
+                took[way].append((wall, cpu))
+        row = {w: pooled(found[w][name]) for w in ways}
+        print(f"{name:<20}" + "".join(f"{w:>8} {r.error:6.1%} ({r.interval[0]:.1%}–{r.interval[1]:.1%})"
+                                      for w, r in row.items()), flush=True)
+    return found, took
+
+
+def ladder_seconds(small, pictures=24, rounds=3):
+    "Milliseconds of a processor for a picture on each rung, measured in turn"
+    files = [next((small/kind).iterdir()) for kind in ("bird", "cat", "frog")]*(pictures//3)
+    looks, took = {b: Embedder(b, threads=1) for b in installed_ladder()}, {}
+    for _ in range(rounds):
+        for name, look in looks.items():
+            start = time.process_time()
+            look(files)
+            took.setdefault(name, []).append(1000*(time.process_time() - start)/len(files))
+    return {b: float(np.median(v)) for b, v in took.items()}
+
+
+def cell_facts(found, took):
+    "What the small pictures say: errors of the probe ÷ those of others, time of the lesson ÷ that of both, coverage"
+    def errors(way): return np.mean([r.error for results in found[way].values() for r in results])
+    facts = {f"{w}_vs_probe": round(errors("probe")/errors(w), 3) for w in ("chosen", "both") if w in found}
+    if "both" not in found: return facts
+    answered = [1 - np.mean(r.unsure) for results in found["both"].values() for r in results]
+    return facts | dict(coverage_both=round(float(np.mean(answered)), 4),
+                        both_seconds=round(float(np.median([cpu for _, cpu in took["both"]])), 1))
+
+
 def growth(photos, sizes, tmp):
     "Seconds of ours for sets of several sizes: parts of the pictures, cut out and mirrored at random"
     took, base = {}, {k: sorted((photos/k).glob("*.jpg"))
@@ -208,18 +275,28 @@ def growth(photos, sizes, tmp):
     return took
 
 
+def near(args):
+    "Share of small pictures of other kinds that are found where 95 % of the rest pass"
+    if not args.small.is_dir(): return None
+    sys.path.insert(0, str(Path(__file__).parent/"simulation"))
+    from promises import foreign
+    return round(float(np.mean([r["ours"] for r in foreign(args.small, None, (60,), 1 if args.quick else 3)])), 4)
+
+
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("--quick", action="store_true",
                    help="one seed at 128 px, one epoch of the lesson; no both, no harder set, no growth")
     p.add_argument("--photos", type=Path, default=Path(__file__).parents[2]/"shared"/"photos",
                    help="folder with bird/ and not_bird/")
+    p.add_argument("--small", type=Path, default=Path(__file__).parents[2]/"shared"/"small",
+                   help="folder of small pictures in ten kinds")
     p.add_argument("--seeds", type=int, default=5, help="splits")
     p.add_argument("--ways",
-                   help="what to run, separated by commas; by default lesson,probe,both, with --quick lesson,probe")
+                   help="what to run, separated by commas; by default lesson,probe,chosen,both (--quick: lesson,probe)")
     args = p.parse_args()
     photos, ways = args.photos.resolve(), (args.ways
-                                           or ("lesson,probe" if args.quick else "lesson,probe,both")).split(",")
+                                           or ("lesson,probe" if args.quick else "lesson,probe,chosen,both")).split(",")
     seeds, epochs, size = (1, 1, 128) if args.quick else (args.seeds, 10, 224)
     with tempfile.TemporaryDirectory() as tmp:
         if not (real := (photos/"not_bird").exists()):
@@ -235,6 +312,12 @@ def main() -> None:
             show("32 px", hard, hard_took)
             for n, (wall, cpu) in growth(photos, (100, 400, 1600), tmp).items():
                 print(f"growth  {n:>6} pictures {wall:8.2f} s {cpu:8.2f} s CPU {1000*wall/n:8.1f} ms a picture")
+        cells, rungs = {}, {}
+        if args.small.is_dir():
+            rungs = ladder_seconds(args.small)
+            for backbone, ms in rungs.items(): print(f"{backbone:<50} {ms:6.1f} ms a picture")
+            if not args.quick:
+                cells = cell_facts(*small_cells(args.small, [w for w in ways if w != "lesson"], 3, tmp))
         said = honesty(photos if real else None, *((40, 4) if args.quick else (80, 10)))
     for k, v in said.items(): print(f"{k:<18}{v:>8.1%}")
     errors = dict(error_ours=None, error_lesson=None, error_both=None)
@@ -244,7 +327,8 @@ def main() -> None:
         **{k: round(v, 4) for k, v in said.items()}, vs_lesson_cpu=ratio(took, "probe", 1),
         both_vs_lesson_cpu=ratio(took, "both", 1),
         **{f"hard_{'error_ours' if w == 'probe' else f'error_{w}'}": round(r.error, 4) for w, r in hard.items()},
-        seeds=seeds, size=size, lesson_epochs=epochs)))
+        seeds=seeds, size=size, lesson_epochs=epochs, **cells, ms_a_picture={b: round(v, 1) for b, v in rungs.items()},
+        foreign_near=near(args))))
 
 
 if __name__ == "__main__": main()
