@@ -5,8 +5,8 @@
 DIR has two folders of photos; without it, pictures are drawn. 30 of each are dropped: seconds from the drop to the
 first result, with the model loaded, and from the moment the page is opened; then one label is changed: seconds to the
 next result. Then 2 × 500 drawn pictures, in two halves: milliseconds a photo, and what the second half takes in shares
-of the first (1: linear); solving is told apart. Memory is that of all processes of the browser, over what it had when
-empty. Requests to anything but the server of the page are counted; there must be none. The last line is JSON.
+of the first (1: linear); solving is told apart. Memory is that of all processes of the browser together. Requests to
+anything but the server of the page are counted; there must be none. The last line is JSON.
 """
 import argparse
 import json
@@ -34,7 +34,7 @@ FEW, MANY = 30, 500  # photos of each class
 
 
 def memory(root: int) -> float:
-    "Megabytes of all processes below one, shared pages counted once for each sharer's part"
+    "Megabytes of the browser's processes below one; what several share is divided among them"
     total, parents = 0, {}
     for d in Path("/proc").glob("[0-9]*"):
         try: parents[int(d.name)] = int((d/"stat").read_text().rpartition(")")[2].split()[1])
@@ -42,8 +42,9 @@ def memory(root: int) -> float:
     for pid in parents:
         at = pid
         while at in parents and at != root: at = parents[at]
-        if at != root or pid == root: continue
-        try: lines = (Path("/proc")/str(pid)/"smaps_rollup").read_text().splitlines()
+        try:
+            if at != root or not (Path("/proc")/str(pid)/"comm").read_text().startswith("chrom"): continue
+            lines = (Path("/proc")/str(pid)/"smaps_rollup").read_text().splitlines()
         except OSError: continue
         total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
     return total/1024
@@ -106,18 +107,16 @@ class Visit:
         }""", times)
 
 
-def few(browser, url, root, folders):
-    "Seconds for 60 photos: with the model loaded, from opening the page, and after one changed label; memory, requests"
+def few(browser, url, folders):
+    "Seconds for 60 photos: with the model loaded, from opening the page, and after one changed label; foreign requests"
     visit = Visit(browser, url)
     cold = visit.fill(folders) and time.perf_counter() - visit.start
     visit.context.close()
     visit = Visit(browser, url)
     visit.cut()
-    empty, seconds, solving = memory(root), visit.fill(folders), visit.solving()
-    mb = memory(root) - empty
-    again = visit.relabel()
+    seconds, solving, again = visit.fill(folders), visit.solving(), visit.relabel()
     visit.context.close()
-    return dict(seconds_60=seconds, cold_60=cold, solve_60=solving, retrain_s=again, mb_60=mb, foreign=visit.foreign)
+    return dict(seconds_60=seconds, cold_60=cold, solve_60=solving, retrain_s=again, foreign=visit.foreign)
 
 
 def many(browser, url, root, halves):
@@ -129,7 +128,7 @@ def many(browser, url, root, halves):
         seconds, n = visit.fill(folders), sum(len([*f.iterdir()]) for f in folders)
         found.append(1000*(seconds - visit.solving())/n)
     facts = dict(ms_a_photo=sum(found)/2, growth=found[1]/found[0], solve_many=visit.solving(),
-                 retrain_many=visit.relabel(), mb=memory(root) - empty, foreign=visit.foreign)
+                 retrain_many=visit.relabel(), mb=memory(root), empty=empty, foreign=visit.foreign)
     visit.context.close()
     return facts
 
@@ -162,7 +161,7 @@ def main():
         site, folders = write_studio(d/"studio"), photos(asked.photos, d/"few", FEW)
         halves = [photos(None, d/f"half{i}", n//2, i*n) for i in range(2)]
         with chromium() as browser, static_server(site) as url:
-            facts = few(browser, url, os.getpid(), folders)
+            facts = few(browser, url, folders)
             facts |= many(browser, url, os.getpid(), halves) | dict(foreign=facts["foreign"])
         theirs, cleaned = python(folders, d)
     rows = [("60 photos, from the drop to the result", f"{facts['seconds_60']:.1f} s"),
@@ -172,7 +171,7 @@ def main():
             (f"{2*n} drawn pictures, each", f"{facts['ms_a_photo']:.0f} ms"),
             ("… second half ÷ first", f"{facts['growth']:.2f}"), ("… solving all", f"{facts['solve_many']:.1f} s"),
             (f"one label changed, {2*n} pictures", f"{facts['retrain_many']:.2f} s"),
-            ("memory of the browser over an empty project", f"{facts['mb']:.0f} MB"),
+            ("memory of the browser, with them", f"{facts['mb']:.0f} MB"), ("… empty", f"{facts['empty']:.0f} MB"),
             ("Python: the 60 photos, from the folder", f"{theirs:.1f} s (cleaning {cleaned:.1f} s)")]
     for name, value in rows: print(f"{name:<46}{value:>24}")
     kept = {k: round(facts[k], 3) for k in ("seconds_60", "retrain_s", "ms_a_photo", "growth", "mb")}
