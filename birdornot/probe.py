@@ -858,7 +858,7 @@ def fit_probe(
     (choosing, judging), judging_files = _ood_halves(labels, backbone, size, others)
     embedded = time.perf_counter()
     head, judge, result, judged = solve_and_judge(x, y, labels, names, groups, train, valid, choosing, coverage, shares,
-                                                  seed)
+                                                  seed, error, backbone_answers(backbone, size))
     result.files = [files[i] for i in judged]
     result.warnings = [*warn_of_bursts(error_without_twins(x, y, names, groups, seed),
                                        close_in_time(dest, files, groups)), *warn_of_help(dest)]
