@@ -36,12 +36,12 @@ from birdornot.card import (
 from .core import BACKBONE, BirdornotError, cores, in_words, put_in_place
 from .drift import MOST, REFERENCE, make_reference, one_a_group, project, reference_arrays
 from .duplicates import sessions
-from .embed import Embedder, backbone_onnx, one_core_session
+from .embed import Embedder, backbone_answers, backbone_onnx, one_core_session
 from .evaluate import Evaluation
 from .head import class_prior
 from .ledger import content_hash
 from .model import FILE_LIMITS, SCHEMA, ModelError, ModelFolder, load_graph, note_sound
-from .novelty import Novelty, ood_embeddings
+from .novelty import Novelty, Strangeness, ood_embeddings
 from .picture import MAX_SIZE, model_input, open_upright
 from birdornot.probe import (
     JUDGED,
@@ -468,10 +468,13 @@ def to_learner(
 def _base64(data): return base64.b64encode(data).decode()
 
 
-def _blank_head(channels, value, labels):
-    "Make a head of this many labels, all of whose numbers are the same"
+def _blank_head(channels, value, labels, answers=None):
+    "Make a head of this many labels, which knows as many pictures, and all of whose numbers are the same"
     def full(*shape): return np.full(shape, value, np.float32)
     novelty = Novelty(full(channels), full(channels), full(channels), full(channels, 1), full(1), value)
+    if answers:
+        r = len(answers[1])
+        novelty.strangeness = Strangeness(full(channels, r), full(r), full(labels, r), value)
     return Head([*map(str, range(labels))], full(labels, channels), full(labels), novelty=novelty)
 
 
@@ -481,10 +484,10 @@ def _shape_template(output, other):
     return [a if a == b else None for a, b in zip(*sides)]
 
 # %% ../nbs/73_export.ipynb #ec7b9510
-def _graph_template(body):
+def _graph_template(body, answers):
     "List what `attach_head` adds to a body, as bytes in base64; None stands for a constant that depends on the head"
     channels = next(o for o in body.graph.output if o.name == "embedding").type.tensor_type.shape.dim[-1].dim_value
-    one, other = (attach_head(body, _blank_head(channels, k, k)) for k in (2, 3))
+    one, other = (attach_head(body, _blank_head(channels, k, k, answers)) for k in (2, 3))
     _oldest_set(one)
     known, n = {o.name for o in body.graph.output}, len(body.graph.initializer)
     constants = {a.name: _base64(a.SerializeToString()) if a == b else None
@@ -546,6 +549,7 @@ def model_template(
     embedding = Embedder(backbone).one(picture)
     info = {k: v for k, v in info.items() if k not in ("labels", "temperature", "unsure")}
     error = [*Evaluation(["a", "b"], np.arange(2), np.eye(2)).as_dict()]
-    return dict(info=info, card=card_template(info), graph=_graph_template(body), error=error, judged=JUDGED_COLUMNS,
+    graph = _graph_template(body, backbone_answers(backbone))
+    return dict(info=info, card=card_template(info), graph=graph, error=error, judged=JUDGED_COLUMNS,
                 attribution=ATTRIBUTION_COLUMNS, reference=_reference_template(len(embedding)),
                 probe=_base64(embedding.astype("<f4").tobytes())), picture

@@ -14,15 +14,28 @@ import re
 from inspect import signature
 from pathlib import Path
 
+import numpy as np
+
 from . import __version__
 from .backbone import SIZES
 from .clean import examine_picture
 from .core import BACKBONE
 from .duplicates import BLOCKS, GRID, LEAST_SESSION, ONE_SIZE, SAME_COLOUR, SAME_LIGHT, ZOOM, near_pairs
-from .embed import backbone_onnx
+from .embed import backbone_answers, backbone_onnx
 from .evaluate import ENOUGH_ANSWERS, SILENT, WIDER
 from .head import CLOSE, PATIENCE, STEPS, STRENGTHS
-from .novelty import FLOOR, MORE, RANK, ood_embeddings, ood_names, projection
+from birdornot.novelty import (
+    CERTAINTY,
+    FLOOR,
+    MORE,
+    RANK,
+    REMEMBERED,
+    SHARES,
+    SHARPNESS,
+    ood_embeddings,
+    ood_names,
+    projection,
+)
 from .picture import MAX_SIZE
 from .probe import BURSTS, DEALS, ENOUGH_HELD_OUT, fit_probe
 from .server import LocalServer, serve_files, show
@@ -60,8 +73,11 @@ def studio_constants() -> dict[str, object]:  # JSON values
         head=dict(min_groups=MIN_GROUPS, folds=_default(stratified_folds, "n_folds"),
                   valid_pct=_default(fit_probe, "valid_pct"), deals=DEALS, enough_held_out=ENOUGH_HELD_OUT,
                   strengths=[*STRENGTHS], patience=PATIENCE, steps=STEPS, close=CLOSE),
-        novelty=dict(rank=RANK, floor=FLOOR, more=MORE, file="directions.bin"),
-        coverage=_default(fit_probe, "coverage"), wider=WIDER, enough_answers=ENOUGH_ANSWERS, silent=[*SILENT],
+        novelty=dict(rank=RANK, floor=FLOOR, more=MORE, file="directions.bin", sharpness=SHARPNESS,
+                     remembered=REMEMBERED, answers=dict(file="answers.bin", type="float32",
+                                                         columns=len(backbone_answers()[1]))),
+        limits=dict(certainty=CERTAINTY, shares=[*SHARES]), coverage=_default(fit_probe, "coverage"),
+        wider=WIDER, enough_answers=ENOUGH_ANSWERS, silent=[*SILENT],
         bursts=BURSTS, probably_wrong=PROBABLY_WRONG,
         ood=dict(file="ood.bin", type="float32", names=ood_names(), columns=ood_embeddings().shape[1]))
 
@@ -109,6 +125,7 @@ def studio_files(
     site |= {f"ort/{name}": data for name, data in web_runtime(cache).items()} | {
         "page.html": page_template(shared=False).encode(), "backbone.onnx": _backbone_graph(),
         "ood.bin": ood_embeddings().tobytes(),
+        "answers.bin": b"".join(np.ascontiguousarray(a, "<f4").tobytes() for a in backbone_answers()),
         "directions.bin": projection(ood_embeddings().shape[1], RANK + MORE).tobytes(),
         "studio.json": json.dumps(studio_constants() | facts).encode(), **take_files()}
     worker = site.pop("sw.js")

@@ -26,9 +26,10 @@ from birdornot.duplicates import (
     session_blocks,
     session_members,
 )
+from birdornot.embed import backbone_answers
 from birdornot.evaluate import Evaluation, effective_n
 from birdornot.head import probabilities
-from birdornot.novelty import ood_embeddings, ood_names, projection
+from birdornot.novelty import allowed, ood_embeddings, ood_names, projection
 from birdornot.probe import (
     class_targets,
     error_without_twins,
@@ -103,7 +104,7 @@ def clouds(n, k, seed, apart=1.0, width=1280):
 
 
 JUDGE = """const ood = {x: given.ood, names: given.constants.ood.names};
-given.constants.novelty.projection = given.projection;
+Object.assign(given.constants.novelty, {projection: given.projection, answers: given.answers});
 say(given.sets.map(({x, labels, groups}) => solveAndJudge(x, labels, groups, ood, given.constants, 42)));"""
 
 
@@ -120,8 +121,9 @@ def sets():
     burst, v = clouds(36, 2, 4)
     for i in range(1, 36, 3): burst[i], v[i] = burst[i - 1] + np.random.default_rng(i).normal(0, .3, 1280), v[i - 1]
     made.append(dict(x=burst, labels=["ab"[i] for i in v], groups=[f"{i}" for i in range(36)]))
+    axes, offset = backbone_answers()
     said = in_node({"studio/judge.js": "solveAndJudge"}, JUDGE, sets=made, ood=ood_embeddings(), constants=constants(),
-                   projection=projection(1280, 42))
+                   projection=projection(1280, 42), answers=dict(axes=axes, offset=offset))
     return list(zip(made, said))
 
 
@@ -133,16 +135,21 @@ def test_a_head_is_that_of_python(sets, which):
     labels, y = class_targets(names)
     train, valid = split_by_group(names, groups)
     choosing = ood_embeddings(labels, "choose")
-    head, _, result, positions = solve_and_judge(x, y, labels, names, groups, train, valid, choosing)
+    head, _, result, positions = solve_and_judge(x, y, labels, names, groups, train, valid, choosing,
+                                                 answers=backbone_answers())
     ours = said["head"]
     assert said["enough"] and ours["labels"] == labels and (said["train"], said["valid"]) == (train, valid)
     assert near(ours["weight"], head.weight) and near(ours["bias"], head.bias) and near(ours["prior"], head.prior)
     assert ours["temperature"] == pytest.approx(head.temperature, rel=1e-9)
     logits = x @ np.reshape(ours["weight"], head.weight.shape).T + ours["bias"]
     assert near(logits, head_logits(head, x))
+    promised = [limits.pop("promised") for limits in (ours["unsure"], head.unsure)]
+    assert promised == [.95 if which < 2 else None]*2 and said["least"] == 45
     assert ours["unsure"] == pytest.approx(head.unsure, rel=1e-4)
     parts = "mean", "scale", "centre", "less", "step"
     assert [name for name in parts if not near(ours["novelty"][name], getattr(head.novelty, name))] == []
+    parts, strange = ("axes", "offset", "known", "step"), head.novelty.strangeness
+    assert [name for name in parts if not near(ours["novelty"]["strangeness"][name], getattr(strange, name))] == []
     judged = said["judged"]
     assert judged["positions"] == positions and near(judged["novelty"], result.novelty)
     assert np.abs(np.reshape(judged["probabilities"], result.probabilities.shape) - result.probabilities).max() < 1e-4
@@ -160,6 +167,14 @@ def test_a_head_is_that_of_python(sets, which):
     assert {k: judged[k] for k in theirs} == pytest.approx(theirs)
     assert judged["effective_n"] == pytest.approx(effective_n(result.groups))
     assert said["ood"] == ood_answers(head, ood_embeddings(labels, "judge"), ood_names(labels, "judge"))
+
+
+@needs_node
+def test_what_may_be_lost_is_counted_as_in_python():
+    cases = [(n, share) for n in (0, 1, 10, 44, 45, 46, 300, 3000) for share in (0, .01, .05, .2, .999, 1)]
+    code = "say(given.cases.map(([n, share]) => allowed(n, share, given.certainty)));"
+    said = in_node({"studio/novelty.js": "allowed"}, code, cases=cases, certainty=constants()["limits"]["certainty"])
+    assert said == [allowed(n, share) for n, share in cases]
 
 
 @needs_node

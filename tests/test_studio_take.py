@@ -23,6 +23,7 @@ from birdornot.hits import FACTS
 from birdornot.ledger import Ledger, content_hash
 from birdornot.make import find_missing, make
 from birdornot.model import ModelFolder, graph_fault
+from birdornot.novelty import SHARPNESS, Novelty, Strangeness
 from birdornot.predict import Classifier
 from birdornot.probe import Head, fit_probe, head_arrays, make_head, read_judged
 from birdornot.project import safe_name
@@ -59,6 +60,9 @@ def plain(value):
 def as_found(head: Head, result, positions, valid, ood):
     "A head and its evaluation as train.js says them"
     novelty = {k: getattr(head.novelty, k) for k in ("mean", "scale", "centre", "axes", "less", "step")}
+    strange = head.novelty.strangeness
+    novelty["strangeness"] = dict(sharpness=SHARPNESS) | {
+        k: getattr(strange, k) for k in ("axes", "offset", "known", "step")}
     judged = result.as_dict() | dict(positions=positions, probabilities=result.probabilities, novelty=result.novelty,
                                      unsure=result.unsure, right=result.right, confidence=result.confidence)
     limit = head.unsure["max_novelty"]
@@ -242,7 +246,6 @@ LABELS = ['bird, "a"', "<b>*not* bird</b>", "=cmd|' /C calc'!A1", "Vögel | 鸟"
 def invented(rng, n=30, channels=1280):
     "Photos with hostile names in hostile classes, and a head that somebody dreamt of"
     from birdornot.evaluate import Evaluation
-    from birdornot.novelty import Novelty
     k, labels = len(LABELS), sorted(LABELS)
     y = rng.integers(k, size=n)
     y[:n//2] = 0
@@ -250,7 +253,8 @@ def invented(rng, n=30, channels=1280):
               for i, c in enumerate(y)]
     result = Evaluation(labels, y, rng.dirichlet(np.ones(k), n), unsure=rng.random(n) < 0.3, novelty=rng.random(n)*2,
                         groups=[p["group"] for p in photos], judged="", warnings=["*These* look like bursts: 30%."])
-    cloud = Novelty(*(rng.random(channels) for _ in range(3)), rng.random((channels, 5)), rng.random(5), 1.5)
+    cloud = Novelty(*(rng.random(channels) for _ in range(3)), rng.random((channels, 5)), rng.random(5), 1.5,
+                    Strangeness(rng.random((channels, 128)), rng.random(128), rng.random((7, 128)), 0.5))
     limits = dict(min_confidence=0.0625, max_novelty=1.125, coverage=0.95, error=0.0125, ood_unsure=1.0)
     head = Head(labels, rng.random((k, channels)).astype("f4"), rng.random(k), 0.1234567, novelty=cloud, unsure=limits,
                 prior=[1/k]*k)

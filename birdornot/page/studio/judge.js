@@ -3,7 +3,7 @@ import {answerOf} from "../answer.js";
 import {warnOfBursts, withoutTwins} from "./bursts.js";
 import {completed, judged, unsureCurves} from "./evaluate.js";
 import {calibrate, crossCalibrate, headLogits, probabilitiesOf, rotate, solveHead} from "./head.js";
-import {chooseThresholds, fitNovelty, noveltyOf, oodRows} from "./novelty.js";
+import {chooseThresholds, fitNovelty, leastToPromise, noveltyOf, oodRows} from "./novelty.js";
 import {argmax, byCodePoint, rowsOf, takeRows} from "./numbers.js";
 import {effectiveN, missingFor, splitByGroup, stratifiedFolds} from "./split.js";
 
@@ -32,11 +32,12 @@ const withheld = ({min_confidence, max_novelty}, confidence, novelty) => (
   confidence < min_confidence || novelty > max_novelty);
 
 // Choose the limits of a head; → which answers limits chosen on the other folds withhold.
-function setLimits(head, left, folds, ood, constants) {
+function setLimits(head, left, folds, groups, ood, constants) {
   const others = answersOf(head, ood.x, ood.n, ood.c), everyone = [...folds.keys()];
   const limits = rows => chooseThresholds({
     confidence: rows.map(i => left.confidence[i]), right: rows.map(i => left.right[i]),
-    novelty: Float64Array.from(rows, i => left.novelty[i]), shown: rows.map(i => left.y[i])}, others, constants.coverage);
+    novelty: Float64Array.from(rows, i => left.novelty[i]), shown: rows.map(i => left.y[i]),
+    n: effectiveN(rows.map(i => groups[i]))}, others, constants);
   head.unsure = limits(everyone);
   const unsure = new Uint8Array(folds.length);
   for (let f = 0; f <= Math.max(...folds); f++) {
@@ -48,11 +49,11 @@ function setLimits(head, left, folds, ood, constants) {
 
 function buildHead(rotated, x, deals, classes, groups, ood, constants) {
   const {y, n, c, k} = rotated, {head, logits} = solved(rotated, deals, classes, constants), [first] = deals;
-  const {novelty, leftOut} = fitNovelty(x, n, c, first, constants.novelty);
+  const {novelty, leftOut} = fitNovelty(x, n, c, first, y, constants.novelty);
   const probabilities = crossCalibrate(logits, y, k, first), known = 1 - 1/(Math.max(...first) + 1);
   const left = completed({labels: classes, y, probabilities, groups, novelty: leftOut, crossValidated: true, known});
   head.novelty = novelty;
-  left.unsure = setLimits(head, left, first, ood, constants);
+  left.unsure = setLimits(head, left, first, groups, ood, constants);
   return {head, left};
 }
 
@@ -95,7 +96,7 @@ const oodPart = ({x, names, c}, labels, half) => {
 // Embeddings `x` N×C, labels and groups in; `ood`: {x, names}. → {enough: false, missing} or {enough: true, head: as in
 // Python, with `strength`; judged: {positions, probabilities, novelty, unsure, right, bursts: {error, rise} or null, where
 // the error with twins kept together, and its rise in standard errors, are known; …as judged() says}; suspects:
-// [{position, label, better, score}], disagreed (how many), abstains; curve: as unsureCurves(); ood: rows as oodAnswers();
+// [{position, label, better, score}], disagreed (how many), abstains; least: different photos that a promise takes; curve: as unsureCurves(); ood: rows as oodAnswers();
 // train, valid: positions}
 export function solveAndJudge(x, labels, groups, ood, constants, seed = 42) {
   const n = labels.length, missing = missingFor(labels, groups, constants.head);
@@ -118,7 +119,8 @@ export function solveAndJudge(x, labels, groups, ood, constants, seed = 42) {
   const [folds] = deals, {logits, doubts} = findSuspects(rotated, folds, classes, labels, groups, left.novelty, constants);
   const bursts = withoutTwins(x, labels, groups, rotated, {logits, folds}, constants, seed), warnings = warnOfBursts(bursts);
   return {enough: true, head, judged: {positions, ...result, ...judged(result, constants), bursts, warnings}, ...doubts,
-          curve: unsureCurves(result, constants, head.unsure), ood: oodAnswers(head, judging), train, valid};
+          curve: unsureCurves(result, constants, head.unsure), ood: oodAnswers(head, judging), least: leastToPromise(constants),
+          train, valid};
 }
 
 // Answers to the held-out part by a head that was built from the training part.

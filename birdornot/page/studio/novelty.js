@@ -1,8 +1,39 @@
 // How far an embedding is from the cloud of the training pictures, and from where on it is strange: `birdornot.novelty`.
 import {dot, eigenSymmetric, gram, median, multiply, orthonormalRows, sorted, takeRows, transpose} from "./numbers.js";
 
+// Directions, `offset.length` numbers of length one, in which the backbone's own ImageNet scores of embeddings point.
+function scoreDirections({axes, offset}, x, n) {
+  const r = offset.length, c = axes.length/r, out = new Float64Array(n*r), scores = new Float64Array(r);
+  for (let i = 0; i < n; i++) {
+    scores.set(offset);
+    for (let j = 0, at = 0; j < c; j++) {
+      const v = x[i*c + j];
+      for (let a = 0; a < r; a++, at++) scores[a] += v*axes[at];
+    }
+    const length = Math.sqrt(dot(scores, 0, scores, 0, r));
+    for (let a = 0; a < r; a++) out[i*r + a] = scores[a]/length;
+  }
+  return out;
+}
+
+// How unlike all pictures known each of `n` directions is; `places`: rows of `known` that count, by default all.
+function strangenessOf({offset: {length: r}, known, sharpness, step}, directions, n, places = [...Array(known.length/r).keys()]) {
+  return Float64Array.from({length: n}, (_, i) => {
+    let near = 0;
+    for (const p of places) near += Math.exp((dot(directions, i*r, known, p*r, r) - 1)/sharpness);
+    return -step*sharpness*Math.log(near/places.length);
+  });
+}
+
 // How novel each of `n` embeddings is: the typical picture of its classes has 1.
-export function noveltyOf({mean, scale, centre, axes, less, step}, x, n) {
+export function noveltyOf(novelty, x, n) {
+  const far = distanceOf(novelty, x, n), {strangeness} = novelty;
+  if (!strangeness) return far;
+  const strange = strangenessOf(strangeness, scoreDirections(strangeness, x, n), n);
+  return far.map((v, i) => v + strange[i]);
+}
+
+function distanceOf({mean, scale, centre, axes, less, step}, x, n) {  // from the cloud
   const c = mean.length, r = less.length, out = new Float64Array(n), off = new Float64Array(c);
   const across = transpose(axes, c, r);
   for (let i = 0; i < n; i++) {
@@ -79,18 +110,72 @@ function fitCloud(x, n, c, constants) {
   return {mean, scale, centre, axes: transpose(axes, most, c), less, step: 1/width};
 }
 
-// {novelty, leftOut}: for new pictures; and the novelty of each training picture, had it been left out.
-export function fitNovelty(x, n, c, folds, constants) {
-  const leftOut = new Float64Array(n);
+// Some of `rows`, evenly from the first to the last of each class.
+function someOfEach(y, rows, most) {
+  return [...new Set(rows.map(i => y[i]))].flatMap(c => {
+    const mine = rows.filter(i => y[i] === c), n = Math.min(most, mine.length), step = n > 1 ? (mine.length - 1)/(n - 1) : 0;
+    return Array.from({length: n}, (_, i) => i && i === n - 1 ? mine.at(-1) : mine[Math.trunc(i*step)]);
+  }).sort((a, b) => a - b);
+}
+
+// For each of the `folds` what `found(rest, mine)` says of the pictures in it, known the rest.
+function inTurn(folds, found) {
+  const out = new Float64Array(folds.length), everyone = [...folds.keys()];
   for (let f = 0; f <= Math.max(...folds); f++) {
-    const rest = [...folds.keys()].filter(i => folds[i] !== f), mine = [...folds.keys()].filter(i => folds[i] === f);
-    const found = noveltyOf(fitCloud(takeRows(x, c, rest), rest.length, c, constants), takeRows(x, c, mine), mine.length);
-    mine.forEach((i, at) => { leftOut[i] = found[at]; });
+    const mine = everyone.filter(i => folds[i] === f), said = found(everyone.filter(i => folds[i] !== f), mine);
+    mine.forEach((i, at) => { out[i] = said[at]; });
   }
+  return out;
+}
+
+function unit(leftOut) {  // by how much novel pictures differ from typical ones: the median and the tenth most novel
+  const ranked = sorted(leftOut), place = 0.9*(ranked.length - 1), low = Math.floor(place);
+  const high = ranked[low] + (place - low)*((ranked[low + 1] ?? ranked[low]) - ranked[low]);
+  return Math.max(high - median(leftOut), 1e-9);
+}
+
+// How strange pictures are beside a distance whose `leftOut` is known: {strangeness, leftOut} of both together.
+function withStrangeness(leftOut, x, n, folds, y, {answers, sharpness, remembered}) {
+  const r = answers.offset.length, known = scoreDirections(answers, x, n), some = rows => someOfEach(y, rows, remembered);
+  const strange = inTurn(folds, (rest, mine) => (
+    strangenessOf({...answers, known, sharpness, step: 1}, takeRows(known, r, mine), mine.length, some(rest))));
+  const step = unit(leftOut)/unit(strange), kept = takeRows(known, r, some([...folds.keys()]));
+  return {strangeness: {...answers, known: kept, sharpness, step}, leftOut: leftOut.map((v, i) => v + step*strange[i])};
+}
+
+// {novelty, leftOut}: for new pictures; and the novelty of each training picture, class `y`, had it been left out.
+export function fitNovelty(x, n, c, folds, y, constants) {
+  const far = inTurn(folds, (rest, mine) => (
+    distanceOf(fitCloud(takeRows(x, c, rest), rest.length, c, constants), takeRows(x, c, mine), mine.length)));
+  const {strangeness, leftOut} = withStrangeness(far, x, n, folds, y, constants);
   const typical = median(leftOut), cloud = fitCloud(x, n, c, constants);
-  return {novelty: {...cloud, step: cloud.step/typical, less: cloud.less.map(v => v/typical)},
+  return {novelty: {...cloud, step: cloud.step/typical, less: cloud.less.map(v => v/typical),
+                    strangeness: {...strangeness, step: strangeness.step/typical}},
           leftOut: leftOut.map(v => v/typical)};
 }
+
+// How many of `n` pictures may be lost if no more than `share` of all shall be (Clopper and Pearson 1934); -1: no promise.
+export function allowed(n, share, certainty) {
+  if (share >= 1) return n;
+  if (share <= 0) return -1;
+  let ways = 0, sum = 0;
+  for (let k = 0; k <= n; k++) {
+    sum += Math.exp(ways + k*Math.log(share) + (n - k)*Math.log(1 - share));
+    if (sum > 1 - certainty) return k - 1;
+    ways += Math.log((n - k)/(k + 1));
+  }
+  return n;
+}
+
+// What share of `n` pictures left out may be silenced; and the coverage that is then promised, or null.
+function priceOf(n, coverage, certainty) {
+  const most = allowed(n, 1 - coverage, certainty);
+  if (most >= 0) return {lost: most/n, promised: coverage};
+  return {lost: Math.max(0, Math.trunc((1 - coverage)*(n + 1) + 1e-9) - 1)/n, promised: null};
+}
+
+// From how many different pictures on a coverage can be promised.
+export const leastToPromise = ({coverage, limits: {certainty}}) => Math.ceil(Math.log(1 - certainty)/Math.log(coverage));
 
 const withLuck = (q, n) => Math.min(1, q + 1.645*Math.sqrt(q*(1 - q)/n));  // what chance may silence of a class of `n`
 
@@ -100,9 +185,11 @@ function reach(novelty, sure, coverage) {  // up to which novelty a share is ans
   return kept[Math.min(kept.length, Math.max(1, Math.ceil(coverage*novelty.length - 1e-9))) - 1];
 }
 
-// {min_confidence, max_novelty, coverage, error, ood_unsure}: the limits beyond which an answer is unsure.
-// `left`: {confidence, right, novelty, shown: the class of each} of pictures left out; `ood`: {confidence, novelty}.
-export function chooseThresholds({confidence, right, novelty, shown}, ood, coverage) {
+// {min_confidence, max_novelty, coverage, error, ood_unsure, promised}: the limits beyond which an answer is unsure.
+// `left`: {confidence, right, novelty, shown: the class of each} of pictures left out, `n` of which are different;
+// `ood`: {confidence, novelty}.
+export function chooseThresholds({confidence, right, novelty, shown, n}, ood, {coverage, limits: {certainty, shares}}) {
+  const {lost, promised} = priceOf(Math.max(1, Math.min(Math.trunc(n), confidence.length)), coverage, certainty);
   const everyone = [...confidence.keys()], parts = [[everyone, q => q]];
   for (const c of new Set(Array.from(shown).sort((a, b) => a - b))) {
     const members = everyone.filter(i => shown[i] === c);
@@ -113,17 +200,15 @@ export function chooseThresholds({confidence, right, novelty, shown}, ood, cover
     return {sure, ranked: sorted(sure), strange: Float64Array.from(rows, i => novelty[i]), silent};
   });
   let best = null;
-  for (let share = 0; share <= 10; share++) {
-    const quiet = (share === 10 ? 1 : share*0.1)*(1 - coverage);
-    const low = Math.min(...views.map(v => v.ranked[Math.floor(v.silent(quiet)*(v.ranked.length - 1))]));
-    const high = Math.max(...views.map(v => reach(v.strange, v.sure.map(s => Number(s >= low)), 1 - v.silent(1 - coverage))));
+  for (const share of shares) {
+    const low = Math.min(...views.map(v => v.ranked[Math.floor(v.silent(share*lost)*(v.ranked.length - 1))]));
+    const high = Math.max(...views.map(v => reach(v.strange, v.sure.map(s => Number(s >= low)), 1 - v.silent(lost))));
     const answered = everyone.filter(i => confidence[i] >= low && novelty[i] <= high);
     const wrong = answered.filter(i => !right[i]).length;
     const silent = Array.from(ood.novelty).filter((v, i) => ood.confidence[i] < low || v > high).length;
     const found = {min_confidence: low, max_novelty: high, coverage: answered.length/everyone.length,
-                   error: 1 - (answered.length - wrong)/answered.length, ood_unsure: silent/ood.novelty.length};
-    const more = best ? found.ood_unsure - best.ood_unsure : 1;
-    if (more > 0 || (more === 0 && found.error < best.error)) best = found;
+                   error: 1 - (answered.length - wrong)/answered.length, ood_unsure: silent/ood.novelty.length, promised};
+    if (!best || found.ood_unsure > best.ood_unsure) best = found;
   }
   return best;
 }

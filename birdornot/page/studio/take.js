@@ -1,7 +1,7 @@
 // What a visitor takes along, as Map name → bytes or Blob: the model folder, its page, the photos. Python opens all three.
 // Whatever is text or does not depend on the photos comes from Python: take.json, see `take_files` of `birdornot.web`.
 import {modelCard, printable} from "./card.js";
-import {byCodePoint} from "./numbers.js";
+import {byCodePoint, transpose} from "./numbers.js";
 import {attachHead, joined} from "./onnx.js";
 import {fileSha256, sha256} from "./sha256.js";
 import {apart, safeName} from "./zip.js";
@@ -87,11 +87,16 @@ function countBy(values) {
 }
 
 // ---- the head
-const SHAPES = ({labels, novelty: {mean, less}}) => ({
+const SHAPES = ({labels, novelty: {mean, less, strangeness: {offset, known}}}) => ({
   weight: [labels.length, mean.length], bias: [labels.length], "novelty.mean": [mean.length], "novelty.scale": [mean.length],
-  "novelty.centre": [mean.length], "novelty.axes": [mean.length, less.length], "novelty.less": [less.length]});
+  "novelty.centre": [mean.length], "novelty.axes": [mean.length, less.length], "novelty.less": [less.length],
+  "strangeness.axes": [mean.length, offset.length], "strangeness.offset": [offset.length],
+  "strangeness.known": [known.length/offset.length, offset.length]});
 
-const numbersOf = (head, name) => name.startsWith("novelty.") ? head.novelty[name.slice(8)] : head[name];
+function numbersOf(head, name) {
+  const [part, own] = name.split(".");
+  return own ? {novelty: head.novelty, strangeness: head.novelty.strangeness}[part][own] : head[name];
+}
 
 // A file of arrays by name, {name: [kind, shape, array of that kind]}: a description in JSON, and then the numbers.
 function safetensors(arrays) {
@@ -108,10 +113,14 @@ const headArrays = head => Object.fromEntries(
 
 // The constants of the graph that depend on the head: {name: [shape, numbers]}; `_novelty_nodes` in Python uses them.
 function graphConstants(head) {
-  const {mean, scale, centre, axes, less, step} = head.novelty, k = head.labels.length, c = mean.length, r = less.length;
+  const {mean, scale, centre, axes, less, step, strangeness: s} = head.novelty, k = head.labels.length, c = mean.length;
+  const r = less.length, numbers = s.offset.length, known = s.known.length/numbers;
   return {"head.weight": [[k, c], head.weight], "head.bias": [[k], head.bias], novelty_mean: [[c], mean],
           novelty_inverse_scale: [[c], Float32Array.from(scale).map(v => 1/v)], novelty_centre: [[c], centre],
-          novelty_axes: [[c, r], axes], novelty_step: [[c, 1], new Float32Array(c).fill(step)], novelty_less: [[r, 1], less]};
+          novelty_axes: [[c, r], axes], novelty_step: [[c, 1], new Float32Array(c).fill(step)], novelty_less: [[r, 1], less],
+          novelty_answers: [[c, numbers], s.axes], novelty_offset: [[numbers], s.offset],
+          novelty_known: [[numbers, known], transpose(s.known, known, numbers)],
+          novelty_share: [[known, 1], new Float32Array(known).fill(1/known)], novelty_weight: [[], [-s.step*s.sharpness]]};
 }
 
 function logitsOf({labels, weight, bias}, embedding) {
@@ -160,7 +169,8 @@ export async function modelFolder({head, judged, curve, ood, valid, photos, take
   const info = {
     ...take.info, labels, temperature, unsure, data: sha256(lines.join("\n")), ood: ood ?? [],
     created: created.toISOString().replace(/\.\d+/, ""), pictures: countBy(attribution.map(r => r.label)),
-    licences: countBy(attribution.map(r => r.code)), head: {labels, temperature, multilabel: false, unsure, step: head.novelty.step, prior},
+    licences: countBy(attribution.map(r => r.code)), head: {labels, temperature, multilabel: false, unsure, step: head.novelty.step, prior,
+      strangeness: head.novelty.strangeness.step},
     error: Object.fromEntries(take.error.map(k => [k, judged[k] ?? null])), ...(curve && {curve}),
     trained_on: [...new Set(photos.map(p => p.sha256.slice(0, 12)))].sort(),
     probe: {file: "probe.png", logits: logitsOf(head, floats(take.probe))}};

@@ -12,8 +12,10 @@ async function numbersOf(file) {
 }
 
 async function start(given) {
-  const [x, projection] = await Promise.all([given.ood.file, given.novelty.file].map(numbersOf));
-  constants = {...given, novelty: {...given.novelty, projection}};
+  const {file, answers} = given.novelty, files = [given.ood.file, file, answers.file];
+  const [x, projection, own] = await Promise.all(files.map(numbersOf)), short = own.length - answers.columns;
+  const head = {axes: own.subarray(0, short), offset: own.subarray(short)};
+  constants = {...given, novelty: {...given.novelty, projection, answers: head}};
   ood = {x, names: given.ood.names};
 }
 
