@@ -244,7 +244,8 @@ def _reach(novelty, sure, coverage):
     return kept[min(len(kept), max(1, int(np.ceil(coverage*len(novelty) - 1e-9)))) - 1] if len(kept) else -np.inf
 
 # %% ../nbs/54_novelty.ipynb #36969ab5
-SHARES = 0.1, *(k/10 for k in (0, *range(2, 11)))  # of the price, to be spent on confidence; of equals the first
+# of the price, to be spent on confidence; of equals the first
+SHARES: tuple[float, ...] = (0.1, *(k/10 for k in (0, *range(2, 11))))
 
 
 def _price(n, coverage):

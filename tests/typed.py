@@ -159,6 +159,7 @@ def solved(x: np.ndarray[tuple[int, int], np.dtype[np.float32]], y: np.ndarray[t
     seen, strange = novelty.fit_novelty(x, folds, y, (x[:9].T, x[0]))
     assert_type(seen.strangeness, novelty.Strangeness | None)
     assert_type(novelty.SHARPNESS + novelty.REMEMBERED + novelty.CERTAINTY + novelty.allowed(100, 0.05), float)
+    assert_type(novelty.SHARES, tuple[float, ...])
     print(novelty.PACKAGED_OOD)
     assert_type(seen, novelty.Novelty)
     chosen = novelty.choose_thresholds(p.max(1), p.argmax(1) == y, strange, (p.max(1), seen(x)))
