@@ -30,6 +30,7 @@ import json
 import platform
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -63,6 +64,7 @@ from birdornot.novelty import (
     ood_embeddings,
     ood_names,
 )
+from .picture import BadPicture
 from .project import label_of, layout_of, place_of, split_label
 from birdornot.split import (
     close_in_time,
@@ -852,9 +854,10 @@ def fit_probe(
     shares = class_prior(prior, labels, multilabel)
     split, tried = time.perf_counter(), []
     if rungs:
-        tried = climb(*([v[i] for i in train] for v in (files, names, y, groups)), [backbone, *rungs], seed, seconds)
-        backbone = tried[-1].backbone
-    x = embed_files(files, backbone, size)
+        with suppress(BadPicture):  # all that cannot be read are named below
+            tried = climb(*([v[i] for i in train] for v in (files, names, y, groups)), [backbone, *rungs], seed,
+                          seconds)
+    x = embed_files(files, backbone := tried[-1].backbone if tried else backbone, size)
     (choosing, judging), judging_files = _ood_halves(labels, backbone, size, others)
     embedded = time.perf_counter()
     head, judge, result, judged = solve_and_judge(x, y, labels, names, groups, train, valid, choosing, coverage, shares,
@@ -862,8 +865,7 @@ def fit_probe(
     result.files = [files[i] for i in judged]
     result.warnings = [*warn_of_bursts(error_without_twins(x, y, names, groups, seed),
                                        close_in_time(dest, files, groups)), *warn_of_help(dest)]
-    done = time.perf_counter()
-    took = dict(split=split - start, embed=embedded - split, solve=done - embedded)
+    took = dict(split=split - start, embed=embedded - split, solve=time.perf_counter() - embedded)
     facts = dict(_circumstances(tried, took), backbone=backbone, size=_side_seen(backbone, size), asked_size=size,
                  labels=labels, multilabel=multilabel, seed=seed, valid_pct=valid_pct, coverage=coverage, by=by,
                  prior=prior, error=error, others=others and str(others), data=data_fingerprint(files, train, valid))

@@ -253,9 +253,9 @@ def test_a_backbone_on_a_second_run_is_trained_and_the_next_run_without_one_trai
     from birdornot import make
     asked, fit = [], make.fit_probe
 
-    def fitted(dest, backbone, **kwargs):  # others take torch, and longer than a test may
+    def fitted(dest, backbone, size, **kwargs):  # others take torch, and longer than a test may
         asked.append(backbone)
-        probe = fit(dest, "tf_efficientnet_lite0", **kwargs)
+        probe = fit(dest, "tf_efficientnet_lite0", size, **kwargs)
         probe.facts["backbone"] = backbone
         return probe
     monkeypatch.setattr(make, "fit_probe", fitted)
