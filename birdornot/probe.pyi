@@ -60,6 +60,7 @@ def error_without_twins(x: np.ndarray, y: np.ndarray, names: list, groups: list,
 def warn_of_bursts(without_twins: tuple | None, at_once: float = 0.0) -> list[str]: ...
 def warn_of_help(path: str | Path) -> list[str]: ...
 TRIED: int
+SURE: float
 @dataclass
 class Rung:
     backbone: str
