@@ -221,7 +221,7 @@ def report(
          "birdornot export bird_or_forest --web site", "birdornot export bird_or_forest --out birds.zip --exam",
          "birdornot export bird_or_forest --space space --allow by-nc", like="hand_out")
 def export(
-    dest: Path,  # dataset folder in which `birdornot train` was run
+    dest: Path,  # dataset folder in which `birdornot train` was run; or a model, for --web and --space
     **kwargs
 ):
     "Write the trained classifier as a folder that loads anywhere"

@@ -884,8 +884,11 @@ def _export(trained, result, dest, out, exam=False):
     return export_model(trained, out, result, exam, **more, **(dict(shortcuts=known) if known else {}))
 
 # %% ../nbs/80_make.ipynb #d5341d29
+def _is_model(path): return Path(path).suffix == ".zip" or (Path(path)/"model.json").exists()
+
+
 def hand_out(
-    dest: str | Path,  # dataset folder in which something was trained
+    dest: str | Path,  # dataset folder in which something was trained; or a model folder or zip, for `web` and `space`
     out: str | Path | None = None,  # model folder, or a name ending in .zip for one file; by default the project's
     web: str | Path | None = None,  # also write a page for any static web server here; it runs the model in the browser
     space: str | Path | None = None,  # also write a Hugging Face Space here; each picture's licence must be free
@@ -897,7 +900,7 @@ def hand_out(
     Parameters
     ----------
     dest
-        dataset folder in which something was trained
+        dataset folder in which something was trained; or a model folder or zip, for `web` and `space`
     out
         model folder, or a name ending in .zip for one file; by default the project's
     web
@@ -914,7 +917,10 @@ def hand_out(
     Iterator[str]
         lines: what was written, and how to look at it
     """
-    yield f"model     {shell_words(model := export(dest, out, exam))}"
+    if not _is_model(dest): yield f"model     {shell_words(model := export(dest, out, exam))}"
+    elif out or exam or not (web or space):
+        raise BirdornotError(f"{str(dest)!r} is a model already; add --web FOLDER or --space FOLDER for a page of it")
+    else: model = Path(dest)
     if web:
         yield f"page      {(at := shell_words(write_page(model, web)))}"
         yield f"look at it python -m http.server -d {at}"

