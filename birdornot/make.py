@@ -884,7 +884,7 @@ def _export(trained, result, dest, out, exam=False):
     return export_model(trained, out, result, exam, **more, **(dict(shortcuts=known) if known else {}))
 
 # %% ../nbs/80_make.ipynb #d5341d29
-def _is_model(path): return Path(path).suffix == ".zip" or (Path(path)/"model.json").exists()
+def _is_exported(path): return Path(path).suffix == ".zip" or (Path(path)/"model.json").exists()
 
 
 def hand_out(
@@ -917,9 +917,9 @@ def hand_out(
     Iterator[str]
         lines: what was written, and how to look at it
     """
-    if not _is_model(dest): yield f"model     {shell_words(model := export(dest, out, exam))}"
+    if not _is_exported(dest): yield f"model     {shell_words(model := export(dest, out, exam))}"
     elif out or exam or not (web or space):
-        raise BirdornotError(f"{str(dest)!r} is a model already; add --web FOLDER or --space FOLDER for a page of it")
+        raise BirdornotError(f"{str(dest)!r} is a model already; give web=… or space=…, a folder to write")
     else: model = Path(dest)
     if web:
         yield f"page      {(at := shell_words(write_page(model, web)))}"

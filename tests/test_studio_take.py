@@ -208,7 +208,7 @@ def test_export_writes_the_page_of_a_model_that_was_downloaded(taken, tmp_path, 
     except WebError as e: pytest.skip(str(e))
     assert main(["export", model, "--web", str(tmp_path/"site")]) == 0
     assert (tmp_path/"site"/"index.html").exists() and "page " in capsys.readouterr().out
-    assert main(["export", model]) == 1 and "is a model already; add --web" in capsys.readouterr().err
+    assert main(["export", model]) == 1 and "is a model already; give --web" in capsys.readouterr().err
 
 
 def test_make_goes_on_with_the_photos(taken, probe, tmp_path, capsys):
