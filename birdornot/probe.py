@@ -65,7 +65,7 @@ from birdornot.novelty import (
     ood_embeddings,
     ood_names,
 )
-from .picture import BadPicture
+from .picture import BadPicture, find_pictures
 from .project import label_of, layout_of, place_of, split_label
 from birdornot.split import (
     close_in_time,
@@ -667,7 +667,7 @@ def _ood_halves(labels, backbone, size, others=None):
     "Embed the OOD pictures, those to choose limits by and those to judge by, and name the latter"
     halves, names = [ood_embeddings(labels, half, backbone, size) for half in ("choose", "judge")], []
     if others:
-        theirs = sorted(picture_files(others), key=content_hash)
+        theirs = sorted(find_pictures(others)[0], key=content_hash)
         if len(theirs) < 2:
             raise DatasetError(f"{str(others)!r} holds {plural(len(theirs), 'picture')}; give it at least two")
         halves = [np.concatenate([h, embed_files(theirs[i::2], backbone, size)]) for i, h in enumerate(halves)]
