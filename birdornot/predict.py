@@ -900,8 +900,8 @@ def _write_asked(drift, found, file):
         table.writerows([csv_cell(name), csv_cell(found[name].answer), "", f"{c:.6f}"] for name, c in drift.ask.items())
 
 
-def _read_asked(found, file, labels):
-    "Read the table again; → the chance that each photo had, and for the labelled ones whether the answer was wrong"
+def _read_asked(file, labels):
+    "Read the table again; → the chance that each photo had, and the labels that were filled in"
     try:
         with open(file, encoding="utf-8-sig", newline="") as f: rows = [*csv.DictReader(f)]
         ask = {csv_text(r["path"]): float(r["chance"]) for r in rows}
@@ -911,7 +911,7 @@ def _read_asked(found, file, labels):
                              "name a new file to have one written") from e
     if odd := sorted({k for ks in said.values() for k in ks} - set(labels)):
         raise BirdornotError(f"{odd[0]!r} in {str(file)!r} is not a label of the model; it knows {', '.join(labels)}")
-    return ask, {k: set(v) != set(found[k].labels) for k, v in said.items() if k in found}
+    return ask, said
 
 # %% ../nbs/75_predict.ipynb #023c115b
 def check_photos(
@@ -942,15 +942,16 @@ def check_photos(
     if seen.any(): say("check", f"left out {plural(int(seen.sum()), 'photo')} that it was trained on")
     photos = [f for f, known in zip(photos, seen) if not known]
     photos = [photos[i] for i in np.sort(np.random.default_rng(0).permutation(len(photos))[:WATCHED])]
+    known = _read_asked(ask, clf.labels) if ask is not None and Path(ask).exists() else None  # before minutes of work
     found = {p.path: p for p in clf.predict_many(photos) if not p.error}
     drift = compare_answers(clf, found.values())
-    if ask is None: return drift
-    if not Path(ask).exists():
+    if known:
+        chances, said = known
+        return with_labels(drift, {k: {*v} != {*found[k].labels} for k, v in said.items() if k in found}, chances)
+    if ask is not None:
         _write_asked(drift, found, ask)
         say("check", f"the photos to label are in {shell_words(ask)}; fill in their labels, and run the same again")
-        return drift
-    chances, was_wrong = _read_asked(found, ask, clf.labels)
-    return with_labels(drift, was_wrong, chances)
+    return drift
 
 # %% ../nbs/75_predict.ipynb #d5e43626
 def _compared(clf, answers, n):
