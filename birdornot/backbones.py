@@ -24,7 +24,7 @@ from .probe import cross_validate, trained_multilabel
 from .split import picture_files
 
 # %% ../nbs/62_backbones.ipynb #2c199a20
-def _milliseconds(embedder, files, rounds=3):
+def _milliseconds(embedder, files):
     "Measure the median milliseconds for one picture, already decoded"
     pictures = [open_upright(f, max_size=MAX_SIZE) for f in files[:8]]
     def _one(picture):
@@ -32,7 +32,7 @@ def _milliseconds(embedder, files, rounds=3):
         embedder.one(picture)
         return 1000*(time.perf_counter() - start)
     embedder.one(pictures[0])
-    return float(np.median([_one(p) for _ in range(rounds) for p in pictures]))
+    return float(np.median([*map(_one, pictures)]))
 
 # %% ../nbs/62_backbones.ipynb #bb550db9
 @dataclass
