@@ -522,7 +522,7 @@ def check(self: Ledger,
     self._know(values)
     for k, v in values.items():
         if v is None or v == "": continue
-        good = isinstance(v, _SQL_TYPES[self._kind(k)]) and (k not in _HASH_FORMS or _HASH_FORMS[k].fullmatch(v))
+        good = isinstance(v, _SQL_TYPES[self._sure[k]]) and (k not in _HASH_FORMS or _HASH_FORMS[k].fullmatch(v))
         if not good: raise DatasetError(f"the ledger says that {k} is {v!r:.80}; do not use this dataset")
         if k in ("original", "file"): name_parts(v)
     if values.get("status") in _STORED and "id" in values:
