@@ -24,6 +24,7 @@ from functools import lru_cache, partial
 from hashlib import sha256
 from importlib.util import find_spec
 from itertools import chain, islice
+from multiprocessing import set_start_method
 from pathlib import Path
 
 import numpy as np
@@ -369,9 +370,10 @@ class _NoPandas:
         if name == "pandas": raise ModuleNotFoundError("pandas is not for the processes of a run", name=name)
 
 
-def _without_pandas():
+def _settle_in():
     "Keep pyarrow from importing pandas into a process, 50 MB, only to see whether a list is a column of it"
     sys.meta_path.insert(0, _NoPandas)
+    set_start_method(None, force=True)  # as usual here: a spawned process spawns, which takes 0.3 s for each picture
 
 
 class _Home:
@@ -384,7 +386,7 @@ class _Home:
 
     def _open(self):
         from pebble import ProcessPool
-        how = dict(initializer=_without_pandas, context=FreshContext())  # not by fork, which would take locks along
+        how = dict(initializer=_settle_in, context=FreshContext())  # not by fork, which would take locks along
         self.pool = ProcessPool(self.workers, **how)
 
     def submit(self, fn, *args): return self.pool.schedule(fn, args=args, timeout=self.patience)
