@@ -318,7 +318,7 @@ def run(dest):
 @pytest.fixture(scope="module")
 def downloaded(tmp_path_factory):
     "A hundred and fifty photos, some cut off, one of them twice"
-    files = {("bird" if i % 2 else "forest", f"{i}"): saved(photo(i, (900, 700)))[:9000 if i % 9 == 0 else None]
+    files = {("bird" if i % 2 else "forest", f"{i}"): saved(photo(i, (500, 400)))[:6000 if i % 9 == 0 else None]
              for i in range(150)}
     return dataset(tmp_path_factory.mktemp("many"), files | {("bird", "again"): files["bird", "1"]})
 
@@ -333,6 +333,7 @@ def test_stop_and_resume(many, how):
     for n in (10, 60):
         p, end = run(many), time.monotonic() + 20
         while len([*many.glob("photos/*/*.jpg")]) < n and time.monotonic() < end: time.sleep(.01)
+        assert len([*many.glob("photos/*/*.jpg")]) >= n
         p.send_signal(how)
         begin = time.monotonic()
         p.communicate(timeout=10)
@@ -421,7 +422,7 @@ def test_fuzzed_files_become_rows_with_a_reason(tmp_path):
     assert n["clean"] == sum(c["clean"] for c in report.counts.values())
 
 
-SCRIPT = """from multiprocessing import set_start_method
+UNGUARDED = """from multiprocessing import set_start_method
 print("begun", flush=True)
 if __name__ == "__main__": set_start_method("spawn")  # what Windows and macOS do; and then no such line as this one:
 from birdornot.clean import clean_images, run_in_workers
@@ -432,7 +433,7 @@ print([*run_in_workers(eval, [(spawned,)]*2, workers=2)], clean_images("d", prog
 
 def test_a_script_without_a_guard_cleans_where_processes_are_spawned(tmp_path):
     dataset(tmp_path, {("bird", f"{i}.jpg"): sample_picture("bird", i) for i in range(3)})
-    (tmp_path/"script.py").write_text(SCRIPT)
+    (tmp_path/"script.py").write_text(UNGUARDED)
     done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.stdout.splitlines() == ["begun", "[True, True] 3"], done.stderr[-500:]
 
