@@ -38,7 +38,6 @@ def picture(i: int) -> bytes:
 SAME = picture(12345)  # now: asked for three times at once it would be three pictures, since its noise is random
 
 
-@lru_cache(maxsize=1)
 def draw(file, seed):
     "Write a picture that looks like no other; the file"
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -50,19 +49,21 @@ def draw(file, seed):
 @functools.cache
 def vast() -> bytes:
     "20,000 x 20,000 pixels in 50 kB"
-    out = io.BytesIO()
-    Image.new("1", (20_000, 20_000)).save(out, "PNG")
-    return out.getvalue()
+    rows = zlib.compress(bytes((1 + 20_000//8)*20_000))  # Pillow takes a second for them
+    chunks = (b"IHDR", struct.pack(">II5B", 20_000, 20_000, 1, 0, 0, 0, 0)), (b"IDAT", rows), (b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*c) for c in chunks)
 
 
 @functools.cache
 def gzip_bomb(megabytes=300) -> bytes:
     "A gzip stream of some hundred kilobytes that becomes `megabytes` of a JPEG that never ends"
-    packer, out = zlib.compressobj(9, zlib.DEFLATED, 31), [b""]
-    out.append(packer.compress(JPEG_HEAD))
-    block = bytes(2**20)
-    for _ in range(megabytes): out.append(packer.compress(block))
-    return b"".join([*out, packer.flush()])
+    packer, block, crc = zlib.compressobj(9, zlib.DEFLATED, -15), bytes(2**20), zlib.crc32(JPEG_HEAD)
+    def packed(data, how): return packer.compress(data) + packer.flush(how)
+    begin, again = (packed(data, zlib.Z_FULL_FLUSH) for data in (JPEG_HEAD, block))
+    for _ in range(megabytes): crc = zlib.crc32(block, crc)
+    length = len(JPEG_HEAD) + megabytes*2**20
+    return b"".join([gzip.compress(b"")[:10], begin, again*megabytes, packed(b"", zlib.Z_FINISH),
+                     struct.pack("<II", crc, length)])
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -225,6 +226,12 @@ def scene(size=(320, 240), seed=1):
     return Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
 
 
+@functools.cache
+def few_colours():
+    "The scene in sixteen colours: to choose them takes longer than to do anything with it"
+    return scene().quantize(16)
+
+
 def put(data, at, *new) -> bytes:
     "Bytes written over those at a place"
     return data[:at] + (piece := b"".join(new)) + data[at+len(piece):]
@@ -363,14 +370,14 @@ def bmp_runs(w, h, body) -> bytes:
 
 def gif_with(blocks, **kwargs) -> bytes:
     "A GIF with more blocks in front of its first frame"
-    data = saved(scene().quantize(16), "GIF", **kwargs)
+    data = saved(few_colours(), "GIF", **kwargs)
     at = 13 + (3 << (data[10] & 7) + 1)
     return data[:at] + blocks + data[at:]
 
 
 def big_frame() -> bytes:
     "A GIF whose frame is larger than its screen"
-    data = saved(scene().quantize(16), "GIF")
+    data = saved(few_colours(), "GIF")
     return put(data, 6, struct.pack("<HH", 100, 100))
 
 
@@ -458,10 +465,10 @@ SHOWN = {  # name → what makes a sound file: each is a picture of 320×240, un
     "two colours of one luminance, stripes": lambda: saved(one_luminance(), "PNG"),
     "PNG of 1 bit": lambda: saved(scene().convert("1"), "PNG"),
     "PNG with a palette": lambda: saved(scene().quantize(7), "PNG", transparency=3),
-    "GIF without its end": lambda: saved(scene().quantize(16), "GIF")[:-1],
+    "GIF without its end": lambda: saved(few_colours(), "GIF")[:-1],
     "GIF with comments": lambda: gif_with(b"!\xfe\5hello\0" * 3000 + b"\0\0"),
     "GIF with a large note": lambda: gif_with(b"!\xff\x0bXMP DataXMP" + (b"\xff" + b"x" * 255) * 2000 + b"\0"),
-    "animated GIF": lambda: saved(scene().quantize(16), "GIF", save_all=True, append_images=[scene(seed=2)]),
+    "animated GIF": lambda: saved(few_colours(), "GIF", save_all=True, append_images=[scene(seed=2)]),
     "GIF with a frame beyond its screen": big_frame,
     "TIFF": tiff,
     "TIFF, grey": lambda: tiff("L"),
@@ -550,7 +557,7 @@ REFUSED = {  # name → what makes a file that is none, and what the reason says
         lambda: png_with()[:33] + png_chunk(b"tEXt", b"a\0b") * 150_000 + png_with()[33:],
         "more than 100,000 parts",
     ),
-    "half a GIF": (lambda: saved(scene().quantize(16), "GIF")[:2000], CUT),
+    "half a GIF": (lambda: saved(few_colours(), "GIF")[:2000], CUT),
     "GIF of comments only": (lambda: gif_with(b"!\xfe\5hello\0" * 50_000), "more than 100,000 parts"),
     "half a WebP": (lambda: webp_still()[:500], f"{CUT}|{HURT}"),
     "WebP of 16384×16384": (
