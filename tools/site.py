@@ -19,6 +19,7 @@ from pathlib import Path
 
 import yaml
 from fastcore.nbio import read_nb, write_nb
+from fastcore.xml import Safe, to_xml
 from nbdev.doclinks import _build_modidx, nbglob
 from nbdev.quarto import refresh_quarto_yml
 
@@ -65,6 +66,18 @@ def write_config(quarto: bool) -> None:
     (PAGES/"_quarto.yml").write_text(re.sub(r"[\w./-]+\.ipynb", lambda m: page_of(m[0]), text), encoding="utf-8")
 
 
+def keep_links(layout) -> None:
+    "Make a link of the sidebar once for all pages of a folder, but for the page that it leads to: there are 17,000"
+    make, made = layout.side_item, {}
+
+    def side_item(self, item, depth):
+        if item.section or item.sep or item.page is self.page: return make(self, item, depth)
+        if (key := (id(item), self.page.out.parent)) not in made:
+            made[key] = Safe(to_xml(make(self, item, depth), indent=False))
+        return made[key]
+    layout.side_item = side_item
+
+
 def write_changelog() -> None:
     "CHANGELOG.md as a page"
     text = (ROOT/"CHANGELOG.md").read_text(encoding="utf-8").split("\n", 1)[1]
@@ -105,10 +118,11 @@ def build(quarto: bool = False) -> None:
         from nbdev.quarto_render import render_quarto
         render_quarto(PAGES, SITE, n_workers=1)
     else:
-        from smalldocs import highlight, markdown
+        from smalldocs import highlight, layout, markdown
         from smalldocs.site import build as render
         highlight.css_class = functools.cache(highlight.css_class)  # asked of each word; and a page is rendered twice
         markdown.highlight = functools.cache(markdown.highlight)
+        keep_links(layout.Layout)
         made = render(PAGES, quiet=True)
         shutil.move(made.out, SITE)
         if made.warnings: sys.exit("smalldocs: " + "\n".join(made.warnings))
@@ -119,6 +133,8 @@ def build(quarto: bool = False) -> None:
 
 
 def main() -> int:
+    gc.disable()  # what is made lasts to the end, and to look through it again and again takes a tenth of the time
+    yaml.SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the heads of 3,000 cells are read, and twice
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("--quarto", action="store_true", help="render with Quarto, too, and fail where the two differ")
     start = time.perf_counter()
