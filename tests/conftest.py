@@ -103,6 +103,14 @@ def _ctrl_c_is_heard():
 
 
 @pytest.fixture(scope="module")
+def browser():
+    "Chromium, once for all tests of a file"
+    from browser import CHROMIUM, chromium
+    if not CHROMIUM: pytest.skip("no Chromium here")
+    with chromium() as b: yield b
+
+
+@pytest.fixture(scope="module")
 def package_source(tmp_path_factory):
     "A copy of what a wheel is built from, without environments and datasets that may lie beside it"
     root, copy = Path(__file__).parents[1], tmp_path_factory.mktemp("package")/"src"

@@ -12,7 +12,7 @@ import urllib.request
 import numpy as np
 import pytest
 import tinymodel
-from browser import chromium, complaints, needs_chromium, watched
+from browser import complaints, needs_chromium, watched
 from PIL import Image
 from test_clean import HOSTILE
 
@@ -50,11 +50,6 @@ def dataset(tmp_path_factory):
 @pytest.fixture(scope="module")
 def server(dataset):
     with AppServer(dataset/"model", dataset) as server: yield server
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as b: yield b
 
 
 @pytest.fixture

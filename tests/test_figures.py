@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from browser import chromium, needs_chromium, static_server
+from browser import needs_chromium, static_server
 
 NBS = Path(__file__).parents[1]/"nbs"
 NAMES = sorted(f.stem for f in (NBS/"figures").glob("*.js") if f.stem != "drive")
@@ -59,9 +59,8 @@ def address(tmp_path_factory):
 
 @needs_chromium
 @pytest.mark.parametrize("mode", ["light", "dark"])
-def test_figures_are_driven_by_keyboard_and_touch_and_kept_in_the_address(address, mode):
-    with chromium() as browser:
-        tab = browser.new_context(color_scheme=mode, has_touch=True, viewport=dict(width=400, height=900)).new_page()
+def test_figures_are_driven_by_keyboard_and_touch_and_kept_in_the_address(browser, address, mode):
+    with browser.new_page(color_scheme=mode, has_touch=True, viewport=dict(width=400, height=900)) as tab:
         seen = []
         tab.on("console", lambda m: seen.append(m.text))
         tab.on("pageerror", lambda e: seen.append(str(e)))
@@ -91,9 +90,8 @@ def test_figures_are_driven_by_keyboard_and_touch_and_kept_in_the_address(addres
 
 
 @needs_chromium
-def test_a_picture_is_dragged_with_the_mouse(address):
-    with chromium() as browser:
-        tab = browser.new_page(viewport=dict(width=1000, height=900))
+def test_a_picture_is_dragged_with_the_mouse(browser, address):
+    with browser.new_page(viewport=dict(width=1000, height=900)) as tab:
         tab.goto(address)
         box = tab.locator("[data-drive=leak]")
         item = box.locator("[data-side=train] button.item").first

@@ -11,7 +11,7 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from browser import CHROMIUM, chromium, complaints, watched
+from browser import complaints, watched
 from program import PROGRAM, birdornot
 
 from birdornot.clean import clean_images
@@ -55,12 +55,6 @@ def status(dataset, id):
 
 
 def seen(dataset): return sorted(f.relative_to(dataset).as_posix() for f in picture_files(dataset))
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if not CHROMIUM: pytest.skip("no Chromium here")
-    with chromium() as b: yield b
 
 
 @pytest.fixture

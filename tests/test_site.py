@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from browser import chromium, needs_chromium, static_server
 from browser import complaints as barriers
+from browser import needs_chromium, static_server
 from quartolike import as_quarto
 
 ROOT = Path(__file__).parents[1]
@@ -116,30 +116,44 @@ def pages_of(site):
     return [name for name in found if not name.startswith("studio/")]
 
 
-def complaints(site, address, mode, every=1) -> list[str]:
-    "What the browser says of the pages: console errors, requests elsewhere, failed pictures, pages too wide"
-    pages, faults, seen = pages_of(site), [], []
+WIDTHS = """() => [document.documentElement.scrollWidth,
+    [...document.images].filter(i => i.complete && !i.naturalWidth).length,
+    [...document.querySelectorAll("main pre")].filter(p => p.scrollWidth > p.clientWidth + 1).length,
+    [...document.querySelectorAll("main :is(.cell-output, .sd-table)")].filter(
+        t => t.scrollWidth > t.clientWidth + 1).length,
+    getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).every(v => v < 80)]"""
+
+
+def show_in(tab, mode):
+    "Show the page that is open as a browser in this mode does"
+    how = MODES[mode]
+    tab.emulate_media(color_scheme=how["color_scheme"])
+    tab.set_viewport_size(how["viewport"])
+    touch = dict(enabled=how.get("has_touch", False))
+    tab.context.new_cdp_session(tab).send("Emulation.setTouchEmulationEnabled", touch)
+    tab.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")  # it is drawn
+
+
+def complaints(browser, site, address, modes, every=1) -> dict[str, list[str]]:
+    """What the browser says of the pages in each mode: console errors, requests elsewhere, failed pictures, pages too
+    wide. A page is opened in the first one and then shown in the others"""
+    pages, faults, seen = pages_of(site), {mode: [] for mode in modes}, []
     pages.remove("slides/index.html")  # no page like the others: see test_slides
-    with chromium() as browser:
-        tab = browser.new_context(**MODES[mode]).new_page()
+    with browser.new_page(**MODES[modes[0]]) as tab:
         tab.on("console", lambda m: m.type in ("error", "warning") and seen.append(m.text))
         tab.on("pageerror", lambda e: seen.append(str(e)))
         tab.on("request", lambda r: r.url.startswith((address, "data:")) or seen.append(f"asked {r.url}"))
-        for page in pages[::every]:
-            tab.goto(f"{address}/{page}")
-            width, broken, wide, cut, dark = tab.evaluate("""() => [document.documentElement.scrollWidth,
-                [...document.images].filter(i => i.complete && !i.naturalWidth).length,
-                [...document.querySelectorAll("main pre")].filter(p => p.scrollWidth > p.clientWidth + 1).length,
-                [...document.querySelectorAll("main :is(.cell-output, .sd-table)")].filter(
-                    t => t.scrollWidth > t.clientWidth + 1).length,
-                getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).every(v => v < 80)]""")
+        for page, mode in ((page, mode) for page in pages[::every] for mode in modes):
+            if len(modes) > 1: show_in(tab, mode)
+            if mode == modes[0]: tab.goto(f"{address}/{page}")
+            width, broken, wide, cut, dark = tab.evaluate(WIDTHS)
             if broken: seen.append(f"{broken} pictures do not load")
             if wide: seen.append(f"{wide} code blocks wider than their column")
             if cut and mode != "phone" and page != "scale.html":  # which shows a hash of 64 digits
                 seen.append(f"{cut} tables wider than their column")
             if width > MODES[mode]["viewport"]["width"]: seen.append(f"{width} pixels wide")
             if dark != (mode == "dark"): seen.append("has the other mode's background")
-            faults += [f"{page}, {mode}: {what}" for what in seen]
+            faults[mode] += [f"{page}, {mode}: {what}" for what in seen]
             seen.clear()
     return faults
 
@@ -155,23 +169,29 @@ def test_the_corner_of_a_table_is_no_heading():
     assert for_everybody("<tr><th></th><th>n</th></tr>", "") == "<tr><td></td><th>n</th></tr>"
 
 
+@pytest.fixture(scope="module")
+def every_third(browser, site, address):
+    "What the browser says of every third page of the site, mode → complaints"
+    return complaints(browser, site, address, ["light", "phone", "dark"], every=3)
+
+
 @needs_chromium
 @pytest.mark.parametrize("mode", MODES)
-def test_pages_in_the_browser(site, address, mode):
-    "Every third page of the site in each mode; the next test takes all"
-    assert complaints(site, address, mode, every=3) == []
+def test_pages_in_the_browser(every_third, mode):
+    "Every third page of the site in each mode; the next test takes all, and opens them in it"
+    assert every_third[mode] == []
 
 
 @pytest.mark.slow
 @needs_chromium
 @pytest.mark.parametrize("mode", MODES)
-def test_every_page_in_the_browser(site, address, mode): assert complaints(site, address, mode) == []
+def test_every_page_in_the_browser(browser, site, address, mode):
+    assert complaints(browser, site, address, [mode]) == {mode: []}
 
 
 @needs_chromium
-def test_search_and_copy_work(site, address):
-    with chromium() as browser:
-        tab = browser.new_page()
+def test_search_and_copy_work(browser, address):
+    with browser.new_page() as tab:
         tab.goto(f"{address}/datablock.html")
         tab.get_by_placeholder("Search").first.fill("quarantine")
         tab.wait_for_selector("a[href*='clean.html']:visible")
@@ -185,10 +205,9 @@ def test_search_and_copy_work(site, address):
 
 @needs_chromium
 @pytest.mark.parametrize("mode", ["light", "dark"])
-def test_nothing_bars_the_way(site, address, mode):
+def test_nothing_bars_the_way(browser, address, mode):
     "What axe finds on the first page, a chapter, the lists of pages and the one for addresses that lead nowhere"
-    with chromium() as browser:
-        tab = browser.new_context(**MODES[mode]).new_page()
+    with browser.new_page(**MODES[mode]) as tab:
         for page in ("index", "tutorials/index", *["sidecar", "posts/index", "404"]*(mode == "light")):
             tab.goto(f"{address}/{page}.html")
             assert barriers(tab) == [], page
@@ -197,9 +216,9 @@ def test_nothing_bars_the_way(site, address, mode):
 @pytest.mark.slow
 @needs_chromium
 @pytest.mark.parametrize("mode", MODES)
-def test_nothing_bars_the_way_on_any_page(site, address, mode):
-    with chromium() as browser:
-        tab, found = browser.new_context(**MODES[mode]).new_page(), {}
+def test_nothing_bars_the_way_on_any_page(browser, site, address, mode):
+    found = {}
+    with browser.new_page(**MODES[mode]) as tab:
         for page in pages_of(site):
             tab.goto(f"{address}/{page}")
             found[page] = barriers(tab)
@@ -207,9 +226,8 @@ def test_nothing_bars_the_way_on_any_page(site, address, mode):
 
 
 @needs_chromium
-def test_by_keyboard_on_a_phone_on_paper_and_lost(site, address):
-    with chromium() as browser:
-        tab = browser.new_page(viewport=dict(width=1280, height=700))
+def test_by_keyboard_on_a_phone_on_paper_and_lost(browser, site, address):
+    with browser.new_page(viewport=dict(width=1280, height=700)) as tab:
         tab.goto(f"{address}/evaluate.html")
         tab.keyboard.press("Tab")
         assert tab.evaluate("document.activeElement.className") == "skip"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import chromium, complaints, drawn_model, needs_chromium, static_server, watched
+from browser import complaints, drawn_model, needs_chromium, static_server, watched
 from PIL import Image, ImageCms
 
 from birdornot.drawing import draw
@@ -66,11 +66,6 @@ def site(model, tmp_path_factory):
     try: web_runtime()
     except WebError as e: pytest.skip(str(e))  # the npm registry cannot be reached
     return write_page(model, tmp_path_factory.mktemp("page")/"site")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as b: yield b
 
 
 @pytest.fixture(scope="module")
