@@ -34,6 +34,7 @@ def pytest_configure(config):
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     _write_into_memory()
     _keep_drawings(config)
+    sys.modules.setdefault("rfc3987_syntax", None)  # a grammar of addresses nobody asks for; jsonschema reads it, 2 s
     for flag in FLAGS: config.addinivalue_line("markers", f"{flag}: runs only with BIRDORNOT_FLAGS={flag}")
 
 
