@@ -348,9 +348,9 @@ def test_stop_and_resume(many, how):
 
 def test_full_disk(tmp_path):
     "A file system with room for the originals and few copies, mounted where only this test sees it"
-    dest = dataset(tmp_path,
-                   {("bird", f"{i}"): saved(Image.merge("RGB", [Image.effect_noise((400, 400), 99) for _ in "rgb"]))
-                    for i in range(40)})
+    noise = (Image.effect_noise((400, 400), 99) for _ in range(40))
+    dest = dataset(tmp_path, {("bird", f"{i}"): saved(Image.merge("RGB", [im, im.rotate(90), im.rotate(180)]))
+                              for i, im in enumerate(noise)})
     size = sum(-(-p.stat().st_size // 4096) * 4 for p in dest.rglob("*") if p.is_file()) + 1000
     (tmp_path/"small").mkdir()
     code = ("import sys; from birdornot.clean import *; from birdornot.core import DiskFull\n"
