@@ -23,9 +23,10 @@ from xdist.scheduler import LoadFileScheduling
 
 FLAGS = ("net", "slow", "gpu", "fastai")
 SECONDS = {  # of processor, as measured: what takes long begins first, and nobody waits for one at the end
-    "torch tunes": 115, "torch": 100, "torch too": 95, "test_cli": 90, "test_scale": 43, "test_site": 40,
-    "test_inputs": 36, "test_clean": 35, "test_web": 30, "test_download": 26, "test_picture": 24, "test_search": 20,
-    "test_review": 20, "test_dataset": 20, "test_acceptance": 18, "test_sample": 17, "test_app": 12}
+    "torch tunes": 85, "torch": 80, "test_cli": 55, "test_site": 50, "test_inputs": 33, "test_scale": 26,
+    "test_clean": 22, "test_web": 21, "test_download": 21, "test_review": 20, "test_studio": 20, "test_picture": 19,
+    "test_dataset": 18, "test_change": 16, "test_studio_page": 16, "test_light": 15, "test_app": 13, "test_names": 11,
+    "test_studio_take": 10, "test_hostile": 9, "test_acceptance": 8, "test_alike": 8}
 WITH_TORCH = re.compile(r"\b(?:import|from) (?:torch|fastai|timm)|compare_backbones\(path")
 
 
@@ -72,15 +73,14 @@ def _keep_drawings(config):
 class _Scheduler(LoadFileScheduling):
     """A file to a worker, so that its costly fixtures are made once; notebooks share nothing and go one by one
 
-    but for those with torch: it and fastai take eight seconds to import, and so three workers do it for all."""
+    but for those with torch: it and fastai take five seconds to import, and so two workers do it for all."""
     def _split_scope(self, nodeid):
         file, _, test = nodeid.partition("::")
         if file.endswith(("test_lesson.py", "test_parity.py")): return "torch"
         if not file.endswith("test_notebooks.py"): return super()._split_scope(nodeid)
         notebook = Path(__file__).parents[1]/"nbs"/test.partition("[")[2].removesuffix("]")
         if not (notebook.is_file() and WITH_TORCH.search(notebook.read_text(encoding="utf-8"))): return nodeid
-        if notebook.name.startswith(("60", "61")): return "torch tunes"
-        return "torch" if notebook.name.startswith("6") else "torch too"
+        return "torch" if notebook.parent.name == "tutorials" or notebook.name > "62" else "torch tunes"
 
     def _assign_work_unit(self, node):
         self.workqueue.move_to_end(max(self.workqueue, key=lambda s: SECONDS.get(Path(s).stem, 0)), last=False)
