@@ -273,8 +273,10 @@ def _write_judged(trained, result, by, file):
     "Write the table of all pictures that the model knows, and how it was judged"
     train, valid = trained.train_files, trained.valid_files
     files = train + valid
-    held = range(len(train), len(files))
-    rows = judged_rows(trained.dataset, files, origin_groups(trained.dataset, files, by), held, result)
+    held, probe = range(len(train), len(files)), isinstance(trained, Probe)
+    groups = ([trained.groups[i] for i in (*trained.train, *trained.valid)] if probe else
+              origin_groups(trained.dataset, files, by))
+    rows = judged_rows(trained.dataset, files, groups, held, result)
     write_judged(rows, trained.head.labels, file)
 
 # %% ../nbs/73_export.ipynb #ac272844

@@ -92,6 +92,7 @@ from birdornot.probe import (
     cross_validate,
     fit_probe,
     head_logits,
+    joined_note,
     restore_probe,
     save_probe,
     saved_facts,
@@ -579,6 +580,7 @@ def _train_probe(dest, wanted, why, minutes=None):
         probe = fit_probe(dest, backbone or BACKBONE, size, rungs=rungs, seconds=30*(minutes or float("inf")),
                           **{k: wanted[k] for k in ("seed", "multilabel", "by", "prior", "error", "others")})
     _say_rungs(probe.facts["rungs"])
+    for said in joined_note(probe.groups, probe.facts["joined"]): say("train", said)
     asked = {k: v for k, v in wanted.items() if k not in probe.facts}
     save_probe(probe, **asked, fit=dict(how="probe", why=why, seconds=seconds["fit"]))
     say("train", f"probe in {seconds['fit']:.1f} s ({why})")

@@ -18,11 +18,11 @@ Docs: https://birdornot.github.io/birdornot/probe.html.md"""
 # %% auto #0
 __all__ = ['ENOUGH_HELD_OUT', 'DEALS', 'BURSTS', 'TRIED', 'SURE', 'JUDGED', 'JUDGED_COLUMNS', 'Head', 'head_logits',
            'evaluate_head', 'attach_head', 'Probe', 'data_fingerprint', 'class_targets', 'set_limits', 'build_head',
-           'ood_answers', 'enough_held_out', 'solve_and_judge', 'error_without_twins', 'warn_of_bursts', 'warn_of_help',
-           'Rung', 'try_rung', 'climb', 'fit_probe', 'head_arrays', 'head_facts', 'make_head', 'judged_rows',
-           'write_judged', 'read_judged', 'judged_result', 'training_folder', 'save_probe', 'saved_facts',
-           'trained_multilabel', 'trained_network', 'saved_head', 'saved_judged', 'unchanged', 'restore_probe',
-           'cross_validate']
+           'ood_answers', 'enough_held_out', 'solve_and_judge', 'error_without_twins', 'warn_of_bursts', 'joined_note',
+           'warn_of_help', 'Rung', 'try_rung', 'climb', 'fit_probe', 'head_arrays', 'head_facts', 'make_head',
+           'judged_rows', 'write_judged', 'read_judged', 'judged_result', 'training_folder', 'save_probe',
+           'saved_facts', 'trained_multilabel', 'trained_network', 'saved_head', 'saved_judged', 'unchanged',
+           'restore_probe', 'cross_validate']
 
 # %% ../nbs/55_probe.ipynb #e783bade
 import csv
@@ -71,9 +71,12 @@ from birdornot.split import (
     close_in_time,
     dataset_folder,
     islands,
+    join_alike,
     ledger_rows,
     origin_groups,
     picture_files,
+    record_split,
+    split_by_group,
     split_files,
     stratified_folds,
 )
@@ -637,6 +640,40 @@ def warn_of_bursts(
     return [f"These look like bursts: {' and '.join(seen)}. On photos of another day or place expect more errors than "
             "the number says; group them with by='session' or by='folder', and train again."]
 
+# %% ../nbs/55_probe.ipynb #d6bbdf14
+def _split_together(dest, files, x, names, groups, train, valid, valid_pct, seed):
+    "Join copies that only an embedding shows, and split again; → groups, what became of those joined, both parts"
+    together = join_alike(x, names, groups)
+    joined = {a: b for a, b in zip(groups, together) if a != b}
+    if not joined: return groups, {}, train, valid
+    try: train, valid = split_by_group(names, together, valid_pct, seed)
+    except DatasetError: return groups, {}, train, valid  # then no part would have all classes
+    record_split(dest, *([files[i] for i in part] for part in (train, valid)))
+    return together, joined, train, valid
+
+
+def joined_note(
+    groups: list,  # the group of every picture, once joined
+    joined: dict  # what became of groups that an embedding has joined: name → name
+) -> list[str]:  # a sentence without its full stop, or nothing
+    """Say how many pictures were kept together since their embeddings are nearly the same
+
+    Parameters
+    ----------
+    groups
+        the group of every picture, once joined
+    joined
+        what became of groups that an embedding has joined: name → name
+
+    Returns
+    -------
+    list[str]
+        a sentence without its full stop, or nothing
+    """
+    if not (n := sum(g in {*joined.values()} for g in groups)): return []
+    looks = plural(n, "picture looks like another or a part of it", "pictures look like others or parts of them")
+    return [f"{looks}: they were kept together when judging"]
+
 # %% ../nbs/55_probe.ipynb #c3852b75
 def warn_of_help(
     path: str | Path  # dataset folder, with a ledger or without
@@ -776,20 +813,23 @@ def climb(
     if len(files) > TRIED:
         rows = np.linspace(0, len(files) - 1, TRIED).astype(int)
         files, names, y, groups = ([v[i] for i in rows] for v in (files, names, y, groups))
-    until, tried, y = time.perf_counter() + seconds, [], np.asarray(y)
+    start, tried, y = time.perf_counter(), [], np.asarray(y)
+    groups = join_alike(embed_files(files, backbones[0]), names, groups)
+    looked, until = time.perf_counter() - start, start + seconds
     dealt = np.stack([stratified_folds(names, groups, seed=seed + r) for r in range(DEALS)])
     for backbone in backbones:
         if tried and (not tried[0].error or time.perf_counter() + 2*tried[-1].seconds > until): break
         tried.append(try_rung(files, y, dealt, backbone))
+        if len(tried) == 1: tried[0].seconds += looked  # embedding is most of it, and was done above
         if len(tried) > 1 and not _is_better(*tried[:-3:-1]): tried[-2:] = tried[:-3:-1]  # the best one stays last
     return tried
 
 # %% ../nbs/55_probe.ipynb #0ef2b178
-def _circumstances(tried, seconds):
-    "Note which rungs were tried, on what machine, with which versions, and how long it took"
+def _conditions(tried, seconds, joined):
+    "Note which rungs were tried, on what machine, with which versions, how long it took, which groups were joined"
     packages = "birdornot", "numpy", "onnxruntime", "pillow"
     return dict(kind="probe", rungs=[{k: v for k, v in asdict(r).items() if k != "losses"} for r in tried],
-                machine=platform.machine(), versions={p: version(p) for p in packages},
+                joined=joined, machine=platform.machine(), versions={p: version(p) for p in packages},
                 seconds={k: round(v, 3) for k, v in seconds.items()})
 
 # %% ../nbs/55_probe.ipynb #98fcc8d4
@@ -852,14 +892,14 @@ def fit_probe(
     start = time.perf_counter()
     files, names, train, valid = split_files(dest, valid_pct, seed, by)
     (labels, y), groups = class_targets(names, multilabel), origin_groups(dest, files, by)
-    shares = class_prior(prior, labels, multilabel)
-    split, tried = time.perf_counter(), []
+    shares, split, tried = class_prior(prior, labels, multilabel), time.perf_counter(), []
     if rungs:
         with suppress(BadPicture):  # all that cannot be read are named below
             tried = climb(*([v[i] for i in train] for v in (files, names, y, groups)), [backbone, *rungs], seed,
                           seconds)
     x = embed_files(files, backbone := tried[-1].backbone if tried else backbone, size)
     (choosing, judging), judging_files = _ood_halves(labels, backbone, size, others)
+    groups, joined, train, valid = _split_together(dest, files, x, names, groups, train, valid, valid_pct, seed)
     embedded = time.perf_counter()
     head, judge, result, judged = solve_and_judge(x, y, labels, names, groups, train, valid, choosing, coverage, shares,
                                                   seed, error, backbone_answers(backbone, size))
@@ -867,7 +907,7 @@ def fit_probe(
     result.warnings = [*warn_of_bursts(error_without_twins(x, y, names, groups, seed),
                                        close_in_time(dest, files, groups)), *warn_of_help(dest)]
     took = dict(split=split - start, embed=embedded - split, solve=time.perf_counter() - embedded)
-    facts = dict(_circumstances(tried, took), backbone=backbone, size=_side_seen(backbone, size), asked_size=size,
+    facts = dict(_conditions(tried, took, joined), backbone=backbone, size=_side_seen(backbone, size), asked_size=size,
                  labels=labels, multilabel=multilabel, seed=seed, valid_pct=valid_pct, coverage=coverage, by=by,
                  prior=prior, error=error, others=others and str(others), data=data_fingerprint(files, train, valid))
     return Probe(head, judge, backbone, facts["size"], Path(dest), files, train, valid, groups, result,
@@ -879,7 +919,8 @@ def _repr_html_(self: Probe):
     rows = [r | dict(called=", ".join(f"{n} {c}" for c, n in r["called"].items())) for r in self.ood]
     took = ", ".join(f"{k} {v:.2f} s" for k, v in self.facts["seconds"].items())
     return (f"{self.result._repr_html_()}<p>answers {self.result.coverage:.0%} of the pictures judged; "
-            f"of pictures of none of its classes:</p>{html_table(rows)}<p>{took}</p>")
+            f"of pictures of none of its classes:</p>{html_table(rows)}<p>{took}</p>"
+            + "".join(f"<p>{said}.</p>" for said in joined_note(self.groups, self.facts["joined"])))
 
 # %% ../nbs/55_probe.ipynb #12b80f56
 _ARRAYS, _STRANGE = ("mean", "scale", "centre", "axes", "less"), ("axes", "offset", "known")
@@ -1153,6 +1194,7 @@ def saved_facts(
     except ValueError as e:
         raise DatasetError(f"{file} is damaged ({e}); run {command_line('train', dest)} again") from e
     if "strangers" in facts: facts["ood"] = facts.pop("strangers")  # its name until 0.1
+    facts.setdefault("joined", {})
     if "rungs" in facts: return facts
     asked = None if facts.get("backbone") == BACKBONE else facts.get("backbone")  # nothing was chosen from a ladder
     return dict(asked_backbone=asked, error=None, others=None) | facts
@@ -1256,9 +1298,11 @@ def unchanged(
     bool
         False as well where nothing was kept
     """
-    rows, files, layout = saved_judged(dest), picture_files(dest), layout_of(dest)
-    marks = origin_groups(dest, files, saved_facts(dest).get("by")) if rows and len(rows) == len(files) else []
-    now = sorted((printable(label_of(layout, f)), content_hash(f), printable(g)) for f, g in zip(files, marks))
+    rows, files, layout, facts = saved_judged(dest), picture_files(dest), layout_of(dest), saved_facts(dest)
+    marks = origin_groups(dest, files, facts.get("by")) if rows and len(rows) == len(files) else []
+    joined = facts.get("joined", {})
+    now = sorted((printable(label_of(layout, f)), content_hash(f), printable(joined.get(g, g)))
+                 for f, g in zip(files, marks))
     return bool(rows) and now == sorted((r["label"], r["sha256"], r["group"]) for r in rows)
 
 # %% ../nbs/55_probe.ipynb #a962bd04
@@ -1319,7 +1363,7 @@ def describe(self: Probe) -> dict:  # JSON values
     dict
         JSON values
     """
-    return {k: v for k, v in self.facts.items() if k != "kind"} | dict(ood=self.ood)
+    return {k: v for k, v in self.facts.items() if k not in ("kind", "joined")} | dict(ood=self.ood)
 
 # %% ../nbs/55_probe.ipynb #e7eff583
 @patch
@@ -1429,6 +1473,7 @@ def cross_validate(
     files, names, *_ = split_files(dest, seed=seed, by=by, record=False)
     (labels, y), groups = class_targets(names, multilabel), origin_groups(dest, files, by)
     x, ((others, _), _) = embed_files(files, backbone, size), _ood_halves(labels, backbone, size)
+    groups = join_alike(x, names, groups)
     dealt = np.stack([stratified_folds(names, groups, n_folds, seed + r) for r in range(DEALS)])
     result = build_head(x, y, labels, dealt, others, coverage, class_prior(prior, labels, multilabel), None, groups,
                         backbone_answers(backbone, size))[1]

@@ -39,7 +39,7 @@ from birdornot.novelty import (
 from .picture import MAX_SIZE
 from .probe import BURSTS, DEALS, ENOUGH_HELD_OUT, fit_probe
 from .server import LocalServer, serve_files, show
-from .split import MIN_GROUPS, stratified_folds
+from .split import ALIKE, APART, MIN_GROUPS, MOST_COPIES, stratified_folds
 from .suspects import PROBABLY_WRONG
 from .web import PAGE_FOLDER, WORD_TABLES, fill_words, page_template, take_files, web_runtime, write_site
 
@@ -78,7 +78,7 @@ def studio_constants() -> dict[str, object]:  # JSON values
                                                          columns=len(backbone_answers()[1]))),
         limits=dict(certainty=CERTAINTY, shares=[*SHARES]), coverage=_default(fit_probe, "coverage"),
         wider=WIDER, enough_answers=ENOUGH_ANSWERS, silent=[*SILENT],
-        bursts=BURSTS, probably_wrong=PROBABLY_WRONG,
+        bursts=BURSTS, probably_wrong=PROBABLY_WRONG, near=dict(alike=ALIKE, apart=APART, most=MOST_COPIES),
         ood=dict(file="ood.bin", type="float32", names=ood_names(), columns=ood_embeddings().shape[1]))
 
 # %% ../nbs/79_studio.ipynb #dd35e1ce

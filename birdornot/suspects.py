@@ -25,6 +25,7 @@ from birdornot.split import (
     check_classes,
     duplicate_groups,
     file_labels,
+    join_alike,
     known_files,
     ledger_rows,
     origin_groups,
@@ -201,6 +202,7 @@ def find_suspects(
     check_classes(labels, groups := duplicate_groups(path, files))
     classes, y = np.unique(labels, return_inverse=True)
     x = embed_files(files, backbone, progress=progress)
+    groups = join_alike(x, labels, groups)
     probs = out_of_fold(x, labels, groups, seed=seed)
     far = fit_novelty(x, stratified_folds(labels, groups, seed=seed))[1]
     abstains = _no_better(Evaluation(classes.tolist(), y, probs, groups=groups, judged="cross-validated"))
@@ -332,6 +334,7 @@ def leak_report(
     whole = origin_groups(path, files, by)
     check_classes(labels, whole, f"{by}s" if by else "pictures")
     x, y = embed_files(files, backbone, progress=progress), np.unique(labels, return_inverse=True)[1]
+    whole = join_alike(x, labels, whole)
     errors, leaked = dict(random=[], honest=[]), []
     for seed in range(seeds):
         for kind, marks in (("random", range(len(files))), ("honest", whole)):

@@ -1,6 +1,7 @@
 """Alike is not the same: what is a copy, what is only like it, and what one camera took at one place."""
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ from birdornot.cli import main
 from birdornot.core import BirdornotError, DatasetError
 from birdornot.download import download_images
 from birdornot.duplicates import connected, look_alikes, perceptual_hashes, star_groups
+from birdornot.embed import Embedder
 from birdornot.hits import Hit
 from birdornot.ledger import Ledger
+from birdornot.picture import open_upright
 from birdornot.report import write_report
-from birdornot.split import check_classes, split_files
+from birdornot.split import check_classes, join_alike, split_files, stratified_folds
 
 COLOURS = ("#c81e1e", "#1e3cc8", "#148c3c", "#f0c814", "#141414", "#9650c8", "#fa7814", "#784628")
 
@@ -237,3 +240,58 @@ def test_scale_groups_as_clean_does(tmp_path):
     assert t[t.label == "a"].group.nunique() == 8
     assert t[t.label == "b"].group.nunique() == 9  # all copies are with the one picture that they are of
     assert "24 come from one place and camera" in count_near(tmp_path, workers=1, progress=False)
+
+
+# ---- copies that the hash misses, by their embeddings
+
+PHOTOS = sorted((Path(__file__).parents[2]/"shared"/"photos").rglob("*.jpg"))
+with_photos = pytest.mark.skipif(not PHOTOS, reason="no folder of photos beside this one")
+
+
+@pytest.fixture(scope="module")
+def embedded():
+    "Forty photos of different things, and their embeddings"
+    photos = [open_upright(f, max_size=400).convert("RGB") for f in PHOTOS[::4]]
+    return photos, Embedder()(photos)
+
+
+def cut(im, how):
+    "A picture that holds most of another one, or all of it"
+    w, h = im.size
+    s = min(w, h, int(.9*max(w, h)))
+    if how == "crop": return im.crop((w//20, h//20, w - w//20, h - h//20))
+    if how == "square": return im.crop(((w - s)//2, (h - s)//2, (w + s)//2, (h + s)//2))
+    return ImageOps.expand(im, (w//10, h//10), "white")
+
+
+@with_photos
+@pytest.mark.parametrize("how, most", [("crop", 13), ("square", 13), ("frame", 8)])
+def test_what_was_cut_stays_with_its_photo(embedded, how, most):
+    photos, x = embedded
+    copies = [cut(im, how) for im in photos[:15]]
+    hashed = look_alikes([perceptual_hashes(im) for im in photos + copies])
+    labels = [("bird", "other")[i % 2] for i in [*range(40), *range(15)]]
+    groups = join_alike(np.concatenate([x, Embedder()(copies)]), labels, [f"{i:02}" for i in range(55)])
+    found = [groups[40 + i] == groups[i] for i in range(15)]
+    assert sum(found) >= most > sum(hashed[40 + i] == hashed[i] for i in range(15))
+    assert len(set(groups)) == 55 - sum(found)  # and nothing else was joined
+    folds = stratified_folds(labels, groups)
+    assert all(folds[40 + i] == folds[i] for i in range(15) if found[i])
+
+
+@with_photos
+def test_different_photos_and_frames_of_one_camera_are_left_alone(embedded):
+    photos, x = embedded
+    names = [f"{i:02}" for i in range(80)]
+    assert join_alike(x, ["bird", "other"]*20, names[:40]) == names[:40]
+    rng, frames = np.random.default_rng(0), []
+    for i in range(40):
+        im, guest = photos[25].resize((320, 240)), photos[i].copy()
+        guest.thumbnail((90, 90))
+        if i % 2: im.paste(guest, tuple(int(v) for v in rng.uniform(0, (220, 140))))
+        frames.append(ImageEnhance.Brightness(im).enhance(rng.uniform(.5, 1.2)))
+    y = np.concatenate([x, Embedder()(frames)])
+    z = (y - y.mean(0))/y.std(0)
+    z /= np.linalg.norm(z, axis=1, keepdims=True)
+    assert ((z[40:] @ z[40:].T > .75).sum(1) > 1).mean() > .5  # by the cosine alone, most frames would be joined
+    assert join_alike(y, ["bird", "other"]*40, names) == names

@@ -3,6 +3,7 @@ import {answerOf} from "../answer.js";
 import {warnOfBursts, withoutTwins} from "./bursts.js";
 import {completed, judged, unsureCurves} from "./evaluate.js";
 import {calibrate, crossCalibrate, headLogits, probabilitiesOf, rotate, solveHead} from "./head.js";
+import {joinAlike} from "./near.js";
 import {chooseThresholds, fitNovelty, leastToPromise, noveltyOf, oodRows} from "./novelty.js";
 import {argmax, byCodePoint, rowsOf, takeRows} from "./numbers.js";
 import {effectiveN, missingFor, splitByGroup, stratifiedFolds} from "./split.js";
@@ -93,16 +94,26 @@ const oodPart = ({x, names, c}, labels, half) => {
   return {x: takeRows(x, c, rows), n: rows.length, c, names: rows.map(i => names[i])};
 };
 
+// Join copies that only an embedding shows, and split again, where that leaves all classes in both parts.
+function splitTogether(x, labels, groups, asGiven, constants, seed) {
+  const together = joinAlike(x, labels, groups, constants.near, constants.head.min_groups);
+  const names = new Set(together.filter((g, i) => g !== groups[i]));
+  const split = names.size ? splitByGroup(labels, together, seed, constants.head) : null;
+  return split ? {together, joined: together.filter(g => names.has(g)).length, split} : {together: groups, joined: 0, split: asGiven};
+}
+
 // Embeddings `x` N×C, labels and groups in; `ood`: {x, names}. → {enough: false, missing} or {enough: true, head: as in
 // Python, with `strength`; judged: {positions, probabilities, novelty, unsure, right, bursts: {error, rise} or null, where
 // the error with twins kept together, and its rise in standard errors, are known; …as judged() says}; suspects:
 // [{position, label, better, score}], disagreed (how many), abstains; least: different photos that a promise takes; curve: as unsureCurves(); ood: rows as oodAnswers();
-// train, valid: positions}
+// train, valid: positions; groups: those given, where an embedding shows more copies joined; joined: pictures in these}
 export function solveAndJudge(x, labels, groups, ood, constants, seed = 42) {
   const n = labels.length, missing = missingFor(labels, groups, constants.head);
   if (missing) return {enough: false, missing};
-  const split = splitByGroup(labels, groups, seed, constants.head);
-  if (!split) return {enough: false, missing: {classes: 0, more: {}, copies: true}};
+  const asGiven = splitByGroup(labels, groups, seed, constants.head);
+  if (!asGiven) return {enough: false, missing: {classes: 0, more: {}, copies: true}};
+  const {together, joined, split} = splitTogether(x, labels, groups, asGiven, constants, seed);
+  groups = together;
   const c = x.length/n, classes = [...new Set(labels)].sort(byCodePoint), y = asNumbers(labels, classes), k = classes.length;
   const choosing = oodPart({...ood, c}, classes, "choose"), judging = oodPart({...ood, c}, classes, "judge");
   const {train, valid} = split, alone = effectiveN(valid.map(i => groups[i])) >= constants.head.enough_held_out;
@@ -120,7 +131,7 @@ export function solveAndJudge(x, labels, groups, ood, constants, seed = 42) {
   const bursts = withoutTwins(x, labels, groups, rotated, {logits, folds}, constants, seed), warnings = warnOfBursts(bursts);
   return {enough: true, head, judged: {positions, ...result, ...judged(result, constants), bursts, warnings}, ...doubts,
           curve: unsureCurves(result, constants, head.unsure), ood: oodAnswers(head, judging), least: leastToPromise(constants),
-          train, valid};
+          train, valid, groups, joined};
 }
 
 // Answers to the held-out part by a head that was built from the training part.

@@ -4,20 +4,20 @@ import {safeName, zipOf} from "./zip.js";
 
 const root = new URL("../", import.meta.url);
 
-const described = (photos, labels, groups) => photos.map(({id, name, sha256, blob, embedding, decisions}, i) => (
-  {name, label: labels[i], sha256, group: groups.get(id) ?? id, blob, embedding, decisions}));
+const described = (photos, labels, groups) => photos.map(({name, sha256, blob, embedding, decisions}, i) => (
+  {name, label: labels[i], sha256, group: groups[i], blob, embedding, decisions}));
 
 const nameFor = labels => safeName([...new Set(labels)].sort().join("_or_").replaceAll(" ", "_"), "project");
 
-async function model({result, project, constants}, labels, take) {
+async function model({result, constants}, labels, take) {
   const body = new Uint8Array(await (await fetch(new URL(constants.backbone.file, root))).arrayBuffer());
-  return modelFolder({...result, photos: described(result.photos, labels, project.groups), take, body, name: nameFor(labels)});
+  return modelFolder({...result, photos: described(result.photos, labels, result.groups), take, body, name: nameFor(labels)});
 }
 
 const MAKERS = {
   model,
   page: async (studio, labels, take) => pageFolder({model: await model(studio, labels, take), sources: await loadSources(take, root), take}),
-  photos: ({project}, labels) => datasetFolder({photos: described(project.photos, labels, project.groups)}),
+  photos: ({project: {photos, groups}}, labels) => datasetFolder({photos: described(photos, labels, photos.map(p => groups.get(p.id) ?? p.id))}),
 };
 
 // {blob, name}: the zip of one kind, and what it is called.

@@ -19,8 +19,8 @@ export class Results {
 
   show(result) {
     const focused = this.box.contains(document.activeElement) && document.activeElement.closest(".doubted");
-    const {judged, photos} = result, doubted = result.suspects.filter(s => photos[s.position].verdict !== photos[s.position].of);
-    this.box.replaceChildren(this.verdict(judged, this.promise(result)), this.help(judged, doubted), ...this.doubts(doubted, photos, result.abstains),
+    const {judged, photos, joined} = result, doubted = result.suspects.filter(s => photos[s.position].verdict !== photos[s.position].of);
+    this.box.replaceChildren(this.verdict(judged, joined, this.promise(result)), this.help(judged, doubted), ...this.doubts(doubted, photos, result.abstains),
       ...this.mistakes(judged, photos), heading("result.confused"), this.confusion(judged), ...this.strange(result.ood));
     if (focused) (this.box.querySelector(".doubted button") ?? $("#result")).focus();
   }
@@ -30,11 +30,12 @@ export class Results {
     return promised ? say("result.promised", {answered: hundred(promised)}) : say("result.unpromised", {least});
   }
 
-  verdict(judged, promise) {
+  verdict(judged, joined, promise) {
     const {wrong, of, low, high, coverage, answered_error: left, effective_n: n} = judged;
     const said = [wrong ? say("result.wrong", {n: wrong, of}) : say("result.none", {n: of}),
                   say("result.interval", {low: hundred(low), high: hundred(high)})];
     if (Math.round(n) < of) said.push(say("result.copies", {n: Math.round(n)}));
+    if (joined) said.push(say("result.joined", {n: joined}));
     said.push(say("result.unsure", {n: hundred(1 - coverage), left: hundred(left ?? 0)}), promise);
     if (judged.warnings.length) said.push(say("result.bursts", {share: share(judged.bursts.error)}));
     return make("div", {class: "verdict"}, make("p", {class: "big"}, ...tell("result.error", {share: make("b", {}, share(judged.error, judged.error && judged.error < 0.1 ? 1 : 0))})),

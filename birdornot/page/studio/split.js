@@ -32,7 +32,7 @@ function wordsOf(label) {
   return parts.every(Boolean) ? parts : [label];
 }
 
-function dealtLabels(labels, groups, least) {  // a rare combination such as bird+forest goes with its first word
+export function dealtLabels(labels, groups, least) {  // a rare combination such as bird+forest goes with its first word
   const distinct = distinctGroups(labels, groups);
   return labels.map(label => {
     const [word] = wordsOf(label);
