@@ -917,7 +917,8 @@ def _read_asked(file, labels):
 def check_photos(
     clf: Classifier,  # the model
     names: Iterable[str | Path],  # photos without labels: paths, folders, patterns, as `find_photos` takes them
-    ask: str | Path | None = None  # table of the photos to label: written where there is none, else read
+    ask: str | Path | None = None,  # table of the photos to label: written where there is none, else read
+    html: str | Path | None = None  # page to write, with the photos to label as pictures
 ):  # `birdornot.drift.Drift`; raises `ModelError` where the model keeps nothing of its exam
     """Compare photos without labels with those of the exam, and estimate how many answers are wrong
 
@@ -929,6 +930,8 @@ def check_photos(
         photos without labels: paths, folders, patterns, as `find_photos` takes them
     ask
         table of the photos to label: written where there is none, else read
+    html
+        page to write, with the photos to label as pictures
 
     Returns
     -------
@@ -947,10 +950,13 @@ def check_photos(
     drift = compare_answers(clf, found.values())
     if known:
         chances, said = known
-        return with_labels(drift, {k: {*v} != {*found[k].labels} for k, v in said.items() if k in found}, chances)
-    if ask is not None:
+        drift = with_labels(drift, {k: {*v} != {*found[k].labels} for k, v in said.items() if k in found}, chances)
+    elif ask is not None:
         _write_asked(drift, found, ask)
         say("check", f"the photos to label are in {shell_words(ask)}; fill in their labels, and run the same again")
+    if html:
+        from birdornot.report import write_check
+        write_check(drift, {name: p.answer for name, p in found.items()}, html)
     return drift
 
 # %% ../nbs/75_predict.ipynb #d5e43626

@@ -117,6 +117,9 @@ def divided(path: Path) -> None:
     assert_type(split.name_groups(split.islands([[1], [1, 2]]).tolist(), groups), list[str])
     assert_type(split.time_and_camera(files[0]), tuple[datetime | None, str | None])
     assert_type(split.close_in_time(path, files, groups, split.SESSION_BREAK.total_seconds()), float)
+    near = split.join_alike(np.zeros((len(files), 8), np.float32), labels, groups)
+    assert_type(near, list[str])
+    assert_type(split.ALIKE + split.APART + split.MOST_COPIES, float)
     if len(set(groups)) >= split.MIN_GROUPS: split.check_classes(labels, groups)
     print(split.classes_aside(path), split.stratified_folds(labels, groups).max())
     train, valid = split.split_by_group(labels, groups)
@@ -210,7 +213,8 @@ def predicted(model: Path, photo: bytes) -> None:
     assert_type(predict.make_predictions(clf.run(clf.pixels(picture)[None]), clf.info, ["a.jpg"]),
                 list[predict.Prediction])
     if predict.load_reference(clf) and predict.compare_answers(clf, photos_answered := list(answers)).unlike:
-        print(predict.check_photos(clf, ["holiday"], "thirty.csv"), len(photos_answered), predict.WATCHED, predict.MANY)
+        print(predict.check_photos(clf, ["holiday"], "thirty.csv", "check.html"), len(photos_answered))
+        print(predict.WATCHED, predict.MANY)
     if predict.is_address("a.jpg") or predict.is_outdated(model): predict.say_outdated(model)
 
 
