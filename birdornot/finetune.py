@@ -7,8 +7,9 @@ Docs: https://birdornot.github.io/birdornot/finetune.html.md"""
 # %% auto #0
 __all__ = ['SHARE', 'MEMORY', 'WAY', 'MISTAKES', 'NO_BETTER', 'SMALL', 'ENOUGH', 'CannotCut', 'cut_body', 'cuts',
            'keep_activations', 'fold_norms', 'inner_folds', 'Deadline', 'balanced_loss', 'Answers', 'judged_loss',
-           'Tuning', 'coverage_to_choose', 'judged_head', 'train_tail', 'KeepBest', 'finetune', 'Speed',
-           'measure_speed', 'estimate_seconds', 'choose_fit', 'Plan', 'plan_fit', 'fit', 'train_distributed', 'main']
+           'Tuning', 'widen_novelty', 'calibrate_balanced', 'judged_head', 'train_tail', 'KeepBest', 'finetune',
+           'Speed', 'measure_speed', 'estimate_seconds', 'choose_fit', 'Plan', 'plan_fit', 'fit', 'train_distributed',
+           'main']
 
 # %% ../nbs/61_finetune.ipynb #0cb6a542
 import argparse
@@ -290,7 +291,7 @@ def fold_norms(
 def inner_folds(
     learn: Learner,  # its training part is divided
     seed: int = 42,  # same seed, same folds
-    n_folds: int = 4  # at most
+    n_folds: int = 2  # at most
 ) -> list[tuple[np.ndarray, np.ndarray]]:  # positions to learn from and to judge by; empty where there are too few
     """Deal the training part into folds, each to judge what learns from the others; no duplicate group is in two
 
@@ -481,6 +482,13 @@ def _stays(left_out, parts):
     return f"it is wrong on {left_out.wrong} of {plural(left_out.n, 'picture')} left out, too few to show a gain"
 
 
+# %% ../nbs/61_finetune.ipynb #4555b624
+def _after_trial(done, epochs):
+    "Say why the probe stays after a trial of `done` epochs of those planned: an early end is no fair one"
+    if not done: return "there was no time for an epoch"
+    return NO_BETTER if done == epochs else f"{NO_BETTER} in the {done} of {epochs} epochs that there was time for"
+
+
 # %% ../nbs/61_finetune.ipynb #184d5653
 class _AsInAnswering(Callback):
     "Callback that trains with normalisation and dropout as they are when the model answers"
@@ -544,36 +552,53 @@ class _Tail:
         return [self.x[judge] @ w.T + b, *(torch.cat(a).numpy() for a in answers.logits)], answers.states
 
 # %% ../nbs/61_finetune.ipynb #519c0963
-def coverage_to_choose(
-    n: int,  # pictures that limits are chosen by
-    coverage: float = 0.95,  # share of new pictures that is to be answered, 0–1
-    luck: float = 0.1  # how often chance may leave fewer of these answered, 0–1
-) -> float:  # share of the n pictures to answer; 1 where they are too few to leave one out
-    """Find how many of a few pictures to answer, so that as many of new ones are answered as is promised
+def widen_novelty(
+    judged: np.ndarray,  # novelty of pictures not trained on, to the bodies that judged
+    new: np.ndarray  # novelty of other pictures not trained on, to the body that is given away
+) -> np.ndarray:  # of the judged pictures, as the body that is given away would find them
+    """Move and stretch the novelty of judged pictures as training on has moved and stretched that of new ones
 
     Parameters
     ----------
-    n
-        pictures that limits are chosen by
-    coverage
-        share of new pictures that is to be answered, 0–1
-    luck
-        how often chance may leave fewer of these answered, 0–1
+    judged
+        novelty of pictures not trained on, to the bodies that judged
+    new
+        novelty of other pictures not trained on, to the body that is given away
 
     Returns
     -------
-    float
-        share of the n pictures to answer; 1 where they are too few to leave one out
+    np.ndarray
+        of the judged pictures, as the body that is given away would find them
     """
-    if coverage >= 1: return 1.0
-    def _chance(k):  # that k of them lie beyond a limit that keeps the promise just so
-        ways = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
-        return math.exp(ways + k*math.log(1 - coverage) + (n - k)*math.log(coverage))
-    silent, below = 0, _chance(0)
-    while below <= luck and silent < n:
-        silent += 1
-        below += _chance(silent)
-    return 1 - max(0, silent - 1)/n
+    if len(new) < 10: return judged  # too few to say
+    luck = 1 + 1.28/np.sqrt(2*len(new))  # in one of ten sets chance makes the spread smaller than it is by more
+    wider = max(1.0, float(luck*new.std()/max(judged.std(), 1e-9)))
+    return np.median(new) + wider*(judged - np.median(judged))
+
+
+# %% ../nbs/61_finetune.ipynb #5f9c3356
+def calibrate_balanced(
+    logits: np.ndarray,  # N×K, of pictures not trained on
+    y: np.ndarray  # class numbers N, or N×K booleans
+) -> tuple[float, np.ndarray]:  # temperature, and K numbers to add to the logits before dividing by it
+    """Calibrate answers that were learned as if all classes were equally common: the offset says how common each is
+
+    Parameters
+    ----------
+    logits
+        N×K, of pictures not trained on
+    y
+        class numbers N, or N×K booleans
+
+    Returns
+    -------
+    tuple[float, np.ndarray]
+        temperature, and K numbers to add to the logits before dividing by it
+    """
+    temperature, offset = calibrate(logits, y)
+    if np.ndim(y) == 2: return temperature, offset
+    counts = np.maximum(np.bincount(y, minlength=logits.shape[1]), 0.5)
+    return temperature, temperature*np.log(counts*logits.shape[1]/len(y))
 
 
 # %% ../nbs/61_finetune.ipynb #5c2748b2
@@ -611,15 +636,16 @@ def judged_head(
         calibrated, with thresholds
     """
     w, b = (v.detach().cpu().numpy() for v in (learn.model[1][-1].weight, learn.model[1][-1].bias))
-    temperature, offset = calibrate(logits, y)
+    temperature, offset = calibrate_balanced(logits, y)
     head = Head(list(learn.dls.vocab), w.copy(), (b + offset).astype(np.float32), temperature, np.ndim(y) == 2,
                 fit_novelty(x, folds)[0])
-    ood = embed(learn, learn.dls.test_dl(ood_files(head.labels, "choose")))
+    ood, held_out = (embed(learn, learn.dls.test_dl(files))
+                     for files in (ood_files(head.labels, "choose"), learn.dls.valid_ds.items))
     others = evaluate_head(head, ood, np.zeros((len(ood), *np.shape(y)[1:]), y.dtype))
     said = Evaluation(head.labels, y, probabilities(logits + offset, temperature, head.multilabel))
     shown = y if head.multilabel else np.eye(len(head.labels), dtype=bool)[y]
-    head.unsure = choose_thresholds(said.confidence, said.right, novelty, (others.confidence, others.novelty),
-                                    coverage_to_choose(len(y), coverage), shown=shown)
+    head.unsure = choose_thresholds(said.confidence, said.right, widen_novelty(novelty, head.novelty(held_out)),
+                                    (others.confidence, others.novelty), coverage, shown=shown)
     return head
 
 
@@ -652,7 +678,7 @@ def _judged_novelty(work, folds, states, kept):
 
 
 # %% ../nbs/61_finetune.ipynb #6b77189b
-SMALL = 150  # training pictures below which all of them take turns in judging
+SMALL = 150  # training pictures below which judging takes thirds instead of halves
 
 
 def train_tail(
@@ -690,17 +716,16 @@ def train_tail(
     """
     set_seed(seed, reproducible=True)
     work, until = _Tail(learn, share, seed), until or Deadline()
-    n, folds = len(work.y), inner_folds(learn, seed, 3 if len(work.y) < SMALL else 4)
+    n, folds = len(work.y), inner_folds(learn, seed, 3 if len(work.y) < SMALL else 2)
     if stays := _stays(work.solve(), folds): return Tuning(0, [], stays)
     work.keep_more(copies)
-    if n >= SMALL: folds = folds[:1]
     said, states = _judge_epochs(work, folds, epochs, lr, until)
     judged = np.concatenate([judge for _, judge in folds[:len(said)]])
     logits = [np.concatenate(each) for each in zip(*said)]
     losses = [judged_loss(z, work.y[judged]) for z in logits]
     if not (kept := (len(losses) - 1)*_pays(losses)):
         work.go_back()
-        return Tuning(0, losses, NO_BETTER if len(losses) > 1 else "there was no time for an epoch")
+        return Tuning(0, losses, _after_trial(len(losses) - 1, epochs))
     novelty = _judged_novelty(work, folds, states, kept)
     done, _ = work.train(np.arange(n), judged[:1], epochs, lr, last=kept, until=until, keep=False)
     if len(done) <= kept:
@@ -903,7 +928,7 @@ def estimate_seconds(
         "probe", "both", "finetune" → seconds
     """
     s, n = speed or measure_speed(learn), len(learn.dls.train_ds)
-    rows, rounds = (2*n/3, 3) if n < SMALL else (0.75*n, 1.75)  # a small part takes turns in judging
+    rows, rounds = (2*n/3, 3) if n < SMALL else (0.75*n, 2)  # of `finetune`; of `both`, those of judging counted
     probe = (n + len(ood_files(learn.dls.vocab, "choose")))*s.look
     keep = (copies - 1)*s.read + copies*s.keep/2  # mirrored is not read anew; ONNX Runtime is asked
     return dict(probe=probe, both=probe + n*(keep + rounds*epochs*s.tail),
@@ -1018,7 +1043,7 @@ def plan_fit(
 def _training_time(learn, plan):
     "Find when training must be over, if the pictures are to be looked at once more for the head"
     if not plan.speed: return plan.until
-    judged = len(learn.dls.train_ds)/3  # of an epoch that is broken off
+    judged = len(learn.dls.train_ds)/2  # of an epoch that is broken off
     return plan.until.before(estimate_seconds(learn, speed=plan.speed)["probe"] + judged*plan.speed.look)
 
 
