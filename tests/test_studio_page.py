@@ -82,10 +82,33 @@ def classes(page):
         [c.querySelector("input.name").value, Number(c.querySelector(".count").textContent.match(/\\d+/)[0])])""")
 
 
+TRAININGS = """() => {
+  const post = Worker.prototype.postMessage;
+  window.trainings = [];
+  Worker.prototype.postMessage = function(message, ...more) {
+    if (message.labels) window.trainings.push(message.labels.length);
+    return post.call(this, message, ...more);
+  };
+}"""
+
+
+def drop(page, place, *files):
+    "Drag files and folders of this computer over an element, and let go"
+    box, session = page.locator(place).bounding_box(), page.context.new_cdp_session(page)
+    point = dict(x=box["x"] + box["width"]/2, y=box["y"] + box["height"]/2)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        session.send("Input.dispatchDragEvent", dict(type=kind, **point, data=dict(
+            items=[], files=[str(f) for f in files], dragOperationsMask=1)))
+
+
 def fill(page, folders):
-    for i, kind in enumerate(("bird", "forest")):
-        page.locator("input.folder").nth(i).set_input_files(folders/kind)
+    "Drop a folder, choose another, and train once"
+    page.evaluate(TRAININGS)
+    drop(page, ".class:first-child", folders/"bird")
+    page.locator("input.folder").nth(1).set_input_files(folders/"forest")
     trained(page, 1)
+    page.wait_for_timeout(100)  # longer than a change waits for others
+    assert page.evaluate("trainings") == [25]
 
 
 def show(page, kind, number):

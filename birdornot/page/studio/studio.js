@@ -127,6 +127,7 @@ class Studio {
   // Find copies where photos have changed, and train where there is enough; one after the other, the last change counts.
   async update(asked = false) {
     if (this.reading) return;
+    clearTimeout(this.soon);
     if (this.busy) { this.again = true; return; }
     this.busy = true;
     try { await this.learn(asked); }
