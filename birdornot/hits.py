@@ -436,6 +436,14 @@ def _has_files(folder):
     return has_pictures(folder) or any(find_pictures(folder))
 
 
+def _check_folder(folder, each):
+    "Raise `BirdornotError` unless `folder` is one"
+    if Path(folder).is_dir(): return
+    if not Path(folder).exists(): wrong, remedy = f"there is no folder {str(folder)!r}", "give one"
+    else: wrong, remedy = f"{str(folder)!r} is a file", "unpack it if it is a zip, and give a folder"
+    raise BirdornotError(f"{wrong}; {remedy} that has a folder for each {each}")
+
+
 def folder_terms(
     folder: str | Path,  # folder with a folder for each class, perhaps divided into train, valid and test
 ) -> list[str]:  # names of folders, sorted
@@ -451,8 +459,7 @@ def folder_terms(
     list[str]
         names of folders, sorted
     """
-    if not Path(folder).is_dir():
-        raise BirdornotError(f"there is no folder {str(folder)!r}; give one that has a folder for each class")
+    _check_folder(folder, "class")
     parts = part_folders(folder) or dict(train=Path(folder))
     return sorted({d.name for part, p in parts.items() if part != "test" for d in class_folders(p) if _has_files(d)})
 
@@ -462,8 +469,7 @@ def _term_folders(term, folder):
     if folder is None:
         raise BirdornotError("source 'folder' needs folders; give folder=DIR, with a folder for each term")
     folder = Path(folder)
-    if not folder.is_dir():
-        raise BirdornotError(f"there is no folder {str(folder)!r}; give one that has a folder for each term")
+    _check_folder(folder, "term")
     parts = {k: d for k, d in (part_folders(folder) or {"": folder}).items() if k != "test"}
     subs = {part: class_folders(d) for part, d in parts.items()}
     found = {k: [p for p in some if p.name == term] or [p for p in some if label_key(p.name) == label_key(term)]
