@@ -52,6 +52,7 @@ from birdornot.duplicates import (
     GRID,
     confirmed_pairs,
     hash_codes,
+    near_pairs,
     session_blocks,
     session_members,
     similar_neighbours,
@@ -812,6 +813,7 @@ def near_duplicates(
     t = run.table(["row", "status", "label", "image_url", "width", "height", "phash", "phash_mirror"])
     t = t[t.status == "clean"]
     search = partial(_search, dest=near, rows_at_once=rows_at_once, workers=workers, cluster=cluster, progress=progress)
+    if len(t) <= min(rows_at_once/2, 256): search = near_pairs  # it compares all, sooner than a process begins
     codes, mirror = hash_codes(t.phash), hash_codes(t.phash_mirror)
     node, pairs = confirmed_pairs(codes, mirror, *_thumbnails(run, near, len(t)), most, search)
     labels = t.label.fillna("").tolist()
