@@ -405,7 +405,8 @@ LOOK = """async files => {
 TRAIN = """async labels => {
   const {answer} = await import("./studio/judge.js"), {Trainer} = await import("./studio/trainer.js");
   const trainer = await Trainer.start(constants), map = await trainer.groups(photos, labels);
-  const groups = photos.map(p => map.get(p.id)), {head, judged} = await trainer.train(photos, labels, groups, 42);
+  const copies = photos.map(p => map.get(p.id)), found = await trainer.train(photos, labels, copies, 42);
+  const {head, judged, groups} = found;
   const answers = photos.map(p => answer(head, p.embedding));
   return {groups, answers, wrong: judged.wrong, temperature: head.temperature};
 }"""
