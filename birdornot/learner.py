@@ -50,6 +50,7 @@ from birdornot.embed import (
     find_backbone,
     pool_layers,
     quick_hub,
+    reuse_memory,
     write_onnx,
 )
 from .evaluate import Evaluation
@@ -220,6 +221,7 @@ def vision_learner(
         body frozen, head one linear layer; raises `WeightsUnavailable` where weights cannot be had
     """
     _refuse_other_heads(kwargs)
+    reuse_memory()
     set_seed(seed)
     name, multilabel = backbone_name(arch), class_numbers(dls.valid_ds).ndim == 2
     kwargs.setdefault("metrics", accuracy_multi if multilabel else error_rate)
