@@ -32,6 +32,7 @@ WITH_TORCH = re.compile(r"\b(?:import|from) (?:torch|fastai|timm)|compare_backbo
 
 def pytest_configure(config):
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"): os.environ.setdefault(name, "1")
+    os.environ.setdefault("MALLOC_ARENA_MAX", "1")  # or glibc keeps no large memory for threads, such as a notebook's
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     _write_into_memory()
     _keep_drawings(config)
