@@ -3,15 +3,12 @@ import {dot, eigenSymmetric, gram, median, multiply, orthonormalRows, sorted, ta
 
 // Directions, `offset.length` numbers of length one, in which the backbone's own ImageNet scores of embeddings point.
 function scoreDirections({axes, offset}, x, n) {
-  const r = offset.length, c = axes.length/r, out = new Float64Array(n*r), scores = new Float64Array(r);
+  const r = offset.length, out = multiply(Float64Array.from(x), Float64Array.from(axes), n, axes.length/r, r);
   for (let i = 0; i < n; i++) {
-    scores.set(offset);
-    for (let j = 0, at = 0; j < c; j++) {
-      const v = x[i*c + j];
-      for (let a = 0; a < r; a++, at++) scores[a] += v*axes[at];
-    }
-    const length = Math.sqrt(dot(scores, 0, scores, 0, r));
-    for (let a = 0; a < r; a++) out[i*r + a] = scores[a]/length;
+    let length = 0;
+    for (let a = 0; a < r; a++) length += (out[i*r + a] += offset[a])**2;
+    length = Math.sqrt(length);
+    for (let a = 0; a < r; a++) out[i*r + a] /= length;
   }
   return out;
 }
