@@ -36,7 +36,8 @@ LESSON = """
 import sys, json, os, time, warnings
 warnings.simplefilter("ignore")
 from fastai.vision.all import *
-from birdornot.embed import packaged_weights
+from birdornot.backbone import packaged_weights
+from birdornot.embed import as_tensors
 path, test = Path(sys.argv[1]), Path(sys.argv[4])
 epochs, seed, size = (int(sys.argv[i]) for i in (2, 3, 5))
 set_seed(seed, reproducible=True)
@@ -44,7 +45,7 @@ dls = DataBlock(blocks=(ImageBlock, CategoryBlock), get_items=get_image_files, g
                 splitter=RandomSplitter(valid_pct=0.2, seed=seed), item_tfms=[Resize(size, method="squish")]
                 ).dataloaders(path, num_workers=0)
 learn = vision_learner(dls, "tf_efficientnet_lite0", metrics=error_rate,
-                       pretrained_cfg_overlay=dict(state_dict=packaged_weights()))
+                       pretrained_cfg_overlay=dict(state_dict=as_tensors(packaged_weights())))
 with learn.no_bar(), learn.no_logging(): learn.fine_tune(epochs)
 learn.export(path/"export.pkl")
 files = sorted(get_image_files(test))
