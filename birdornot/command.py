@@ -284,5 +284,6 @@ def run(
     int
         0 done, 1 failed, 2 wrong usage
     """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for numpy, which comes later
     with _heard(): return _run_command(*(sys.argv[1:] if argv is None else argv) or ["--help"])
     return 1

@@ -21,7 +21,8 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from difflib import get_close_matches
-from functools import partial
+from functools import lru_cache, partial
+from hashlib import sha256
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
@@ -478,6 +479,12 @@ def _upright_picture(picture):
     return picture if isinstance(picture, Image.Image) else open_upright(picture, max_size=MAX_SIZE)
 
 
+@lru_cache(maxsize=2)
+def _opened(file, written):
+    "Open a backbone once, however often it is asked; anew when its file is written anew"
+    return one_core_session(file)
+
+
 class Embedder:
     "A backbone on ONNX Runtime: pictures in, embeddings out"
     def __init__(self,
@@ -487,7 +494,7 @@ class Embedder:
                  ):
         file = backbone_onnx(backbone, size)
         self.key, self.threads = _key(file), threads or cores()
-        self.session = one_core_session(file)
+        self.session = _opened(file, os.stat(file).st_mtime_ns)
         self.info = json.loads(self.session.get_modelmeta().custom_metadata_map["birdornot"])
         self.size, self.has_maps = self.info["size"], "maps" in [o.name for o in self.session.get_outputs()]
 
@@ -572,13 +579,14 @@ def _embed_missing(embedder, missing, progress):
 
 # %% ../nbs/51_embed.ipynb #9cd676cc
 def _hash(file):
-    "Hash the bytes of a file (SHA-256), or raise `BadPicture` where it cannot be read"
+    "Hash the bytes of a file, or the pixels of a picture (SHA-256); raise `BadPicture` where a file cannot be read"
+    if isinstance(file, Image.Image): return sha256(f"{file.mode} {file.size} ".encode() + file.tobytes()).hexdigest()
     try: return content_hash(file)
     except OSError as e: raise BadPicture(f"{file} cannot be read ({e.strerror}); name a file that is there") from e
 
 
 def embed_files(
-    files: list,  # picture files
+    files: list,  # picture files, or Pillow pictures
     backbone: str = BACKBONE,  # any name in timm or torchvision
     size: int | None = None,  # side of the pictures, pixels; by default what the backbone was trained on
     progress: bool = True  # show a bar, where there is a terminal to show it
@@ -588,7 +596,7 @@ def embed_files(
     Parameters
     ----------
     files
-        picture files
+        picture files, or Pillow pictures
     backbone
         any name in timm or torchvision
     size

@@ -1390,7 +1390,7 @@ def logits(self: Probe,
 def embed_pictures(self: Probe,
                    pictures: list  # Pillow pictures
                    ) -> np.ndarray:  # float32, N×C
-    """Embed pictures in memory
+    """Embed pictures in memory, each only once
 
     Parameters
     ----------
@@ -1402,7 +1402,7 @@ def embed_pictures(self: Probe,
     np.ndarray
         float32, N×C
     """
-    return Embedder(self.backbone, self.facts["asked_size"])(pictures)
+    return embed_files(pictures, self.backbone, self.facts["asked_size"], progress=False)
 
 # %% ../nbs/55_probe.ipynb #1f70a709
 @patch

@@ -110,11 +110,11 @@ def ledger_rows(
         if r.get("copy_sha256"): by_content[r["copy_sha256"]].append(r)
         else: by_name[r["file"].rpartition("/")[2]] = r  # from an earlier birdornot, and not cleaned since
     def row(file):
-        here = f"photos/{place_of(layout, file)}"
-        if not os.path.isfile(file): return by_place.get(here)
-        same = by_content.get(content_hash(file))
-        if not same: return by_name.get(Path(file).name)
-        return max(same, key=lambda r: os.path.commonprefix([r["file"], here]))
+        def here(): return f"photos/{place_of(layout, file)}"
+        if not os.path.isfile(file): return by_place.get(here())
+        same = by_content.get(content_hash(file), [])
+        if len(same) < 2: return same[0] if same else by_name.get(os.path.basename(file))
+        return max(same, key=lambda r: os.path.commonprefix([r["file"], here()]))
     return list(map(row, files))
 
 # %% ../nbs/40_split.ipynb #c8c634fa

@@ -255,9 +255,9 @@ def check_picture_name(
 
 # %% ../nbs/58_why.ipynb #7e0c3a20
 def _training_pictures(dest):
-    "List the pictures of the training part, or raise `DatasetError` where there are none"
+    "List the pictures of the training part, file → its row, or raise `DatasetError` where there are none"
     files = picture_files(dest)
-    train = [f for f, r in zip(files, ledger_rows(dest, files)) if not r or r.get("split") != "valid"]
+    train = {f: r for f, r in zip(files, ledger_rows(dest, files)) if not r or r.get("split") != "valid"}
     if train: return train
     if (Path(dest)/"model.json").exists():
         raise DatasetError(f"{str(dest)!r} is a model folder; name the folder of pictures it learned from")
@@ -317,13 +317,11 @@ def nearest_pictures(
         file, label, similarity (−1 to 1), own (the file it is a copy of), itself (is it the photo?)
     """
     if k < 1: raise BirdornotError(f"{k} pictures cannot be shown; ask for at least 1")
-    train = _training_pictures(dest)
+    train, rows = zip(*_training_pictures(dest).items())
     near, layout = similarities(train, photo, *trained_network(dest, backbone, size)), layout_of(dest)
-    best = np.argsort(-near, kind="stable")[:k]
-    known = ledger_rows(dest, [train[i] for i in best])
     return [dict(file=str(train[i]), label=label_of(layout, train[i]), similarity=round(float(near[i]), 3),
-                 own=r and own_file(r), itself=is_same_picture(photo, train[i]))
-            for i, r in zip(best, known)]
+                 own=rows[i] and own_file(rows[i]), itself=is_same_picture(photo, train[i]))
+            for i in np.argsort(-near, kind="stable")[:k]]
 
 # %% ../nbs/58_why.ipynb #2e231605
 _TEXT, _FAINT, _GROUND, _ROOM, _TEAL = "#e8f0ec", "#a3b4ad", "#10171a", "#19232a", "#6ed3c6"  # our pages in the dark

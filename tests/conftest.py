@@ -3,8 +3,9 @@
 
 What makes two cores last: a file to a worker, the long ones first; two workers more than cores, since some wait; one
 thread of arithmetic to a process; temporary files in memory, where there is enough, since each commit of SQLite waits
-for a disk; modules compiled once; and a picture of the sample is drawn once (50 ms) and then read from pytest's cache,
-which is another one when the drawing changes."""
+for a disk; modules compiled once; garbage looked for less often; and a picture of the sample is drawn once (50 ms)
+and then read from pytest's cache, which is another one when the drawing changes."""
+import gc
 import hashlib
 import os
 import re
@@ -34,6 +35,7 @@ def pytest_configure(config):
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"): os.environ.setdefault(name, "1")
     os.environ.setdefault("MALLOC_ARENA_MAX", "1")  # or glibc keeps no large memory for threads, such as a notebook's
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    gc.set_threshold(50_000, 20, 100)
     _write_into_memory()
     _keep_drawings(config)
     sys.modules.setdefault("rfc3987_syntax", None)  # a grammar of addresses nobody asks for; jsonschema reads it, 2 s
