@@ -21,6 +21,7 @@ from checksite import check_site  # noqa: E402
 from finishing import finish, for_everybody, hanging, is_plot  # noqa: E402
 from nbdev.config import nbpath2html  # noqa: E402
 from outline import ROOT_PATH  # noqa: E402
+from reference import as_typed  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +168,13 @@ def test_a_line_that_a_phone_wraps_keeps_its_indent(line, wraps):
 
 def test_the_corner_of_a_table_is_no_heading():
     assert for_everybody("<tr><th></th><th>n</th></tr>", "") == "<tr><td></td><th>n</th></tr>"
+
+
+@pytest.mark.parametrize("said, shown", [
+    ("as with --croissant, or `--out`", "as with `--croissant`, or `--out`"), ("1-2 and a - b", "1-2 and a - b"),
+    ("such as holiday/*.jpg or holiday/**/*.png, and", "such as `holiday/*.jpg` or `holiday/**/*.png`, and"),
+    ('words: data-say="key", "other"', 'words: `data-say="key"`, "other"')])
+def test_what_a_comment_shows_as_typed_stays_so_in_the_reference(said, shown): assert as_typed(said) == shown
 
 
 @pytest.fixture(scope="module")
@@ -322,6 +330,7 @@ def test_what_is_published_is_what_was_checked(site, tmp_path):
 BAD = """<a href="gone.html">x</a> <a href="other.html#nowhere">x</a> <a href="#here">x</a>
 <a href="https://example.org">x</a>
 <img src="a.png"> <img src="a.png" alt="a wren"> <script src="https://cdn.example.org/x.js"></script> <b id="here"></b>
+a [test](https://example.org <p>1–2, with –near</p> <code>–near</code>
 [<code>f</code>](f.ipynb) <pre>x[0](1)</pre> <p>#| export: true</p> <code>#| export</code>
 /x/site-packages/y.py:1: UserWarning"""
 
@@ -333,11 +342,13 @@ def test_the_check_finds_what_is_wrong(tmp_path):
     (tmp_path/"x.css").write_text("@import url('https://fonts.example.org/f.css');", encoding="utf-8")
     assert sorted(check_site(tmp_path)) == [
         "page.html: a link that was not made one: ](f.ipynb)",
+        "page.html: a link that was not made one: ](https://example.org",
+        "page.html: an option whose hyphens became a dash: –near",
         "page.html: broken link gone.html", "page.html: loads https://cdn.example.org/x.js from another server",
         "page.html: no such anchor other.html#nowhere", "page.html: picture without alt text: a.png",
         "page.html: shows a directive: #| export: true",
         "page.html: shows a warning or a machine's path: /x/site-packages/y.py:1:",
-        f"page.html: weighs {1_600_000 + len(BAD):,} bytes, more than 1,500,000",
+        f"page.html: weighs {1_600_000 + len(BAD.encode()):,} bytes, more than 1,500,000",
         "x.css: loads https://fonts.example.org/f.css from another server"]
 
 

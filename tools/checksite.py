@@ -32,7 +32,9 @@ class Page:
         self.warnings = [path for text in tree.xpath("//text()[contains(., 'site-packages')]")
                          for path in re.findall(r"\S*site-packages\S*", text)]
         self.unmade = [link for text in tree.xpath(f"//text()[contains(., '](')][not({self.CODE})]")
-                       for link in re.findall(r"\]\([^\s)]*\)", text)]
+                       for link in re.findall(r"\]\([^\s)]*\)?", text)]
+        self.dashes = [option for text in tree.xpath(f"//text()[contains(., '–')][not({self.CODE})]")
+                       for option in re.findall(r"(?<!\S)–[a-z][a-z-]*", text)]
         self.directives = tree.xpath(f"//text()[contains(., '#| ')][not({self.CODE})]")
 
 
@@ -73,6 +75,7 @@ def check_page(site: Path, file: Path, ids: dict[Path, set[str]], page: Page) ->
     faults += [f"picture without alt text: {src}" for alt, src in page.pictures if not (alt or "").strip()]
     faults += [f"shows a warning or a machine's path: {path}" for path in page.warnings]
     faults += [f"a link that was not made one: {text}" for text in page.unmade]
+    faults += [f"an option whose hyphens became a dash: {option}" for option in page.dashes]
     faults += [f"shows a directive: {text.strip()[:60]}" for text in page.directives]
     if (size := weight(site, file, page.loads)) > MAX_PAGE:
         faults.append(f"weighs {size:,} bytes, more than {MAX_PAGE:,}")

@@ -47,7 +47,7 @@ class Source:
 
 def is_public(node) -> bool:
     "Whether the reference describes what is defined there"
-    return isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not re.match("_(?!_)", node.name)
+    return isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not re.search(r"(^|\.)_(?!_)", showdoc_nm(node))
 
 
 def short(node) -> str:

@@ -31,11 +31,20 @@ def first_part(sym) -> str:
     return re.split(r"\n\n(?:Parameters|Returns|Raises|Attributes)\n-", docstring(sym))[0]
 
 
+CODE = re.compile(r"(`[^`]*`)|--[a-z][\w-]*|[\w-]+=\"[^\"]*\"|[^\s,;()]*\*[^\s,;()]*")
+
+
+def as_typed(text: str) -> str:
+    "Set as code what a comment shows as it is typed: options, attributes and patterns, which Markdown would change"
+    return CODE.sub(lambda m: m[1] or f"`{m[0]}`", text)
+
+
 def write_api() -> None:
     "One reference page a module, its tables made from the docments, and one that lists them"
     from smalldocs import api
     shorten_defaults()
-    api.doc = first_part
+    api.doc, cell = first_part, api.cell
+    api.cell = lambda text: cell(as_typed(text))
     inspect.getsourcelines = cache(inspect.getsourcelines)  # for a class it parses the module, and it is asked thrice
     api.build(api.Settings.read(PAGES, dict(packages=["birdornot"], root="..", linkify=False,
                                             source=f"https://github.com/{REPO}/blob/main")))
