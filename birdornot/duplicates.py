@@ -166,8 +166,8 @@ def near_pairs(
     chance: np.ndarray | None = BIT_CHANCE,  # 256 numbers, how often to sort by each bit; None: all equally often
     tables: int = 64,  # how many times to sort
     window: int = 8,  # number of neighbours to compare with, each time
-) -> np.ndarray:  # M×2 row numbers, the smaller first; nearly all pairs that exist, of a few hundred rows all
-    """Find pairs of rows that differ in few bits; where there are many, without comparing all
+) -> np.ndarray:  # M×2 row numbers, the smaller first; nearly all pairs that exist; of a few hundred rows, all of them
+    """Find pairs of rows that differ in few bits, without comparing all pairs if there are many rows
 
     Parameters
     ----------
@@ -187,11 +187,11 @@ def near_pairs(
     Returns
     -------
     np.ndarray
-        M×2 row numbers, the smaller first; nearly all pairs that exist, of a few hundred rows all
+        M×2 row numbers, the smaller first; nearly all pairs that exist; of a few hundred rows, all of them
     """
     n = len(codes)
     both = np.ascontiguousarray(codes if mirror is None else np.concatenate([codes, mirror]))
-    if len(both) <= tables*window: tables, window = 1, len(both)  # to compare all is less work, and misses nothing
+    if len(both) <= tables*window: tables, window = 1, len(both)  # all pairs are less work, and none is missed
     words, bits = (np.ascontiguousarray(o.T) for o in (both.view("uint64"), np.unpackbits(both, axis=1)))
     def one(pick):
         order = np.sort(sort_keys(bits, pick)).astype("uint32").astype("int64")  # the lower half: the row's number
@@ -319,7 +319,7 @@ def same_look(
     b: np.ndarray,  # M×864 uint8, the thumbnails to compare them with
     mirrored: bool = False,  # compare with the mirror images of `b`
 ) -> np.ndarray:  # M bool
-    """Check of pairs of thumbnails whether one is a copy of the other
+    """Check for each pair of thumbnails whether one is a copy of the other
 
     Parameters
     ----------

@@ -374,7 +374,7 @@ def _check_body(model, file, limit=1e-4):
 
 # %% ../nbs/51_embed.ipynb #137b7333
 def _by_torch(backbone, config, size, file):
-    "Have torch write the graph of a body, and check that both agree; → the graph, and its weights by name"
+    "Have torch write the graph of a body, and check that both agree; return the graph, and its weights by name"
     import torch
     from torchvision.transforms import Normalize
     model = torch.nn.Sequential(Normalize(config["mean"], config["std"]), pretrained_body(backbone)).eval()
@@ -387,7 +387,7 @@ _ANSWERS = "answers.axes", "answers.offset"  # kept beside the weights: working 
 
 
 def _by_hand(backbone, config, size):
-    "Write the graph of a body whose weights are installed; → the graph, and its weights by name"
+    "Write the graph of a body whose weights are installed; return it, and its weights by name"
     weights = {name: packaged_weights(name) for name, _ in backbone_passes(backbone)}
     if _by_passes(backbone): graph = passes_onnx(backbone, config["mean"], config["std"])
     else: graph = efficientnet_onnx(weights[backbone], backbone, size, config["mean"], config["std"])
@@ -557,7 +557,7 @@ def _unreadable(bad):
 
 # %% ../nbs/51_embed.ipynb #dfc641ca
 def _embed_missing(embedder, missing, progress):
-    "Embed the files of `missing`, hash → file, and keep the results every other second; → hash → embedding"
+    "Embed the files of `missing`, hash → file, and keep the results every other second; return hash → embedding"
     def _one(item):
         try: return item[0], embedder.one(item[1])
         except BadPicture as e: return item[0], e

@@ -52,7 +52,7 @@ def _class_weights(y, multilabel):
 
 # %% ../nbs/53_head.ipynb #b94b354a
 def _rotate(x, w):
-    "Standardise and rotate embeddings into the directions of their spread; → N×r, spread² (r), axes C×r, mean (C)"
+    "Standardise and rotate embeddings into the directions of their spread; return N×r, spread² (r), axes C×r, mean (C)"
     mean = np.average(x, axis=0, weights=w)
     scale = (np.sqrt(np.average((x - mean)**2, axis=0, weights=w)) + 1e-6)*np.sqrt(x.shape[1])
     z = (x - mean)/scale
@@ -167,7 +167,7 @@ def calibrate(
     y: np.ndarray,  # class numbers N, or N×K booleans
     prior: np.ndarray | None = None  # K shares, how common each class is; None: as in `y`
 ) -> tuple[float, np.ndarray]:  # temperature, and K numbers to add to the logits before dividing by it
-    """Find temperature and offsets under which the probabilities of logits are honest
+    """Find the temperature and the offsets that make the probabilities of logits honest
 
     Parameters
     ----------

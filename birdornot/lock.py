@@ -96,7 +96,7 @@ def lock_file(
     """
     dest = named_path(dest)
     if dest.name: return dest.with_name(f"{dest.name}.lock")
-    raise DatasetError(f"{str(dest)!r} is where a disk begins, and no dataset; name a folder in it")
+    raise DatasetError(f"{str(dest)!r} is the root of a disk, not a dataset; name a folder in it")
 
 # %% ../nbs/22_lock.ipynb #480c4475
 _WHOLE_NUMBERS = {"rank", "bytes", "kept"}

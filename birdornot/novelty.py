@@ -215,7 +215,7 @@ def allowed(
     share: float,  # that may be lost of all pictures, 0–1
     certainty: float = CERTAINTY  # share of trainings in which that is to hold, 0–1
 ) -> int:  # −1 where `n` is too small for any promise
-    """Count how many of `n` pictures may be lost if no more than `share` of all shall be (Clopper and Pearson 1934)
+    """Count how many of `n` pictures may be lost if no more than `share` of all may be (Clopper and Pearson 1934)
 
     Parameters
     ----------
@@ -415,7 +415,7 @@ def ood_embeddings(
     backbone: str = BACKBONE,  # any name in timm or torchvision
     size: int | None = None  # side of the pictures, pixels; by default what the backbone was trained on
 ) -> np.ndarray:  # float32, M×C, in the order of `ood_names`
-    """Embed OOD pictures, or for the first two rungs of the ladder read the packaged embeddings
+    """Embed OOD pictures, or read the packaged embeddings for the first two backbones of the ladder
 
     Parameters
     ----------

@@ -396,7 +396,7 @@ def set_limits(
 
 # %% ../nbs/55_probe.ipynb #1745a5b8
 def _solved(x, y, labels, folds, prior):
-    "Solve a head, without novelty yet; → it, and the logits of each picture by heads that have not seen it"
+    "Solve a head, without novelty yet; return it, and the logits of each picture by heads that have not seen it"
     with threadpool_limits(1, "blas"):  # the matrices are small: threads that wait for one another make it slower
         weight, bias, logits, _ = solve_head(x, y, folds, len(labels))
     (temperature, offset), several = calibrate(logits, y, prior), np.ndim(y) == 2
@@ -618,7 +618,7 @@ def warn_of_bursts(
     without_twins: tuple | None,  # from `error_without_twins`
     at_once: float = 0.0  # share of pictures that were taken within a minute of another
 ) -> list[str]:  # a sentence, or nothing
-    """Say so where pictures were likely taken in bursts, whose error looks smaller than it is elsewhere
+    """Warn if pictures were probably taken in bursts, on which the error looks smaller than it is elsewhere
 
     Parameters
     ----------
@@ -642,7 +642,7 @@ def warn_of_bursts(
 
 # %% ../nbs/55_probe.ipynb #d6bbdf14
 def _split_together(dest, files, x, names, groups, train, valid, valid_pct, seed):
-    "Join copies that only an embedding shows, and split again; → groups, what became of those joined, both parts"
+    "Join copies that only an embedding shows, and split again; return groups, what became of those joined, both parts"
     together = join_alike(x, names, groups)
     joined = {a: b for a, b in zip(groups, together) if a != b}
     if not joined: return groups, {}, train, valid
@@ -678,7 +678,7 @@ def joined_note(
 def warn_of_help(
     path: str | Path  # dataset folder, with a ledger or without
 ) -> list[str]:  # a sentence, or nothing
-    """Say so where pictures were discarded or moved after a model had doubted them: the hard questions are gone
+    """Warn if pictures were discarded or moved after a model had doubted them, as hard ones may be missing now
 
     Parameters
     ----------
@@ -1224,7 +1224,7 @@ def trained_network(
     backbone: str | None = None,  # any name in timm or torchvision; None: as in the last training here
     size: int | None = None  # side of the pictures, pixels; None: as in the last training here
 ) -> tuple[str, int | None]:  # backbone and size, for `embed_files`; the default where nothing was trained
-    """Choose with what pictures of a folder are compared: as asked, or as in the last training
+    """Choose the backbone and the size to compare pictures of a folder with: as asked, or as in the last training
 
     Parameters
     ----------

@@ -218,7 +218,7 @@ def _answer_queue(server, request):
 
 # %% ../nbs/57_review.ipynb #bc23f7ab
 def _answer_decide(server, request):
-    "Carry out a decision that the page asks for; → what to show"
+    "Carry out a decision that the page asks for; return what to show"
     asked = json_values(request, id=int, action=str)
     label = json_values(request, label=str)["label"] if asked["action"] == "move" else None
     done = decide(server.path, asked["id"], asked["action"], label, server.who)
@@ -229,7 +229,7 @@ def _answer_decide(server, request):
 
 
 def _answer_undo(server, request):
-    "Take a decision back; → what to show"
+    "Take a decision back; return what to show"
     done = undo_decision(server.path, json_values(request, decision=int)["decision"], server.who)
     return JSON(_overview(server.path) | done | dict(said="Taken back.", changed=dict.fromkeys(done["changed"])))
 

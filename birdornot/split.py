@@ -389,7 +389,7 @@ def close_in_time(
     groups: list[str],  # group of each file; pictures of the same group do not count
     within: float = 60  # seconds
 ) -> float:  # share of all pictures, 0–1
-    """Calculate the share of pictures that were taken within a minute of another one
+    """Calculate the share of pictures taken at most `within` seconds before or after another one
 
     Parameters
     ----------
@@ -513,8 +513,8 @@ def _split_labels(labels, groups):
     return [_one(lbl) for lbl in list(labels)]
 
 # %% ../nbs/40_split.ipynb #5ed3afe6
-ALIKE, APART = 0.75, 0.25  # cosine over which pictures are nearly the same; by how much less all others must be alike
-MOST_COPIES = 10  # groups that may be joined to one; what is like so many others is of one kind with them, not a copy
+ALIKE, APART = 0.75, 0.25  # cosine over which pictures are nearly the same; by how much less alike all others must be
+MOST_COPIES = 10  # most groups that are joined into one; a picture like more than these is of their kind, not a copy
 
 
 def _standardised(x):
@@ -524,14 +524,14 @@ def _standardised(x):
 
 
 def _cosines(z, marks, rows):
-    "Compare some rows with all, 256 at a time: → these, and their cosines, −1 for those with the same mark"
+    "Compare some rows with all: yield up to 256 of them, and their cosines, −1 for those with the same mark"
     for start in range(0, len(rows), 256):  # so that fifty thousand pictures fit into memory
         some = rows[start:start + 256]
         yield some, np.where(marks[some][:, None] == marks, -1, z[some] @ z.T)
 
 
 def _islands_alike(z, marks):
-    "Link pictures that are nearly the same, directly or through others; → the number of each one's island"
+    "Link pictures that are nearly the same, directly or through others; return the number of each one's island"
     island = marks.copy()
     for some, cosines in _cosines(z, marks, np.arange(len(z))):
         near = cosines > ALIKE
@@ -542,7 +542,7 @@ def _islands_alike(z, marks):
 
 # %% ../nbs/40_split.ipynb #71f7689b
 def _no_copies(z, marks, island, joined):
-    "List the islands, of those `joined`, that are large, or that others are nearly as much like as their own pictures"
+    "List those of the `joined` islands that are too large, or that do not stand apart from all other pictures"
     rows = np.flatnonzero(np.isin(island, joined))
     inside, outside = np.full(len(z), 2.0), np.full(len(z), -1.0)
     for some, cosines in _cosines(z, marks, rows):

@@ -21,7 +21,7 @@ from checksite import check_site  # noqa: E402
 from finishing import finish, for_everybody, hanging, is_plot  # noqa: E402
 from nbdev.config import nbpath2html  # noqa: E402
 from outline import ROOT_PATH  # noqa: E402
-from reference import as_typed  # noqa: E402
+from reference import as_typed, starred  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +175,11 @@ def test_the_corner_of_a_table_is_no_heading():
     ("such as holiday/*.jpg or holiday/**/*.png, and", "such as `holiday/*.jpg` or `holiday/**/*.png`, and"),
     ('words: data-say="key", "other"', 'words: `data-say="key"`, "other"')])
 def test_what_a_comment_shows_as_typed_stays_so_in_the_reference(said, shown): assert as_typed(said) == shown
+
+
+def test_further_arguments_are_not_required():
+    table = "f(n: int, **more)\n\n| `n` | int | required | 2**n |\n| `more` |  | required | passed on |\n"
+    assert starred(table) == table.replace("| `more` |  | required |", "| `**more` |  |  |")
 
 
 @pytest.fixture(scope="module")

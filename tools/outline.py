@@ -76,5 +76,6 @@ def numbered(contents: list, titles: dict[str, str]) -> list:
 
 def plain_types(text: str) -> str:
     "Types in signatures as a reader calls them: a page's own classes without a module, and functions written in C"
+    text = re.sub(r"<(\w+\.\w+): \w+>", r"\1", text)  # a member of an enumeration
     text = re.sub(r"Annotated\[(\w+), \{.*?\}\]", r"\1", text)  # what is added there is for the command line's parser
     return text.replace("__main__.", "").replace("builtin_function_or_method", "function")

@@ -26,17 +26,25 @@ def shorten_defaults() -> None:
                 o.__defaults__ = tuple(Numbers(d) if isinstance(d, np.ndarray) else d for d in o.__defaults__)
 
 
-def first_part(sym) -> str:
-    "A docstring without the sections for `help`: a page shows the comments that they are made from"
-    return re.split(r"\n\n(?:Parameters|Returns|Raises|Attributes)\n-", docstring(sym))[0]
-
-
 CODE = re.compile(r"(`[^`]*`)|--[a-z][\w-]*|[\w-]+=\"[^\"]*\"|[^\s,;()]*\*[^\s,;()]*")
 
 
 def as_typed(text: str) -> str:
     "Set as code what a comment shows as it is typed: options, attributes and patterns, which Markdown would change"
     return CODE.sub(lambda m: m[1] or f"`{m[0]}`", text)
+
+
+def first_part(sym) -> str:
+    "A docstring without the sections for `help`: a page shows the comments that they are made from"
+    said, *more = re.split(r"\n\n(?:Parameters|Returns|Raises|Attributes)\n-", docstring(sym))[0].split("\n\n")
+    return "\n\n".join([as_typed(said), *more])
+
+
+def starred(section: str) -> str:
+    "Name a function's further arguments in its table as in its signature, and require none of them"
+    for stars, name in set(re.findall(r"(?<![\w*])(\*\*?)(\w+)", section)):
+        section = re.sub(rf"(?m)^\| `{name}` \| (.*) \| required \|", rf"| `{stars}{name}` | \1 |  |", section)
+    return section
 
 
 def write_api() -> None:
@@ -52,6 +60,7 @@ def write_api() -> None:
     for f in (PAGES/"api").glob("*.qmd"):
         text = re.sub(rf"^Docs: {URL}/(\w+)\.html\.md$", r"[Read the chapter](../\1.ipynb)",
                       f.read_text(encoding="utf-8"), flags=re.M)
+        text = "".join(map(starred, re.split(r"(?m)^(?=##+ )", text)))
         f.write_text(plain_types(text), encoding="utf-8")
     rows = [f"| [{f.stem}]({f.name}) | {yaml.safe_load(f.read_text(encoding='utf-8').split('---')[1])['description']} |"
             for f in sorted((PAGES/"api").glob("*.qmd"))]
