@@ -265,7 +265,7 @@ def run_in_workers(
     workers: int | None = None,  # number of processes; None: one per core
     seconds: float = SECONDS,  # limit on the time of a job
     megabytes: int = MEGABYTES,  # limit on the memory of a process, beyond what it has at the start
-    at_once: int = 8,  # largest number of jobs that a process is given at a time
+    at_once: int = 4,  # largest number of jobs that a process is given at a time
 ):  # generator of results, in order; for a job that kills its process, a dict with the `reason`
     """Yield `fn(*job)` for each job, computed in processes that may crash
 
