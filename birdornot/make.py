@@ -82,6 +82,7 @@ from .picture import MAX_SIZE, MEGABYTES, SECONDS, contact_sheet, left_out_line,
 from birdornot.predict import (
     Classifier,
     Prediction,
+    check_photos,
     find_photos,
     judge,
     make_predictions,
@@ -1234,6 +1235,17 @@ def _judge_on_test(model, pictures, **limits):
     return result
 
 
+def _test_section(model, pictures, result):
+    "Write what the report says of the pictures kept for the test, and whether they are like those of the exam"
+    if not result: return {}
+    try: drift = check_photos(Classifier(model), [photo for photo, _ in pictures])
+    except BirdornotError: like = ""  # too few to tell
+    else:
+        say("check", drift)
+        like = f" {drift}."
+    return {"Test": f"On the pictures kept for the test: {result}.{like}"}
+
+
 def _say_test(trained, pictures):
     "Say how often what was trained is wrong on the pictures kept for the test, as the model that will be exported"
     with TemporaryDirectory() as d:
@@ -1361,7 +1373,7 @@ def make(
                 sections = _model_sections(trained, result, dest, limit)
                 model = _export(trained, result, dest, layout.model)
                 tested = _judge_on_test(model, exam, megabytes=megabytes, seconds=seconds)
-                if tested: sections = {"Test": f"On the pictures kept for the test: {tested}."} | sections
+                sections = _test_section(model, exam, tested) | sections
                 page = write_report(dest, result, layout.report, sections)
             said = " ".join(verdict_on(dest, result))
     return Made(words, dest, hits, downloaded, cleaned, trained, result, model, page, took, tested, said)

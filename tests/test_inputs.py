@@ -98,15 +98,17 @@ def test_words_that_nobody_can_supply(run, words, says):
 def test_a_divided_folder_is_trained_tested_and_never_mixed(run, valid):
     fill("photos/train", 10)
     fill(f"photos/{valid}", 3, seed=1)
-    fill("photos/test", 3, seed=2)
+    fill("photos/test", 10, seed=2)
     said, out, err = made(run, "--folder", "photos")
-    assert said["pictures"] == dict(red=13, green=13) and said["test"]["of"] == 6
-    assert "\ntest      error " in out and "6 photos are kept for the end" in err
+    assert said["pictures"] == dict(red=13, green=13) and said["test"]["of"] == 20
+    assert "\ntest      error " in out and "20 photos are kept for the end" in err
     assert "train and valid are put together; what is held out is chosen again" in err
     assert not [name for name in labels_in("photos_dataset") if "2-" in name]
     with Ledger("photos_dataset") as ledger: parts = {r["title"]: r["part"] for r in ledger.rows()}
     assert {p for t, p in parts.items() if "1-" in t} == {"valid"}
-    assert "On the pictures kept for the test" in Path("photos_dataset/report.html").read_text()
+    page = Path("photos_dataset/report.html").read_text()
+    assert "On the pictures kept for the test" in page and "20 photos, like those of its exam" in page
+    assert "check     20 photos, like those of its exam" in err
 
 
 def test_a_train_among_vehicles_is_a_class(here):
