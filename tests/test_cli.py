@@ -30,11 +30,14 @@ def tree(folder):
     return {f.relative_to(folder).as_posix(): f.stat().st_size for f in folder.rglob("*") if f.is_file()}
 
 
+N = 18  # pictures of a class: as many as a verdict, groups of a test and six new photos need
+
+
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
     "Drawn birds and forests in folders, one text file among them"
     folder = tmp_path_factory.mktemp("photos")
-    make_sample(folder, n=30, kinds=("bird", "forest"))
+    make_sample(folder, n=N, kinds=("bird", "forest"))
     (folder/"bird"/"notes.jpg").write_text("seed, bread, milk")
     return folder
 
@@ -54,7 +57,7 @@ def test_make_says_what_it_made(made):
     assert set(summary) == {"model", "error", "error_low", "error_high", "seconds", "pictures"}
     assert summary["error_low"] <= summary["error"] <= summary["error_high"]
     assert set(summary["seconds"]) == {"search", "download", "clean", "train", "suspects", "export"}
-    assert set(summary["pictures"]) == {"bird", "forest"} and min(summary["pictures"].values()) >= 25
+    assert set(summary["pictures"]) == {"bird", "forest"} and min(summary["pictures"].values()) > 0.8*N
     assert (cwd/summary["model"]/"model.onnx").exists() and (cwd/"bird_or_forest"/"report.html").exists()
     assert "web page" not in done.stderr and "Warning" not in done.stderr
 
@@ -129,7 +132,7 @@ def test_make_tests_for_shortcuts_without_torch(made, photos):
     model = cwd/"bird_or_forest"/"model"
     page = (model.parent/"report.html").read_text()
     rows = json.loads((model/"model.json").read_text())["shortcuts"]["slices"]
-    assert len(rows) == 7 and all(r["low"] <= r["error"] <= r["high"] and r["pictures"] > 9 for r in rows)
+    assert len(rows) == 7 and all(r["low"] <= r["error"] <= r["high"] and r["pictures"] > N/3 for r in rows)
     card = (model/"MODEL_CARD.md").read_text().split("## Shortcuts")[1].split("\n## ")[0]
     for text in (*SHOWN, "95 % interval", "The first row is the picture as it is"):
         assert text in page and text in card, text
@@ -284,7 +287,7 @@ def several(photos, tmp_path_factory):
     for k, files in drawn.items():
         for f in files[:16]: shutil.copy(f, folder/"photos"/k)
     for i, pair in enumerate(zip(drawn["bird"], drawn["forest"][::-1])):
-        both(*pair).save(folder/("new" if 24 <= i < 30 else "photos/forest+bird")/f"both{i}.jpg")
+        both(*pair).save(folder/("new" if i >= N - 6 else "photos/forest+bird")/f"both{i}.jpg")
     both(drawn["bird"][0], drawn["bird"][1]).save(folder/"photos"/"bird+sea"/"0.jpg")
     return folder
 
@@ -293,7 +296,8 @@ def test_several_labels_from_words_to_answers(several):
     done = birdornot("make", "bird", "forest", "--multilabel", "--folder", "photos", "--json", cwd=several)
     assert done.returncode == 0, done.stderr
     summary, model = json.loads(done.stdout.splitlines()[-1]), several/"bird_or_forest"/"model"
-    assert set(summary["pictures"]) == {"bird", "forest", "forest+bird"} and summary["pictures"]["forest+bird"] > 20
+    assert set(summary["pictures"]) == {"bird", "forest", "forest+bird"}
+    assert summary["pictures"]["forest+bird"] > 0.8*(N - 6)
     info = json.loads((model/"model.json").read_text())
     assert info["multilabel"] and info["labels"] == ["bird", "forest"] and len(info["shortcuts"]["slices"]) == 7
     card, page = (model/"MODEL_CARD.md").read_text(), (several/"bird_or_forest"/"report.html").read_text()
@@ -335,7 +339,7 @@ def test_a_rare_combination_does_not_stop_training(several, tmp_path):
 
 def test_classes_of_very_different_size(photos, tmp_path):
     make_sample(tmp_path/"photos", n=8, kinds=("thing",))
-    shutil.copytree(photos/"bird", tmp_path/"photos"/"bird", ignore=shutil.ignore_patterns("notes.jpg"))
+    make_sample(tmp_path/"photos", n=30, kinds=("bird",))
     shutil.copytree(photos/"forest", tmp_path/"photos"/"forest")
     for f in sorted((tmp_path/"photos"/"forest").iterdir())[8:]: f.unlink()
     done = birdornot("make", "bird", "forest", "thing", "--folder", "photos", "--json", cwd=tmp_path)
@@ -355,9 +359,10 @@ def test_lock_and_rebuild(made, photos):
     cwd, _ = made
     assert birdornot("lock", "bird_or_forest", "--out", "birds.lock", cwd=cwd).returncode == 0
     refused = birdornot("rebuild", "birds.lock", "none", cwd=cwd)  # a lockfile may come from somebody else
-    assert refused.returncode == 1 and "60 gone" in refused.stdout and "name its folder by --folder" in refused.stdout
+    assert refused.returncode == 1 and "name its folder by --folder" in refused.stdout
+    assert f"{2*N} gone" in refused.stdout
     done = birdornot("rebuild", "birds.lock", "again", "--folder", photos, cwd=cwd)
-    assert done.returncode == 0 and "60 the same, 0 changed, 0 gone" in done.stdout, done.stderr + done.stdout
+    assert done.returncode == 0 and f"{2*N} the same, 0 changed, 0 gone" in done.stdout, done.stderr + done.stdout
 
 
 def test_exam(made, photos, tmp_path):
@@ -379,7 +384,7 @@ def test_predict_json(made, photos):
     cwd, _ = made
     done = birdornot("predict", "bird_or_forest/model", photos, "--json", cwd=cwd)
     rows = {Path(r["path"]).relative_to(photos).as_posix(): r for r in map(json.loads, done.stdout.splitlines())}
-    assert done.returncode == 1 and len(rows) == 61
+    assert done.returncode == 1 and len(rows) == 2*N + 1
     refused = rows.pop("bird/notes.jpg")
     assert refused["error"] and refused["label"] is None
     for r in rows.values():
@@ -471,7 +476,7 @@ def test_too_few(photos, tmp_path):
     for f in sorted((photos/"forest").iterdir())[:3]: shutil.copy(f, tmp_path/"few"/"forest")
     line = one_line(birdornot("make", "bird", "forest", "--folder", "few", cwd=tmp_path))
     assert "forest: 3" in line and "search for more" in line
-    assert len(list((tmp_path/"bird_or_forest"/"photos"/"bird").glob("*.jpg"))) == 30
+    assert len(list((tmp_path/"bird_or_forest"/"photos"/"bird").glob("*.jpg"))) == N
 
 
 def test_no_such_folder(tmp_path):
@@ -542,9 +547,10 @@ def test_exam_in_the_dataset_itself(made):
     dest = shutil.copytree(cwd/"bird_or_forest", cwd/"exam")
     (dest/"photos"/"bird"/"broken.jpg").write_text("no photo")
     done = birdornot("evaluate", "exam", "--model", "exam/model", "--json", cwd=cwd)
-    assert done.returncode == 0 and json.loads(done.stdout)["of"] == 60, done.stderr
+    assert done.returncode == 0 and json.loads(done.stdout)["of"] == 2*N, done.stderr
     assert done.stderr.startswith("evaluate  1 photo is left out") and "broken.jpg" in done.stderr
-    said = "knows every photo by now; what follows are answers to 60 of 60 photos by models that had not seen them"
+    said = (f"knows every photo by now; what follows are answers to {2*N} of {2*N} photos by models that had not seen "
+            "them")
     assert said in done.stderr and done.stderr.count("\n") == 2, done.stderr
 
 

@@ -140,7 +140,7 @@ class Tab:
 
     def show_in(self, mode):
         self.take(mode)
-        self.tab.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")  # drawn
+        self.tab.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     def open_in(self, mode, url):
         self.take(mode)
