@@ -12,7 +12,8 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
          "--no-first-run", "--disable-component-update",
          "--disable-background-networking", "--disable-sync", "--use-fake-device-for-media-stream",
-         "--use-fake-ui-for-media-stream"]
+         "--use-fake-ui-for-media-stream",
+         "--js-flags=--wasm-lazy-compilation"]  # of 14 MB of ONNX Runtime a page calls a part: half of its first second
 needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="no Chromium here")
 
 
