@@ -437,7 +437,7 @@ def same_as_python(studio, files, folder):
 
 @needs_chromium
 def test_a_classifier_made_in_the_browser_answers_as_one_made_by_python(studio, tmp_path):
-    for i in range(14):
+    for i in range(9):
         for kind in ("bird", "forest"):
             (tmp_path/kind).mkdir(exist_ok=True)
             (tmp_path/kind/f"{i}.jpg").write_bytes(sample_picture(kind, 500 + i))
