@@ -1,4 +1,4 @@
-"""Its parameters are the options, their comments are the help, and what goes wrong is one line
+"""A function in, a command out: parameters become options, their comments the help, and an error is one line
 
 Docs: https://birdornot.github.io/birdornot/command.html.md"""
 

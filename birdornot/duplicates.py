@@ -193,12 +193,12 @@ def near_pairs(
     both = np.ascontiguousarray(codes if mirror is None else np.concatenate([codes, mirror]))
     if len(both) <= tables*window: tables, window = 1, len(both)  # all pairs are less work, and none is missed
     words, bits = (np.ascontiguousarray(o.T) for o in (both.view("uint64"), np.unpackbits(both, axis=1)))
-    def one(pick):
+    def _pairs_by(pick):
         order = np.sort(sort_keys(bits, pick)).astype("uint32").astype("int64")  # the lower half: the row's number
         return similar_neighbours(words[:, order], order, window, most)
     found = np.empty(0, "int64")
     with ThreadPoolExecutor(cores()) as pool:  # numpy releases the interpreter while it sorts and compares
-        for pairs in pool.map(one, sorting_bits(chance, tables)):
+        for pairs in pool.map(_pairs_by, sorting_bits(chance, tables)):
             i, j = np.sort(pairs % n, 1).T
             found = np.union1d(found, (i*n + j)[i < j])
     return np.stack([found//n, found % n], 1)

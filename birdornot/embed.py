@@ -1,4 +1,12 @@
-"""A thousand numbers a picture, computed once, without waiting for torch
+"""A picture in, a thousand numbers out: computed once, and without waiting for torch
+
+`embed_files` embeds picture files, each only once, since the results are cached; `similarities` compares a photo with them:
+
+```python
+from birdornot.embed import embed_files, similarities
+x = embed_files(["a.jpg", "b.jpg"])  # float32, a row of 1,280 numbers for each picture
+similarities(["a.jpg", "b.jpg"], "c.jpg")  # at most 1, for a picture with the same embedding
+```
 
 Docs: https://birdornot.github.io/birdornot/embed.html.md"""
 
@@ -391,8 +399,9 @@ def _by_hand(backbone, config, size):
     weights = {name: packaged_weights(name) for name, _ in backbone_passes(backbone)}
     if _by_passes(backbone): graph = passes_onnx(backbone, config["mean"], config["std"])
     else: graph = efficientnet_onnx(weights[backbone], backbone, size, config["mean"], config["std"])
-    def _name(k, name): return f"body.{name}.{k}" if len(weights) > 1 else f"body.model.{k}"
-    arrays = {_name(k, name): v for name, part in weights.items() for k, v in part.items() if "classifier" not in k}
+    def _weight_name(k, name): return f"body.{name}.{k}" if len(weights) > 1 else f"body.model.{k}"
+    arrays = {_weight_name(k, name): v for name, part in weights.items() for k, v in part.items()
+              if "classifier" not in k}
     arrays |= zip(_ANSWERS, own_answers(backbone))
     return graph, {k: np.ascontiguousarray(v) for k, v in arrays.items()}
 
@@ -469,7 +478,7 @@ def backbone_answers(
         return tuple(f.get_tensor(k) for k in _ANSWERS)
 
 # %% ../nbs/51_embed.ipynb #77d209d4
-def _key(onnx):
+def _vectors_key(onnx):
     "Name what embeddings are cached under: the backbone, and Pillow, whose versions read pictures a little differently"
     return f"{onnx.stem}-pillow-{PIL.__version__}"
 
@@ -493,7 +502,7 @@ class Embedder:
                  threads: int = 0  # pictures worked on at a time; 0: as many as there are cores
                  ):
         file = backbone_onnx(backbone, size)
-        self.key, self.threads = _key(file), threads or cores()
+        self.key, self.threads = _vectors_key(file), threads or cores()
         self.session = _opened(file, os.stat(file).st_mtime_ns)
         self.info = json.loads(self.session.get_modelmeta().custom_metadata_map["birdornot"])
         self.size, self.has_maps = self.info["size"], "maps" in [o.name for o in self.session.get_outputs()]
@@ -558,13 +567,13 @@ def _unreadable(bad):
 # %% ../nbs/51_embed.ipynb #dfc641ca
 def _embed_missing(embedder, missing, progress):
     "Embed the files of `missing`, hash → file, and keep the results every other second; return hash → embedding"
-    def _one(item):
+    def _embed_item(item):
         try: return item[0], embedder.one(item[1])
         except BadPicture as e: return item[0], e
     pool, done, fresh, bad, since = ThreadPoolExecutor(embedder.threads), {}, {}, {}, time.monotonic()
     try:
         with progress_bar(len(missing), "embed", progress, leave=False) as bar:
-            for h, x in pool.map(_one, missing.items()):
+            for h, x in pool.map(_embed_item, missing.items()):
                 bar.update()
                 if isinstance(x, BadPicture): bad[missing[h]] = x
                 else: done[h] = fresh[h] = x
@@ -610,7 +619,7 @@ def embed_files(
         float32, N×C, in the order of `files`; raises `BadPicture` naming a file that cannot be read
     """
     hashes = [_hash(f) for f in files]
-    known = cached_vectors(_key(backbone_onnx(backbone, size)), dict.fromkeys(hashes))
+    known = cached_vectors(_vectors_key(backbone_onnx(backbone, size)), dict.fromkeys(hashes))
     missing = {h: f for h, f in zip(hashes, files) if h not in known}
     if missing: known |= _embed_missing(Embedder(backbone, size), missing, progress)
     return np.stack([known[h] for h in hashes])

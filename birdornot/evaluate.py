@@ -1,4 +1,14 @@
-"""Two in a hundred wrong, says the table. On how many pictures, and how sure is that?
+"""Answers to unseen pictures in, an error with its interval out: how often is a model wrong, and how sure is that?
+
+`Evaluation` takes the probabilities that any model gives, and the right answers; `compare` takes two of these:
+
+```python
+from birdornot.evaluate import Evaluation, compare
+first = Evaluation(["bird", "forest"], [0, 0, 1], [[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])
+print(first)  # the error with its 95 % interval
+second = Evaluation(["bird", "forest"], [0, 0, 1], [[0.8, 0.2], [0.7, 0.3], [0.1, 0.9]])
+print(compare(first, second))  # which is better, or how many pictures it takes to tell
+```
 
 Docs: https://birdornot.github.io/birdornot/evaluate.html.md"""
 

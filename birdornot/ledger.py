@@ -266,14 +266,14 @@ def _keep_copy(self: Ledger):
 
 # %% ../nbs/20_ledger.ipynb #eabe2f18
 @patch
-def _patiently(self: Ledger, do):
-    "Return the result of `do(seconds)`, which may wait for another program; after two seconds a line says so"
-    try: return do(min(2, self.wait))
+def _patiently(self: Ledger, attempt):
+    "Return the result of `attempt(seconds)`, which may wait for another program; after two seconds a line says so"
+    try: return attempt(min(2, self.wait))
     except sqlite3.OperationalError as e:
         if "locked" not in str(e) or self.wait <= 2: raise
     until = datetime.fromtimestamp(time.time() + self.wait - 2)
     say("wait", f"another program holds {str(self.path)!r}; waiting until {until:%H:%M:%S}")
-    return do(self.wait - 2)
+    return attempt(self.wait - 2)
 
 
 @patch
@@ -290,12 +290,12 @@ def _opened(self: Ledger, whole):
 
 
 @patch
-def _do(self: Ledger, sql, args=(), many=False):
+def _run_sql(self: Ledger, sql, args=(), many=False):
     "Run a statement and return its rows"
-    def do(seconds):
+    def attempt(seconds):
         if seconds > 2: self._db.execute(f"PRAGMA busy_timeout={int(1000*seconds)}")
         return (self._db.executemany if many else self._db.execute)(sql, args).fetchall()
-    with self._lock, _plain_errors(self.path): return self._patiently(do)
+    with self._lock, _plain_errors(self.path): return self._patiently(attempt)
 
 
 @patch
@@ -317,7 +317,7 @@ def execute(self: Ledger,
     list
         its rows as dicts
     """
-    return self._do(sql, args)
+    return self._run_sql(sql, args)
 
 # %% ../nbs/20_ledger.ipynb #828417a5
 @patch
@@ -331,7 +331,7 @@ def note(self: Ledger,
     about
         key = text
     """
-    self._do("INSERT OR REPLACE INTO about VALUES (?, ?)", list(about.items()), many=True)
+    self._run_sql("INSERT OR REPLACE INTO about VALUES (?, ?)", list(about.items()), many=True)
 
 
 @patch
@@ -386,7 +386,7 @@ def _know(self: Ledger, names):
 
 
 @patch
-def _kind(self: Ledger, name):
+def _type_of(self: Ledger, name):
     "Return the type of a column"
     self._know([name])
     return self._sure[name]
@@ -409,8 +409,8 @@ def add_columns(self: Ledger,
         if kind not in ("TEXT", "INTEGER", "REAL", "BLOB"):
             raise ValueError(f"{kind!r} is not a column type; use TEXT, INTEGER, REAL or BLOB")
         if name not in have: self.execute(f"ALTER TABLE pictures ADD COLUMN {name} {kind}")
-        elif self._kind(name) != kind: raise DatasetError(
-            f"the ledger keeps {name} as {self._kind(name)}, not {kind}; do not use this dataset")
+        elif self._type_of(name) != kind: raise DatasetError(
+            f"the ledger keeps {name} as {self._type_of(name)}, not {kind}; do not use this dataset")
 
 # %% ../nbs/20_ledger.ipynb #ee0fde1d
 @patch
@@ -474,7 +474,7 @@ def insert(self: Ledger,
     sql = f"INSERT INTO pictures ({','.join(keys)}) VALUES ({','.join(':'+k for k in keys)}) ON CONFLICT DO NOTHING"
     with self.transaction():
         before = self._db.total_changes
-        self._do(sql, rows, many=True)
+        self._run_sql(sql, rows, many=True)
         self._note_folders({r["label"] for r in rows if r.get("label")})
         return self._db.total_changes - before
 

@@ -300,14 +300,14 @@ def choose_thresholds(
     lost, promised = _price(n, coverage)
     everyone, members = np.ones(len(confidence), bool), () if shown is None else np.asarray(shown, bool).T
     parts = [(everyone, lambda q: q), *((m, partial(_with_luck, n=m.sum())) for m in members if m.any())]
-    def _at(share):
+    def _limits_with(share):
         low = min(np.quantile(confidence[m], silent(share*lost), method="lower") for m, silent in parts)
         high = max(_reach(novelty[m], confidence[m] >= low, 1 - silent(lost)) for m, silent in parts)
         answered = (confidence >= low) & (novelty <= high)
         silent = (ood[0] < low) | (ood[1] > high)
         return dict(min_confidence=float(low), max_novelty=float(high), coverage=float(answered.mean()),
                     error=float(1 - right[answered].mean()), ood_unsure=float(np.mean(silent)))
-    best = max(map(_at, SHARES), key=lambda c: c["ood_unsure"]) | dict(promised=promised)
+    best = max(map(_limits_with, SHARES), key=lambda c: c["ood_unsure"]) | dict(promised=promised)
     return best if error is None else _stricter(best, confidence, right, novelty, ood, error, n)
 
 # %% ../nbs/54_novelty.ipynb #2204d7fc

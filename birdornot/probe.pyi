@@ -62,7 +62,7 @@ def joined_note(groups: list, joined: dict) -> list[str]: ...
 def warn_of_help(path: str | Path) -> list[str]: ...
 TRIED: int
 SURE: float
-MISTAKES: float
+FEW_MISTAKES: float
 @dataclass
 class Rung:
     backbone: str

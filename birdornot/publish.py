@@ -1,4 +1,12 @@
-"""A Hugging Face Space in one folder, and a gate that asks whose pictures these were
+"""A model in, a Hugging Face Space out, through a gate that asks whose pictures these were
+
+`write_space` writes the folder, or says which pictures are in the way; `allow` lets further licences pass:
+
+```python
+from birdornot.publish import write_space
+write_space("bird_or_forest/model", "space")
+write_space("bird_or_forest/model", "space", allow="by-nc")
+```
 
 Docs: https://birdornot.github.io/birdornot/publish.html.md"""
 

@@ -1,4 +1,4 @@
-"""Numbers of eight bits instead of thirty-two, written only if a comparison shows no loss
+"""A model in, one with weights of eight bits out, and only if a comparison shows that nothing is lost
 
 Docs: https://birdornot.github.io/birdornot/quantise.html.md"""
 

@@ -146,11 +146,11 @@ def serve_files(
     Route
         belongs at the end of the list of routes, since it takes every name
     """
-    def _answer(request):
+    def _send_file(request):
         name = request.path_params["name"] or "index.html"
         if name not in files: raise HTTPException(404, "there is nothing of that name; reload the page")
         return Response(files[name], media_type=_PAGE_TYPES[name.rpartition(".")[2].lower()])
-    return Route("/{name:path}", _answer)
+    return Route("/{name:path}", _send_file)
 
 # %% ../nbs/02_server.ipynb #a7495d4b
 def json_values(
@@ -261,9 +261,9 @@ class LocalServer:
             headers=list((HEADERS | {"Content-Security-Policy": policy}).items()), server_header=False,
             proxy_headers=False, access_log=False, log_config=None, log_level="error"))
         self.stopped = threading.Event()
-        threading.Thread(target=self._run, daemon=True).start()
+        threading.Thread(target=self._serve, daemon=True).start()
 
-    def _run(self):
+    def _serve(self):
         try: self.server.run([self.socket])
         finally: self.stopped.set()
 

@@ -1,4 +1,13 @@
-"""Copies of one photo on both sides of the split make a model look better than it is
+"""Pictures in, a training and a validation set out, with all copies of a photo on the same side
+
+`split_files` divides a folder of pictures without a leak, and `split_by_group` any labels whose groups are known:
+
+```python
+from birdornot.split import split_by_group, split_files
+files, labels, train, valid = split_files("photos", valid_pct=0.2, seed=42)  # positions in files
+files, labels, train, valid = split_files("photos", by="session")  # photos taken in one go stay together, too
+train, valid = split_by_group(["bird"]*10 + ["forest"]*10, range(20))
+```
 
 Docs: https://birdornot.github.io/birdornot/split.html.md"""
 
@@ -507,10 +516,10 @@ def _split_labels(labels, groups):
     "Return the labels to deal out by: for a rare combination such as bird+forest, only its first word"
     distinct = defaultdict(set)
     for lbl, g in zip(labels, groups): distinct[lbl].add(g)
-    def _one(lbl):
+    def _dealt_as(lbl):
         word = split_label(lbl)[0]
         return word if len(distinct[lbl]) < MIN_GROUPS and word in distinct else lbl
-    return [_one(lbl) for lbl in list(labels)]
+    return [_dealt_as(lbl) for lbl in list(labels)]
 
 # %% ../nbs/40_split.ipynb #5ed3afe6
 ALIKE, APART = 0.75, 0.25  # cosine over which pictures are nearly the same; by how much less alike all others must be

@@ -485,7 +485,7 @@ def test_make_after_a_dead_network_says_so_and_goes_on_from_there(run, monkeypat
     "Failed rows were counted as found, and the second `make` asked for a folder of pictures per class"
     def lookup(*args, **kwargs): raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
     monkeypatch.setattr(socket, "getaddrinfo", lookup)
-    monkeypatch.setattr(download, "PATIENCE", .2)
+    monkeypatch.setattr(download, "NETWORK_PATIENCE", .2)
     lines = [f"http://h{i % 5}.example/{i}.jpg,{'red' if i % 2 else 'green'}" for i in range(20)]
     Path("table.csv").write_text("\n".join(["url,label", *lines]))
     for _ in range(2):

@@ -60,6 +60,13 @@ def test_links_of_other_pages_lead_to_files():
     assert len(named) > 10 and not [(f.name, link) for f, link in named if not (f.parent/link).exists()]
 
 
+def test_links_to_the_repository_lead_to_files():
+    ours = re.compile(r"github\.com/birdornot/birdornot/(?:blob|tree)/main/([^)#\s\"'\\]+)")
+    named = [(name, path) for name in NAMES for kind, text in cells(name) if kind == "markdown"
+             for path in ours.findall(text)]
+    assert named and not [(name, path) for name, path in named if not (ROOT/path).exists()]
+
+
 def wrong_form(found) -> list[str]:
     "What is missing in the cells of a page of what all have"
     text = [source for kind, source in found if kind == "markdown"]

@@ -163,7 +163,8 @@ def complaints(browser, site, address, modes, every=1) -> dict[str, list[str]]:
             width, broken, wide, cut, dark = tab.evaluate(WIDTHS)
             if broken: seen.append(f"{broken} pictures do not load")
             if wide: seen.append(f"{wide} code blocks wider than their column")
-            if cut and mode != "phone" and page != "scale.html":  # which shows a hash of 64 digits
+            on_a_phone = mode == "phone" and not page.startswith("api/")  # where tables of a chapter may be scrolled
+            if cut and not on_a_phone and page != "scale.html":  # which shows a hash of 64 digits
                 seen.append(f"{cut} tables wider than their column")
             if width > MODES[mode]["viewport"]["width"]: seen.append(f"{width} pixels wide")
             if dark != (mode == "dark"): seen.append("has the other mode's background")
