@@ -711,6 +711,11 @@ def _ood_halves(labels, backbone, size, others=None):
         names = [f"others-{f.name}" for f in theirs[1::2]]
     return halves, [*ood_names(labels, "judge"), *names]
 
+
+def _side_seen(backbone, size):
+    "Find the side of the square a backbone sees: `size`, or its own"
+    return size or backbone_config(backbone)["size"]
+
 # %% ../nbs/55_probe.ipynb #0989020f
 TRIED, SURE = 300, 1.5  # training pictures by which rungs are compared; standard errors by which one must be better
 FEW_MISTAKES = 2.5  # of the first rung, under which another could hardly show that it makes fewer
@@ -904,10 +909,9 @@ def fit_probe(
     result.warnings = [*warn_of_bursts(error_without_twins(x, y, names, groups, seed),
                                        close_in_time(dest, files, groups)), *warn_of_help(dest)]
     took = dict(split=split - start, embed=embedded - split, solve=time.perf_counter() - embedded)
-    facts = dict(_conditions(tried, took, joined), backbone=backbone, size=size or backbone_config(backbone)["size"],
-                 asked_size=size, labels=labels, multilabel=multilabel, seed=seed, valid_pct=valid_pct,
-                 coverage=coverage, by=by, prior=prior, error=error, others=others and str(others),
-                 data=data_fingerprint(files, train, valid))
+    facts = dict(_conditions(tried, took, joined), backbone=backbone, size=_side_seen(backbone, size), asked_size=size,
+                 labels=labels, multilabel=multilabel, seed=seed, valid_pct=valid_pct, coverage=coverage, by=by,
+                 prior=prior, error=error, others=others and str(others), data=data_fingerprint(files, train, valid))
     return Probe(head, judge, backbone, facts["size"], Path(dest), files, train, valid, groups, result,
                  ood_answers(head, judging, judging_files), facts)
 

@@ -392,7 +392,14 @@ def wrong_examples(sources):
 
 def test_what_help_shows_of_a_module_can_be_typed():
     assert wrong_examples(sources()) == []
-    assert {n for n, text in sources().items() if examples(text)} > {"__init__", "make", "predict", "search"}
+    assert {n for n, text in sources().items() if examples(text)} > {"__init__", "make", "predict", "search", "split"}
+
+
+def test_a_module_says_in_one_sentence_what_it_is_for():
+    "In words that hold for the module read alone: the chapter's title, which `it` could stand for, is not there"
+    first = {n: (ast.get_docstring(parsed(text)) or "").partition("\n")[0] for n, text in sources().items()}
+    wrong = {n: line for n, line in first.items() if not 5 < len(line.split()) < 30 or re.match("(Its?|They) ", line)}
+    assert wrong == {}
 
 
 def test_the_rules_find_what_breaks_them():
