@@ -79,7 +79,7 @@ class _Scheduler(LoadFileScheduling):
     but for those with torch: it and fastai take five seconds to import, and so two workers do it for all."""
     def _split_scope(self, nodeid):
         file, _, test = nodeid.partition("::")
-        if file.endswith(("test_lesson.py", "test_parity.py")): return "torch"
+        if file.endswith(("test_lesson.py", "test_parity.py", "test_readers.py")): return "torch"
         if not file.endswith("test_notebooks.py"): return super()._split_scope(nodeid)
         notebook = Path(__file__).parents[1]/"nbs"/test.partition("[")[2].removesuffix("]")
         if not (notebook.is_file() and WITH_TORCH.search(notebook.read_text(encoding="utf-8"))): return nodeid
