@@ -26,11 +26,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from birdornot.core import has_fastai
-from birdornot.sample import make_sample
+sys.path.insert(0, str(Path(__file__).parents[1]/"tests"))
+from program import PROGRAM as COMMAND  # noqa: E402  (its folder has to be on the path first)
+
+from birdornot.core import has_fastai  # noqa: E402
+from birdornot.sample import make_sample  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
-PROGRAM = "import sys; from birdornot.cli import main; sys.exit(main())"
+PROGRAM = COMMAND[-1]  # as Python code
 LOOK = "import sys; from birdornot.cli import main; main(); print(int('torch' in sys.modules))"
 BY_TORCH = """import sys, tempfile
 from pathlib import Path

