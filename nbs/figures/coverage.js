@@ -6,8 +6,8 @@ start("coverage", (figure) => {
   const { sure, novelty, right, things, limits } = figure.values;
   const top = Math.ceil(Math.max(...novelty, ...things.novelty) * 10) / 10 + 0.1;
   figure.plot(560, 250, "Left, each picture by confidence and novelty, with both limits. Right, the error among the answers against the share answered.");
-  figure.slider("confidence", "least confidence", [0.5, 1, 0.01], limits.min_confidence, (v) => (+v).toFixed(2));
-  figure.slider("novelty", "most novelty", [0.6, top, 0.01], limits.max_novelty, (v) => (+v).toFixed(2));
+  figure.slider("confidence", "least confidence", [0.5, 1, 0.001], limits.min_confidence, (v) => (+v).toFixed(2));
+  figure.slider("novelty", "most novelty", [0.6, top, 0.001], limits.max_novelty, (v) => (+v).toFixed(2));
 
   const share = (confidence, most) => {
     const answered = sure.map((_, i) => i).filter((i) => sure[i] >= confidence && novelty[i] <= most);

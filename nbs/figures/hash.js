@@ -12,7 +12,7 @@ start("hash", (figure) => {
   figure.box.append(element("div", { style: "display:flex;gap:1rem;flex-wrap:wrap;align-items:center;margin-bottom:.8rem" }, ...pair));
   figure.plot(360, 175, "The 256 bits of both hashes as squares; those of the second that differ are red.");
   figure.choice("kind", "change", kinds, kinds[0]);
-  figure.slider("step", "how much", [0, changes[kinds[0]].length - 1, 1], 1, (v) => v);
+  figure.slider("step", "how much", [0, changes[kinds[0]].length - 1, 1], 1, () => "");  // the sentence below says how much
   figure.draw = () => {
     const steps = changes[figure.controls.kind.value], [said, changed, shown] = steps[Math.min(figure.number("step"), steps.length - 1)];
     const other = bits(changed), differ = own.filter((b, i) => b !== other[i]).length;
