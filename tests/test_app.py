@@ -181,18 +181,25 @@ def test_a_program_that_has_stopped_is_told(browser, dataset):
     page.close()
 
 
-@needs_chromium
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_in_light_and_dark(browser, server, scheme):
-    phone = dict(viewport=dict(width=360, height=740), color_scheme=scheme, has_touch=True, is_mobile=True)
-    with watched(browser, server.url, **phone) as page:
+@pytest.fixture(scope="module")
+def phone(browser, server):
+    "The page on a phone, with an answer on it"
+    still = dict(viewport=dict(width=360, height=740), has_touch=True, is_mobile=True, reduced_motion="reduce")
+    with watched(browser, server.url, **still) as page:
         page.wait_for_selector("body[data-ready]")
         show(page, photo("sunset"))
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        small = page.evaluate("""[...document.querySelectorAll("button, .drop, summary")].filter(e => e.offsetParent)
-          .filter(e => e.getBoundingClientRect().height < 43.9).map(e => e.outerHTML)""")
-        assert small == []
-        assert complaints(page) == []
+        yield page
+
+
+@needs_chromium
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_in_light_and_dark(phone, scheme):
+    phone.emulate_media(color_scheme=scheme)
+    assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    small = phone.evaluate("""[...document.querySelectorAll("button, .drop, summary")].filter(e => e.offsetParent)
+      .filter(e => e.getBoundingClientRect().height < 43.9).map(e => e.outerHTML)""")
+    assert small == []
+    assert complaints(phone) == []
 
 
 UNSURE = dict(doubt="novel", novelty=1.43, limit=1.23)
