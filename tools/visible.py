@@ -50,7 +50,8 @@ def names(source: str) -> tuple[set[str], set[str]]:
 def imported(sources: list[str]) -> dict[str, tuple[str, str]]:
     "Names that cells import → where from, and as it is written: `('os', '')`, `('pathlib', 'Path')`"
     found = {}
-    for node in (n for source in sources for n in ast.walk(ast.parse(plain_python(source)))):
+    importing = [plain_python(source) for source in sources if "import" in source]
+    for node in (n for source in importing for n in ast.walk(ast.parse(source))):
         for a in node.names if isinstance(node, (ast.Import, ast.ImportFrom)) else ():
             written = a.name + f" as {a.asname}"*bool(a.asname)
             if isinstance(node, ast.ImportFrom): found[a.asname or a.name] = node.module, written
