@@ -34,6 +34,15 @@ def as_typed(text: str) -> str:
     return CODE.sub(lambda m: m[1] or f"`{m[0]}`", text)
 
 
+def remembered(name_of):
+    "`name_of`, which looks through all names of a module, asked once for each type"
+    kept = cache(name_of)
+    def _name_of(anno, mod):
+        try: return kept(anno, mod)
+        except TypeError: return name_of(anno, mod)  # such as a type that carries a dictionary
+    return _name_of
+
+
 def first_part(sym) -> str:
     "A docstring without the sections for `help`: a page shows the comments that they are made from"
     said, *more = re.split(r"\n\n(?:Parameters|Returns|Raises|Attributes)\n-", docstring(sym))[0].split("\n\n")
@@ -53,6 +62,7 @@ def write_api() -> None:
     shorten_defaults()
     api.doc, cell = first_part, api.cell
     api.cell = lambda text: cell(as_typed(text))
+    api.name_of = remembered(api.name_of)
     inspect.getsourcelines = cache(inspect.getsourcelines)  # for a class it parses the module, and it is asked thrice
     api.build(api.Settings.read(PAGES, dict(packages=["birdornot"], root="..", linkify=False,
                                             source=f"https://github.com/{REPO}/blob/main")))
