@@ -187,7 +187,8 @@ def test_the_corner_of_a_table_is_no_heading():
 @pytest.mark.parametrize("said, shown", [
     ("as with --croissant, or `--out`", "as with `--croissant`, or `--out`"), ("1-2 and a - b", "1-2 and a - b"),
     ("such as holiday/*.jpg or holiday/**/*.png, and", "such as `holiday/*.jpg` or `holiday/**/*.png`, and"),
-    ('words: data-say="key", "other"', 'words: `data-say="key"`, "other"')])
+    ('words: data-say="key", "other"', 'words: `data-say="key"`, "other"'),
+    ("'auto' or '', the user's own", "`'auto'` or `''`, the user's own")])
 def test_what_a_comment_shows_as_typed_stays_so_in_the_reference(said, shown): assert as_typed(said) == shown
 
 

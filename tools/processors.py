@@ -22,6 +22,7 @@ from nbdev.processors import (
     rm_export,
 )
 from nbdev.showdoc import showdoc_nm
+from reference import as_typed
 from visible import to_type_along
 
 processors.get_config = cache(config.get_config)  # nbdev reads pyproject.toml again for every cell
@@ -113,7 +114,7 @@ class show_definitions(Processor):
         name = definition and showdoc_nm(definition)
         if not name or name in self.titles: return ""
         link = f"[reference](api/{self.module}.qmd#{name}){{.to-reference}}"
-        said = "" if opened else ast.get_docstring(definition) or ""
+        said = "" if opened else as_typed(ast.get_docstring(definition) or "")
         return f"\n### {name}{'' if opened else ' {.unnumbered .unlisted}'}\n\n{link}\n\n{said}\n"
 
 

@@ -26,11 +26,12 @@ def shorten_defaults() -> None:
                 o.__defaults__ = tuple(Numbers(d) if isinstance(d, np.ndarray) else d for d in o.__defaults__)
 
 
-CODE = re.compile(r"(`[^`]*`)|--[a-z][\w-]*|[\w-]+=\"[^\"]*\"|[^\s,;()]*\*[^\s,;()]*")
+CODE = re.compile(r"(`[^`]*`)|--[a-z][\w-]*|[\w-]+=\"[^\"]*\"|(?<!\w)'[\w.-]*'(?!\w)"
+                  r"|[^\s,;()]*\*[^\s,;()]*")
 
 
 def as_typed(text: str) -> str:
-    "Set as code what a comment shows as it is typed: options, attributes and patterns, which Markdown would change"
+    "Set as code what a comment shows as it is typed, and Markdown would change: options, attributes, strings, patterns"
     return CODE.sub(lambda m: m[1] or f"`{m[0]}`", text)
 
 
