@@ -658,7 +658,7 @@ def _decoded_cut(cut, max_size, megabytes, seconds):
 
 
 def _decoded_image(im, max_size):
-    "Do the same with a picture in memory, which is left as it is"
+    "Turn a copy of a picture in memory upright: return it, its original size and no warnings"
     try: up = im.getexif().get(0x0112, 1)
     except Exception: up = 1  # a block that makes no sense
     return _as_viewed(im.copy(), up, None, max_size), (im.size[::-1] if up in (5, 6, 7, 8) else im.size), ""
