@@ -115,7 +115,9 @@ def _as_learner(probe):
 def _learner_heat(learn, pictures, wanted):
     "Compute Grad-CAM for a learner"
     import torch
-    size = learn.dls.one_batch()[0].shape[-1]
+
+    from birdornot.learner import picture_side
+    size = picture_side(learn.dls)
     norm = next(f for f in learn.dls.after_batch.fs if type(f).__name__ == "Normalize")
     x = torch.from_numpy(np.stack([model_input(p.convert("RGB"), size) for p in pictures])).to(learn.dls.device)
     return grad_cam(*learn.model, (x - norm.mean)/norm.std, wanted)
@@ -456,11 +458,13 @@ def layer_patches(
     import torch
 
     from birdornot.finetune import cut_body
-    side = learn.dls.one_batch()[0].shape[-1]
+    from birdornot.learner import picture_side
+    side = picture_side(learn.dls)
     norm = next(f for f in learn.dls.after_batch.fs if type(f).__name__ == "Normalize")
     pictures = [open_upright(f, MAX_SIZE).resize((side, side)) for f in files]
     x = torch.from_numpy(np.stack([model_input(p, side) for p in pictures])).to(learn.dls.device)
-    with torch.inference_mode(): a = cut_body(learn.model[0], side, 1 - depth)[0]((x - norm.mean)/norm.std).cpu()
+    upto = cut_body(learn.model[0], side, 1 - depth)[0]
+    with torch.inference_mode(): a = torch.cat([upto((part - norm.mean)/norm.std).cpu() for part in x.split(16)])
     maps = _as_maps(a, getattr(getattr(learn.model[0], "model", None), "num_prefix_tokens", 0))
     step, reach = side/maps.shape[3], max(side/8, 2.5*side/maps.shape[3])
     def _patch(i, place):
