@@ -20,7 +20,7 @@ import subprocess
 import sysconfig
 import tarfile
 from collections.abc import Iterable
-from functools import lru_cache
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from xml.etree import ElementTree
@@ -40,6 +40,7 @@ class WebError(BirdornotError):
 RUNTIME = "onnxruntime-web-1.30.0"  # npm package and version
 _SHA512 = "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="  # of its tarball
 _RUNTIME_FILES = "ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"
+_FILES_SHA512 = "d/ksz7ioiXufCIJVgvxS4fokRlai2bOYdiqDS4BYZJRrFJ3+VSnekWtu/slqlzsaloG54xv8r+P20tzZ6vEqKg=="  # of these
 PAGE_FOLDER = files("birdornot")/"page"  # what was written by hand
 
 # %% ../nbs/76_web.ipynb #2bb1bc3e
@@ -56,7 +57,6 @@ def _pack(folder):
     if done.returncode: raise WebError(f"npm could not fetch {spec} ({done.stderr.strip()[:200]}); try again, {hand}")
 
 
-@lru_cache(1)
 def _unpacked(data):
     "Our files of the package, found in one pass: going back in what is compressed means to begin again"
     found = {}
@@ -65,7 +65,17 @@ def _unpacked(data):
             name = member.name.removeprefix("package/dist/")
             if name in _RUNTIME_FILES: found[name] = tar.extractfile(member).read()
             if len(found) == len(_RUNTIME_FILES): break
-    return found
+    return {name: found[name] for name in _RUNTIME_FILES}
+
+
+def _sha512(data): return base64.b64encode(hashlib.sha512(data).digest()).decode()
+
+
+def _kept(folder):
+    "Our files as they were unpacked before; none where one of them is missing or damaged"
+    try: found = {name: (folder/name).read_bytes() for name in _RUNTIME_FILES}
+    except OSError: return {}
+    return found if _sha512(b"".join(found.values())) == _FILES_SHA512 else {}
 
 # %% ../nbs/76_web.ipynb #1bace814
 def web_runtime(
@@ -84,12 +94,16 @@ def web_runtime(
         file name → contents; raises `WebError` where npm fails or the package is not the right one
     """
     cache = Path(cache or cache_dir())
+    if found := _kept(cache/RUNTIME): return found
     tarball = cache/f"{RUNTIME}.tgz"
     if not tarball.exists(): _pack(cache)
     data = tarball.read_bytes()
-    if base64.b64encode(hashlib.sha512(data).digest()).decode() != _SHA512:
+    if _sha512(data) != _SHA512:
         raise WebError(f"{str(tarball)!r} is not the package that we know; delete it and try again")
-    return dict(_unpacked(data))
+    found = _unpacked(data)
+    with suppress(OSError), atomic_folder(cache/RUNTIME) as folder:  # to unpack 145 MB takes most of a second
+        for name, content in found.items(): (folder/name).write_bytes(content)
+    return found
 
 # %% ../nbs/76_web.ipynb #af57f623
 def label_words(
