@@ -24,10 +24,10 @@ from xdist.scheduler import LoadFileScheduling
 
 FLAGS = ("net", "slow", "gpu", "fastai")
 SECONDS = {  # of processor, as measured: what takes long begins first, and nobody waits for one at the end
-    "torch tunes": 85, "torch": 80, "test_cli": 55, "test_site": 50, "test_inputs": 33, "test_scale": 26,
-    "test_clean": 22, "test_web": 21, "test_download": 21, "test_review": 20, "test_studio": 20, "test_picture": 19,
-    "test_dataset": 18, "test_change": 16, "test_studio_page": 16, "test_light": 15, "test_app": 13, "test_names": 11,
-    "test_studio_take": 10, "test_hostile": 9, "test_acceptance": 8, "test_alike": 8}
+    "torch tunes": 85, "torch": 80, "test_site": 75, "test_cli": 65, "test_inputs": 33, "test_scale": 26,
+    "test_web": 26, "test_studio_page": 26, "test_review": 25, "test_clean": 22, "test_download": 21,
+    "test_studio": 20, "test_picture": 19, "test_dataset": 18, "test_change": 16, "test_light": 15, "test_app": 13,
+    "test_names": 11, "test_studio_take": 10, "test_hostile": 9, "test_acceptance": 8, "test_alike": 8}
 WITH_TORCH = re.compile(r"\b(?:import|from) (?:torch|fastai|timm)|compare_backbones\(path")
 
 
