@@ -85,7 +85,7 @@ def save_feedback(
 def undo_feedback(
     dest: str | Path,  # dataset folder
     id: int  # what `save_feedback` returned
-) -> None:  # raises `FeedbackError` where this is no feedback
+) -> None:  # raises `FeedbackError` where this is not feedback
     """Take a correction back: the photo goes to quarantine, from where `birdornot clean --undo` can fetch it
 
     Parameters
@@ -98,7 +98,7 @@ def undo_feedback(
     Raises
     ------
     FeedbackError
-        where this is no feedback
+        where this is not feedback
     """
     with Ledger(dest, create=False, who="feedback") as ledger, at_work(ledger.layout, "feedback", 10):
         rows = ledger.rows(id=id, source="feedback")

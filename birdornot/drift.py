@@ -276,7 +276,7 @@ def estimate_error(
     middle = 1/(1 + np.exp(-odds))
     luck = 1.96/np.sqrt(n*middle*(1 - middle))
     low, high = (1/(1 + np.exp(-v)) for v in (odds - np.hypot(_BELOW, luck), odds + np.hypot(_ABOVE, luck)))
-    return float(middle), float(low) if low*n > 3 else 0.0, float(high)  # with under 3 expected, none is no surprise
+    return float(middle), float(low) if low*n > 3 else 0.0, float(high)  # with under 3 expected, finding none is likely
 
 # %% ../nbs/69_drift.ipynb #a8101ae5
 ASKED = 30  # photos whose labels are asked for

@@ -485,7 +485,7 @@ def _stays(left_out, parts):
 
 # %% ../nbs/61_finetune.ipynb #4555b624
 def _after_trial(done, epochs):
-    "Say why the probe stays after a trial of `done` epochs of those planned: an early end is no fair one"
+    "Say why the probe stays after a trial of `done` epochs of those planned: one that ended early was not fair"
     if not done: return "there was no time for an epoch"
     return NO_BETTER if done == epochs else f"{NO_BETTER} in the {done} of {epochs} epochs that there was time for"
 

@@ -610,7 +610,7 @@ def _run_trial():
     data, full = sys.stdin.buffer.read(), _full(model, name, task["megabytes"])
     import onnxruntime  # noqa: F401  before there is a limit, so that it does not count
     answers = os.dup(1)
-    os.dup2(2, 1)  # what the runtime prints is no answer
+    os.dup2(2, 1)  # what the runtime prints must not be taken for an answer
     def answer(fault): os.write(answers, json.dumps(fault).encode())
     limit_memory(task["megabytes"])
     if sys.platform == "darwin": _watch_memory(task["megabytes"], lambda: answer(full))
