@@ -34,7 +34,7 @@ from birdornot.card import (
     write_attribution,
 )
 from .core import BACKBONE, BirdornotError, cores, in_words, put_in_place
-from .drift import MOST, REFERENCE, make_reference, one_a_group, project, reference_arrays
+from .drift import MOST, REFERENCE, make_reference, one_a_group, reference_arrays, shorten
 from .duplicates import sessions
 from .embed import Embedder, backbone_answers, backbone_onnx, one_core_session
 from .evaluate import Evaluation
@@ -504,7 +504,7 @@ def _graph_template(body, answers):
 # %% ../nbs/73_export.ipynb #02b05c88
 def _reference_template(channels):
     "Say how many embeddings a reference keeps, and by which random signs they are shortened, a bit each, row by row"
-    directions = project(np.eye(channels))
+    directions = shorten(np.eye(channels))
     return dict(file=REFERENCE, most=MOST, columns=directions.shape[1],
                 signs=_base64(np.packbits(directions > 0).tobytes()))
 

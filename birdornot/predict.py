@@ -435,8 +435,8 @@ def _answers_of(clf, pixels, names):
     "Run the network, and turn what comes out into answers"
     found = make_predictions(out := clf.run(pixels), clf.info, names)
     if clf.reference is not None:
-        from birdornot.drift import project
-        for p, point in zip(found, project(out["embedding"])): p.point = point
+        from birdornot.drift import shorten
+        for p, point in zip(found, shorten(out["embedding"])): p.point = point
     return found
 
 

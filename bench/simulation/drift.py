@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 
-from birdornot.drift import check_drift, choose_to_label, error_from_labels, make_reference, one_a_group, project
+from birdornot.drift import check_drift, choose_to_label, error_from_labels, make_reference, one_a_group, shorten
 from birdornot.embed import Embedder
 from birdornot.novelty import ood_embeddings, ood_files
 from birdornot.picture import MAX_SIZE, open_upright
@@ -94,7 +94,7 @@ def judged_model(x, y, labels, seed, others):
 def compare(head, reference, x, y):
     "What is said of a folder, and what is true of it"
     result = evaluate_head(head, x, y)
-    drift = check_drift(reference, project(x), result.confidence, result.novelty, result.unsure)
+    drift = check_drift(reference, shorten(x), result.confidence, result.novelty, result.unsure)
     picked, chance = choose_to_label(drift.wrong)
     labelled = error_from_labels(drift.wrong, picked, chance, ~result.right[picked])
     return dict(unlike=drift.unlike, error=drift.error, labelled=labelled, truth=result.error, n=len(y))
