@@ -38,7 +38,7 @@ from .head import calibrate, probabilities, solve_head
 from birdornot.learner import (
     Fit,
     class_numbers,
-    embed,
+    embed_loader,
     picture_side,
     probe_learner,
     save_learner,
@@ -532,7 +532,7 @@ class _Tail:
     def solve(self):
         "Solve the head on the body as it came; → answers to pictures left out"
         labels, dls = list(self.learn.dls.vocab), self.learn.dls
-        ood = embed(self.learn, dls.test_dl(ood_files(labels, "choose")))
+        ood = embed_loader(self.learn, dls.test_dl(ood_files(labels, "choose")))
         self.probe, left_out = build_head(self.x, self.y, labels, self.folds, ood)
         self.learn.probed = set_head(self.learn, self.probe).head
         return left_out
@@ -640,7 +640,7 @@ def judged_head(
     temperature, offset = calibrate_balanced(logits, y)
     head = Head(list(learn.dls.vocab), w.copy(), (b + offset).astype(np.float32), temperature, np.ndim(y) == 2,
                 fit_novelty(x, folds)[0])
-    ood, held_out = (embed(learn, learn.dls.test_dl(files))
+    ood, held_out = (embed_loader(learn, learn.dls.test_dl(files))
                      for files in (ood_files(head.labels, "choose"), learn.dls.valid_ds.items))
     others = evaluate_head(head, ood, np.zeros((len(ood), *np.shape(y)[1:]), y.dtype))
     said = Evaluation(head.labels, y, probabilities(logits + offset, temperature, head.multilabel))
@@ -815,7 +815,7 @@ def finetune(
     set_seed(seed, reproducible=True)
     folds, y = training_folds(learn, seed=seed), class_numbers(learn.dls.train_ds)
     parts = inner_folds(learn, seed, 3 if len(y) < SMALL else 4)
-    x, ood = (embed(learn, learn.dls.test_dl(files))
+    x, ood = (embed_loader(learn, learn.dls.test_dl(files))
               for files in (learn.dls.train_ds.items, ood_files(learn.dls.vocab, "choose")))
     solved, left_out = build_head(x, y, list(learn.dls.vocab), folds, ood)
     learn.probed = set_head(learn, solved).head
@@ -830,7 +830,7 @@ def finetune(
     if not keep.epochs:
         learn.probed = set_head(learn, solved).head
         return Tuning(0, keep.losses, NO_BETTER)
-    x, layer = embed(learn, learn.dls.test_dl(learn.dls.train_ds.items)), learn.model[1][-1]
+    x, layer = embed_loader(learn, learn.dls.test_dl(learn.dls.train_ds.items)), learn.model[1][-1]
     novelty = fit_novelty(x[rows], folds[rows])[0](x[judge])
     logits = x[judge] @ layer.weight.detach().cpu().numpy().T + layer.bias.detach().cpu().numpy()
     set_head(learn, judged_head(learn, logits, y[judge], novelty, x, folds))

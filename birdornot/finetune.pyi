@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
 from birdornot.core import BirdornotError
-from birdornot.learner import Fit, embed
+from birdornot.learner import Fit
 from birdornot.probe import Head
 import torch
 from fastai.callback.core import Callback

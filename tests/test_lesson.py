@@ -86,8 +86,8 @@ def test_classification_interpretation(dls, learn):
 
 
 def test_validate_agrees_with_evaluate(learn):
-    from birdornot.learner import evaluate
-    assert evaluate(learn).error == pytest.approx(learn.validate()[1], abs=1e-6)
+    from birdornot.learner import evaluate_learner
+    assert evaluate_learner(learn).error == pytest.approx(learn.validate()[1], abs=1e-6)
 
 
 def test_lr_find_leaves_the_weights_alone(learn):
@@ -152,13 +152,13 @@ def test_weights_that_cannot_be_had_leave_the_dataloaders_as_they_were(dls, monk
 def test_imbalanced_classes_each_have_their_say(tmp_path):
     """Thirty forests and ten birds: a probe that always answered forest would be right three times in four."""
     from birdornot.datablock import dataloaders
-    from birdornot.learner import evaluate, probe_learner, vision_learner
+    from birdornot.learner import evaluate_learner, probe_learner, vision_learner
     from birdornot.sample import make_sample
     make_sample(tmp_path, n=30, kinds=("forest",), seed=7)  # drawn for the chapter on drift as well
     make_sample(tmp_path, n=10, kinds=("bird",), seed=7)
     learn = vision_learner(dataloaders(tmp_path, size=128, valid_pct=0.33))
     probe_learner(learn)
-    recall = {r["label"]: r["recall"] for r in evaluate(learn).per_class}
+    recall = {r["label"]: r["recall"] for r in evaluate_learner(learn).per_class}
     assert recall.keys() == {"bird", "forest"} and min(recall.values()) >= 0.5
 
 
