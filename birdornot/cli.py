@@ -319,7 +319,7 @@ def make(
 # %% ../nbs/90_cli.ipynb #ca5ceb35
 @command("birdornot demo", "birdornot demo --out try", resumes=True)
 def demo(
-    n: int = 120,  # drawings of each kind
+    n: int = 80,  # drawings of each kind
     out: Path = Path("bird_or_forest"),  # dataset folder
     seed: int = 42,  # same seed, same result
     json: bool = False,  # print, last, one line of JSON, as `make` does
