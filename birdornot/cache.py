@@ -116,7 +116,8 @@ def _shrink_vectors(db, limit):
     if size*number("PRAGMA page_count") > limit: db.executescript("PRAGMA incremental_vacuum")
 
 # %% ../nbs/04_cache.ipynb #df851210
-_CACHED_FILES = ("*.onnx", "*.safetensors", ".export-*", "vectors.sqlite*", "sound")  # names of our files in the cache
+_LISTED_FILES = ("*.onnx", "*.safetensors", ".export-*", "ood-*", "onnxruntime-web-*")  # names of our files here
+_CACHED_FILES = (*_LISTED_FILES, "vectors.sqlite*", "sound")
 
 
 def _bytes_below(path):
@@ -136,7 +137,7 @@ def cache_contents() -> list[dict[str, object]]:  # what, pictures (None for oth
     try:
         with closing(_open_vectors()) as db: kinds = db.execute(sql).fetchall()
     except (OSError, sqlite3.Error): kinds = []
-    files = [f for pattern in _CACHED_FILES[:3] for f in sorted(cache_dir().glob(pattern))]
+    files = [f for pattern in _LISTED_FILES for f in sorted(cache_dir().glob(pattern))]
     return [*[dict(what=f.name, pictures=None, bytes=_bytes_below(f)) for f in files],
             *[dict(what=f"vectors of {kind}", pictures=n, bytes=size) for kind, n, size in kinds]]
 
