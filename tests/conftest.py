@@ -1,7 +1,7 @@
 """Tests marked `net`, `slow` or `gpu` run only when `BIRDORNOT_FLAGS` names the mark, as flagged cells do; those marked
 `fastai` wherever fastai is installed.
 
-What makes two cores last: a file to a worker, the long ones first; two workers more than cores, since some wait; one
+What makes two cores last: a file to a worker, the long ones first; three workers more than cores, since some wait; one
 thread of arithmetic to a process; temporary files in memory, where there is enough, since each commit of SQLite waits
 for a disk; modules compiled once; garbage looked for less often; and a picture of the sample is drawn once (50 ms)
 and then read from pytest's cache, which is another one when the drawing changes."""
@@ -50,7 +50,7 @@ def _write_into_memory(place="/dev/shm", enough=8e9):
 
 def pytest_xdist_auto_num_workers():
     from birdornot.core import cores
-    return cores() + 2
+    return cores() + 3
 
 
 def pytest_collection_modifyitems(items):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from environment import importable_with
+from IPython.core.interactiveshell import InteractiveShell
 from nbdev.test import test_nb as run_notebook
 
 from birdornot.core import has_fastai
@@ -48,7 +49,9 @@ def test_notebook(name, nbs, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # what a page leaves for its reader to use goes afterwards
     if not has_fastai() and name in WITH_FASTAI: pytest.skip("the whole page needs fastai, as its head says")
     done, _ = run_notebook(nbs/name, basepath=NBS.parent, profile=False)
-    gc.freeze()  # what is left are modules: the shell collects garbage at its end, and need not look at them each time
+    if shell := InteractiveShell._instance: shell.user_ns.clear()  # it stays, with all that its cells have named
+    gc.collect()
+    gc.freeze()  # what is left are modules, which need not be looked at each time
     assert done
 
 
