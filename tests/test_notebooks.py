@@ -44,12 +44,18 @@ def no_more_than_was_asked(monkeypatch):
     if "net" not in flags.split(): exec(OFFLINE, {})
 
 
+def _forget_learners(names):
+    "Delete learners, DataLoaders and tensors, which the shell would keep; what patches use, such as modules, stays"
+    for k, v in [*names.items()]:
+        if type(v).__module__.partition(".")[0] in ("fastai", "torch") and not isinstance(v, type): del names[k]
+
+
 @pytest.mark.parametrize("name", sorted(NAMES, key=lambda name: name.removesuffix(".ipynb") not in LONG))
 def test_notebook(name, nbs, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # what a page leaves for its reader to use goes afterwards
     if not has_fastai() and name in WITH_FASTAI: pytest.skip("the whole page needs fastai, as its head says")
     done, _ = run_notebook(nbs/name, basepath=NBS.parent, profile=False)
-    if shell := InteractiveShell._instance: shell.user_ns.clear()  # it stays, with all that its cells have named
+    if shell := InteractiveShell._instance: _forget_learners(shell.user_ns)
     gc.collect()
     gc.freeze()  # what is left are modules, which need not be looked at each time
     assert done
