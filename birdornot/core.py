@@ -92,8 +92,9 @@ def _has_gpu():
 def _has_browser_runtime():
     if any(cache_dir().glob("onnxruntime-web-*")): return True
     if not (npm := shutil.which("npm") or shutil.which("npm", path=get_path("scripts"))): return False
-    asked = [npm, "view", "onnxruntime-web", "version", "--fetch-retries=0"]
-    return not subprocess.run(asked, capture_output=True, timeout=60).returncode
+    asked = [npm, "view", "onnxruntime-web", "version", "--fetch-retries=0", "--fetch-timeout=5000"]
+    try: return not subprocess.run(asked, capture_output=True, timeout=15).returncode
+    except (OSError, subprocess.TimeoutExpired): return False  # as behind a firewall that never answers
 
 # %% ../nbs/00_core.ipynb #dc9b8c02
 def _is_here(need):

@@ -82,9 +82,10 @@ from .picture import MAX_SIZE, MEGABYTES, SECONDS, contact_sheet, left_out_line,
 from birdornot.predict import (
     Classifier,
     Prediction,
-    check_photos,
+    compare_answers,
     find_photos,
     judge,
+    load_reference,
     make_predictions,
     say_outdated,
 )
@@ -1224,32 +1225,32 @@ def _repr_html_(self: Made):
 
 # %% ../nbs/80_make.ipynb #f26617c1
 def _judge_on_test(model, pictures, **limits):
-    "Judge a finished model on the pictures kept for the test, if there are any; lines say what is left out"
-    if not pictures: return None
+    "Judge a finished model on the pictures kept for the test; its result, and a comparison with the exam, or None each"
+    if not pictures: return None, None
     clf = Classifier(model, **limits)
+    load_reference(clf)
+    photos, labels = map(list, zip(*pictures))
     with warnings.catch_warnings(record=True, action="always", category=UserWarning) as warned:
-        photos, labels = zip(*pictures)
-        try: result = judge(clf, list(photos), list(labels), "the test pictures")
-        except BirdornotError as e: return say("test", f"not judged: {e}")
+        found = [*clf.predict_many(photos)]
+        try: result = judge(clf, photos, labels, "the test pictures", found)
+        except BirdornotError as e: return say("test", f"not judged: {e}"), None
     for w in warned: say("test", w.message)
-    return result
+    judged = {str(f) for f in result.files}
+    try: return result, compare_answers(clf, [p for p in found if str(p.path) in judged])
+    except BirdornotError: return result, None  # too few to tell
 
 
-def _test_section(model, pictures, result):
+def _test_section(result, drift):
     "Write what the report says of the pictures kept for the test, and whether they are like those of the exam"
     if not result: return {}
-    try: drift = check_photos(Classifier(model), [photo for photo, _ in pictures])
-    except BirdornotError: like = ""  # too few to tell
-    else:
-        say("check", drift)
-        like = f" {drift}."
-    return {"Test": f"On the pictures kept for the test: {result}.{like}"}
+    if drift: say("check", drift)
+    return {"Test": f"On the pictures kept for the test: {result}." + (f" {drift}." if drift else "")}
 
 
 def _say_test(trained, pictures):
     "Say how often what was trained is wrong on the pictures kept for the test, as the model that will be exported"
     with TemporaryDirectory() as d:
-        result = _judge_on_test(export_model(trained, Path(d)/"model", trained.result), pictures)
+        result, _ = _judge_on_test(export_model(trained, Path(d)/"model", trained.result), pictures)
     if result: say("test", result)
 
 
@@ -1372,8 +1373,8 @@ def make(
                 limit = 0 if late else 24 if source == "sample" else 60  # the tour is a quick one
                 sections = _model_sections(trained, result, dest, limit)
                 model = _export(trained, result, dest, layout.model)
-                tested = _judge_on_test(model, exam, megabytes=megabytes, seconds=seconds)
-                sections = _test_section(model, exam, tested) | sections
+                tested, drift = _judge_on_test(model, exam, megabytes=megabytes, seconds=seconds)
+                sections = _test_section(tested, drift) | sections
                 page = write_report(dest, result, layout.report, sections)
             said = " ".join(verdict_on(dest, result))
     return Made(words, dest, hits, downloaded, cleaned, trained, result, model, page, took, tested, said)

@@ -555,7 +555,8 @@ def judge(
     clf: Classifier,  # the model
     photos: list[str | Path],  # paths or addresses
     names: list[str],  # what each is: a label, or several joined by +
-    where: str | Path = "the table"  # where they come from, for messages
+    where: str | Path = "the table",  # where they come from, for messages
+    found: list[Prediction] | None = None  # its answers to them, where they are known
 ):  # `birdornot.evaluate.Evaluation` of those it was not trained on; raises `BirdornotError` where there are none
     """Judge a model on labelled photos; those that are broken or were trained on are set apart, with a warning
 
@@ -569,6 +570,8 @@ def judge(
         what each is: a label, or several joined by +
     where
         where they come from, for messages
+    found
+        its answers to them, where they are known
 
     Returns
     -------
@@ -577,7 +580,7 @@ def judge(
     from birdornot.evaluate import Evaluation
     targets, seen = _named_targets(names, clf.labels, where), _trained_on_mask(clf, photos)
     if clf.info["multilabel"] and targets.ndim == 1: targets = np.eye(len(clf.labels), dtype=bool)[targets]
-    found, novel = list(clf.predict_many(photos)), "novelty" in clf.outputs
+    found, novel = found or list(clf.predict_many(photos)), "novelty" in clf.outputs
     if bad := [p for p in found if p.error]:
         warnings.warn(f"{plural(len(bad), 'photo is', 'photos are')} left out, the first: {bad[0]}", stacklevel=3)
     def _result(rows):

@@ -80,3 +80,16 @@ def static_server(folder):
     finally:
         server.shutdown()
         server.server_close()
+
+
+PHONE = dict(viewport=dict(width=360, height=740), has_touch=True, is_mobile=True, reduced_motion="reduce")
+
+
+def assert_fits_phone(page, scheme):
+    "Hold that a page on a phone is not too wide, that what is touched is large enough, and that axe is content"
+    page.emulate_media(color_scheme=scheme)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    small = page.evaluate("""[...document.querySelectorAll("button, .drop, summary")].filter(e => e.offsetParent)
+      .filter(e => e.getBoundingClientRect().height < 43.9).map(e => e.outerHTML)""")
+    assert small == []
+    assert complaints(page) == []
