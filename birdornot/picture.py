@@ -498,6 +498,7 @@ def _open_cut(cut):
     with _warnings_lock, warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our limits are stricter
+        warnings.simplefilter("ignore", ResourceWarning)  # of files that others left open, cleared away just now
         im = plugin(io.BytesIO(cut.data))
     up, complaint = _way_up(cut.exif or im.info.get("exif") or b"")
     said = [str(w.message).strip()[:80] for w in said] + [complaint]*bool(complaint)
