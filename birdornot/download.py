@@ -686,7 +686,7 @@ def _fetch_all(jobs, fetch, workers, per_host, tries, max_wait, stop=lambda: Non
     "Yield each job with its result, with at most `workers` in flight"
     turns, inbox, outbox, flying = _Turns(jobs, per_host), SimpleQueue(), SimpleQueue(), 0
     network = _Network(len(turns.sites), min(max_wait, NETWORK_PATIENCE))
-    threads = _start_workers(min(workers, len(jobs)), inbox, outbox, fetch)
+    threads = _start_workers(min(workers, len(jobs), per_host*len(turns.sites)), inbox, outbox, fetch)
     room = len(threads)
     try:
         while flying or turns:

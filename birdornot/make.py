@@ -27,6 +27,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from html import escape
@@ -37,7 +38,7 @@ from tempfile import TemporaryDirectory
 
 from fastcore.basics import patch
 
-from .backbone import LADDER, installed_ladder
+from .backbone import LADDER, installed_backbones, installed_ladder
 from .card import rightly_refused
 from .clean import TWO_LABELS, check_near, clean_images, own_label, say_cleaned, say_refused
 from birdornot.core import (
@@ -564,11 +565,12 @@ def _clock(stage, seconds):
 
 
 def _say_rungs(tried):
-    "Say how good each rung of the ladder was"
+    "Say how good each rung of the ladder was; the smaller loss decides, where it is smaller by more than chance"
     if len(tried) < 2: return
     *_, taken = tried
     for r in sorted(tried, key=lambda r: LADDER[r["backbone"]]):
-        say("train", f"{r['backbone']}: {r['error']:.1%} wrong, cross-validated{', taken' if r is taken else ''}")
+        said = f"{r['error']:.1%} wrong, loss {r['loss']:.3f}, cross-validated"
+        say("train", f"{r['backbone']}: {said}{', taken' if r is taken else ''}")
 
 
 def _train_probe(dest, wanted, why, minutes=None):
@@ -1269,6 +1271,15 @@ def _wait_turn(layout):
             lock.unlink(missing_ok=True)
             home.rmdir()
 
+# %% ../nbs/80_make.ipynb #d189892c
+@contextmanager
+def _opened_ahead(backbone):
+    "Build and open a backbone while pictures are found and fetched, which is mostly waiting; errors are left for later"
+    with ThreadPoolExecutor(1) as pool:
+        if backbone in installed_backbones(): pool.submit(Embedder, backbone)
+        yield
+
+
 # %% ../nbs/80_make.ipynb #ce827e16
 def make(
     words: Sequence[str] = (),  # two or more, a class each; by default the sub-folders of `folder`, or `table`'s labels
@@ -1351,8 +1362,9 @@ def make(
     with _wait_turn(layout):
         refresh(layout)
         check_words(words, dest, multilabel)
-        with _clock("search", took): hits = find_missing(words, dest, n, source, folder, table, multilabel)
-        with _clock("download", took): say("download", downloaded := download_images(dest, hits))
+        with _opened_ahead(backbone or BACKBONE):
+            with _clock("search", took): hits = find_missing(words, dest, n, source, folder, table, multilabel)
+            with _clock("download", took): say("download", downloaded := download_images(dest, hits))
         with _clock("clean", took):
             before = classes_of(dest)
             say("clean", cleaned := clean_images(dest, near=near, multilabel=multilabel, **limits))
