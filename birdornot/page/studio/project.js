@@ -25,7 +25,7 @@ export class Project extends EventTarget {
   of(id) { return this.photos.filter(p => p.of === id); }
   called(name) { return this.classes.find(c => c.name === name); }
   classOf(photo) { return this.classes.find(c => c.id === photo.of); }
-  free() { return this.classes.find(c => !c.name && !this.photos.some(p => p.of === c.id)); }
+  free(id) { return this.classes.find(c => (id ?? c.id) === c.id && !c.name && !this.photos.some(p => p.of === c.id)); }
   has(sha256, id) { return this.photos.find(p => p.sha256 === sha256 && p.of === id); }
 
   // Other photos of the group that a photo is in: copies of it.

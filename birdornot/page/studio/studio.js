@@ -83,7 +83,7 @@ class Studio {
     if (!folder) return id ?? this.last ?? project.classes[0].id;
     const name = folder.normalize("NFC").trim(), there = project.called(name);
     if (there) return there.id;
-    const empty = project.classes.find(c => c.id === id && c === project.free()) ?? project.free();
+    const empty = project.free(id) ?? project.free();
     if (!empty) return project.addClass(name).id;
     project.rename(empty.id, name);
     this.cards.draw();
