@@ -285,9 +285,9 @@ class LeakReport:
         tuple[float, float]
             low and high
         """
-        from scipy.stats import t
+        from scipy.special import stdtrit  # its quantile; scipy.stats takes a second to import
         d, shares = np.subtract(self.honest, self.random), np.array([np.mean(self.random), np.mean(self.honest)])
-        half = max(t.ppf(0.975, len(d) - 1)*d.std(ddof=1)/len(d)**0.5,
+        half = max(stdtrit(len(d) - 1, 0.975)*d.std(ddof=1)/len(d)**0.5,
                    1.96*((shares*(1 - shares)).sum()/self.pictures)**0.5)
         return self.gap - half, self.gap + half
 
