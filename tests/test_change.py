@@ -124,7 +124,7 @@ MATRIX = [(BIRD, c) for c in (
     OWN)] + [(WORDS, c) for c in (
     {"bird=60, forest=30, thing=10), 50": "bird=20, thing=10, forest=8), 15"}, {"seed=42": "seed=1"},
     {"bird=60, forest=30, thing=10), 50": "bird=30, thing=10), 30"})] + [
-    ("tutorials/05_lots", {"N, N_TEST = 92, 60": "N, N_TEST = 40, 30"}),
+    ("tutorials/05_lots", {"N, N_TEST = 62, 30": "N, N_TEST = 20, 12"}),
     ("tutorials/03_backbones", {"dict(bird=60, forest=30, thing=10)": "dict(bird=20, thing=12)"})]
 
 
