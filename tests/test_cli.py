@@ -30,6 +30,18 @@ def tree(folder):
     return {f.relative_to(folder).as_posix(): f.stat().st_size for f in folder.rglob("*") if f.is_file()}
 
 
+@pytest.fixture
+def inside(monkeypatch, capsys):
+    "`birdornot` in this process, where what a test has changed holds; the result is of the same kind"
+    from birdornot.cli import main
+
+    def run(*words, cwd):
+        monkeypatch.chdir(cwd)
+        capsys.readouterr()
+        return subprocess.CompletedProcess(words, main([*map(str, words)]), *capsys.readouterr())
+    return run
+
+
 N = 18  # pictures of a class: as many as a verdict, groups of a test and six new photos need
 
 
@@ -209,7 +221,7 @@ def test_why_answers_and_names_the_nearest_without_torch(made, photos):
     assert "nothing.jpg" in one_line(birdornot("why", "bird_or_forest", "nothing.jpg", cwd=cwd))
 
 
-def test_why_goes_by_what_was_trained(made, photos, monkeypatch, tmp_path):
+def test_why_goes_by_what_was_trained(made, photos, inside, monkeypatch, tmp_path):
     "A probe at another size finds other likenesses, and nothing is embedded at the usual size"
     from birdornot.cache import cache_contents, cache_dir
     cwd, _ = made
@@ -220,10 +232,11 @@ def test_why_goes_by_what_was_trained(made, photos, monkeypatch, tmp_path):
     photo = sorted((photos/"forest").glob("*.jpg"))[0]
     with monkeypatch.context() as alone:
         alone.setenv("BIRDORNOT_CACHE", str(tmp_path))
-        (small, *_), near, *_ = ask_why("small", photo, cwd=cwd)
+        small = inside("why", "small", photo, cwd=cwd).stdout.splitlines()
         assert all("-96-" in r["what"] for r in cache_contents() if r["pictures"])
-    (large, *_), far, *_ = ask_why("bird_or_forest", photo, cwd=cwd)
-    assert small != large and [r[0] for r in near] != [r[0] for r in far]
+    large = inside("why", "bird_or_forest", photo, cwd=cwd).stdout.splitlines()
+    (near, *_), (far, *_) = small[1:], large[1:]
+    assert small[0] != large[0] and near != far
 
 
 def test_why_writes_a_picture(made, photos):
@@ -239,14 +252,16 @@ def test_why_writes_a_picture(made, photos):
     assert plain == 0 and hot > 30, "the second field is the photo in grey with colour over it"
 
 
-def test_why_says_why_there_is_no_heat(made, photos):
+def test_why_says_why_there_is_no_heat(made, photos, inside, monkeypatch):
     from PIL import Image
+
+    from birdornot import embed
     cwd, _ = made
     photo = sorted((photos/"forest").glob("*.jpg"))[0]
-    code = ("import sys; sys.modules['torch'] = None; from birdornot import embed, cli; "
-            "embed.Embedder.has_maps = property(lambda self: False, lambda *_: None); sys.exit(cli.main(sys.argv[1:]))")
-    done = subprocess.run([sys.executable, "-c", code, "why", "bird_or_forest", str(photo), "--out", "cold.jpg"],
-                          capture_output=True, text=True, cwd=cwd)
+    with monkeypatch.context() as cold:
+        cold.setitem(sys.modules, "torch", None)
+        cold.setattr(embed.Embedder, "has_maps", property(lambda self: False, lambda *_: None), raising=False)
+        done = inside("why", "bird_or_forest", photo, "--out", "cold.jpg", cwd=cwd)
     assert done.returncode == 0 and "needs fastai; pip install" in done.stderr, done.stderr
     assert Image.open(cwd/"cold.jpg").format == "JPEG" and Image.open(cwd/"cold.jpg").width == 1600
     shutil.copytree(cwd/"bird_or_forest", cwd/"untrained", ignore=shutil.ignore_patterns("training", "model"))
@@ -292,9 +307,16 @@ def several(photos, tmp_path_factory):
     return folder
 
 
-def test_several_labels_from_words_to_answers(several):
+@pytest.fixture(scope="module")
+def labelled(several):
+    "What `make` said of them"
     done = birdornot("make", "bird", "forest", "--multilabel", "--folder", "photos", "--json", cwd=several)
     assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_several_labels_from_words_to_answers(several, labelled):
+    done = labelled
     summary, model = json.loads(done.stdout.splitlines()[-1]), several/"bird_or_forest"/"model"
     assert set(summary["pictures"]) == {"bird", "forest", "forest+bird"}
     assert summary["pictures"]["forest+bird"] > 0.8*(N - 6)
@@ -314,19 +336,16 @@ def test_several_labels_from_words_to_answers(several):
     assert again.returncode == 0 and "the probe of the last run is taken" in again.stderr
 
 
-def test_several_labels_are_judged_as_such(several):
+def test_several_labels_are_judged_as_such(several, labelled, inside, monkeypatch):
     "What was trained with --multilabel is compared and cross-validated with it too: bird+forest is no third class"
-    train = birdornot("make", "bird", "forest", "--multilabel", "--folder", "photos", cwd=several)
-    assert train.returncode == 0, train.stderr
+    from birdornot import backbones
     done = birdornot("evaluate", "bird_or_forest", "--folds", "2", "--json", cwd=several)
     assert done.returncode == 0, done.stderr
     assert [r["label"] for r in json.loads(done.stdout)["per_class"]] == ["bird", "forest"]
-    code = ("import sys, birdornot.backbones as b; from birdornot.cli import main; whole = b.compare_backbones\n"
-            "b.compare_backbones = lambda *a, **k: (t := whole(*a, **k), "
-            "print([r.labels for r in t.results.values()]))[0]\n"
-            "main(['backbones', 'bird_or_forest', '--names', 'tf_efficientnet_lite0'])")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=several)
-    assert done.stdout.startswith("[['bird', 'forest']]"), done.stdout + done.stderr
+    tables, whole = [], backbones.compare_backbones
+    monkeypatch.setattr(backbones, "compare_backbones", lambda *a, **k: tables.append(whole(*a, **k)) or tables[0])
+    done = inside("backbones", "bird_or_forest", "--names", "tf_efficientnet_lite0", cwd=several)
+    assert [r.labels for r in tables[0].results.values()] == [["bird", "forest"]], done.stdout + done.stderr
 
 
 def test_a_rare_combination_does_not_stop_training(several, tmp_path):
@@ -571,11 +590,12 @@ def test_unknown_source(tmp_path):
     assert "altavista" in one_line(birdornot("search", "bird", "--source", "altavista", cwd=tmp_path))
 
 
-def test_unreachable_engine(tmp_path):
-    nowhere = "http://127.0.0.1:9"  # the discard port: refused at once
-    env = dict(os.environ, HTTPS_PROXY=nowhere, HTTP_PROXY=nowhere, DDGS_PROXY=nowhere, XDG_CACHE_HOME=str(tmp_path))
+def test_unreachable_engine(tmp_path, inside, monkeypatch):
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "DDGS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # the discard port: refused at once
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     for source in ("openverse", "duckduckgo"):
-        assert source in one_line(birdornot("search", "bird", "--source", source, cwd=tmp_path, env=env))
+        assert source in one_line(inside("search", "bird", "--source", source, cwd=tmp_path))
 
 
 def test_unknown_backbone(made, photos):
