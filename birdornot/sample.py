@@ -335,14 +335,17 @@ def _hits(kind, n, seed, faults):
 _CC0 = "https://creativecommons.org/publicdomain/zero/1.0/"
 
 
+def _work_id(name): return str(uuid.uuid5(uuid.NAMESPACE_URL, f"sample://pictures/{name}"))
+
+
 def _openverse_entry(answer):
     "Describe a sample picture as one entry of `results` in an Openverse reply"
     name, about = answer["name"], parse_sample_name(answer["name"])
     known = describe_drawing(about["kind"], about["i"], about["seed"])
-    number = uuid.uuid5(uuid.NAMESPACE_URL, f"sample://pictures/{name}")
+    number = _work_id(name)
     title = f'{known["title"]} {about["i"]}'
     return dict(
-        id=str(number), title=title, indexed_on="2024-01-01T00:00:00.000000Z",
+        id=number, title=title, indexed_on="2024-01-01T00:00:00.000000Z",
         foreign_landing_url=f"sample://works/{name}", url=f"sample://pictures/{name}",
         creator="birdornot sample", creator_url="sample://works/",
         license="cc0", license_version="1.0", license_url=_CC0,
@@ -371,9 +374,9 @@ def _search_reply(query, answers):
     page, size, kind = numbers["page"], numbers["page_size"], query.get("q", "").strip().lower()
     if size > 20: return 401, dict(detail="page_size may not exceed 20 for anonymous requests")
     if page*size > 240: return 401, dict(detail="pagination depth may not exceed 240 for anonymous requests")
-    found = [_openverse_entry(o) for o in answers(kind)][:240] if kind in KINDS and "cc0" in codes else []
+    found = answers(kind)[:240] if kind in KINDS and "cc0" in codes else []
     return 200, dict(result_count=len(found), page_count=-(-len(found)//size), page_size=size, page=page,
-                     results=found[(page - 1)*size:page*size])
+                     results=[_openverse_entry(o) for o in found[(page - 1)*size:page*size]])
 
 # %% ../nbs/99_sample.ipynb #a99b54b6
 class _Handler(BaseHTTPRequestHandler):
@@ -467,7 +470,7 @@ class SampleWeb:
         return list(_hits(kind, self.n, self.seed, self.faults))
 
     def __enter__(self):
-        self.works = {_openverse_entry(o)["id"]: o for kind in KINDS for o in self.answers(kind)}
+        self.works = {_work_id(o["name"]): o for kind in KINDS for o in self.answers(kind)}
         self._server = _WebServer(("127.0.0.1", 0), _Handler)
         self._server.reply, self.url = partial(_reply, self), f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(.05,), daemon=True)
