@@ -268,7 +268,7 @@ def test_clean_takes_the_zoo(zoo, tmp_path):
 
 
 def test_a_reason_of_this_machine_is_tried_again(tmp_path):
-    pictures = dict(large=saved(scene((3000, 2000)), "PNG"), tiny=saved(scene((28, 28)), "PNG"), good=saved(scene()))
+    pictures = dict(large=saved(scene((1500, 1000)), "PNG"), tiny=saved(scene((28, 28)), "PNG"), good=saved(scene()))
     for name, data in pictures.items(): (tmp_path/name).write_bytes(data)
     hits = [Hit("bird", (tmp_path/n).as_uri(), title=n, source="folder") for n in pictures]
     download_images(dest := tmp_path/"d", hits, progress=False)
@@ -277,10 +277,10 @@ def test_a_reason_of_this_machine_is_tried_again(tmp_path):
         report = clean_images(dest, progress=False, **limits)
         return {r["title"]: r["status"] for r in report.rows}, report.done
 
-    assert after(megabytes=50) == (dict(large="quarantined", tiny="quarantined", good="clean"), 3)
+    assert after(megabytes=12) == (dict(large="quarantined", tiny="quarantined", good="clean"), 3)
     with Ledger(dest) as ledger: said = {r["title"]: r["reason"] for r in ledger.rows()}
-    assert "takes about 60 MB to decode, more than 50; save it smaller, or allow it: megabytes=60" in said["large"]
-    assert after(megabytes=60, dry_run=True)[0]["large"] == "clean"
+    assert "takes about 20 MB to decode, more than 12; save it smaller, or allow it: megabytes=20" in said["large"]
+    assert after(megabytes=20, dry_run=True)[0]["large"] == "clean"
     assert after() == (dict(large="clean", tiny="quarantined", good="clean"), 1)
     assert after(min_size=28) == (dict.fromkeys(pictures, "clean"), 1)
     assert after(min_size=28)[1] == 0
