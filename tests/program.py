@@ -24,7 +24,7 @@ import fastcore.all, filelock, numpy, onnx, PIL.Image, safetensors.numpy, slugif
 import birdornot.export, birdornot.make, birdornot.probe, birdornot.report, birdornot.search, birdornot.why
 from birdornot.cli import main
 for line in sys.stdin:
-    words, cwd, files = json.loads(line)
+    words, cwd, files, modules = json.loads(line)
     if not (child := os.fork()):
         for n, file in enumerate(files): os.dup2(os.open(file, os.O_RDWR), n)
         os.chdir(cwd)
@@ -32,6 +32,7 @@ for line in sys.stdin:
         sys.argv[1:] = words
         try: code = main()
         except SystemExit as e: code = e.code
+        with open(modules, "w") as f: print(*sys.modules, file=f)
         for stream in sys.stdout, sys.stderr: stream.flush()
         os._exit(code if isinstance(code, int) else int(code is not None))  # taking everything down would take a second
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
@@ -51,17 +52,31 @@ def _warm():
 
 
 def _forked(words, cwd):
-    "Let the warm process run the program; its exit code, and what it wrote to both streams"
+    "Let the warm process run the program; its exit code, what it wrote to both streams, and what it had imported"
     with tempfile.TemporaryDirectory() as d:
-        out, err = Path(d, "out"), Path(d, "err")
-        for file in (out, err): file.touch()
-        print(json.dumps([words, str(cwd), [os.devnull, str(out), str(err)]]), file=_warm().stdin, flush=True)
-        return int(_warm().stdout.readline()), out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8")
+        out, err, modules = files = [Path(d, name) for name in ("out", "err", "modules")]
+        for file in files: file.touch()
+        words = words, str(cwd), [os.devnull, str(out), str(err)], str(modules)
+        print(json.dumps(words), file=_warm().stdin, flush=True)
+        return int(_warm().stdout.readline()), *(file.read_text(encoding="utf-8") for file in files)
 
 
 def birdornot(*words, cwd=".", **kwargs):
     "Run the program with these words; its result with text output"
     words = list(map(str, words))
     if sys.platform == "linux" and not kwargs:
-        return subprocess.CompletedProcess(words, *_forked(words, Path(cwd).resolve()))
+        return subprocess.CompletedProcess(words, *_forked(words, Path(cwd).resolve())[:3])
     return subprocess.run([*UNCACHED, *words], capture_output=True, text=True, cwd=cwd, timeout=300, **kwargs)
+
+
+def program_and_imports(*words, cwd="."):
+    "Run the program with these words; its result, and the modules that were imported when it ended"
+    words = list(map(str, words))
+    if sys.platform == "linux":
+        *done, modules = _forked(words, Path(cwd).resolve())
+    else:
+        code = "import sys; from birdornot.cli import main; code = main(); print(*sys.modules); sys.exit(code)"
+        ran = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, cwd=cwd, timeout=300)
+        said, _, modules = ran.stdout.rstrip("\n").rpartition("\n")
+        done = ran.returncode, said, ran.stderr
+    return subprocess.CompletedProcess(words, *done), set(modules.split())

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from browser import chromium, complaints, needs_chromium
-from program import CONNECTS, PROGRAM, birdornot
+from program import CONNECTS, PROGRAM, birdornot, program_and_imports
 
 from birdornot.sample import make_sample
 
@@ -136,11 +136,9 @@ SHOWN = ("as it is", "without colours", "half as large", "the thing alone", "the
 def test_make_tests_for_shortcuts_without_torch(made, photos):
     cwd, _ = made
     (cwd/"bird_or_forest"/"training"/"shortcuts.json").unlink()
-    code = ("import sys; from birdornot.cli import main; main(sys.argv[1:]); "
-            "print({'torch', 'fastai', 'sklearn', 'scipy.stats', 'matplotlib', 'pandas'} & set(sys.modules))")
-    done = subprocess.run([sys.executable, "-c", code, "make", "bird", "forest", "--folder", str(photos)],
-                          capture_output=True, text=True, cwd=cwd)
-    assert done.stdout.splitlines()[-1] == "set()", done.stderr
+    done, imported = program_and_imports("make", "bird", "forest", "--folder", photos, cwd=cwd)
+    heavy = {"torch", "fastai", "sklearn", "scipy.stats", "matplotlib", "pandas"} & imported
+    assert done.returncode == 0 and not heavy and "birdornot.shortcuts" in imported, (heavy, done.stderr)
     model = cwd/"bird_or_forest"/"model"
     page = (model.parent/"report.html").read_text()
     rows = json.loads((model/"model.json").read_text())["shortcuts"]["slices"]
@@ -200,13 +198,11 @@ def test_export_alone_is_in_a_hurry(made):
 
 
 def ask_why(*words, cwd):
-    "Run `why` in a process that prints, last, what heavy it has imported; answer, rows and the rest"
-    code = ("import sys; from birdornot.cli import main; code = main(sys.argv[1:]); "
-            "print({'torch', 'fastai', 'matplotlib', 'pandas'} & set(sys.modules)); sys.exit(code)")
-    done = subprocess.run([sys.executable, "-c", code, "why", *map(str, words)],
-                          capture_output=True, text=True, cwd=cwd)
-    assert done.returncode == 0, done.stderr
-    *said, heavy = done.stdout.splitlines()
+    "Run `why`: what it said, the rows in it, what heavy it imported, and what it told"
+    done, imported = program_and_imports("why", *words, cwd=cwd)
+    assert done.returncode == 0 and "birdornot.why" in imported, done.stderr
+    said = done.stdout.splitlines()
+    heavy = {"torch", "fastai", "matplotlib", "pandas"} & imported
     return said, [line.split("  ") for line in said if line[0] in "01"], heavy, done.stderr
 
 
@@ -214,7 +210,7 @@ def test_why_answers_and_names_the_nearest_without_torch(made, photos):
     cwd, _ = made
     photo = sorted((photos/"forest").glob("*.jpg"))[0]
     (answer, *_), rows, heavy, said = ask_why("bird_or_forest", photo, "--k", "3", cwd=cwd)
-    assert heavy == "set()" and not said
+    assert not heavy and not said
     assert answer == birdornot("predict", "bird_or_forest/model", photo, cwd=cwd).stdout.strip()
     assert len(rows) == 3 and all((cwd/r[2]).parent.name == r[1] and (cwd/r[2]).exists() for r in rows)
     assert float(rows[0][0]) >= float(rows[1][0]) >= float(rows[2][0])
@@ -244,7 +240,7 @@ def test_why_writes_a_picture(made, photos):
     cwd, _ = made
     photo = sorted((photos/"forest").glob("*.jpg"))[0]
     said, rows, heavy, told = ask_why("bird_or_forest", photo, "--k", "3", "--out", "why.png", cwd=cwd)
-    assert len(said) == 4 and len(rows) == 3 and heavy == "set()" and not told
+    assert len(said) == 4 and len(rows) == 3 and not heavy and not told
     img = Image.open(cwd/"why.png").convert("RGB")
     assert img.width == 1600 and img.height > 1000  # the photo, the heat over it, below them three pictures
     plain, hot = (ImageChops.difference(*im.split()[::2]).getextrema()[1] for im in
@@ -426,12 +422,10 @@ def test_a_reader_who_has_seen_enough(made, photos, words):
 
 def test_predict_imports_nothing_heavy(made, photos):
     cwd, _ = made
-    code = ("import sys; from birdornot.cli import main; main(sys.argv[1:]); "
-            "print({'torch', 'fastai', 'pandas', 'matplotlib', 'scipy'} & set(sys.modules))")
     photo = next((photos/"forest").glob("*.jpg"))
-    done = subprocess.run([sys.executable, "-c", code, "predict", "bird_or_forest/model", str(photo)],
-                          capture_output=True, text=True, cwd=cwd)
-    assert done.stdout.splitlines()[-1] == "set()"
+    done, imported = program_and_imports("predict", "bird_or_forest/model", photo, cwd=cwd)
+    heavy = {"torch", "fastai", "pandas", "matplotlib", "scipy"} & imported
+    assert done.returncode == 0 and not heavy and "birdornot.predict" in imported, (heavy, done.stderr)
 
 
 def test_python_runs_the_package_too(tmp_path):
