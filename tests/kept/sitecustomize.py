@@ -1,4 +1,5 @@
-"""Read by every Python that the tests start: a picture of the sample is drawn once (50 ms) and then read from a folder.
+"""Read by every Python that the tests start: a picture of the sample is drawn once (50 ms), by the process that asks
+for it, and then read from a folder.
 What `BIRDORNOT_WITHOUT` names cannot be imported, as if it were not installed.
 
 Chapter 99 draws its own, and so does a process that is started without `PYTHONPATH`."""
@@ -48,6 +49,7 @@ class Finder:
             run(module)
             module.draw = keep_last(module.draw)
             module.sample_picture = keep_drawings(module.sample_picture, Path(os.environ["BIRDORNOT_DRAWINGS"]))
+            module._Studio.patience = float("inf")  # no helpers: the other cores are busy with other tests
 
         spec.loader.exec_module = exec_module
         return spec
