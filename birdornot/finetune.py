@@ -537,8 +537,6 @@ class _Tail:
         self.learn.probed = set_head(self.learn, self.probe).head
         return left_out
 
-    def solve_on(self, x, rows): return solve_head(x[rows], self.y[rows], self.folds[rows], len(self.layer.bias))[:2]
-
     def go_back(self):
         "Put the probe back"
         self.tail.load_state_dict(self.start)
@@ -547,7 +545,7 @@ class _Tail:
     def train(self, rows, judge, epochs, lr, **stop):
         "Train a tail; → logits on `judge` before training and after every epoch, and the weights after every epoch"
         self.tail.load_state_dict(self.start)
-        w, b = self.solve_on(self.x, rows)
+        w, b, *_ = solve_head(self.x[rows], self.y[rows], self.folds[rows], len(self.layer.bias))
         set_head(self.learn, Head(list(self.learn.dls.vocab), w, b))
         answers = Answers(**stop)
         tune = _tail_learner(self.learn, self.model, self.kept, self.y, rows, judge, [answers, _AsInAnswering()])
@@ -612,8 +610,7 @@ def judged_head(
     novelty: np.ndarray,  # N, of the same pictures, to the same bodies
     x: np.ndarray,  # embeddings of the training part by the learner's body
     folds: np.ndarray,  # their folds
-    coverage: float = 0.95,  # share of good pictures that must be answered
-    calibrated=calibrate_balanced  # function from logits and `y` to temperature and offsets
+    coverage: float = 0.95  # share of good pictures that must be answered
 ) -> Head:  # calibrated, with thresholds
     """Calibrate the head of a trained body by pictures not trained on, and choose its limits
 
@@ -633,8 +630,6 @@ def judged_head(
         their folds
     coverage
         share of good pictures that must be answered
-    calibrated
-        function from logits and `y` to temperature and offsets
 
     Returns
     -------
@@ -642,7 +637,7 @@ def judged_head(
         calibrated, with thresholds
     """
     w, b = (v.detach().cpu().numpy() for v in (learn.model[1][-1].weight, learn.model[1][-1].bias))
-    temperature, offset = calibrated(logits, y)
+    temperature, offset = calibrate_balanced(logits, y)
     head = Head(list(learn.dls.vocab), w.copy(), (b + offset).astype(np.float32), temperature, np.ndim(y) == 2,
                 fit_novelty(x, folds)[0])
     ood, held_out = (embed_loader(learn, learn.dls.test_dl(files))
@@ -673,16 +668,14 @@ def _judge_epochs(work, folds, epochs, lr, until):
     return said, states
 
 
-def _judged_solved(work, folds, states, kept):
-    "Solve a head on the tail of each fold; → novelty and logits of the pictures that this tail has not seen"
-    novelty, logits = [], []
+def _judged_novelty(work, folds, states, kept):
+    "Measure how novel the pictures of each fold are to the tail that has not seen them"
+    novelty = []
     for (rows, judge), weights in zip(folds, states):
         work.model.load_state_dict(weights[kept - 1])
         x = work.embed()
         novelty.append(fit_novelty(x[rows], work.folds[rows])[0](x[judge]))
-        w, b = work.solve_on(x, rows)
-        logits.append(x[judge] @ w.T + b)
-    return np.concatenate(novelty), np.concatenate(logits)
+    return np.concatenate(novelty)
 
 
 # %% ../nbs/61_finetune.ipynb #6b77189b
@@ -734,17 +727,13 @@ def train_tail(
     if not (kept := (len(losses) - 1)*_pays(losses)):
         work.go_back()
         return Tuning(0, losses, _after_trial(len(losses) - 1, epochs))
-    novelty, solved = _judged_solved(work, folds, states, kept)
+    novelty = _judged_novelty(work, folds, states, kept)
     done, _ = work.train(np.arange(n), judged[:1], epochs, lr, last=kept, until=until, keep=False)
     if len(done) <= kept:
         rows = folds[len(said) - 1][0]
         say("train", f"time is up: the last blocks have learned from {len(rows)} of {plural(n, 'picture')}")
         work.model.load_state_dict(states[-1][kept - 1])
-    x, y = work.embed(), work.y[judged]
-    head = judged_head(learn, logits[kept], y, novelty, x, work.folds)
-    set_head(learn, Head(head.labels, *work.solve_on(x, slice(None))))
-    again = judged_head(learn, solved, y, novelty, x, work.folds, calibrated=calibrate)
-    learn.refit = set_head(learn, head).head, again  # to be solved on all pictures, before it is given away
+    set_head(learn, judged_head(learn, logits[kept], work.y[judged], novelty, work.embed(), work.folds))
     return Tuning(kept, losses)
 
 

@@ -16,7 +16,7 @@ import tempfile
 import time
 import warnings
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -54,7 +54,7 @@ from birdornot.embed import (
     write_onnx,
 )
 from .evaluate import Evaluation
-from .head import calibrate, cross_calibrate, solve_head
+from .head import calibrate, cross_calibrate
 from .ledger import home_of
 from .novelty import fit_novelty, ood_files
 from birdornot.probe import (
@@ -581,23 +581,17 @@ def settle_head(
     return result
 
 # %% ../nbs/60_learner.ipynb #ef798fd8
-def _solve_again(head, x, y, folds, n):
-    "Solve a calibrated head, which knows the first `n` of the pictures, on all; temperature, offsets and limits stay"
-    (w, b), (_, before) = (solve_head(x[:m], y[:m], folds[:m], len(head.labels))[:2] for m in (len(x), n))
-    return replace(head, weight=w, bias=b + head.bias - before)
-
-
 def solve_on_all(
-    learn: Learner,  # fitted by `probe_learner` or `train_tail`; any other is left as it is
+    learn: Learner,  # fitted by `probe_learner`; any other is left as it is
     seed: int = 42,  # for the folds of the cross-validation
     coverage: float = 0.95  # share of good pictures that must be answered
 ) -> bool:  # whether it was done
-    """Judge a learner on the held-out part, then solve its head on all pictures
+    """Judge a probe on the held-out part, then solve its head on all pictures
 
     Parameters
     ----------
     learn
-        fitted by `probe_learner` or `train_tail`; any other is left as it is
+        fitted by `probe_learner`; any other is left as it is
     seed
         for the folds of the cross-validation
     coverage
@@ -608,19 +602,15 @@ def solve_on_all(
     bool
         whether it was done
     """
-    (judged, calibrated), probe = getattr(learn, "refit", (None, None)), getattr(learn, "probed", None)
-    if not any(learn.head is known for known in (judged, probe)): return False
+    if getattr(learn, "probed", None) is None or learn.probed is not learn.head: return False
     result, dls = evaluate_learner(learn), learn.dls
-    files, n = list(dls.train_ds.items) + list(dls.valid_ds.items), len(dls.train_ds)
-    result.known = n/len(files)
-    x = embed_loader(learn, dls.test_dl(files))
+    files = list(dls.train_ds.items) + list(dls.valid_ds.items)
+    result.known = len(dls.train_ds)/len(files)
+    x, ood = (embed_loader(learn, dls.test_dl(some)) for some in (files, ood_files(dls.vocab, "choose")))
     y = np.concatenate([class_numbers(ds) for ds in (dls.train_ds, dls.valid_ds)])
     folds = stratified_folds([str(v) for v in y.tolist()], _kept_together(learn, files), seed=seed)
-    if learn.head is judged: head = _solve_again(calibrated, x, y, folds, n)
-    else:
-        ood = embed_loader(learn, dls.test_dl(ood_files(dls.vocab, "choose")))
-        head = build_head(x, y, list(dls.vocab), folds, ood, coverage)[0]
-    learn.judged = set_head(learn, head).head, result
+    set_head(learn, build_head(x, y, list(dls.vocab), folds, ood, coverage)[0])
+    learn.judged = learn.head, result
     return True
 
 
@@ -628,7 +618,7 @@ def solve_on_all(
 def solved_on_all(self: Learner) -> bool:
     "Tell whether the head knows the held-out pictures, too"
     judged_head, judged = getattr(self, "judged", (None, None))
-    return judged_head is self.head and any(getattr(self, k, None) is not None for k in ("probed", "refit"))
+    return judged_head is self.head and getattr(self, "probed", None) is not None
 
 # %% ../nbs/60_learner.ipynb #2fbe6663
 def learner_fingerprint(
@@ -706,15 +696,12 @@ def save_learner(
     dest, head = home_of(path).training, learn.head
     dest.mkdir(exist_ok=True)
     weights = {k: v.detach().cpu().contiguous() for k, v in learn.model.state_dict().items()}
-    judged, refit = getattr(learn, "refit", (None, None))
-    if judged is not head: refit = None  # it was trained on since
-    facts = dict(kind="learner", fit=asdict(done), head=head_facts(head), refit=refit and head_facts(refit),
+    facts = dict(kind="learner", fit=asdict(done), head=head_facts(head),
                  probed=getattr(learn, "probed", None) is head) | learn.describe() | settings
     with atomic_file(dest/"learner.json") as described, atomic_file(dest/"head.safetensors") as arrays, \
-            atomic_file(dest/"weights.safetensors") as part, atomic_file(dest/"refit.safetensors") as again:
+            atomic_file(dest/"weights.safetensors") as part:
         save_file(weights, part)
         save_arrays(head_arrays(head), arrays)
-        save_arrays(head_arrays(refit) if refit else {}, again)
         described.write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
     return dest
 
@@ -749,5 +736,4 @@ def restore_learner(
     learn.model.load_state_dict(load_file(kept/"weights.safetensors"))
     set_head(learn, make_head(load_arrays(kept/"head.safetensors"), facts["head"]))
     if facts.get("probed"): learn.probed = learn.head
-    if facts.get("refit"): learn.refit = learn.head, make_head(load_arrays(kept/"refit.safetensors"), facts["refit"])
     return learn
