@@ -58,7 +58,7 @@ from PIL import Image
 
 from .card import rightly_refused
 from .clean import TWO_LABELS
-from .core import BirdornotError, atomic_file, command_line, cores, for_user, html_table, plural, split_url
+from .core import BirdornotError, atomic_file, command_line, for_user, html_table, plural, split_url
 from .drift import Drift
 from .duplicates import session_note, sessions
 from .evaluate import Evaluation
@@ -227,19 +227,15 @@ _EXPLAINED = 6  # mistakes with heat and neighbours, a quarter of a second each
 
 def _reasons(path, wrong, k=4):
     "Find heat and neighbours of mistakes: file → elements; none where what was trained here is another or gone"
-    wrong = [r for r in wrong if r["file"]][:_EXPLAINED]
+    found, wrong = {}, [r for r in wrong if r["file"]][:_EXPLAINED]
     try:
         trained = restore_trained(path)
-        def _explain(r):
-            like = [n for n in nearest_pictures(path, r["file"], k + 1)
-                    if os.path.abspath(n["file"]) != os.path.abspath(r["file"])]
-            heat = overlay(r["file"], heatmaps(trained, [r["file"]], r["called"])[0])
-            return [_figure(heat, f"what speaks for {r['called']}"),
-                    *(_figure(n["file"], f"{n['label']}, {n['similarity']:.2f} alike", 120) for n in like[:k])]
-        at_once = 1 if hasattr(trained, "dls") else cores()  # a learner's heat needs its gradients for itself
-        with ThreadPoolExecutor(at_once) as pool: reasons = [*pool.map(_explain, wrong)]
-        return {r["file"]: why for r, why in zip(wrong, reasons)}
+        for f, called in ((r["file"], r["called"]) for r in wrong):
+            like = [r for r in nearest_pictures(path, f, k + 1) if os.path.abspath(r["file"]) != os.path.abspath(f)]
+            found[f] = [_figure(overlay(f, heatmaps(trained, [f], called)[0]), f"what speaks for {called}"),
+                        *(_figure(r["file"], f"{r['label']}, {r['similarity']:.2f} alike", 120) for r in like[:k])]
     except BirdornotError: return {}
+    return found
 
 
 def _mistake(r, text, reasons):
