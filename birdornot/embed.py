@@ -15,7 +15,7 @@ Docs: https://birdornot.github.io/birdornot/embed.html.md"""
 # %% auto #0
 __all__ = ['WeightsUnavailable', 'quick_hub', 'find_backbone', 'backbone_name', 'backbone_config', 'pool_layers', 'reuse_memory',
            'as_tensors', 'pretrained_body', 'one_core_session', 'write_onnx', 'backbone_onnx', 'backbone_answers',
-           'Embedder', 'embed_files', 'similarities']
+           'LazyPicture', 'Embedder', 'embed_files', 'similarities']
 
 # %% ../nbs/51_embed.ipynb #93de5df9
 import ctypes
@@ -26,8 +26,10 @@ import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache, partial
 from hashlib import sha256
@@ -482,9 +484,25 @@ def _vectors_key(onnx):
     "Name what embeddings are cached under: the backbone, and Pillow, whose versions read pictures a little differently"
     return f"{onnx.stem}-pillow-{PIL.__version__}"
 
+# %% ../nbs/51_embed.ipynb #1a2b51e0
+@dataclass(frozen=True)
+class LazyPicture:
+    """A picture that is made only where its embedding is not known yet
+
+    Attributes
+    ----------
+    sha256
+        hash of all that it is made from, and of how; 64 hexadecimal digits
+    make
+        RGB, the same every time
+    """
+    sha256: str  # hash of all that it is made from, and of how; 64 hexadecimal digits
+    make: Callable[[], Image.Image]  # RGB, the same every time
+
 # %% ../nbs/51_embed.ipynb #511f4c5d
 def _upright_picture(picture):
     "Open a picture as a backbone is shown it"
+    if isinstance(picture, LazyPicture): return picture.make()
     return picture if isinstance(picture, Image.Image) else open_upright(picture, max_size=MAX_SIZE)
 
 
@@ -589,13 +607,14 @@ def _embed_missing(embedder, missing, progress):
 # %% ../nbs/51_embed.ipynb #9cd676cc
 def _hash(file):
     "Hash the bytes of a file, or the pixels of a picture (SHA-256); raise `BadPicture` where a file cannot be read"
+    if isinstance(file, LazyPicture): return file.sha256
     if isinstance(file, Image.Image): return sha256(f"{file.mode} {file.size} ".encode() + file.tobytes()).hexdigest()
     try: return content_hash(file)
     except OSError as e: raise BadPicture(f"{file} cannot be read ({e.strerror}); name a file that is there") from e
 
 
 def embed_files(
-    files: list,  # picture files, or Pillow pictures
+    files: list,  # picture files, Pillow pictures, or each a `LazyPicture`
     backbone: str = BACKBONE,  # any name in timm or torchvision
     size: int | None = None,  # side of the pictures, pixels; by default what the backbone was trained on
     progress: bool = True  # show a bar, where there is a terminal to show it
@@ -605,7 +624,7 @@ def embed_files(
     Parameters
     ----------
     files
-        picture files, or Pillow pictures
+        picture files, Pillow pictures, or each a `LazyPicture`
     backbone
         any name in timm or torchvision
     size

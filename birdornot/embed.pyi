@@ -1,9 +1,13 @@
 # written by nbdev-export from nbs: the types of birdornot.embed, with patched methods in their classes
 from _typeshed import Incomplete
 from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 import numpy as np
+from PIL import Image
 from birdornot.core import BirdornotError
 
 class WeightsUnavailable(BirdornotError):
@@ -21,6 +25,10 @@ def one_core_session(file: str | Path) -> Incomplete: ...
 def write_onnx(model: Incomplete, size: int, file: str | Path, output: str = 'embedding') -> Incomplete: ...
 def backbone_onnx(backbone: str = ..., size: int | None = None) -> Path: ...
 def backbone_answers(backbone: str = ..., size: int | None = None) -> tuple[np.ndarray, np.ndarray] | None: ...
+@dataclass(frozen=True)
+class LazyPicture:
+    sha256: str
+    make: Callable[[], Image.Image]
 class Embedder:
     key: Incomplete
     threads: Incomplete

@@ -117,7 +117,7 @@ from birdornot.project import (
     split_label,
 )
 from .publish import write_space
-from .report import verdict_on, write_report
+from .report import report_sections, verdict_on, write_report
 from .search import search_images
 from .shortcuts import kept_shortcuts, measure_shortcuts, shortcut_sections
 from .split import classes_aside, picture_files, split_files
@@ -1280,6 +1280,23 @@ def _opened_ahead(backbone):
         yield
 
 
+# %% ../nbs/80_make.ipynb #1a2b80e2
+def _give_away(trained, dest, limit):
+    "Test what was trained for shortcuts, on at most `limit` pictures, and write the model; → it, more for the report"
+    sections = _model_sections(trained, trained.result, dest, limit)
+    return _export(trained, trained.result, dest, layout_of(dest).model), sections
+
+
+@contextmanager
+def _beside(trained, fn, *args):
+    "Call `fn` in a thread beside the `with` block, or before it where torch may be asked; yield what gives its result"
+    if isinstance(trained, Probe) and trained.backbone in installed_backbones():
+        with ThreadPoolExecutor(1) as pool: yield pool.submit(fn, *args).result
+    else:
+        done = fn(*args)
+        yield lambda: done
+
+
 # %% ../nbs/80_make.ipynb #ce827e16
 def make(
     words: Sequence[str] = (),  # two or more, a class each; by default the sub-folders of `folder`, or `table`'s labels
@@ -1383,10 +1400,9 @@ def make(
                 if not multilabel and not late: rank_once(dest)
             with _clock("export", took):
                 limit = 0 if late else 24 if source == "sample" else 60  # the tour is a quick one
-                sections = _model_sections(trained, result, dest, limit)
-                model = _export(trained, result, dest, layout.model)
+                with _beside(trained, _give_away, trained, dest, limit) as given: shown = report_sections(dest, result)
+                model, sections = given()
                 tested, drift = _judge_on_test(model, exam, megabytes=megabytes, seconds=seconds)
-                sections = _test_section(tested, drift) | sections
-                page = write_report(dest, result, layout.report, sections)
+                page = write_report(dest, result, layout.report, _test_section(tested, drift) | sections, shown)
             said = " ".join(verdict_on(dest, result))
     return Made(words, dest, hits, downloaded, cleaned, trained, result, model, page, took, tested, said)

@@ -10,9 +10,12 @@ __all__ = ['SLICES', 'SHOWN', 'READING', 'foreground', 'without_thing', 'Shortcu
 
 # %% ../nbs/59_shortcuts.ipynb #29cc4555
 import json
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,7 +24,9 @@ from fastcore.basics import patch
 from PIL import Image, ImageFilter, ImageOps
 
 from .core import BirdornotError, atomic_file, cores, html_table, plural
+from .embed import LazyPicture, one_core_session
 from .evaluate import Evaluation, compare
+from .ledger import content_hash
 from .picture import contact_sheet, model_input, open_upright
 
 # %% ../nbs/59_shortcuts.ipynb #1c8edc62
@@ -128,13 +133,13 @@ class ShortcutTest:
     ----------
     results
         slice → `Evaluation`
-    examples
-        slice → Pillow picture
+    pictures
+        slice → its Pillow pictures, each made when it is asked for
     grey
         label → share of its pictures that have no colours, 0–1
     """
     results: dict  # slice → `Evaluation`
-    examples: dict  # slice → Pillow picture
+    pictures: dict = field(default_factory=dict)  # slice → its Pillow pictures, each made when it is asked for
     grey: dict = field(default_factory=dict)  # label → share of its pictures that have no colours, 0–1
 
     @property
@@ -234,9 +239,8 @@ def _draw_places(y, limit, seed):
     return np.sort([*first, *rest[:max(0, limit - len(first))]]), kinds
 
 # %% ../nbs/59_shortcuts.ipynb #18d6a3d9
-def _taken_apart(file):
+def _taken_apart(img):
     "Take a picture apart: itself, the mask of its thing, and the picture without it"
-    img = open_upright(file, max_size=400)
     mask = foreground(img)
     return img, mask, without_thing(img, mask)
 
@@ -245,12 +249,34 @@ def _is_grey(img):
     "Tell whether a picture has no colours to speak of"
     return float(np.ptp(np.asarray(img.resize((64, 64)), float), axis=2).mean()) < 4
 
+# %% ../nbs/59_shortcuts.ipynb #1a2b59e2
+class _Pictures(Sequence):
+    "Pictures that are made when they are asked for"
+    def __init__(self, lazy): self.lazy = lazy
+
+    def __len__(self): return len(self.lazy)
+
+    def __getitem__(self, i): return self.lazy[i].make()
+
+
+_MADE = f"2 {np.__version__} {version('scipy')}"  # increased with every change in how pictures are changed
+
+
+def _changed(files, images, others):
+    "Change each picture in every way, when it is asked for: slice → pictures; `others`: place → places of backgrounds"
+    apart = lru_cache(maxsize=None)(lambda i: _taken_apart(images[i]))  # once, for itself and as a background
+    def _make(name, i): return SLICES[name](*apart(i), *(apart(j)[2] for j in others[i]))
+    def _lazy(name, i):
+        made_of = [_MADE, name, *(content_hash(files[j]) for j in (i, *others[i]))]
+        return LazyPicture(sha256(" ".join(made_of).encode()).hexdigest(), partial(_make, name, i))
+    return {name: _Pictures([_lazy(name, i) for i in others]) for name in SLICES}
+
 # %% ../nbs/59_shortcuts.ipynb #311aa67c
 def shortcut_test(
     files: list,  # N held-out pictures
     y: np.ndarray,  # their class numbers N, or N×K booleans where a picture can show several things
     labels: list,  # the K classes
-    answer,  # function from a list of Pillow pictures to probabilities, N×K
+    answer,  # function from a sequence of Pillow pictures to probabilities, N×K
     limit: int = 200,  # pictures at most, drawn by lot
     seed: int = 42,  # same seed, same pictures and backgrounds
     known: np.ndarray | None = None  # its answers to the pictures as they are, where they are known: N×K
@@ -266,7 +292,7 @@ def shortcut_test(
     labels
         the K classes
     answer
-        function from a list of Pillow pictures to probabilities, N×K
+        function from a sequence of Pillow pictures to probabilities, N×K
     limit
         pictures at most, drawn by lot
     seed
@@ -284,34 +310,37 @@ def shortcut_test(
         unless two classes have two pictures each
     """
     rng, (some, kinds) = np.random.default_rng(seed), _draw_places(y, limit, seed)
-    with ThreadPoolExecutor(cores()) as pool: cut = dict(zip(some, pool.map(_taken_apart, [files[i] for i in some])))
-    def _background(i, same): return cut[rng.choice([j for j in some if j != i and (kinds[j] == kinds[i]) == same])][2]
+    def _background(i, same): return rng.choice([j for j in some if j != i and (kinds[j] == kinds[i]) == same])
     others = {i: (_background(i, True), _background(i, False)) for i in some}
     with ThreadPoolExecutor(cores()) as pool:
-        made = {name: [*pool.map(lambda i, f=f: f(*cut[i], *others[i]), some)] for name, f in SLICES.items()}
+        images = dict(zip(some, pool.map(lambda i: open_upright(files[i], max_size=400), some)))
+        grey = np.array([*pool.map(_is_grey, images.values())])
+    made = _changed(files, images, others)
     asked = [name for name in made if known is None or name != "original"]
-    answers = np.split(answer([p for name in asked for p in made[name]]), len(asked))
+    answers = np.split(answer(_Pictures([p for name in asked for p in made[name].lazy])), len(asked))
     said = dict(original=known if known is None else known[some]) | dict(zip(asked, answers))
     results = {name: Evaluation(list(labels), np.asarray(y)[some], said[name], [files[i] for i in some])
                for name in made}
-    grey = np.array([_is_grey(cut[i][0]) for i in some])
     share = {lbl: float(grey[m].mean()) for lbl, m in _members(results["original"]).items()}
-    return ShortcutTest(results, {name: pictures[0] for name, pictures in made.items()}, share)
+    return ShortcutTest(results, made, share)
 
 # %% ../nbs/59_shortcuts.ipynb #9379953b
 def _ask_graph(trained):
     "Embed pictures in memory as a learner does, by its graph on ONNX Runtime, in a fraction of torch's time"
     import onnx
-
-    from birdornot.embed import one_core_session
     with TemporaryDirectory() as d:
         onnx.save(trained.graph(), f"{d}/model.onnx")
         session = one_core_session(f"{d}/model.onnx")
     size = session.get_inputs()[0].shape[-1]
-    def _one(img): return session.run(["embedding"], {"pixels": model_input(img, size)[None]})[0][0]
     def _embed(pictures):
-        with ThreadPoolExecutor(cores()) as pool: return np.stack([*pool.map(_one, pictures)])
+        def _one(i): return session.run(["embedding"], {"pixels": model_input(pictures[i], size)[None]})[0][0]
+        with ThreadPoolExecutor(cores()) as pool: return np.stack([*pool.map(_one, range(len(pictures)))])
     return _embed
+
+
+def _ask_probe(probe):
+    "Embed pictures as a probe does, those that are made when they are asked for only where that is not known"
+    return lambda pictures: probe.embed_pictures(getattr(pictures, "lazy", pictures))
 
 
 def _head_answers(trained):
@@ -324,7 +353,7 @@ def _head_answers(trained):
 
 def trained_answers(
     trained  # `Probe` from `fit_probe`, or a learner made by `vision_learner`
-):  # function from a list of Pillow pictures to probabilities, N×K
+):  # function from a sequence of Pillow pictures to probabilities, N×K
     """Make the function by which a probe (its head that has not seen held-out pictures) or a learner answers
 
     Parameters
@@ -334,9 +363,9 @@ def trained_answers(
 
     Returns
     -------
-    function from a list of Pillow pictures to probabilities, N×K
+    function from a sequence of Pillow pictures to probabilities, N×K
     """
-    embed, answer = _ask_graph(trained) if hasattr(trained, "dls") else trained.embed_pictures, _head_answers(trained)
+    embed, answer = (_ask_graph if hasattr(trained, "dls") else _ask_probe)(trained), _head_answers(trained)
     return lambda pictures: answer(embed(pictures))
 
 # %% ../nbs/59_shortcuts.ipynb #51ce0005

@@ -6,16 +6,17 @@ Docs: https://birdornot.github.io/birdornot/why.html.md"""
 
 # %% auto #0
 __all__ = ['class_activation', 'grad_cam', 'heatmaps', 'overlay', 'restore_trained', 'trained_heat', 'check_picture_name',
-           'is_same_picture', 'nearest_pictures', 'show_nearest', 'first_filters', 'layer_patches']
+           'is_same_picture', 'nearest_pictures', 'show_nearest', 'neighbours', 'first_filters', 'layer_patches']
 
 # %% ../nbs/58_why.ipynb #086ca253
+import os
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from .core import BirdornotError, DatasetError, need_fastai
-from .embed import Embedder, similarities
+from .embed import Embedder, embed_files, similarities
 from .ledger import own_file
 from .picture import MAX_SIZE, contact_sheet, model_input, open_upright, write_text
 from .probe import Probe, head_logits, restore_probe, saved_facts, trained_network
@@ -388,6 +389,37 @@ def show_nearest(
         part = slice(at, at + 6)
         y = _row(card, y, [r["file"] for r in found[part]], said[part], 1500//max(5, min(6, len(found))) - 20) + 20
     return card.crop((0, 0, card.width, y + 16))
+
+# %% ../nbs/58_why.ipynb #1a2b58e2
+def neighbours(
+    dest: str | Path,  # dataset folder in which something was trained
+    files: list,  # some of its pictures
+    k: int = 4  # how many for each, at least 1
+) -> list[list[dict]]:  # for each of `files`: file, label, similarity (−1 to 1)
+    """Find for some pictures of a dataset the training pictures most like each, without itself, the nearest first
+
+    Parameters
+    ----------
+    dest
+        dataset folder in which something was trained
+    files
+        some of its pictures
+    k
+        how many for each, at least 1
+
+    Returns
+    -------
+    list[list[dict]]
+        for each of `files`: file, label, similarity (−1 to 1)
+    """
+    train, network, layout = [*_training_pictures(dest)], trained_network(dest), layout_of(dest)
+    def _directions(some): return (x := embed_files(some, *network))/np.linalg.norm(x, axis=1, keepdims=True)
+    there, out = [os.path.abspath(f) for f in train], []
+    for f, near in zip(files, _directions(files)@_directions(train).T):
+        others = [i for i in np.argsort(-near, kind="stable")[:k + 1] if there[i] != os.path.abspath(f)][:k]
+        out.append([dict(file=str(train[i]), label=label_of(layout, train[i]), similarity=round(float(near[i]), 3))
+                    for i in others])
+    return out
 
 # %% ../nbs/58_why.ipynb #4720fa6d
 def first_filters(
