@@ -326,6 +326,7 @@ def _write_folder(trained, new, result, exam, more, name):
                  probe=dict(file=photos[0].name, logits=probe.tolist()))
     if (small_graph := new/"model-int8.onnx").exists():
         info["probe"][small_graph.name] = onnx_logits(small_graph, photos[:1], info["size"])[0].tolist()
+    info |= {k: v() for k, v in info.items() if callable(v)}
     (new/"MODEL_CARD.md").write_text(model_card(info, rows, name), encoding="utf-8")
     info["sha256"] = {f.name: sha256(f.read_bytes()).hexdigest() for f in sorted(new.iterdir())}
     text = json.dumps(info, indent=1, ensure_ascii=False)
@@ -347,7 +348,7 @@ def export_model(
     dest: str | Path,  # folder to write, or a zip; an earlier export there is replaced when this one is complete
     result: Evaluation | None = None,  # on held-out pictures; by default that of the trained model
     exam: bool = False,  # put embeddings and labels of a probe's pictures into it, by which others judge it again
-    **more: object  # further facts for the description, JSON values
+    **more: object  # further facts for the description, JSON values; or functions that give them, called last
 ) -> Path:  # `dest`; raises `ExportError` where the graph and the trained model disagree
     """Write a model folder, and check that it answers as the trained model does
 
@@ -362,7 +363,7 @@ def export_model(
     exam
         put embeddings and labels of a probe's pictures into it, by which others judge it again
     more
-        further facts for the description, JSON values
+        further facts for the description, JSON values; or functions that give them, called last
 
     Returns
     -------

@@ -880,14 +880,15 @@ def export(
         return _export(trained, trained.result, dest, out or home_of(dest).model, exam)
 
 
-def _export(trained, result, dest, out, exam=False):
-    "Write the model folder, with what is known of shortcuts"
-    known, facts = kept_shortcuts(dest), saved_facts(dest)
-    if not known:
-        say("shortcuts", f"not measured: {command_line('report', dest)} does it, "
-                         "and the next export puts them into the model card")
+def _export(trained, result, dest, out, exam=False, measured=None):
+    "Write the model folder, with what is known of shortcuts; `measured`: wait with that until they are"
+    facts = saved_facts(dest)
     more = {k: facts[k] for k in ("fit", "seed", "valid_pct", "seconds", "by", "prior") if k in facts}
-    return export_model(trained, out, result, exam, **more, **(dict(shortcuts=known) if known else {}))
+    if measured: more["shortcuts"] = lambda: measured() and kept_shortcuts(dest)
+    elif known := kept_shortcuts(dest): more["shortcuts"] = known
+    else: say("shortcuts", f"not measured: {command_line('report', dest)} does it, "
+                           "and the next export puts them into the model card")
+    return export_model(trained, out, result, exam, **more)
 
 # %% ../nbs/80_make.ipynb #d5341d29
 def _is_exported(path): return Path(path).suffix == ".zip" or (Path(path)/"model.json").exists()
@@ -1281,12 +1282,6 @@ def _opened_ahead(backbone):
 
 
 # %% ../nbs/80_make.ipynb #1a2b80e2
-def _give_away(trained, dest, limit):
-    "Test what was trained for shortcuts, on at most `limit` pictures, and write the model; → it, more for the report"
-    sections = _model_sections(trained, trained.result, dest, limit)
-    return _export(trained, trained.result, dest, layout_of(dest).model), sections
-
-
 @contextmanager
 def _beside(trained, fn, *args):
     "Call `fn` in a thread beside the `with` block, or before it where torch may be asked; yield what gives its result"
@@ -1400,9 +1395,10 @@ def make(
                 if not multilabel and not late: rank_once(dest)
             with _clock("export", took):
                 limit = 0 if late else 24 if source == "sample" else 60  # the tour is a quick one
-                with _beside(trained, _give_away, trained, dest, limit) as given: shown = report_sections(dest, result)
-                model, sections = given()
+                with _beside(trained, _model_sections, trained, result, dest, limit) as sections:
+                    shown = report_sections(dest, result)
+                    model = _export(trained, result, dest, layout.model, measured=limit and sections)
                 tested, drift = _judge_on_test(model, exam, megabytes=megabytes, seconds=seconds)
-                page = write_report(dest, result, layout.report, _test_section(tested, drift) | sections, shown)
+                page = write_report(dest, result, layout.report, _test_section(tested, drift) | sections(), shown)
             said = " ".join(verdict_on(dest, result))
     return Made(words, dest, hits, downloaded, cleaned, trained, result, model, page, took, tested, said)
