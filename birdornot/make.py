@@ -1283,7 +1283,7 @@ def _opened_ahead(backbone):
 
 # %% ../nbs/80_make.ipynb #1a2b80e2
 @contextmanager
-def _beside(trained, fn, *args):
+def _meanwhile(trained, fn, *args):
     "Call `fn` in a thread beside the `with` block, or before it where torch may be asked; yield what gives its result"
     if isinstance(trained, Probe) and trained.backbone in installed_backbones():
         with ThreadPoolExecutor(1) as pool: yield pool.submit(fn, *args).result
@@ -1395,7 +1395,7 @@ def make(
                 if not multilabel and not late: rank_once(dest)
             with _clock("export", took):
                 limit = 0 if late else 24 if source == "sample" else 60  # the tour is a quick one
-                with _beside(trained, _model_sections, trained, result, dest, limit) as sections:
+                with _meanwhile(trained, _model_sections, trained, result, dest, limit) as sections:
                     shown = report_sections(dest, result)
                     model = _export(trained, result, dest, layout.model, measured=limit and sections)
                 tested, drift = _judge_on_test(model, exam, megabytes=megabytes, seconds=seconds)

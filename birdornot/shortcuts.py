@@ -259,7 +259,7 @@ class _Pictures(Sequence):
     def __getitem__(self, i): return self.lazy[i].make()
 
 
-_MADE = f"2 {np.__version__} {version('scipy')}"  # increased with every change in how pictures are changed
+_WAY = f"2 {np.__version__} {version('scipy')}"  # increased with every change in how pictures are changed
 
 
 def _changed(files, images, others):
@@ -267,7 +267,7 @@ def _changed(files, images, others):
     apart = lru_cache(maxsize=None)(lambda i: _taken_apart(images[i]))  # once, for itself and as a background
     def _make(name, i): return SLICES[name](*apart(i), *(apart(j)[2] for j in others[i]))
     def _lazy(name, i):
-        made_of = [_MADE, name, *(content_hash(files[j]) for j in (i, *others[i]))]
+        made_of = [_WAY, name, *(content_hash(files[j]) for j in (i, *others[i]))]
         return LazyPicture(sha256(" ".join(made_of).encode()).hexdigest(), partial(_make, name, i))
     return {name: _Pictures([_lazy(name, i) for i in others]) for name in SLICES}
 
