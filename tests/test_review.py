@@ -106,7 +106,7 @@ def test_mouse_undo_on_the_card_and_large_picture(page, dataset):
     said(page, "Taken back")
     assert seen(dataset) == before and id in card_ids(page)
     card.locator(".picture").click()
-    assert page.locator("#large img").evaluate("i => i.decode().then(() => i.naturalWidth)") > 100
+    assert page.locator("#large .sides > img").evaluate("i => i.decode().then(() => i.naturalWidth)") > 100
     page.keyboard.press("Escape")
     assert not page.locator("#large").is_visible()
 
