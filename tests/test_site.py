@@ -1,4 +1,5 @@
 """The site as a reader gets it: built by the one command, then opened page by page in Chromium."""
+import itertools
 import json
 import re
 import shutil
@@ -128,12 +129,13 @@ WIDTHS = """() => [document.documentElement.scrollWidth,
 class Tab:
     "A tab that shows pages as a browser in one mode or the other does"
     def __init__(self, tab):
-        self.tab, self.touch = tab, tab.context.new_cdp_session(tab)
+        self.tab, self.touch, self.scheme = tab, tab.context.new_cdp_session(tab), None
         tab.emulate_media(reduced_motion="reduce")  # nothing moves from one mode to the next
 
     def take(self, mode):
-        how = MODES[mode]
-        self.tab.emulate_media(color_scheme=how["color_scheme"])
+        how = MODES[mode]  # what has not changed is not said again: all styles of the page would be computed anew
+        if how["color_scheme"] != self.scheme: self.tab.emulate_media(color_scheme=how["color_scheme"])
+        self.scheme = how["color_scheme"]
         if self.tab.viewport_size == how["viewport"]: return
         self.tab.set_viewport_size(how["viewport"])
         self.touch.send("Emulation.setTouchEmulationEnabled", dict(enabled=how.get("has_touch", False)))
@@ -149,7 +151,7 @@ class Tab:
 
 def complaints(browser, site, address, modes, every=1) -> dict[str, list[str]]:
     """What the browser says of the pages in each mode: console errors, requests elsewhere, failed pictures, pages too
-    wide. A page is opened in the first one and then shown in the others"""
+    wide. A page is opened in one of them and then shown in the others; the next is opened in the last of these"""
     pages, faults, seen = pages_of(site), {mode: [] for mode in modes}, []
     pages.remove("slides/index.html")  # no page like the others: see test_slides
     with browser.new_page(**MODES[modes[0]]) as tab:
@@ -157,8 +159,9 @@ def complaints(browser, site, address, modes, every=1) -> dict[str, list[str]]:
         tab.on("pageerror", lambda e: seen.append(str(e)))
         tab.on("request", lambda r: r.url.startswith((address, "data:")) or seen.append(f"asked {r.url}"))
         shown = Tab(tab)
-        for page, mode in ((page, mode) for page in pages[::every] for mode in modes):
-            if mode == modes[0]: shown.open_in(mode, f"{address}/{page}")
+        to_and_fro = itertools.cycle([modes, modes[::-1]])
+        for page, order, mode in ((p, order, mode) for p, order in zip(pages[::every], to_and_fro) for mode in order):
+            if mode == order[0]: shown.open_in(mode, f"{address}/{page}")
             else: shown.show_in(mode)
             width, broken, wide, cut, dark = tab.evaluate(WIDTHS)
             if broken: seen.append(f"{broken} pictures do not load")
