@@ -114,6 +114,13 @@ def browser():
     with chromium() as b: yield b
 
 
+@pytest.fixture
+def tab(browser):
+    "A tab of the browser, on which nothing has happened yet that a page would notice"
+    from browser import fresh_tab
+    with fresh_tab(browser) as page: yield page
+
+
 @pytest.fixture(scope="module")
 def package_source(tmp_path_factory):
     "A copy of what a wheel is built from, without environments and datasets that may lie beside it"

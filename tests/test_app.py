@@ -83,22 +83,21 @@ def test_a_photo_is_answered_here_and_says_so(page):
 
 
 @needs_chromium
-def test_hostile_files_are_refused_and_the_next_is_answered(browser, server):
-    page = browser.new_page()  # not watched: a browser counts a refusal as an error
-    page.goto(server.url)
-    page.wait_for_selector("body[data-ready]")
+def test_hostile_files_are_refused_and_the_next_is_answered(tab, server):
+    "The tab is not watched: a browser counts a refusal as an error"
+    tab.goto(server.url)
+    tab.wait_for_selector("body[data-ready]")
     for name in ("pixel bomb", "HTML", "BLP", "truncated JPEG"):
-        card = show(page, HOSTILE[name]())
+        card = show(tab, HOSTILE[name]())
         assert card.locator("h2").inner_text() == "Refused", name
         assert card.locator("button, select, .bars, canvas").count() == 0, name  # nothing but the reason
-    page.evaluate("""() => {
+    tab.evaluate("""() => {
       const data = new DataTransfer();
       data.items.add(new File([new Uint8Array(51e6)], "large.jpg"));
       dispatchEvent(new DragEvent("drop", {dataTransfer: data}));
     }""")
-    page.wait_for_selector("article.refused:has-text('larger than 50 MB')")
-    assert show(page, photo("sea")).locator("h2").inner_text() == "Sea"
-    page.close()
+    tab.wait_for_selector("article.refused:has-text('larger than 50 MB')")
+    assert show(tab, photo("sea")).locator("h2").inner_text() == "Sea"
 
 
 @needs_chromium
@@ -121,9 +120,9 @@ def test_a_correction_is_kept_and_taken_back(page, dataset):
 
 @needs_chromium
 @pytest.mark.parametrize("several", [False, True])
-def test_many_labels_are_a_list_and_several_are_boxes(browser, server, several):
+def test_many_labels_are_a_list_and_several_are_boxes(tab, server, several):
     labels = [f"kind_{i}" for i in range(12)] if not several else ["sunset", "sea"]
-    page, sent = browser.new_page(), []
+    sent = []
     with server.__class__(server.model, server.dataset) as other:
         def facts(route):
             known = route.fetch().json()
@@ -131,54 +130,49 @@ def test_many_labels_are_a_list_and_several_are_boxes(browser, server, several):
         def keep(route):
             sent.append(route.request.url.partition("?")[2])
             route.fulfill(json=dict(id=1, said="Saved."))
-        page.route("**/page.json", facts)
-        page.route("**/feedback?*", keep)
-        page.goto(other.url)
-        page.wait_for_selector("body[data-ready]")
-        card = show(page, photo("sunset"))
+        tab.route("**/page.json", facts)
+        tab.route("**/feedback?*", keep)
+        tab.goto(other.url)
+        tab.wait_for_selector("body[data-ready]")
+        card = show(tab, photo("sunset"))
         if not several:
             card.locator("button:text('Save')").click()
-            page.wait_for_selector(".wrong:text('nothing is chosen')")
+            tab.wait_for_selector(".wrong:text('nothing is chosen')")
             card.locator("select").select_option("kind_7")
         else: card.locator(".tick", has_text="sea").click()
         card.locator("button:text('Save')").click()
-        page.wait_for_selector(".correction :text('Saved.')")
+        tab.wait_for_selector(".correction :text('Saved.')")
         assert sent == (["label=sunset&label=sea"] if several else ["label=kind_7"])
-    page.close()
 
 
 @needs_chromium
-def test_why_is_shown_on_request(browser, server):
+def test_why_is_shown_on_request(tab, server):
     "The button and the picture; what Python paints is a test of its own"
-    page = browser.new_page()
-    page.route("**/page.json", lambda route: route.fulfill(json=route.fetch().json() | dict(why=True)))
+    tab.route("**/page.json", lambda route: route.fulfill(json=route.fetch().json() | dict(why=True)))
     reason = dict(heat=base64.b64encode(photo("sea")).decode(), note="", nearest=[
         dict(label="sea", similarity=1.0, itself=True, photo=base64.b64encode(photo("sea")).decode()),
         dict(label="sunset", similarity=.5, itself=False, photo=base64.b64encode(photo("sunset")).decode())])
-    page.route("**/why", lambda route: route.fulfill(json=reason))
-    page.goto(server.url)
-    page.wait_for_selector("body[data-ready]")
-    card = show(page, photo("sunset"))
+    tab.route("**/why", lambda route: route.fulfill(json=reason))
+    tab.goto(server.url)
+    tab.wait_for_selector("body[data-ready]")
+    card = show(tab, photo("sunset"))
     def blue():
         return card.locator("figure canvas").evaluate("c => c.getContext('2d').getImageData(9, 9, 1, 1).data[2]")
     assert blue() < 100
     card.locator("button:text('Why?')").click()
-    page.wait_for_selector("figcaption")
+    tab.wait_for_selector("figcaption")
     assert blue() > 150
     assert card.locator(".near li").all_inner_texts() == ["sea 1.00\nthe photo itself", "sunset 0.50"]
     card.locator("button:text('Show the photo')").click()
-    assert blue() < 100 and page.locator("figcaption, .near").count() == 0
-    page.close()
+    assert blue() < 100 and tab.locator("figcaption, .near").count() == 0
 
 
 @needs_chromium
-def test_a_program_that_has_stopped_is_told(browser, dataset):
-    page = browser.new_page()
+def test_a_program_that_has_stopped_is_told(tab, dataset):
     with AppServer(dataset/"model") as server:
-        page.goto(server.url)
-        page.wait_for_selector("body[data-ready]")
-    assert "start birdornot serve again" in show(page, photo("sea")).inner_text()
-    page.close()
+        tab.goto(server.url)
+        tab.wait_for_selector("body[data-ready]")
+    assert "start birdornot serve again" in show(tab, photo("sea")).inner_text()
 
 
 @pytest.fixture(scope="module")
@@ -199,49 +193,46 @@ UNSURE = dict(doubt="novel", novelty=1.43, limit=1.23)
 
 
 @needs_chromium
-def test_a_novel_photo_shows_how_novel_and_what_is_nearest(browser, server):
+def test_a_novel_photo_shows_how_novel_and_what_is_nearest(tab, server):
     "No bar of 99.9 % beside unsure; the nearest pictures come without being asked for, and no heat with them"
-    page, asked = browser.new_page(), []
+    asked = []
     def answer(route): route.fulfill(json=route.fetch().json() | UNSURE)
     def nearest(route):
         asked.append(route.request.url.rpartition("/")[2])
         route.fulfill(json=dict(heat=None, note="", nearest=[
             dict(label="sea", similarity=.42, itself=False, photo=base64.b64encode(photo("sea")).decode())]))
-    page.route("**/answer", answer)
-    page.route("**/why?*", nearest)
-    page.goto(server.url)
-    page.wait_for_selector("body[data-ready]")
-    card = show(page, photo("sunset"))
+    tab.route("**/answer", answer)
+    tab.route("**/why?*", nearest)
+    tab.goto(server.url)
+    tab.wait_for_selector("body[data-ready]")
+    card = show(tab, photo("sunset"))
     card.locator(".near li").wait_for()
     assert card.locator("h2").inner_text() == WORDS["unsure"].capitalize() and asked == ["why?heat=no"]
     assert card.locator(".why").inner_text() == WORDS["novel"].capitalize() + "."
     assert card.locator(".bars li").all_inner_texts() == [
         "Novelty of this photo\n1.43", "Limit\n1.23", "Typical of its classes\n1.00"]
-    assert "%" not in card.inner_text() and "%" not in page.locator("#spoken").inner_text()
+    assert "%" not in card.inner_text() and "%" not in tab.locator("#spoken").inner_text()
     assert card.locator(".correction button").all_inner_texts() == ["sunset", "sea"]
-    assert complaints(page) == []
-    page.close()
+    assert complaints(tab) == []
 
 
 @needs_chromium
-def test_a_folder_is_answered_in_its_order(browser, server, tmp_path):
+def test_a_folder_is_answered_in_its_order(tab, server, tmp_path):
     "All of its pictures, by name; what is no picture is counted, and what is broken says why"
     (tmp_path/"walk"/"late").mkdir(parents=True)
     names = {"walk/10.jpg": photo("sea"), "walk/9.jpg": photo("sunset"), "walk/late/1.jpg": photo("sea"),
              "walk/late/2.jpg": b"milk", "walk/list.txt": b"bread", "walk/.hidden.jpg": photo("sea")}
     for name, data in names.items(): (tmp_path/name).write_bytes(data)
-    page = browser.new_page()  # not watched: a browser counts a refusal as an error
-    page.goto(server.url)
-    page.wait_for_selector("body[data-ready]")
-    page.set_input_files("#folder", tmp_path/"walk")
-    page.wait_for_selector(".sum:text('4 photos')")
-    assert page.locator("article .name").all_inner_texts() == [
+    tab.goto(server.url)  # not watched: a browser counts a refusal as an error
+    tab.wait_for_selector("body[data-ready]")
+    tab.set_input_files("#folder", tmp_path/"walk")
+    tab.wait_for_selector(".sum:text('4 photos')")
+    assert tab.locator("article .name").all_inner_texts() == [
         "walk/9.jpg", "walk/10.jpg", "walk/late/1.jpg", "walk/late/2.jpg: not a picture of a kind we know"]
-    assert page.locator(".sum").inner_text() == ("4 photos: 1 × sunset, 2 × sea, 1 × refused. "
-                                                 "1 other file of the folder is not of a picture's kind, and left out.")
-    show(page, photo("sunset"))  # what comes later stands above
-    assert page.locator("section.batch").first.locator("article").count() == 1
-    page.close()
+    assert tab.locator(".sum").inner_text() == ("4 photos: 1 × sunset, 2 × sea, 1 × refused. "
+                                                "1 other file of the folder is not of a picture's kind, and left out.")
+    show(tab, photo("sunset"))  # what comes later stands above
+    assert tab.locator("section.batch").first.locator("article").count() == 1
 
 
 @needs_chromium

@@ -160,18 +160,16 @@ def test_the_large_picture_takes_decisions_beside_its_neighbours(page, dataset):
     page.wait_for_function("id => document.activeElement.dataset.id == id", arg=str(second))
 
 
-def test_the_error_stands_above(browser, dataset):
+def test_the_error_stands_above(tab, dataset):
     with ReviewServer(dataset, who="tester") as server:
-        page = browser.new_page()
-        page.route("**/api/queue*", lambda r: r.fulfill(json=r.fetch().json() | dict(error="error 6.2% (10 of 160)")))
-        page.route("**/api/decide", lambda r: r.fulfill(json=r.fetch().json() | dict(error="error 6.2% → 5.6%")))
-        page.goto(server.url)
-        page.wait_for_selector(".card")
-        assert page.inner_text("#error") == "error 6.2% (10 of 160)"
-        page.locator(".card .keep").first.click()
-        said(page, "Kept")
-        assert page.inner_text("#error") == "error 6.2% → 5.6%"
-        page.close()
+        tab.route("**/api/queue*", lambda r: r.fulfill(json=r.fetch().json() | dict(error="error 6.2% (10 of 160)")))
+        tab.route("**/api/decide", lambda r: r.fulfill(json=r.fetch().json() | dict(error="error 6.2% → 5.6%")))
+        tab.goto(server.url)
+        tab.wait_for_selector(".card")
+        assert tab.inner_text("#error") == "error 6.2% (10 of 160)"
+        tab.locator(".card .keep").first.click()
+        said(tab, "Kept")
+        assert tab.inner_text("#error") == "error 6.2% → 5.6%"
 
 
 def test_same_picture_under_two_labels(page, dataset):
@@ -258,15 +256,13 @@ def test_contrast(page, scheme):
     assert complaints(page) == []
 
 
-def test_a_stopped_program_is_told(browser, dataset):
+def test_a_stopped_program_is_told(tab, dataset):
     with ReviewServer(dataset, who="tester") as server:
-        page = browser.new_page()
-        page.goto(server.url)
-        page.wait_for_selector(".card")
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("k")
-    page.wait_for_function("() => document.querySelector('#wrong').textContent.includes('birdornot review')")
-    page.close()
+        tab.goto(server.url)
+        tab.wait_for_selector(".card")
+    tab.keyboard.press("ArrowRight")
+    tab.keyboard.press("k")
+    tab.wait_for_function("() => document.querySelector('#wrong').textContent.includes('birdornot review')")
     assert decisions(dataset) == []
 
 

@@ -160,7 +160,7 @@ def complaints(browser, site, address, modes, every=1) -> dict[str, list[str]]:
         tab.on("request", lambda r: r.url.startswith((address, "data:")) or seen.append(f"asked {r.url}"))
         shown = Tab(tab)
         to_and_fro = itertools.cycle([modes, modes[::-1]])
-        for page, order, mode in ((p, order, mode) for p, order in zip(pages[::every], to_and_fro) for mode in order):
+        for page, order, mode in ((p, all_of, one) for p, all_of in zip(pages[::every], to_and_fro) for one in all_of):
             if mode == order[0]: shown.open_in(mode, f"{address}/{page}")
             else: shown.show_in(mode)
             width, broken, wide, cut, dark = tab.evaluate(WIDTHS)

@@ -315,35 +315,30 @@ def test_rules_of_the_answer(page):
 
 @pytest.mark.parametrize("harm, says",
                          [("gone", "model.onnx is missing (404)"), ("cut", "not the file that was exported")])
-def test_a_damaged_page_says_so(browser, site, tmp_path, harm, says):
+def test_a_damaged_page_says_so(tab, site, tmp_path, harm, says):
     broken = shutil.copytree(site, tmp_path/"broken")
     if harm == "gone": (broken/"model.onnx").unlink()
     if harm == "cut": (broken/"model.onnx").write_bytes((broken/"model.onnx").read_bytes()[:-1000])
     with static_server(broken) as url:
-        page = browser.new_page()
-        page.goto(url)
-        page.wait_for_selector("#loading.failed")
-        assert says in page.locator("#status").inner_text()
-        page.close()
+        tab.goto(url)
+        tab.wait_for_selector("#loading.failed")
+        assert says in tab.locator("#status").inner_text()
 
 
-def test_a_page_opened_as_a_file_says_what_helps(browser, site):
-    page = browser.new_page()
-    page.goto((site/"index.html").as_uri())
-    assert "python -m http.server" in page.locator("#status").inner_text()
-    page.close()
+def test_a_page_opened_as_a_file_says_what_helps(tab, site):
+    tab.goto((site/"index.html").as_uri())
+    assert "python -m http.server" in tab.locator("#status").inner_text()
 
 
-def test_the_policy_lets_nothing_out(browser, site):
+def test_the_policy_lets_nothing_out(tab, site):
     "Even a mistake of ours could not send a photo away"
-    with static_server(site) as url: out = _try_to_send(browser, url)
+    with static_server(site) as url: out = _try_to_send(tab, url)
     assert out == [["TypeError", "refused"], ["connect-src", "img-src"]]
 
 
-def _try_to_send(browser, url):
-    page = browser.new_page()
-    page.goto(url)
-    out = page.evaluate("""async () => {
+def _try_to_send(tab, url):
+    tab.goto(url)
+    return tab.evaluate("""async () => {
       const tried = [fetch("http://127.0.0.1:9/").then(() => "sent", e => e.name)];
       const img = new Image();
       tried.push(new Promise(done => { img.onload = () => done("sent"); img.onerror = () => done("refused"); }));
@@ -354,8 +349,6 @@ def _try_to_send(browser, url):
       await new Promise(done => setTimeout(done, 100));
       return [said, blocked.sort()];
     }""")
-    page.close()
-    return out
 
 
 def test_a_wheel_brings_the_page(tmp_path, package_source):

@@ -121,6 +121,7 @@ def build(quarto: bool = False) -> None:
         from smalldocs import highlight, layout, markdown
         from smalldocs.site import build as render
         highlight.css_class = functools.cache(highlight.css_class)  # asked of each word; and a page is rendered twice
+        highlight.get_lexer_by_name = functools.cache(highlight.get_lexer_by_name)
         markdown.highlight = functools.cache(markdown.highlight)
         keep_links(layout.Layout)
         made = render(PAGES, quiet=True)
