@@ -9,6 +9,8 @@ __all__ = ['COMMANDS', 'FOLLOWING', 'OURS', 'chapters', 'whole', 'LINKED', 'comm
            'as_json', 'watched', 'show_lines', 'overview', 'run']
 
 # %% ../nbs/89_command.ipynb #53963cd0
+import atexit
+import gc
 import json
 import os
 import re
@@ -285,5 +287,6 @@ def run(
         0 done, 1 failed, 2 wrong usage
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for numpy, which comes later
+    if argv is None: atexit.register(gc.freeze)  # nothing is looked for in what is left: it ends 0.1 s sooner
     with _heard(): return _run_command(*(sys.argv[1:] if argv is None else argv) or ["--help"])
     return 1
