@@ -121,10 +121,15 @@ TOOLS = ("nbdev", "pytest", "pytest-xdist", "matplotlib", "matplotlib-inline", "
          "pyyaml")
 
 
+def plain():
+    "The variables of the shell, with nothing of this environment in them"
+    return {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "BIRDORNOT", "VIRTUAL_ENV"))}
+
+
 def run(words, cwd, **more):
     "A process that must succeed, with nothing of this environment in it"
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "BIRDORNOT", "VIRTUAL_ENV"))}
-    done = subprocess.run(words, cwd=cwd, env=env | more, text=True, capture_output=True, shell=isinstance(words, str))
+    done = subprocess.run(words, cwd=cwd, env=plain() | more, text=True, capture_output=True,
+                          shell=isinstance(words, str))
     assert done.returncode == 0, f"{words}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
     return done.stdout
 
@@ -139,6 +144,18 @@ def light(tmp_path_factory, package_source):
     return package_source
 
 
+@pytest.fixture(scope="module")
+def chapters(light, tmp_path_factory):
+    "The notebooks of the light chapters, as a process that runs them there while other tests go on, and its output"
+    for name in TOOLS: put_in_environment(name, light/".venv")
+    said = tmp_path_factory.mktemp("chapters")/"said.txt"
+    words = [light/".venv"/"bin"/"python", "-m", "pytest", "-q", "-n2", "tests/test_notebooks.py", "-k",
+             "not tutorials and not posts"]  # two workers: each imports all of it anew
+    with open(said, "w") as out, subprocess.Popen(words, cwd=ROOT, env=plain(), stdout=out, stderr=out) as process:
+        yield process, said
+        process.kill()
+
+
 @pytest.mark.slow
 def test_the_readme_s_first_command_installs_no_torch(light):
     listed = run([".venv/bin/pip", "list", "--format=freeze"], light).lower()
@@ -148,7 +165,7 @@ def test_the_readme_s_first_command_installs_no_torch(light):
 
 
 @pytest.mark.slow
-def test_every_command_of_the_light_way_runs_there(light, place):
+def test_every_command_of_the_light_way_runs_there(light, place, chapters):
     program, cache = str(light/".venv"/"bin"/"birdornot"), str(place/"cache")
     for line in [*way(place), *FURTHER]: run([program, *line.split()], place, BIRDORNOT_CACHE=cache)
     run([str(light/".venv"/"bin"/"python"), "-c", PAGES], place, BIRDORNOT_CACHE=cache)
@@ -160,8 +177,7 @@ def test_every_command_of_the_light_way_runs_there(light, place):
 
 
 @pytest.mark.slow
-def test_the_notebooks_of_the_light_chapters_run_there(light):
-    for name in TOOLS: put_in_environment(name, light/".venv")
-    python = str(light/".venv"/"bin"/"python")
-    out = run([python, "-m", "pytest", "-q", "tests/test_notebooks.py", "-k", "not tutorials and not posts"], ROOT)
-    assert "skipped" in out and "failed" not in out
+def test_the_notebooks_of_the_light_chapters_run_there(chapters):
+    process, said = chapters
+    done = process.wait()
+    assert done == 0 and "skipped" in (out := said.read_text()) and "failed" not in out, said.read_text()[-4000:]
