@@ -1,5 +1,4 @@
 """The site as a reader gets it: built by the one command, then opened page by page in Chromium."""
-import itertools
 import json
 import re
 import shutil
@@ -151,7 +150,7 @@ class Tab:
 
 def complaints(browser, site, address, modes, every=1) -> dict[str, list[str]]:
     """What the browser says of the pages in each mode: console errors, requests elsewhere, failed pictures, pages too
-    wide. A page is opened in one of them and then shown in the others; the next is opened in the last of these"""
+    wide. A page is opened in the first one and then shown in the others"""
     pages, faults, seen = pages_of(site), {mode: [] for mode in modes}, []
     pages.remove("slides/index.html")  # no page like the others: see test_slides
     with browser.new_page(**MODES[modes[0]]) as tab:
@@ -159,9 +158,8 @@ def complaints(browser, site, address, modes, every=1) -> dict[str, list[str]]:
         tab.on("pageerror", lambda e: seen.append(str(e)))
         tab.on("request", lambda r: r.url.startswith((address, "data:")) or seen.append(f"asked {r.url}"))
         shown = Tab(tab)
-        to_and_fro = itertools.cycle([modes, modes[::-1]])
-        for page, order, mode in ((p, all_of, one) for p, all_of in zip(pages[::every], to_and_fro) for one in all_of):
-            if mode == order[0]: shown.open_in(mode, f"{address}/{page}")
+        for page, mode in ((page, mode) for page in pages[::every] for mode in modes):
+            if mode == modes[0]: shown.open_in(mode, f"{address}/{page}")
             else: shown.show_in(mode)
             width, broken, wide, cut, dark = tab.evaluate(WIDTHS)
             if broken: seen.append(f"{broken} pictures do not load")
