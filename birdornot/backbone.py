@@ -349,7 +349,9 @@ def _shrinking(side, to):
 def passes_onnx(
     backbone: str,  # as for `backbone_passes`
     mean: list = (0.5, 0.5, 0.5),  # of each colour in the pictures the networks were trained on, 0–1
-    std: list = (0.5, 0.5, 0.5)  # standard deviation of each colour
+    std: list = (0.5, 0.5, 0.5),  # standard deviation of each colour
+    size: int | None = None,  # side of the pictures, pixels; by default what the first pass looks at
+    first: dict | None = None  # weights of the first pass by name; by default those of its package
 ):  # onnx ModelProto as of `efficientnet_onnx`; embeddings side by side, maps of the first pass
     """Write several passes over a picture as one ONNX graph
 
@@ -361,20 +363,27 @@ def passes_onnx(
         of each colour in the pictures the networks were trained on, 0–1
     std
         standard deviation of each colour
+    size
+        side of the pictures, pixels; by default what the first pass looks at
+    first
+        weights of the first pass by name; by default those of its package
 
     Returns
     -------
     onnx ModelProto as of `efficientnet_onnx`; embeddings side by side, maps of the first pass
     """
     g, passes = _Graph(), backbone_passes(backbone)
-    (_, whole), pixels, found = passes[0], _add_pixels(g, mean, std), []
+    whole, pixels, found = size or passes[0][1], _add_pixels(g, mean, std), []
+    if whole < (least := passes[0][1]):
+        raise BirdornotError(f"{backbone} needs {least} px, not {whole}; leave the size out")
     for i, (name, side) in enumerate(passes):
         x = pixels
         if side != whole:
             rows = g.constant(f"to{side}", matrix := _shrinking(whole, side))
             x = g.add("MatMul", [rows, x], f"{i}.low")
             x = g.add("MatMul", [x, g.constant(f"to{side}.columns", matrix.T)], f"{i}.small")
-        found.append(_add_body(g, x, packaged_weights(name), name, side, f"{i}.", f"{name}."))
+        held = (first, "first.") if first and not i else (packaged_weights(name), f"{name}.")
+        found.append(_add_body(g, x, held[0], name, side, f"{i}.", held[1]))
     g.add("Concat", [mean for _, mean, *_ in found], "embedding", axis=1)
     g.add("Identity", [found[0][0]], "maps")
     return g.model(whole, dict(embedding=(sum(n for *_, n, _ in found),), maps=found[0][2:3] + found[0][3:]*2))

@@ -183,7 +183,7 @@ def backbone_config(
         `size` in pixels, `mean` and `std` per colour, `fixed`: whether no other size will do
     """
     if backbone in SIZES or _by_passes(backbone):
-        return dict(size=backbone_passes(backbone)[0][1], mean=[0.5]*3, std=[0.5]*3, fixed=_by_passes(backbone))
+        return dict(size=backbone_passes(backbone)[0][1], mean=[0.5]*3, std=[0.5]*3, fixed=False)
     if not isinstance(find_backbone(backbone), str):
         return dict(size=224, mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225], fixed=False)
     import timm
@@ -399,7 +399,7 @@ _ANSWERS = "answers.axes", "answers.offset"  # kept beside the weights: working 
 def _by_hand(backbone, config, size):
     "Write the graph of a body whose weights are installed; return it, and its weights by name"
     weights = {name: packaged_weights(name) for name, _ in backbone_passes(backbone)}
-    if _by_passes(backbone): graph = passes_onnx(backbone, config["mean"], config["std"])
+    if _by_passes(backbone): graph = passes_onnx(backbone, config["mean"], config["std"], size)
     else: graph = efficientnet_onnx(weights[backbone], backbone, size, config["mean"], config["std"])
     def _weight_name(k, name): return f"body.{name}.{k}" if len(weights) > 1 else f"body.model.{k}"
     arrays = {_weight_name(k, name): v for name, part in weights.items() for k, v in part.items()

@@ -70,6 +70,7 @@ class Tuning:
     epochs: int
     losses: list[float]
     stays: str = ''
+    beside: str = ''
 MISTAKES: int
 NO_BETTER: str
 class _AsInAnswering(Callback):
@@ -91,6 +92,15 @@ class _Tail:
 def widen_novelty(judged: np.ndarray, new: np.ndarray) -> np.ndarray: ...
 def calibrate_balanced(logits: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]: ...
 def judged_head(learn: Learner, logits: np.ndarray, y: np.ndarray, novelty: np.ndarray, x: np.ndarray, folds: np.ndarray, coverage: float = 0.95) -> Head: ...
+BESIDE: Incomplete
+@dataclass
+class Opinion:
+    x: np.ndarray
+    weight: np.ndarray
+    bias: np.ndarray
+    logits: np.ndarray
+def second_opinion(learn: Learner, folds: np.ndarray) -> Opinion | None: ...
+def equally_sure(*logits: np.ndarray, y: np.ndarray) -> list[float]: ...
 SMALL: int
 def train_tail(learn: Learner, epochs: int = 4, lr: float = 0.001, copies: int = 4, share: float = ..., seed: int = 42, until: Deadline | None = None) -> Tuning: ...
 class KeepBest(Callback):
@@ -113,6 +123,7 @@ class Speed:
     train: float
     keep: float
     tail: float
+    beside: float = 0.0
     @property
     def look(self) -> float: ...
 def measure_speed(learn: Learner, n: int = 4) -> Speed: ...

@@ -6,8 +6,8 @@ Docs: https://birdornot.github.io/birdornot/learner.html.md"""
 
 # %% auto #0
 __all__ = ['HEAD_OPTIONS', 'picture_side', 'class_numbers', 'build_learner', 'vision_learner', 'embed_loader', 'Fit', 'set_head',
-           'training_folds', 'probe_learner', 'evaluate_learner', 'settle_head', 'solve_on_all', 'learner_fingerprint',
-           'save_learner', 'restore_learner']
+           'training_folds', 'probe_learner', 'evaluate_learner', 'Passes', 'Beside', 'own_network', 'put_beside',
+           'settle_head', 'solve_on_all', 'learner_fingerprint', 'save_learner', 'restore_learner']
 
 # %% ../nbs/60_learner.ipynb #d459dd15
 import json
@@ -15,6 +15,7 @@ import platform
 import tempfile
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -30,19 +31,28 @@ from .core import need_fastai
 need_fastai("birdornot.learner")
 
 # %% ../nbs/60_learner.ipynb #2632a144
-from .backbone import SIZES, efficientnet_onnx, installed_backbones, packaged_weights
+from birdornot.backbone import (
+    SIZES,
+    backbone_passes,
+    efficientnet_onnx,
+    installed_backbones,
+    packaged_weights,
+    passes_onnx,
+)
 from birdornot.core import (
     BACKBONE,
     BirdornotError,
     DatasetError,
     atomic_file,
     command_line,
+    cores,
     in_words,
     plural,
     progress_bar,
 )
 from .datablock import dataloaders
 from birdornot.embed import (
+    Embedder,
     WeightsUnavailable,
     as_tensors,
     backbone_config,
@@ -194,7 +204,7 @@ def build_learner(
 # %% ../nbs/60_learner.ipynb #cfe4748c
 def vision_learner(
     dls: DataLoaders,  # pictures N×3×H×W in 0–1 and labels N
-    arch=BACKBONE,  # any name in timm or torchvision, or one of their functions, such as torchvision's `resnet18`
+    arch=BACKBONE,  # any name in timm or torchvision, one of their functions, or passes, of which the first can learn
     *,
     pretrained: bool = True,  # begin with ImageNet weights?
     seed: int = 42,  # for the first weights of the head
@@ -207,7 +217,7 @@ def vision_learner(
     dls
         pictures N×3×H×W in 0–1 and labels N
     arch
-        any name in timm or torchvision, or one of their functions, such as torchvision's `resnet18`
+        any name in timm or torchvision, one of their functions, or passes, of which the first can learn
     pretrained
         begin with ImageNet weights?
     seed
@@ -223,7 +233,9 @@ def vision_learner(
     _refuse_other_heads(kwargs)
     reuse_memory()
     set_seed(seed)
-    name, multilabel = backbone_name(arch), class_numbers(dls.valid_ds).ndim == 2
+    asked, multilabel = backbone_name(arch), class_numbers(dls.valid_ds).ndim == 2
+    first, _, beside = asked.partition("+")
+    name = first.partition("@")[0] if beside else first
     kwargs.setdefault("metrics", accuracy_multi if multilabel else error_rate)
     missing = _missing_step(dls, name)
     learn = build_learner(dls, find_backbone(name), pretrained, custom_head=nn.Identity(), normalize=False, **kwargs)
@@ -233,14 +245,15 @@ def vision_learner(
     learn.model.to(dls.device, memory_format=torch.channels_last)  # a third less work for a processor
     learn.create_opt()
     learn.freeze() if pretrained else learn.unfreeze()
-    return learn
+    return put_beside(learn, beside) if beside else learn
 
 # %% ../nbs/60_learner.ipynb #08b5db2c
 def embed_loader(
     learn: Learner,  # a learner made by `vision_learner`
-    dl  # DataLoader with pictures N×3×H×W, not shuffled
+    dl,  # DataLoader with pictures N×3×H×W, not shuffled
+    body: nn.Module | None = None  # pictures → N×C; by default all of the model but its linear layer
 ) -> np.ndarray:  # N×C, float32
-    """Embed every picture, by all of the model but its linear layer
+    """Embed every picture
 
     Parameters
     ----------
@@ -248,13 +261,16 @@ def embed_loader(
         a learner made by `vision_learner`
     dl
         DataLoader with pictures N×3×H×W, not shuffled
+    body
+        pictures → N×C; by default all of the model but its linear layer
 
     Returns
     -------
     np.ndarray
         N×C, float32
     """
-    body = nn.Sequential(learn.model[0], *learn.model[1][:-1]).eval().to(memory_format=torch.channels_last)
+    body = nn.Sequential(learn.model[0], *learn.model[1][:-1]) if body is None else body
+    body = body.eval().to(memory_format=torch.channels_last)
     parts = []
     with torch.inference_mode(), progress_bar(len(dl), "embed", unit=" batches", leave=False) as bar:
         for b in dl:
@@ -426,6 +442,93 @@ def evaluate_learner(
     else: result.groups, result.warnings = _held_out_groups(learn, files)
     return result
 
+# %% ../nbs/60_learner.ipynb #95a586a4
+def _pixel_stats(learn):
+    "Read off mean and standard deviation by which each channel is shifted and scaled"
+    norm = next(f for f in learn.dls.after_batch.fs if isinstance(f, Normalize))
+    return [t.flatten().tolist() for t in (norm.mean, norm.std)]
+
+# %% ../nbs/60_learner.ipynb #dd41d06f
+class Passes(nn.Module):
+    "Networks that do not learn, asked by ONNX Runtime: pictures in, embeddings side by side out"
+    def __init__(self,
+                 passes: str,  # networks and the sides they look at, as for `backbone_passes`
+                 learn: Learner  # whose pictures they are shown
+                 ):
+        super().__init__()
+        self.passes, self.size, self.stats = passes, picture_side(learn.dls), _pixel_stats(learn)
+
+    def forward(self, x):
+        mean, std = (torch.tensor(v, device=x.device).view(3, 1, 1) for v in self.stats)
+        pixels, session = (x.detach()*std + mean).float().cpu().numpy(), Embedder(self.passes, self.size).session
+        def _ask(picture): return session.run(["embedding"], {"pixels": picture[None]})[0]
+        with ThreadPoolExecutor(cores()) as pool: said = np.concatenate([*pool.map(_ask, pixels)])
+        return torch.from_numpy(said).to(x.device)
+
+
+class Beside(nn.Module):
+    "A body, and beside it networks that do not learn: their embeddings side by side"
+    def __init__(self, first, others):
+        super().__init__()
+        self.first, self.pool, self.others = first, nn.Sequential(*pool_layers(first, others.size)), others
+        blank = torch.zeros(1, 3, others.size, others.size)
+        with torch.inference_mode(): self.width = self.pool(first(blank)).shape[1]
+
+    def forward(self, x): return torch.cat([self.pool(self.first(x)), self.others(x)], 1)
+
+# %% ../nbs/60_learner.ipynb #3041dcf6
+def own_network(
+    learn: Learner  # a learner made by `vision_learner`
+) -> tuple[nn.Module, nn.Module]:  # body and head
+    """Find the network that can learn: of several side by side the first, with its part of the head
+
+    Parameters
+    ----------
+    learn
+        a learner made by `vision_learner`
+
+    Returns
+    -------
+    tuple[nn.Module, nn.Module]
+        body and head
+    """
+    body, head = learn.model
+    if not isinstance(body, Beside): return body, head
+    part = nn.Linear(body.width, head[-1].out_features).requires_grad_(False)
+    part.weight.copy_(head[-1].weight.detach()[:, :body.width])
+    part.bias.copy_(head[-1].bias.detach())
+    return body.first, nn.Sequential(body.pool, part).to(learn.dls.device)
+
+
+def put_beside(
+    learn: Learner,  # a learner made by `vision_learner`; it gets a new head
+    passes: str  # networks and the sides they look at, as for `backbone_passes`, no larger than the learner's pictures
+) -> Learner:  # the same learner, whose body says what it said and what these say
+    """Put networks that do not learn beside the body of a learner
+
+    Parameters
+    ----------
+    learn
+        a learner made by `vision_learner`; it gets a new head
+    passes
+        networks and the sides they look at, as for `backbone_passes`, no larger than the learner's pictures
+
+    Returns
+    -------
+    Learner
+        the same learner, whose body says what it said and what these say
+    """
+    size = picture_side(learn.dls)
+    name = learn.backbone if size == SIZES.get(learn.backbone) else f"{learn.backbone}@{size}"
+    backbone_passes(f"{name}+{passes}")  # raises where they do not go together
+    learn.model[0] = Beside(learn.model[0].cpu(), Passes(passes, learn))
+    learn.model[1] = _linear_head(learn.model[0], get_c(learn.dls), size)
+    learn.backbone = f"{name}+{passes}"
+    learn.model.to(learn.dls.device, memory_format=torch.channels_last)
+    learn.create_opt()
+    learn.freeze()
+    return learn
+
 # %% ../nbs/60_learner.ipynb #f3273b35
 @patch(as_prop=True)
 def train_files(self: Learner) -> list:
@@ -493,15 +596,10 @@ def embed_pictures(self: Learner,
         return embed_loader(self, self.dls.test_dl(files))
 
 # %% ../nbs/60_learner.ipynb #ba3b976e
-def _pixel_stats(learn):
-    "Read off mean and standard deviation by which each channel is shifted and scaled"
-    norm = next(f for f in learn.dls.after_batch.fs if isinstance(f, Normalize))
-    return [t.flatten().tolist() for t in (norm.mean, norm.std)]
-
-
 def _written_by_hand(learn, size):
-    "Write the body as a graph, where it is one whose layers we know"
-    arrays = {k.removeprefix("model."): v.cpu().numpy() for k, v in learn.model[0].state_dict().items()}
+    "Write the body as a graph, where it is one whose layers we know, and the networks beside it"
+    arrays = {k.removeprefix("model."): v.cpu().numpy() for k, v in own_network(learn)[0].state_dict().items()}
+    if "+" in learn.backbone: return passes_onnx(learn.backbone, *_pixel_stats(learn), first=arrays)
     return efficientnet_onnx(arrays, learn.backbone, size, *_pixel_stats(learn))
 
 
@@ -523,7 +621,7 @@ def graph(self: Learner):  # onnx ModelProto: outputs `logits`, `embedding`; whe
     onnx ModelProto: outputs `logits`, `embedding`; where there are any, `maps` and `novelty`
     """
     size = picture_side(self.dls)
-    written = _written_by_hand if self.backbone in SIZES else _written_by_torch
+    written = _written_by_hand if self.backbone in SIZES or "+" in self.backbone else _written_by_torch
     return attach_head(written(self, size), self.head)
 
 

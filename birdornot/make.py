@@ -607,7 +607,8 @@ def _train_learner(dest, backbone, size, settings, began, after):
     size, before, seconds = size or backbone_config(backbone)["size"], saved_facts(dest), {}
     with _clock("split", seconds):
         dls = dataloaders(dest, size=size, **{k: settings[k] for k in ("valid_pct", "seed", "multilabel", "by")})
-    wanted = settings | dict(backbone=backbone, size=size, data=learner.learner_fingerprint(dls))
+    asked = dict(asked_backbone=None if backbone == BACKBONE else backbone)  # others may be put beside it
+    wanted = settings | asked | dict(size=size, data=learner.learner_fingerprint(dls))
     if wanted.items() <= before.items():
         say("train", "nothing new: the learner of the last run is taken")
         return learner.restore_learner(dest), ""
@@ -618,7 +619,7 @@ def _train_learner(dest, backbone, size, settings, began, after):
     if plan.how == "probe": return None, plan.why
     with _clock("fit", seconds), _begins_anew(), nullcontext() if is_watched() else learn.no_bar():
         done = fit(learn, seed=settings["seed"], minutes=minutes, plan=plan)
-    learner.save_learner(learn, dest, done, seconds=seconds, **settings)
+    learner.save_learner(learn, dest, done, seconds=seconds, **asked, **settings)
     say("train", f"{done.how} in {done.seconds:.0f} s ({done.why})")
     return learn, ""
 
@@ -678,12 +679,12 @@ EPOCHS = 4  # of training after the probe, at most, unless another number is giv
 
 def _after_training(valid, speed):
     "Estimate the seconds after training, when held-out and OOD pictures are looked at"
-    return (valid + 60)*speed.look
+    return (valid + 60)*(speed.look + speed.beside)
 
 
 def _after_making(valid, speed):
     "Estimate the seconds from the last epoch to the end, where the model is tested for shortcuts and written as well"
-    return _after_training(valid, speed) + 2*min(valid, 60)*speed.look + 10
+    return _after_training(valid, speed) + 2*min(valid, 60)*(speed.look + speed.beside) + 10
 
 
 _SECONDS = "no GPU and no minutes=…: solving the head takes seconds"

@@ -1244,7 +1244,9 @@ def trained_network(
     facts = saved_facts(dest) if Path(dest).is_dir() else {}
     if backbone or size or not facts: return backbone or BACKBONE, size
     size = facts.get("asked_size", facts["size"])  # a learner notes only the size it has
-    return facts["backbone"], None if facts["kind"] == "learner" and Embedder(facts["backbone"]).size == size else size
+    if facts["kind"] != "learner": return facts["backbone"], size
+    backbone = facts["backbone"].partition("+")[0]  # of several networks the one that can learn
+    return backbone, None if Embedder(backbone).size == size else size
 
 # %% ../nbs/55_probe.ipynb #6e85a7b5
 def saved_head(

@@ -117,11 +117,14 @@ def _learner_heat(learn, pictures, wanted):
     "Compute Grad-CAM for a learner"
     import torch
 
-    from birdornot.learner import picture_side
+    from birdornot.learner import own_network, picture_side
     size = picture_side(learn.dls)
     norm = next(f for f in learn.dls.after_batch.fs if type(f).__name__ == "Normalize")
     x = torch.from_numpy(np.stack([model_input(p.convert("RGB"), size) for p in pictures])).to(learn.dls.device)
-    return grad_cam(*learn.model, (x - norm.mean)/norm.std, wanted)
+    x = (x - norm.mean)/norm.std
+    if wanted is None:
+        with torch.inference_mode(): wanted = learn.model.eval()(x).argmax(1).tolist()
+    return grad_cam(*own_network(learn), x, wanted)
 
 
 def _probe_heat(probe, pictures, wanted):
@@ -129,7 +132,10 @@ def _probe_heat(probe, pictures, wanted):
     embedder = Embedder(probe.backbone, probe.facts["asked_size"])
     if not embedder.has_maps: return _learner_heat(_as_learner(probe), pictures, wanted)
     maps = np.stack([embedder.maps(p.convert("RGB")) for p in pictures])
-    if wanted is None: wanted = head_logits(probe.head, maps.mean((2, 3))).argmax(1)
+    alone = maps.shape[1] == probe.head.weight.shape[1]  # of several passes, the maps are those of the first
+    if wanted is None:
+        x = maps.mean((2, 3)) if alone else np.stack([embedder.one(p) for p in pictures])
+        wanted = head_logits(probe.head, x).argmax(1)
     return class_activation(maps, np.asarray(probe.head.weight)[wanted])
 
 # %% ../nbs/58_why.ipynb #59e29233
@@ -490,14 +496,14 @@ def layer_patches(
     import torch
 
     from birdornot.finetune import cut_body
-    from birdornot.learner import picture_side
-    side = picture_side(learn.dls)
+    from birdornot.learner import own_network, picture_side
+    side, body = picture_side(learn.dls), own_network(learn)[0]
     norm = next(f for f in learn.dls.after_batch.fs if type(f).__name__ == "Normalize")
     pictures = [open_upright(f, MAX_SIZE).resize((side, side)) for f in files]
     x = torch.from_numpy(np.stack([model_input(p, side) for p in pictures])).to(learn.dls.device)
-    upto = cut_body(learn.model[0], side, 1 - depth)[0]
+    upto = cut_body(body, side, 1 - depth)[0]
     with torch.inference_mode(): a = torch.cat([upto((part - norm.mean)/norm.std).cpu() for part in x.split(16)])
-    maps = _as_maps(a, getattr(getattr(learn.model[0], "model", None), "num_prefix_tokens", 0))
+    maps = _as_maps(a, getattr(getattr(body, "model", None), "num_prefix_tokens", 0))
     step, reach = side/maps.shape[3], max(side/8, 2.5*side/maps.shape[3])
     def _patch(i, place):
         y, x = ((p + 0.5)*step for p in place)

@@ -150,3 +150,52 @@ def test_mistakes_are_explained_where_heat_needs_torch(tmp_path, monkeypatch):
     files = sorted((tmp_path/"d"/"bird").glob("*.*"))[:4]
     found = report._reasons(tmp_path/"d", [dict(file=f, called="forest") for f in files])
     assert list(found) == files and all("what speaks for forest" in str(why[0]) for why in found.values())
+
+
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory):
+    "A probe on two networks side by side, of which the first could learn, and its model folder"
+    from birdornot.core import BACKBONE
+    from birdornot.datablock import dataloaders
+    from birdornot.export import export_model
+    from birdornot.learner import probe_learner, put_beside, save_learner, vision_learner
+    where = tmp_path_factory.mktemp("beside")
+    make_sample(where/"set", n=12, kinds=("bird", "forest"))
+    learn = put_beside(vision_learner(dataloaders(where/"set", size=96)), f"{BACKBONE}@64")
+    save_learner(learn, where/"set", probe_learner(learn), seed=42)
+    return learn, where/"set", export_model(learn, where/"model", exam=False)
+
+
+def test_networks_side_by_side_are_kept_and_trained_on(beside):
+    from birdornot.export import to_learner
+    from birdornot.learner import restore_learner
+    learn, photos, model = beside
+    kept, on = restore_learner(photos), to_learner(model, learn.dls)
+    assert kept.backbone == on.backbone == learn.backbone == "tf_efficientnet_lite0@96+tf_efficientnet_lite0@64"
+    assert np.allclose(on.logits(learn.valid_files), learn.logits(learn.valid_files), atol=1e-4)
+    before = kept.logits(learn.valid_files)
+    kept.unfreeze()
+    with kept.no_bar(), kept.no_logging(): kept.fit(1)
+    assert not np.allclose(kept.logits(learn.valid_files), before, atol=0.1)
+
+
+def test_networks_side_by_side_answer_everywhere_as_in_torch(beside):
+    learn, photos, model = beside
+    clf = Classifier(model)
+    said = clf.predict_many(learn.valid_files)
+    theirs = probabilities(learn.logits(learn.valid_files), learn.head.temperature)
+    assert np.allclose([[p.probabilities[k] for k in clf.labels] for p in said], theirs, atol=1e-3)
+
+
+def test_heat_of_networks_side_by_side_is_that_of_the_first(beside, recwarn):
+    "With or without a label; a probe on several passes was asked for an answer that its maps alone cannot give"
+    from birdornot.probe import fit_probe
+    from birdornot.why import heatmaps
+    learn, photos, _ = beside
+    probe = fit_probe(photos, learn.backbone)
+    for trained, side in ((learn, 3), (probe, 3)):
+        heat, *of_labels = (heatmaps(trained, learn.valid_files[:4], k) for k in (None, *learn.dls.vocab))
+        assert heat.shape == (4, side, side)
+        labels = trained.logits(learn.valid_files[:4]).argmax(1)
+        assert np.allclose(heat, [of_labels[k][i] for i, k in enumerate(labels)], atol=1e-5)
+    assert not [w for w in recwarn if "non-leaf" in str(w.message)]
