@@ -3,15 +3,15 @@
     python bench/train.py [--quick] [--photos DIR] [--small DIR] [--seeds N] [--ways lesson,probe,chosen,both]
 
 DIR holds bird/ and not_bird/ (default ../shared/photos, else drawings stand in). `probe` is one look of the default
-backbone, `chosen` lets the pictures choose from the ladder, `both` trains the last blocks as well. Whole processes in
-turn, from start to the first answer of what was trained, and exported, in it; pictures of 224 px, which the backbone
-was trained on, for all (the lesson itself takes 192). The backbone's weights, our ONNX file of it, and what it sees in
-our OOD pictures are in the cache, as they are after a first run on any dataset. A second, harder set is the same
-pictures shrunk to 32 px and back. Then come ten questions about small pictures (--small, default ../shared/small),
-three seeds each, with the lesson in two of them, and how long each rung of the ladder takes for a picture. `--quick` is
-one seed at 128 px, without `both`, with one epoch of the lesson after the frozen one instead of ten; its ratios are
-measured, and smaller. The last line is JSON: ratios are lesson ÷ ours, or for errors probe ÷ the other way; errors are
-shares of the pictures held out, over all seeds.
+backbone, `chosen` lets the pictures choose from the ladder, `both` trains the last blocks as well and asks networks
+that do not learn beside them. Whole processes in turn, from start to the first answer of what was trained, and
+exported, in it; pictures of 224 px, which the backbone was trained on, for all (the lesson itself takes 192). The
+backbone's weights, our ONNX file of it, and what it sees in our OOD pictures are in the cache, as they are after a
+first run on any dataset. A second, harder set is the same pictures shrunk to 32 px and back. Then come ten questions
+about small pictures (--small, default ../shared/small), three seeds each, with the lesson in two of them, and how
+long each rung of the ladder takes for a picture. `--quick` is one seed at 128 px, without `both`, with one epoch of
+the lesson after the frozen one instead of ten; its ratios are measured, and smaller. The last line is JSON: ratios
+are lesson ÷ ours, or for errors probe ÷ the other way; errors are shares of the pictures held out, over all seeds.
 """
 import argparse
 import json
