@@ -233,6 +233,23 @@ def test_search_and_copy_work(browser, address):
 
 
 @needs_chromium
+def test_a_page_follows_the_system_and_the_button_into_the_light_and_back(browser, address):
+    "Our colours for the dark had kept the ground dark by which the page tells where it is, so it stayed there"
+    with browser.new_page(**MODES["dark"]) as tab:
+        tab.goto(f"{address}/404.html")
+        def _becomes(dark): tab.wait_for_function(
+            "dark => document.documentElement.classList.contains('quarto-dark') === dark && dark === (parseInt("
+            "getComputedStyle(document.body).backgroundColor.match(/[0-9]+/)[0]) < 128)", arg=dark, timeout=10_000)
+        _becomes(True)
+        for scheme in ("light", "dark"):
+            tab.emulate_media(color_scheme=scheme)
+            _becomes(scheme == "dark")
+        for dark in (False, True):
+            tab.locator(".quarto-color-scheme-toggle:visible").first.click()
+            _becomes(dark)
+
+
+@needs_chromium
 @pytest.mark.parametrize("mode", ["light", "dark"])
 def test_nothing_bars_the_way(browser, address, mode):
     "What axe finds on the first page, a chapter, the lists of pages and the one for addresses that lead nowhere"
