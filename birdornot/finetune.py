@@ -19,7 +19,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +33,7 @@ need_fastai("birdornot.finetune")
 from .backbone import LADDER, SIZES, backbone_passes, installed_backbones
 from .core import BACKBONE, BirdornotError, cores, in_words, plural, say
 from .datablock import batch_size, dataloaders
-from .embed import one_core_session, write_onnx
+from .embed import backbone_answers, one_core_session, write_onnx
 from .evaluate import Evaluation
 from .head import calibrate, probabilities, solve_head
 from birdornot.learner import (
@@ -49,7 +49,7 @@ from birdornot.learner import (
     training_folds,
     vision_learner,
 )
-from .novelty import choose_thresholds, fit_novelty, ood_files
+from .novelty import Novelty, choose_thresholds, fit_novelty, ood_files
 from .probe import Head, build_head, evaluate_head
 
 # %% ../nbs/61_finetune.ipynb #c9ab51dd
@@ -613,9 +613,8 @@ def judged_head(
     learn: Learner,  # its body and linear layer have been trained
     logits: np.ndarray,  # N×K, of pictures not trained on, by bodies that have not seen them
     y: np.ndarray,  # their class numbers N, or N×K booleans
-    novelty: np.ndarray,  # N, of the same pictures, to the same bodies
-    x: np.ndarray,  # embeddings of the training part by the learner's body
-    folds: np.ndarray,  # their folds
+    cloud: Novelty,  # of the training part, for the learner's embeddings
+    novelty: np.ndarray,  # N, of the same pictures, as it would find them had they been left out
     coverage: float = 0.95  # share of good pictures that must be answered
 ) -> Head:  # calibrated, with thresholds
     """Calibrate the head of a trained body by pictures not trained on, and choose its limits
@@ -628,12 +627,10 @@ def judged_head(
         N×K, of pictures not trained on, by bodies that have not seen them
     y
         their class numbers N, or N×K booleans
+    cloud
+        of the training part, for the learner's embeddings
     novelty
-        N, of the same pictures, to the same bodies
-    x
-        embeddings of the training part by the learner's body
-    folds
-        their folds
+        N, of the same pictures, as it would find them had they been left out
     coverage
         share of good pictures that must be answered
 
@@ -644,16 +641,20 @@ def judged_head(
     """
     w, b = (v.detach().cpu().numpy() for v in (learn.model[1][-1].weight, learn.model[1][-1].bias))
     temperature, offset = calibrate_balanced(logits, y)
-    head = Head(list(learn.dls.vocab), w.copy(), (b + offset).astype(np.float32), temperature, np.ndim(y) == 2,
-                fit_novelty(x, folds)[0])
-    ood, held_out = (embed_loader(learn, learn.dls.test_dl(files))
-                     for files in (ood_files(head.labels, "choose"), learn.dls.valid_ds.items))
+    head = Head(list(learn.dls.vocab), w.copy(), (b + offset).astype(np.float32), temperature, np.ndim(y) == 2, cloud)
+    ood = embed_loader(learn, learn.dls.test_dl(ood_files(head.labels, "choose")))
     others = evaluate_head(head, ood, np.zeros((len(ood), *np.shape(y)[1:]), y.dtype))
     said = Evaluation(head.labels, y, probabilities(logits + offset, temperature, head.multilabel))
     shown = y if head.multilabel else np.eye(len(head.labels), dtype=bool)[y]
-    head.unsure = choose_thresholds(said.confidence, said.right, widen_novelty(novelty, head.novelty(held_out)),
-                                    (others.confidence, others.novelty), coverage, shown=shown)
+    head.unsure = choose_thresholds(said.confidence, said.right, novelty, (others.confidence, others.novelty), coverage,
+                                    shown=shown)
     return head
+
+
+def _moved_novelty(learn, x, folds, judged):
+    "Describe where embeddings `x` of a body lie that has learned; → that, and how novel judged pictures are to it"
+    cloud = fit_novelty(x, folds)[0]
+    return cloud, widen_novelty(judged, cloud(embed_loader(learn, learn.dls.test_dl(learn.dls.valid_ds.items))))
 
 
 # %% ../nbs/61_finetune.ipynb #4f27c165
@@ -733,13 +734,24 @@ def equally_sure(
     return [1/(len(logits)*calibrate(z, y)[0]) for z in logits]
 
 # %% ../nbs/61_finetune.ipynb #eaa6fd60
-def _put_beside(learn, opinion, factors):
-    "Put the networks of `BESIDE` beside the body; one head adds the answers of both, each by its factor"
+def _after(width, novelty):
+    "Have a novelty of embeddings pass over `width` numbers that stand before them"
+    def _fill(v, value=0): return np.concatenate([np.full((width, *v.shape[1:]), value, v.dtype), v])
+    strange = novelty.strangeness and replace(novelty.strangeness, axes=_fill(novelty.strangeness.axes))
+    return replace(novelty, mean=_fill(novelty.mean), scale=_fill(novelty.scale, 1e9), centre=_fill(novelty.centre),
+                   axes=_fill(novelty.axes), strangeness=strange)
+
+
+def _put_beside(learn, opinion, factors, work, judged):
+    "Put the networks of `BESIDE` beside the body; one head adds the answers of both; → novelty, by those that stay"
     layer, (own, other) = learn.model[1][-1], factors
     w, b = (v.detach().cpu().numpy() for v in (layer.weight, layer.bias))
     put_beside(learn, BESIDE)
     both = np.hstack([own*w, other*opinion.weight]), own*b + other*opinion.bias
     set_head(learn, Head(list(learn.dls.vocab), *(v.astype(np.float32) for v in both)))
+    size = picture_side(learn.dls)
+    cloud, left_out = fit_novelty(opinion.x, work.folds, work.y, backbone_answers(BESIDE, size))
+    return _after(w.shape[1], cloud), left_out[judged]
 
 
 def _probe_beside(learn, work, opinion, seed):
@@ -779,12 +791,12 @@ def _judge_epochs(work, folds, epochs, lr, until):
     return said, states
 
 
-def _judged_novelty(work, folds, states, kept, others):
-    "Measure how novel the pictures of each fold are to the tail that has not seen them, and to others beside it"
+def _judged_novelty(work, folds, states, kept):
+    "Measure how novel the pictures of each fold are to the tail that has not seen them"
     novelty = []
     for (rows, judge), weights in zip(folds, states):
         work.model.load_state_dict(weights[kept - 1])
-        x = np.hstack([work.embed(), *others])
+        x = work.embed()
         novelty.append(fit_novelty(x[rows], work.folds[rows])[0](x[judge]))
     return np.concatenate(novelty)
 
@@ -841,16 +853,15 @@ def train_tail(
         beside = _probe_beside(learn, work, opinion, seed) if opinion else ""
         return Tuning(0, losses, _after_trial(len(losses) - 1, epochs), beside)
     logits, factors = _listen(logits[kept], opinion.logits[judged] if opinion else None, y)
-    others = [opinion.x] if factors else []
-    novelty = _judged_novelty(work, folds, states, kept, others)
+    novelty = None if factors else _judged_novelty(work, folds, states, kept)
     done, _ = work.train(np.arange(n), judged[:1], epochs, lr, last=kept, until=until, keep=False)
     if len(done) <= kept:
         rows = folds[len(said) - 1][0]
         say("train", f"time is up: the last blocks have learned from {len(rows)} of {plural(n, 'picture')}")
         work.model.load_state_dict(states[-1][kept - 1])
-    x = np.hstack([work.embed(), *others])
-    if factors: _put_beside(learn, opinion, factors)
-    set_head(learn, judged_head(learn, logits, y, novelty, x, work.folds))
+    if factors: cloud, novelty = _put_beside(learn, opinion, factors, work, judged)
+    else: cloud, novelty = _moved_novelty(learn, work.embed(), work.folds, novelty)
+    set_head(learn, judged_head(learn, logits, y, cloud, novelty))
     return Tuning(kept, losses, beside=BESIDE if factors else "")
 
 
@@ -950,7 +961,7 @@ def finetune(
     x, layer = embed_loader(learn, learn.dls.test_dl(learn.dls.train_ds.items)), learn.model[1][-1]
     novelty = fit_novelty(x[rows], folds[rows])[0](x[judge])
     logits = x[judge] @ layer.weight.detach().cpu().numpy().T + layer.bias.detach().cpu().numpy()
-    set_head(learn, judged_head(learn, logits, y[judge], novelty, x, folds))
+    set_head(learn, judged_head(learn, logits, y[judge], *_moved_novelty(learn, x, folds, novelty)))
     return Tuning(keep.epochs, keep.losses)
 
 

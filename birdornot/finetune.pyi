@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from birdornot.core import BirdornotError
 from birdornot.learner import Fit
+from birdornot.novelty import Novelty
 from birdornot.probe import Head
 import torch
 from fastai.callback.core import Callback
@@ -91,7 +92,7 @@ class _Tail:
     def train(self, rows: Incomplete, judge: Incomplete, epochs: Incomplete, lr: Incomplete, **stop: Incomplete) -> tuple[list[Incomplete], Incomplete]: ...
 def widen_novelty(judged: np.ndarray, new: np.ndarray) -> np.ndarray: ...
 def calibrate_balanced(logits: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]: ...
-def judged_head(learn: Learner, logits: np.ndarray, y: np.ndarray, novelty: np.ndarray, x: np.ndarray, folds: np.ndarray, coverage: float = 0.95) -> Head: ...
+def judged_head(learn: Learner, logits: np.ndarray, y: np.ndarray, cloud: Novelty, novelty: np.ndarray, coverage: float = 0.95) -> Head: ...
 BESIDE: Incomplete
 @dataclass
 class Opinion:
