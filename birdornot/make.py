@@ -608,7 +608,7 @@ def _train_learner(dest, backbone, size, settings, began, after):
     with _clock("split", seconds):
         dls = dataloaders(dest, size=size, **{k: settings[k] for k in ("valid_pct", "seed", "multilabel", "by")})
     asked = dict(asked_backbone=None if backbone == BACKBONE else backbone)  # others may be put beside it
-    wanted = settings | asked | dict(size=size, data=learner.learner_fingerprint(dls))
+    wanted = settings | asked | dict(kind="learner", size=size, data=learner.learner_fingerprint(dls))
     if wanted.items() <= before.items():
         say("train", "nothing new: the learner of the last run is taken")
         return learner.restore_learner(dest), ""

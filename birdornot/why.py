@@ -131,7 +131,8 @@ def _probe_heat(probe, pictures, wanted):
     "Compute the class activation maps of a probe; one whose backbone gives no maps is made a learner first"
     embedder = Embedder(probe.backbone, probe.facts["asked_size"])
     if not embedder.has_maps: return _learner_heat(_as_learner(probe), pictures, wanted)
-    maps = np.stack([embedder.maps(p.convert("RGB")) for p in pictures])
+    pictures = [p.convert("RGB") for p in pictures]
+    maps = np.stack([embedder.maps(p) for p in pictures])
     alone = maps.shape[1] == probe.head.weight.shape[1]  # of several passes, the maps are those of the first
     if wanted is None:
         x = maps.mean((2, 3)) if alone else np.stack([embedder.one(p) for p in pictures])
