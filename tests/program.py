@@ -1,8 +1,7 @@
 """The program as a user starts it, in a process of its own.
 
-On Linux that process is forked from one which has imported what most commands need, and saves them a second each
-(but not ONNX Runtime, whose threads a fork loses: the program would wait for them); what was imported is not looked
-through for garbage. Elsewhere, and with limits of its own, that process is a fresh one."""
+On Linux that process is forked from one which has imported what most commands need, and saves them half a second each
+(but not ONNX Runtime, whose threads a fork loses); elsewhere, and with limits of its own, it is a fresh one."""
 import atexit
 import functools
 import json
@@ -15,7 +14,7 @@ from pathlib import Path
 PROGRAM = [sys.executable, "-c", "import sys; from birdornot.cli import main; sys.exit(main())"]
 UNCACHED = [PROGRAM[0], "-B", *PROGRAM[1:]]  # under a limit of file sizes half a module would be cached
 WARM = """
-import builtins, gc, json, os, signal, sys
+import json, os, signal, sys
 connects = sys.argv[1]
 def watch(event, args):
     if event == "socket.connect" and isinstance(args[1], tuple) and args[1][0] not in ("127.0.0.1", "127.0.0.2", "::1"):
@@ -24,27 +23,16 @@ sys.addaudithook(watch)
 import fastcore.all, filelock, numpy, onnx, PIL.Image, safetensors.numpy, slugify, tqdm, w3lib.url
 import birdornot.export, birdornot.make, birdornot.probe, birdornot.report, birdornot.search, birdornot.why
 from birdornot.cli import main
-light = {*sys.modules}
-import numpy.ma, pebble, platformdirs, scipy.ndimage
-PIL.Image.init()
-later = {*sys.modules} - light  # a command that needs them asks for them, which is noted
-asked, importing = set(), builtins.__import__
-def noted(name, globals=None, locals=None, fromlist=(), level=0):
-    module = importing(name, globals, locals, fromlist, level)
-    asked.update([name, name.partition(".")[0], *(f"{name}.{part}" for part in fromlist or ())])
-    return module
-gc.collect()
-gc.freeze()
 for line in sys.stdin:
     words, cwd, files, modules = json.loads(line)
     if not (child := os.fork()):
         for n, file in enumerate(files): os.dup2(os.open(file, os.O_RDWR), n)
         os.chdir(cwd)
         signal.alarm(300)
-        sys.argv[1:], builtins.__import__ = words, noted
+        sys.argv[1:] = words
         try: code = main()
         except SystemExit as e: code = e.code
-        with open(modules, "w") as f: print(*(sys.modules.keys() - later | asked), file=f)
+        with open(modules, "w") as f: print(*sys.modules, file=f)
         for stream in sys.stdout, sys.stderr: stream.flush()
         os._exit(code if isinstance(code, int) else int(code is not None))  # taking everything down would take a second
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
